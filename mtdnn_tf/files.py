@@ -1,0 +1,134 @@
+"""Writing files that are complete or absent, and reading them back with their checksums verified."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mtdnn_tf.errors import UserError
+
+MANIFEST = "manifest.json"
+
+
+def sha256_of_file(path: Path) -> str:
+    """Returns the hexadecimal SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """Returns the hexadecimal SHA-256 of a JSON value, the same for any order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file that becomes visible under its name only when complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
+        temporary = Path(file.name)
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            temporary.unlink()
+            raise
+    temporary.chmod(0o644)
+    temporary.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a JSON file that becomes visible under its name only when complete."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        UserError: The file is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not JSON, or damaged ({error}); delete it and make it again") from None
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yields a temporary folder that is renamed to `path` if the block ends without an error, and removed if not.
+
+    A folder that already stands at `path` is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.rename(path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Writes a folder's manifest: `content`, the SHA-256 of every other file in the folder, and its own checksum.
+
+    Args:
+        folder: The folder, all other files of which are complete.
+        content: What the folder was made from; JSON values.
+    """
+    files = {
+        file.relative_to(folder).as_posix(): sha256_of_file(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name != MANIFEST
+    }
+    body = {**content, "files": files}
+    write_json(folder / MANIFEST, {**body, "manifest_sha256": fingerprint(body)})
+
+
+def read_manifest(folder: Path, remedy: str) -> dict[str, Any]:
+    """Reads a folder's manifest after verifying it and every file it lists.
+
+    Args:
+        folder: The folder.
+        remedy: What the user can do if it is damaged, such as "delete it and run tools.encode again".
+
+    Returns:
+        What `write_manifest` was given, with `files` and `manifest_sha256`.
+
+    Raises:
+        UserError: The manifest is missing, or it or a listed file is missing or damaged.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(f"{folder}: {MANIFEST} is missing; {remedy}")
+    manifest = read_json(path)
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise UserError(f"{path}: not a manifest; {remedy}")
+    body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    if fingerprint(body) != manifest.get("manifest_sha256"):
+        raise UserError(f"{path}: checksum does not match, the file is damaged; {remedy}")
+    for name, expected in manifest["files"].items():
+        file = folder / name
+        if not file.is_file():
+            raise UserError(f"{file}: missing; {remedy}")
+        if sha256_of_file(file) != expected:
+            raise UserError(f"{file}: checksum does not match, the file is damaged; {remedy}")
+    return manifest
