@@ -27,6 +27,6 @@ def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = ""
     """
     names = sorted(accepted)
     close = difflib.get_close_matches(given, names, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"; did you mean {close[0]!r}?" if close else "."
     place = f"{where}: " if where else ""
-    return UserError(f"{place}unknown {what} {given!r}{hint} Accepted: {', '.join(names) or 'none'}.".replace("' A", "'. A"))
+    return UserError(f"{place}unknown {what} {given!r}{hint} Accepted: {', '.join(names) or 'none'}")

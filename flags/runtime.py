@@ -1,0 +1,16 @@
+"""Flags of the machine a binary runs on."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from mtdnn_tf.training.strategies import STRATEGIES
+
+STRATEGY = flags.DEFINE_enum("strategy", "off", STRATEGIES, "tf.distribute strategy.")
+LOGICAL_CPUS = flags.DEFINE_integer(
+    "logical_cpus", 1, "Splits the CPU into so many devices, to try --strategy=mirrored without GPUs."
+)
+DETERMINISTIC = flags.DEFINE_bool(
+    "deterministic", True, "Deterministic kernels only, so that a continued run ends bit-identical."
+)
+EVALUATION_BATCH_SIZE = flags.DEFINE_integer("evaluation_batch_size", 64, "Examples in a batch of evaluation.")

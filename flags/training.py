@@ -1,0 +1,59 @@
+"""Flags of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from flags import data, distillation, model, runtime
+from mtdnn_tf.training.config import EVALUATIONS, SAMPLERS, TrainingConfig
+from mtdnn_tf.training.optimizers import OPTIMIZERS
+
+OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "The run's folder.")
+EPOCHS = flags.DEFINE_integer("epochs", 5, "Passes over all training data.")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Examples in a global batch.")
+LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-5, "Peak learning rate.")
+OPTIMIZER = flags.DEFINE_enum("optimizer", "adamax", sorted(OPTIMIZERS), "Optimizer.")
+WARMUP_RATIO = flags.DEFINE_float("warmup_ratio", 0.1, "Share of the steps in which the learning rate rises.")
+SAMPLER = flags.DEFINE_enum("sampler", "proportional", SAMPLERS, "In what proportion tasks are drawn.")
+MAX_TRAIN_EXAMPLES = flags.DEFINE_integer("max_train_examples", None, "Most training examples a task.")
+SEED = flags.DEFINE_integer("seed", 0, "Seed of initial heads, batches and dropout.")
+CHECKPOINT_INTERVAL = flags.DEFINE_integer("checkpoint_interval", 500, "Steps between checkpoints.")
+KEEP_CHECKPOINTS = flags.DEFINE_integer("keep_checkpoints", 2, "Number of checkpoints kept.")
+EVALUATION = flags.DEFINE_enum("evaluation", "every_epoch", EVALUATIONS, "When development splits are evaluated.")
+
+
+def training_config() -> TrainingConfig:
+    """Returns the run that the flags describe."""
+    return TrainingConfig(
+        output_dir=Path(OUTPUT_DIR.value),
+        data_dir=Path(data.DATA_DIR.value),
+        cache_dir=Path(data.CACHE_DIR.value),
+        tasks=tuple(data.TASKS.value),
+        task_file=data.task_files(),
+        data_source=data.DATA_SOURCE.value,
+        max_sequence_length=data.MAX_SEQUENCE_LENGTH.value,
+        backbone=model.BACKBONE.value,
+        init_from=model.INIT_FROM.value,
+        epochs=EPOCHS.value,
+        batch_size=BATCH_SIZE.value,
+        learning_rate=LEARNING_RATE.value,
+        optimizer=OPTIMIZER.value,
+        warmup_ratio=WARMUP_RATIO.value,
+        dropout=model.DROPOUT.value,
+        sampler=SAMPLER.value,
+        max_train_examples=MAX_TRAIN_EXAMPLES.value,
+        seed=SEED.value,
+        deterministic=runtime.DETERMINISTIC.value,
+        checkpoint_interval=CHECKPOINT_INTERVAL.value,
+        keep_checkpoints=KEEP_CHECKPOINTS.value,
+        evaluation=EVALUATION.value,
+        evaluation_batch_size=runtime.EVALUATION_BATCH_SIZE.value,
+        strategy=runtime.STRATEGY.value,
+        soft_targets=tuple(Path(folder) for folder in distillation.SOFT_TARGETS.value),
+        distill_weight=distillation.DISTILL_WEIGHT.value,
+        temperature=distillation.TEMPERATURE.value,
+        distill_loss=distillation.DISTILL_LOSS.value,
+        distill_schedule=distillation.DISTILL_SCHEDULE.value,
+    )

@@ -1,0 +1,183 @@
+"""One split of a task as token ids, in files that are memory-mapped."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtdnn_tf import files
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+
+# Changes whenever the files of an encoded split, or the code that fills them, change their meaning.
+SCHEMA_VERSION = 1
+
+REMEDY = "delete the folder and encode again"
+
+_ARRAYS = {
+    "token_ids": np.dtype(np.int32),
+    "offsets": np.dtype(np.int64),
+    "first_segment_lengths": np.dtype(np.int32),
+}
+_EXAMPLE_IDS = "example_ids.txt"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EncodedSplit:
+    """One split of a task: its rows' ids, token ids and gold labels.
+
+    Attributes:
+        task: The task.
+        split: Name of the split, such as "train".
+        example_ids: Id of each row.
+        token_ids: Token ids of all rows, one after the other, int32 [tokens].
+        offsets: Where each row begins in `token_ids`, and where the last one ends, int64 [rows + 1].
+        first_segment_lengths: Length of "[CLS] a [SEP]" of each row, int32 [rows].
+        labels: Gold labels, [rows]: int32, -1 for none, of a classification; float32, nan for none, of a
+            regression.
+        data_fingerprint: SHA-256 over ids and texts of the rows in order; vocabulary and labels do not change
+            it.
+        manifest: What the files were made from, as a person may read it in manifest.json.
+    """
+
+    task: Task
+    split: str
+    example_ids: list[str]
+    token_ids: np.ndarray
+    offsets: np.ndarray
+    first_segment_lengths: np.ndarray
+    labels: np.ndarray
+    data_fingerprint: str
+    manifest: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.example_ids)
+
+    @functools.cached_property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each row, special tokens included, int32 [rows]."""
+        return np.diff(self.offsets).astype(np.int32)
+
+    def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns what a model reads of some rows, padded to the longest of them, under KerasNLP's names.
+
+        Args:
+            rows: Row numbers, int [batch].
+
+        Returns:
+            `token_ids` int32 (0 for padding), `segment_ids` int32 (0 for first segment and padding, 1 for the
+            second) and `padding_mask` bool (True for tokens), each [batch, longest row].
+        """
+        lengths = self.lengths[rows]
+        positions = np.arange(lengths.max(initial=0))
+        padding_mask = positions < lengths[:, np.newaxis]
+        places = self.offsets[rows][:, np.newaxis] + positions
+        token_ids = np.zeros(padding_mask.shape, np.int32)
+        token_ids[padding_mask] = self.token_ids[places[padding_mask]]
+        in_second = padding_mask & (positions >= self.first_segment_lengths[rows][:, np.newaxis])
+        return {
+            "token_ids": token_ids,
+            "segment_ids": in_second.astype(np.int32),
+            "padding_mask": padding_mask,
+        }
+
+
+def label_dtype(task: Task) -> type[np.generic]:
+    """Returns the type of a task's gold labels: int32 for classification, float32 for scores."""
+    return np.int32 if task.kind == CLASSIFICATION else np.float32
+
+
+def write_encoded_split(
+    folder: Path,
+    *,
+    example_ids: list[str],
+    token_ids: np.ndarray,
+    offsets: np.ndarray,
+    first_segment_lengths: np.ndarray,
+    labels: np.ndarray,
+    manifest: dict[str, Any],
+) -> None:
+    """Writes the folder of an encoded split; it appears when complete.
+
+    Args:
+        folder: The folder to write.
+        example_ids: Ids of the rows, without line breaks.
+        token_ids: int32 [tokens].
+        offsets: int64 [rows + 1].
+        first_segment_lengths: int32 [rows].
+        labels: int32 or float32 [rows].
+        manifest: What the split was made from: JSON values, with `task`, `split`, `kind`, `labels`, `tokens`
+            and `data_fingerprint`.
+
+    Raises:
+        UserError: An id has a line break, or a character that UTF-8 cannot hold.
+    """
+    _check_example_ids(example_ids, f"task {manifest['task']}, split {manifest['split']}")
+    arrays = {"token_ids": token_ids, "offsets": offsets, "first_segment_lengths": first_segment_lengths}
+    with files.new_folder(folder) as temporary:
+        for name, array in {**arrays, "labels": labels}.items():
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        files.write_text(temporary / _EXAMPLE_IDS, "".join(f"{example_id}\n" for example_id in example_ids))
+        files.write_manifest(temporary, {"schema_version": SCHEMA_VERSION, "rows": len(example_ids), **manifest})
+
+
+def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
+    """Opens the folder of an encoded split after verifying every file's checksum.
+
+    Args:
+        folder: What `encode_split` wrote.
+        task: The task it was encoded for.
+
+    Returns:
+        The split; its arrays stay on disk and are read where they are used.
+
+    Raises:
+        UserError: A file is missing or damaged, or the folder is of another task or another version's.
+    """
+    manifest = files.read_manifest(folder, REMEDY)
+    expected = {
+        "schema_version": SCHEMA_VERSION,
+        "task": task.name,
+        "kind": task.kind,
+        "labels": list(task.labels),
+    }
+    for field, value in expected.items():
+        if manifest.get(field) != value:
+            raise UserError(f"{folder}: {field} is {manifest.get(field)!r}, {value!r} is expected; {REMEDY}")
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in (*_ARRAYS, "labels")}
+    ids = (folder / _EXAMPLE_IDS).read_bytes().decode().split("\n")[:-1]
+    rows = manifest["rows"]
+    dtypes = {**_ARRAYS, "labels": np.dtype(label_dtype(task))}
+    sizes = {
+        "token_ids": manifest["tokens"],
+        "offsets": rows + 1,
+        "first_segment_lengths": rows,
+        "labels": rows,
+    }
+    for name, array in arrays.items():
+        if array.dtype != dtypes[name] or array.shape != (sizes[name],):
+            raise UserError(
+                f"{folder / name}.npy: {dtypes[name]} [{sizes[name]}] is expected, it holds {array.dtype} "
+                f"{list(array.shape)}; {REMEDY}"
+            )
+    if len(ids) != rows:
+        raise UserError(f"{folder / _EXAMPLE_IDS}: {rows} ids are expected, it holds {len(ids)}; {REMEDY}")
+    return EncodedSplit(
+        task=task,
+        split=manifest["split"],
+        example_ids=ids,
+        **arrays,
+        data_fingerprint=manifest["data_fingerprint"],
+        manifest=manifest,
+    )
+
+
+def _check_example_ids(example_ids: list[str], where: str) -> None:
+    """Refuses ids that a line of a text file cannot hold."""
+    for example_id in example_ids:
+        if "\n" in example_id or example_id.encode("utf-8", "ignore").decode() != example_id:
+            raise UserError(f"{where}: an example id is one line of text, {example_id!r} given")

@@ -1,0 +1,162 @@
+"""Encodes a split of a task once, and finds it again as long as nothing it was made from changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from mtdnn_tf.data.encoded_split import (
+    SCHEMA_VERSION,
+    EncodedSplit,
+    label_dtype,
+    open_encoded_split,
+    write_encoded_split,
+)
+from mtdnn_tf.data.example import Example
+from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length, pack
+from mtdnn_tf.data.sources import DataSource, read_examples, source_fingerprint
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.files import fingerprint
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+
+_ROWS_PER_CALL = 1024
+
+# What of a task decides its encoded rows, whatever source they come from.
+_DECLARATION = ("kind", "text", "labels", "file_labels", "id")
+
+
+def encode_split(
+    task: Task,
+    split: str,
+    source: DataSource,
+    tokenizer: WordPieceTokenizer,
+    max_sequence_length: int,
+    cache_dir: Path,
+) -> EncodedSplit:
+    """Returns a split as token ids, from the cache if it was encoded before from the same inputs.
+
+    Args:
+        task: The task.
+        split: Name of the split, such as "train".
+        source: Where the split's rows stand.
+        tokenizer: Splits the texts into word pieces.
+        max_sequence_length: Most tokens of a row, special tokens included; longer rows are cut.
+        cache_dir: Folder of the cache; the split stands in `<cache_dir>/<task>/<split>-<key>/`.
+
+    Returns:
+        The encoded split, of one row for each example of the source, in its order.
+
+    Raises:
+        UserError: The source has no such split or it has faults, the length is too short, or the cached files
+            are damaged.
+    """
+    check_max_sequence_length(max_sequence_length)
+    made_from = {
+        "schema_version": SCHEMA_VERSION,
+        "tokenizer": tokenizer.fingerprint(),
+        "max_sequence_length": max_sequence_length,
+        "truncation": TRUNCATION,
+        "source": source_fingerprint(task, split, source),
+        "task": {name: getattr(task, name) for name in _DECLARATION},
+    }
+    key = fingerprint(made_from)
+    folder = cache_dir / task.name / f"{split}-{key[:16]}"
+    if folder.exists():
+        logging.info("found %s %s encoded in %s", task.name, split, folder)
+    else:
+        start = time.monotonic()
+        examples = read_examples(task, split, source)
+        token_ids, offsets, first_segment_lengths, truncated = _encode(examples, tokenizer, max_sequence_length)
+        manifest = {
+            "task": task.name,
+            "split": split,
+            "kind": task.kind,
+            "labels": list(task.labels),
+            "tokens": len(token_ids),
+            "truncated": truncated,
+            "data_fingerprint": data_fingerprint(examples),
+            "key": key,
+            "made_from": made_from,
+        }
+        write_encoded_split(
+            folder,
+            example_ids=[example.example_id for example in examples],
+            token_ids=token_ids,
+            offsets=offsets,
+            first_segment_lengths=first_segment_lengths,
+            labels=_gold_labels(examples, task),
+            manifest=manifest,
+        )
+        logging.info(
+            "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
+            task.name,
+            split,
+            len(examples),
+            len(token_ids),
+            truncated,
+            max_sequence_length,
+            time.monotonic() - start,
+        )
+    return open_encoded_split(folder, task)
+
+
+def data_fingerprint(examples: Sequence[Example]) -> str:
+    """Returns the hexadecimal SHA-256 over the ids and texts of the examples, in order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        # JSON keeps the border between two texts, and spells what UTF-8 cannot.
+        digest.update(json.dumps([example.example_id, example.text_a, example.text_b]).encode())
+    return digest.hexdigest()
+
+
+def _encode(
+    examples: Sequence[Example], tokenizer: WordPieceTokenizer, max_sequence_length: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Returns the examples' token ids, offsets and first segments' lengths, and how many rows were cut."""
+    is_pair = examples[0].text_b is not None
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * (1 + is_pair), autograph=False)
+    def encode(*texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        tokens = [tokenizer.tokenize(text) for text in texts]
+        packed = pack(tokens[0], tokens[1] if is_pair else None, tokenizer, max_sequence_length)
+        whole_length = 1 + sum(part.row_lengths() + 1 for part in tokens)
+        lengths = packed.token_ids.row_lengths()
+        truncated = tf.math.count_nonzero(lengths < whole_length)
+        return packed.token_ids.values, lengths, packed.first_segment_lengths, truncated
+
+    token_ids, lengths, first_segment_lengths, truncated = [], [], [], 0
+    for start in range(0, len(examples), _ROWS_PER_CALL):
+        rows = examples[start : start + _ROWS_PER_CALL]
+        texts = [[_utf8(row.text_a) for row in rows]]
+        if is_pair:
+            texts.append([_utf8(row.text_b or "") for row in rows])
+        with tf.device("CPU:0"):
+            outputs = encode(*(tf.constant(text, tf.string) for text in texts))
+        token_ids.append(outputs[0].numpy())
+        lengths.append(outputs[1].numpy())
+        first_segment_lengths.append(outputs[2].numpy())
+        truncated += int(outputs[3])
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])
+    return np.concatenate(token_ids), offsets, np.concatenate(first_segment_lengths), truncated
+
+
+def _utf8(text: str) -> bytes:
+    """Returns a text's bytes without lone surrogates, which UTF-8 cannot hold and BERT drops."""
+    return text.encode("utf-8", "ignore")
+
+
+def _gold_labels(examples: Sequence[Example], task: Task) -> np.ndarray:
+    """Returns the gold labels, or scores, of the examples; -1, or nan, where there is none."""
+    if task.kind == CLASSIFICATION:
+        labels = [-1 if example.label is None else example.label for example in examples]
+        return np.array(labels, label_dtype(task))
+    scores = [math.nan if example.score is None else example.score for example in examples]
+    return np.array(scores, label_dtype(task))

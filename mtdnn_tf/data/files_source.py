@@ -1,0 +1,165 @@
+"""Examples from a task's files: GLUE's own, or those a user's task file names."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+
+from mtdnn_tf.data.example import Example
+from mtdnn_tf.data.example_ids import HashedIds
+from mtdnn_tf.data.tables import TableRow, read_rows
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.files import sha256_of_file
+from mtdnn_tf.tasks.serialization import task_to_json
+from mtdnn_tf.tasks.task import REGRESSION, SplitFile, Task
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LARGEST_FLOAT32 = 3.4e38
+
+
+def file_splits(task: Task, data_dir: Path) -> list[str]:
+    """Returns the splits whose files stand in the data folder, in the task's order."""
+    return [split for split in task.files if split_path(task, split, data_dir).is_file()]
+
+
+def split_path(task: Task, split: str, data_dir: Path) -> Path:
+    """Returns the file of a split.
+
+    Raises:
+        UserError: The task has no such split.
+    """
+    if split not in task.files:
+        raise unknown_name(f"split of task {task.name}", split, task.files)
+    return data_dir / task.files[split].path
+
+
+def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
+    """Returns what a split's examples are made from: the file's checksum, and how it is read."""
+    path = _existing_path(task, split, data_dir)
+    fields = task_to_json(task)
+    how = {name: fields[name] for name in ("kind", "text", "labels", "file_labels", "skip_labels", "id")}
+    file = {name: value for name, value in fields["files"][split].items() if name != "path"}
+    return {"kind": "files", "format": path.suffix, "sha256": sha256_of_file(path), "file": file, "task": how}
+
+
+def read_file_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
+    """Reads a split's examples in the order of its file.
+
+    Rows are numbered before any is skipped, as TensorFlow Datasets numbers them.
+
+    Raises:
+        UserError: The file is missing, or a row, label, score or id of it is not accepted.
+    """
+    path = _existing_path(task, split, data_dir)
+    return _SplitReader(task, split, path).read()
+
+
+def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
+    """Returns the file of a split if there is one."""
+    path = split_path(task, split, data_dir)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; split {split!r} of task {task.name} is read from it")
+    return path
+
+
+class _SplitReader:
+    """Reads one split of one task from its file."""
+
+    def __init__(self, task: Task, split: str, path: Path) -> None:
+        self._task = task
+        self._file: SplitFile = task.files[split]
+        self._path = path
+        self._text_columns = self._file.text or task.text
+        self._id_column = None if task.id in ("row", "hash") else task.id
+        self._label_indices = {name: index for index, name in enumerate(task.file_labels or task.labels)}
+        self._hashed_ids = HashedIds()
+        self._line_of_id: dict[str, int] = {}
+
+    def read(self) -> list[Example]:
+        """Returns the split's examples, having logged how many rows were skipped and why."""
+        examples: list[Example] = []
+        incomplete = 0
+        without_label = 0
+        for row in self._rows():
+            if row.problem or self._lacks_label(row):
+                if not self._file.skip_incomplete_rows:
+                    reason = row.problem or f"column {self._file.label!r} is empty; every row takes a label"
+                    raise UserError(f"{self._path}:{row.line}: {reason}")
+                incomplete += 1
+            elif self._label_cell(row) in self._task.skip_labels:
+                without_label += 1
+            else:
+                examples.append(self._example(row))
+        if incomplete:
+            logging.info("%s: skipped %d incomplete row(s)", self._path, incomplete)
+        if without_label:
+            logging.info("%s: skipped %d row(s) without an agreed label", self._path, without_label)
+        return examples
+
+    def _rows(self) -> Iterator[TableRow]:
+        """Yields the rows of the file with the columns that the task needs."""
+        required = [*self._text_columns]
+        optional: list[str] = []
+        if self._id_column:
+            required.append(self._id_column)
+        if self._file.label:
+            (required if self._file.label_required else optional).append(self._file.label)
+        return read_rows(self._path, required, optional, self._file.columns)
+
+    def _label_cell(self, row: TableRow) -> str | None:
+        """Returns the spelling of the row's label or score; None if it has none."""
+        return row.cells.get(self._file.label) or None if self._file.label else None
+
+    def _lacks_label(self, row: TableRow) -> bool:
+        """Returns whether the row has no label where every row takes one."""
+        return bool(self._file.label) and self._file.label_required and self._label_cell(row) is None
+
+    def _example(self, row: TableRow) -> Example:
+        """Returns the row's example."""
+        where = f"{self._path}:{row.line}"
+        texts = [row.cells[column] for column in self._text_columns]
+        for column, text in zip(self._text_columns, texts):
+            if text is None:
+                raise UserError(f"{where}: column {column!r} is null; it takes text")
+        text_a = texts[0] or ""
+        text_b = (texts[1] or "") if self._task.is_pair else None
+        cell = self._label_cell(row)
+        label = score = None
+        if cell is not None and self._task.kind == REGRESSION:
+            score = self._score(cell, where)
+        elif cell is not None:
+            if cell not in self._label_indices:
+                raise unknown_name(f"label of task {self._task.name}", cell, self._label_indices, where)
+            label = self._label_indices[cell]
+        return Example(self._example_id(row, text_a, text_b), text_a, text_b, label, score)
+
+    def _score(self, cell: str, where: str) -> float:
+        """Returns the score that a cell spells."""
+        score = float(cell) if _NUMBER.fullmatch(cell) else math.nan
+        if not abs(score) <= _LARGEST_FLOAT32:
+            raise UserError(f"{where}: column {self._file.label!r} takes a number, {cell!r} given")
+        return score
+
+    def _example_id(self, row: TableRow, text_a: str, text_b: str | None) -> str:
+        """Returns the id of the row's example."""
+        if self._task.id == "row":
+            return str(row.number)
+        if self._task.id == "hash":
+            return self._hashed_ids.next_id(text_a, text_b)
+        example_id = row.cells[self._task.id] or ""
+        where = f"{self._path}:{row.line}"
+        # Ids are written a line each, to soft targets and to predictions.
+        if not example_id or not example_id.isprintable():
+            raise UserError(
+                f"{where}: column {self._task.id!r} takes an id of printable characters, {example_id!r} given"
+            )
+        if example_id in self._line_of_id:
+            first = self._line_of_id[example_id]
+            raise UserError(f"{where}: id {example_id!r} stands on line {first} already; ids must differ")
+        self._line_of_id[example_id] = row.line
+        return example_id

@@ -1,0 +1,108 @@
+"""Packs the word pieces of one or two texts into what BERT reads, in core TensorFlow operations."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.errors import UserError
+
+# Names the truncation that `pack` does, in the keys of cached encodings.
+TRUNCATION = "longest_first"
+
+# [CLS], [SEP], [SEP] and one word piece.
+MIN_SEQUENCE_LENGTH = 4
+
+
+class PackedTokens(NamedTuple):
+    """Packed examples: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
+
+    Attributes:
+        token_ids: int32 [batch, None].
+        first_segment_lengths: Length of "[CLS] a [SEP]", int32 [batch].
+    """
+
+    token_ids: tf.RaggedTensor
+    first_segment_lengths: tf.Tensor
+
+
+def check_max_sequence_length(max_sequence_length: int) -> None:
+    """Refuses a length that has no room for a word piece.
+
+    Raises:
+        UserError: It is too short.
+    """
+    if max_sequence_length < MIN_SEQUENCE_LENGTH:
+        raise UserError(
+            f"max_sequence_length is {MIN_SEQUENCE_LENGTH} or more word pieces, {max_sequence_length} given"
+        )
+
+
+def pack(
+    tokens_a: tf.RaggedTensor,
+    tokens_b: tf.RaggedTensor | None,
+    tokenizer: WordPieceTokenizer,
+    max_sequence_length: int,
+) -> PackedTokens:
+    """Packs examples, cutting the longer text of a pair first where a row is too long.
+
+    Of two texts of equal length the second loses the next word piece. BERT's own code removes them one by
+    one; what is left follows from the lengths alone.
+
+    Args:
+        tokens_a: Word pieces of the first texts, int32 [batch, None].
+        tokens_b: Word pieces of the second texts, int32 [batch, None]; None for single sentences.
+        tokenizer: Gives the ids of [CLS] and [SEP].
+        max_sequence_length: Most tokens of a packed row, special tokens included.
+
+    Returns:
+        The packed rows, one for each example, of up to `max_sequence_length` tokens.
+
+    Raises:
+        UserError: `max_sequence_length` has no room for a word piece.
+    """
+    check_max_sequence_length(max_sequence_length)
+    lengths_a = tf.cast(tokens_a.row_lengths(), tf.int32)
+    if tokens_b is None:
+        kept_a = tf.minimum(lengths_a, max_sequence_length - 2)
+    else:
+        lengths_b = tf.cast(tokens_b.row_lengths(), tf.int32)
+        budget = max_sequence_length - 3
+        kept_a = tf.minimum(lengths_a, tf.maximum(budget - lengths_b, (budget + 1) // 2))
+        kept_b = tf.minimum(lengths_b, tf.maximum(budget - lengths_a, budget // 2))
+
+    start = tf.fill([tokens_a.nrows(), 1], tokenizer.start_id)
+    end = tf.fill([tokens_a.nrows(), 1], tokenizer.end_id)
+    parts = [start, _keep_first(tokens_a, kept_a), end]
+    if tokens_b is not None:
+        parts += [_keep_first(tokens_b, kept_b), end]
+    return PackedTokens(token_ids=tf.concat(parts, axis=1), first_segment_lengths=kept_a + 2)
+
+
+def to_model_inputs(packed: PackedTokens) -> dict[str, tf.Tensor]:
+    """Returns what a model reads: rows padded to the longest one, under KerasNLP's names.
+
+    Padding has the id 0 in every vocabulary; the mask keeps the model from reading it.
+
+    Args:
+        packed: The packed rows.
+
+    Returns:
+        `token_ids` int32, `segment_ids` int32 (0 for the first segment and padding, 1 for the second) and
+        `padding_mask` bool (True for tokens), each [batch, longest row].
+    """
+    token_ids = packed.token_ids.to_tensor(default_value=0)
+    positions = tf.range(tf.shape(token_ids)[1])
+    padding_mask = positions < tf.cast(packed.token_ids.row_lengths(), tf.int32)[:, tf.newaxis]
+    in_second = padding_mask & (positions >= packed.first_segment_lengths[:, tf.newaxis])
+    return {"token_ids": token_ids, "segment_ids": tf.cast(in_second, tf.int32), "padding_mask": padding_mask}
+
+
+def _keep_first(tokens: tf.RaggedTensor, counts: tf.Tensor) -> tf.RaggedTensor:
+    """Returns the first `counts[i]` values of each row."""
+    rows = tokens.value_rowids()
+    positions = tf.range(tf.size(rows, rows.dtype)) - tf.gather(tokens.row_starts(), rows)
+    kept = tf.boolean_mask(tokens.values, positions < tf.cast(tf.gather(counts, rows), positions.dtype))
+    return tf.RaggedTensor.from_row_lengths(kept, tf.cast(counts, tokens.row_splits.dtype), validate=False)

@@ -1,0 +1,31 @@
+"""A seeded part of a split."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mtdnn_tf.data.permutation import seeded_permutation
+from mtdnn_tf.errors import UserError
+
+
+def subset_rows(num_rows: int, limit: int | None, seed: int = 0) -> np.ndarray:
+    """Returns the rows of a part of a split, chosen at random by the seed.
+
+    A smaller part is contained in every larger one of the same seed: learning curves compare like with like.
+
+    Args:
+        num_rows: Number of rows of the split.
+        limit: Number of rows of the part, 1 or more; None, or more than there are, for all rows.
+        seed: Chooses the part.
+
+    Returns:
+        Sorted row numbers, int64 [min(num_rows, limit)].
+
+    Raises:
+        UserError: The limit is below 1.
+    """
+    if limit is None or limit >= num_rows:
+        return np.arange(num_rows)
+    if limit < 1:
+        raise UserError(f"the number of rows to take is 1 or more, or left out for all; {limit} given")
+    return np.sort(seeded_permutation(num_rows, "subset", seed)[:limit])

@@ -1,0 +1,1 @@
+"""Soft targets and the losses that learn from them."""

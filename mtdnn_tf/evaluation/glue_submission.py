@@ -1,0 +1,99 @@
+"""The files that GLUE's server scores."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.predictions import Predictions
+from mtdnn_tf.files import new_folder, write_text
+from mtdnn_tf.tasks.registry import get_task, task_names
+from mtdnn_tf.tasks.task import CLASSIFICATION
+
+# GLUE's one regression, STS-B, is scored from 0 to 5.
+_LOWEST_SCORE, _HIGHEST_SCORE = 0.0, 5.0
+
+
+def write_submission(path: Path, predictions: Sequence[Predictions], allow_partial: bool = False) -> None:
+    """Writes predictions for test splits as GLUE's server takes them.
+
+    Args:
+        path: A file ending in .zip, replaced if it stands, or a folder, which must not exist.
+        predictions: One for each task and test split; ids are row numbers of GLUE's test file.
+        allow_partial: Whether files that GLUE asks for may be missing. Defaults to False.
+
+    Raises:
+        UserError: A file or row is missing, a split is no part of a submission or given twice, or the folder
+            exists.
+    """
+    contents: dict[str, str] = {}
+    for part in predictions:
+        name = part.task.submission.get(part.split)
+        if name is None:
+            accepted = ", ".join(part.task.submission) or "none"
+            raise UserError(
+                f"task {part.task.name}: split {part.split!r} is no part of a GLUE submission; accepted: {accepted}"
+            )
+        if f"{name}.tsv" in contents:
+            raise UserError(f"{name}.tsv of the GLUE submission is given twice; give each task and split once")
+        contents[f"{name}.tsv"] = _file_content(part)
+    missing = [file for file in submission_files() if file not in contents]
+    if missing and not allow_partial:
+        raise UserError(f"{path}: GLUE's server takes no submission without {', '.join(missing)}")
+    if path.suffix == ".zip":
+        _write_zip(path, contents)
+        return
+    if path.exists():
+        raise UserError(f"{path}: exists; give a new folder for the GLUE submission, or a file ending in .zip")
+    with new_folder(path) as temporary:
+        for file, content in contents.items():
+            write_text(temporary / file, content)
+
+
+def submission_files() -> list[str]:
+    """Returns the names of the files that a complete submission has."""
+    return [f"{name}.tsv" for task in task_names() for name in get_task(task).submission.values()]
+
+
+def _file_content(predictions: Predictions) -> str:
+    task = predictions.task
+    try:
+        numbers = np.array([int(example_id) for example_id in predictions.example_ids], np.int64)
+    except ValueError:
+        raise UserError(f"task {task.name}: ids of a GLUE submission are row numbers, others given") from None
+    order = np.argsort(numbers, kind="stable")
+    wrong = np.flatnonzero(numbers[order] != np.arange(len(order)))
+    if len(wrong):
+        raise UserError(
+            f"task {task.name}: split {predictions.split} has {len(order)} rows, and row {wrong[0]} is "
+            "missing or given twice; GLUE's server scores whole test files only"
+        )
+    if task.kind == CLASSIFICATION:
+        spelling = dict(zip(task.labels, task.submission_labels or task.labels))
+        cells = [spelling[label] for label in predictions.labels()]
+    else:
+        cells = [f"{score:.3f}" for score in np.clip(predictions.values[:, 0], _LOWEST_SCORE, _HIGHEST_SCORE)]
+    lines = ["index\tprediction", *(f"{number}\t{cells[row]}" for number, row in enumerate(order))]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _write_zip(path: Path, contents: dict[str, str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file, content in contents.items():
+                # Without the time of writing, equal predictions make equal archives.
+                archive.writestr(zipfile.ZipInfo(file), content, zipfile.ZIP_DEFLATED)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink()
+        raise

@@ -1,0 +1,97 @@
+"""GLUE's metrics over whole splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from scipy import stats
+from sklearn import metrics as sklearn_metrics
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+
+# The positive class of a two-label task is its second label, as in GLUE: "equivalent", "duplicate".
+_POSITIVE = 1
+
+
+def _accuracy(gold: np.ndarray, predicted: np.ndarray) -> float:
+    return float(np.mean(gold == predicted))
+
+
+def _f1(gold: np.ndarray, predicted: np.ndarray) -> float:
+    return float(sklearn_metrics.f1_score(gold == _POSITIVE, predicted == _POSITIVE, zero_division=0.0))
+
+
+def _f1_macro(gold: np.ndarray, predicted: np.ndarray) -> float:
+    return float(sklearn_metrics.f1_score(gold, predicted, average="macro", zero_division=0.0))
+
+
+def _matthews_correlation(gold: np.ndarray, predicted: np.ndarray) -> float:
+    if _is_constant(gold) or _is_constant(predicted):
+        return 0.0
+    return float(sklearn_metrics.matthews_corrcoef(gold, predicted))
+
+
+def _pearson(gold: np.ndarray, predicted: np.ndarray) -> float:
+    if _is_constant(gold) or _is_constant(predicted):
+        return 0.0
+    return float(stats.pearsonr(gold, predicted).statistic)
+
+
+def _spearman(gold: np.ndarray, predicted: np.ndarray) -> float:
+    if _is_constant(gold) or _is_constant(predicted):
+        return 0.0
+    return float(stats.spearmanr(gold, predicted).statistic)
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    return bool(np.all(values == values[0]))
+
+
+METRIC_FUNCTIONS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "accuracy": _accuracy,
+    "f1": _f1,
+    "f1_macro": _f1_macro,
+    "matthews_correlation": _matthews_correlation,
+    "pearson": _pearson,
+    "spearman": _spearman,
+}
+
+
+def compute_metrics(task: Task, predictions: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+    """Returns the task's metrics over one split.
+
+    Where a metric is undefined because predictions or gold are all alike, it is 0.0.
+
+    Args:
+        task: The task, which names the metrics.
+        predictions: Float [n, num_outputs]: class probabilities, or scores in the one column of a regression.
+        gold: [n]: label indices with -1 for none, or scores with nan for none; rows without are left out.
+
+    Returns:
+        Values by metric, in the task's order: from 0 to 1, correlations from -1 to 1; `f1` is that of the
+        second label, `f1_macro` the mean over the labels that occur.
+
+    Raises:
+        UserError: No row has gold.
+        ValueError: Predictions are of another shape, or not finite.
+    """
+    if predictions.shape != (len(gold), task.num_outputs) or not np.isfinite(predictions).all():
+        raise ValueError(
+            f"task {task.name}: metrics take finite predictions [{len(gold)}, {task.num_outputs}], "
+            f"{list(predictions.shape)} given"
+        )
+    has_gold = gold >= 0 if task.kind == CLASSIFICATION else np.isfinite(gold)
+    if not has_gold.any():
+        raise UserError(f"task {task.name}: metrics need gold labels, and none of the {len(gold)} rows has one")
+    if task.kind == CLASSIFICATION:
+        predicted = predictions.argmax(axis=1)
+    else:
+        predicted, gold = predictions[:, 0].astype(np.float64), gold.astype(np.float64)
+    return {name: METRIC_FUNCTIONS[name](gold[has_gold], predicted[has_gold]) for name in task.metrics}
+
+
+def task_score(task: Task, metrics: Mapping[str, float]) -> float:
+    """Returns the mean of the task's metrics, as GLUE scores a task."""
+    return float(np.mean([metrics[name] for name in task.metrics]))

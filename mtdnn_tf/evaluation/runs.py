@@ -1,0 +1,107 @@
+"""Predictions of trained runs, alone or averaged as an ensemble."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.distillation.ensemble import average_predictions
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.modeling.model_folder import LoadedModel, load_model
+from mtdnn_tf.tasks.task import Task
+
+
+class SplitPredictions(NamedTuple):
+    """What one or more runs predict on a split.
+
+    Attributes:
+        encoded: The split, as the first run's word pieces encode it.
+        predictions: Float32 [examples, num_outputs]: averaged class probabilities or scores.
+    """
+
+    encoded: EncodedSplit
+    predictions: np.ndarray
+
+    def metrics(self) -> dict[str, float]:
+        """Returns the task's metrics against the gold labels."""
+        return compute_metrics(self.encoded.task, self.predictions, np.asarray(self.encoded.labels))
+
+
+def result_name(task: Task, split: str) -> str:
+    """Returns the name of a split's metrics: the task's, with the split's where the task has several."""
+    return task.name if task.evaluation_splits == (split,) else f"{task.name}/{split}"
+
+
+def _check_tasks(tasks: Sequence[Task], model: LoadedModel, run: Path) -> None:
+    known = {task.name: task for task in model.tasks}
+    for task in tasks:
+        head = known.get(task.head_task)
+        if head is None:
+            raise unknown_name(f"task of run {run}", task.head_task, known)
+        if (head.kind, head.labels) != (task.kind, task.labels):
+            raise UserError(
+                f"run {run}: task {task.name} was trained as {head.kind} with labels {list(head.labels)}, "
+                f"declared now as {task.kind} with labels {list(task.labels)}"
+            )
+
+
+def predict_with_runs(
+    runs: Sequence[Path],
+    tasks: Sequence[Task],
+    splits: Sequence[str],
+    source: DataSource,
+    cache_dir: Path,
+    batch_size: int = 64,
+    weights: Sequence[float] | None = None,
+) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
+    """Predicts splits with every run and averages the predictions.
+
+    Args:
+        runs: Folders of trained runs; each encodes the texts with its own word pieces.
+        tasks: The tasks; empty for those of the first run.
+        splits: The splits; empty for each task's own development splits.
+        source: Where examples come from.
+        cache_dir: Folder of encoded data.
+        batch_size: Examples in a batch. Defaults to 64.
+        weights: One weight a run; equal by default.
+
+    Returns:
+        Predictions by result name, and the runs' models.
+
+    Raises:
+        UserError: A run does not answer a task, or was trained on other labels.
+    """
+    encoded: dict[str, EncodedSplit] = {}
+    predictions: dict[str, list[np.ndarray]] = {}
+    models = []
+    for run in runs:
+        tf.keras.backend.clear_session()
+        loaded = load_model(run)
+        models.append(loaded)
+        tasks = tasks or loaded.tasks
+        _check_tasks(tasks, loaded, run)
+        for task in tasks:
+            for split in splits or task.evaluation_splits:
+                name = result_name(task, split)
+                rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
+                encoded.setdefault(name, rows)
+                predictions.setdefault(name, []).append(predict(loaded.model, rows, batch_size))
+    averaged = {
+        name: SplitPredictions(encoded[name], average_predictions(values, weights))
+        for name, values in predictions.items()
+    }
+    return averaged, models
+
+
+def metrics_of(predictions: Mapping[str, SplitPredictions]) -> dict[str, dict[str, float]]:
+    """Returns the metrics of predicted splits by their names."""
+    return {name: split.metrics() for name, split in predictions.items()}

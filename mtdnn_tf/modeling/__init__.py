@@ -1,0 +1,1 @@
+"""The shared backbone, the heads, and the functional model that joins them."""

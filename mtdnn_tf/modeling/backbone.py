@@ -1,0 +1,86 @@
+"""The shared BERT encoder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import keras_nlp
+import tensorflow as tf
+
+from mtdnn_tf.errors import UserError, unknown_name
+
+BACKBONE = "backbone"
+ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "gelu": lambda x: tf.keras.activations.gelu(x, approximate=False),
+    "gelu_approximate": lambda x: tf.keras.activations.gelu(x, approximate=True),
+    "relu": tf.keras.activations.relu,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneConfig:
+    """The shape of a BERT encoder.
+
+    Attributes:
+        vocabulary_size: Number of word pieces.
+        num_layers: Number of Transformer blocks.
+        num_heads: Attention heads a block.
+        hidden_dim: Width of the encoder; a multiple of `num_heads`.
+        intermediate_dim: Width of a block's feed-forward layer.
+        max_positions: Longest sequence, in word pieces.
+        num_segments: Number of segment embeddings.
+        activation: Of the feed-forward layer: "gelu" (exact, by the error function: BERT as Hugging Face runs it),
+            "gelu_approximate" (by tanh: BERT as Google and KerasNLP run it) or "relu".
+    """
+
+    vocabulary_size: int
+    num_layers: int
+    num_heads: int
+    hidden_dim: int
+    intermediate_dim: int
+    max_positions: int = 512
+    num_segments: int = 2
+    activation: str = "gelu"
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise unknown_name("activation of the backbone", str(self.activation), ACTIVATIONS)
+        if self.hidden_dim % self.num_heads:
+            raise UserError(
+                f"hidden_dim {self.hidden_dim} of the backbone is not a multiple of num_heads {self.num_heads}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return dataclasses.asdict(self)
+
+
+def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> keras_nlp.models.BertBackbone:
+    """Builds a KerasNLP BERT encoder with random weights and the activation that the config names.
+
+    Args:
+        config: The shape of the encoder.
+        dropout: Dropout rate of embeddings, attention and feed-forward layers ("shared layers" in 1904.09482 sec. 4).
+
+    Returns:
+        A functional model from `token_ids`, `segment_ids`, `padding_mask` to `sequence_output`, `pooled_output`.
+    """
+    backbone = keras_nlp.models.BertBackbone(
+        vocabulary_size=config.vocabulary_size,
+        num_layers=config.num_layers,
+        num_heads=config.num_heads,
+        hidden_dim=config.hidden_dim,
+        intermediate_dim=config.intermediate_dim,
+        max_sequence_length=config.max_positions,
+        num_segments=config.num_segments,
+        dropout=dropout,
+        name=BACKBONE,
+    )
+    activation = ACTIVATIONS[config.activation]
+    # KerasNLP takes no activation for BERT and always approximates GELU by tanh, which moves outputs by up to 1e-2.
+    for layer in backbone.transformer_layers:
+        layer.activation = activation
+        layer._feedforward_intermediate_dense.activation = activation
+    return backbone

@@ -1,0 +1,55 @@
+"""Finding an encoder by what the user calls it: a preset's name, a folder, or "tiny"."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling import model_folder
+from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.huggingface import CONFIG, read_huggingface_folder
+from mtdnn_tf.modeling.keras_nlp_preset import preset_names, read_preset
+from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+
+TINY = "tiny"
+
+
+def _tiny() -> PretrainedBackbone:
+    characters = string.ascii_lowercase + string.digits + string.punctuation
+    vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{c}" for c in characters))
+    config = BackboneConfig(
+        vocabulary_size=len(vocabulary), num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32
+    )
+    return PretrainedBackbone(TINY, config, vocabulary, lowercase=True, weights=None)
+
+
+def find_backbone(name: str) -> PretrainedBackbone:
+    """Reads the encoder that a name or folder stands for.
+
+    Args:
+        name: "tiny" (2 layers of width 16, random weights, a vocabulary of characters); a KerasNLP preset's name;
+            a Hugging Face folder (config.json, model.safetensors, vocab.txt); a KerasNLP preset folder (config.json,
+            metadata.json, ...); a run of this project, or its model folder.
+
+    Raises:
+        UserError: Nothing is known by the name, or the folder's files tell of no layout that is read.
+    """
+    if name == TINY:
+        return _tiny()
+    folder = Path(name)
+    if folder.is_dir():
+        for candidate in (folder, folder / model_folder.MODEL_FOLDER):
+            if (candidate / model_folder.DESCRIPTION).is_file():
+                return model_folder.read_backbone(candidate)
+        if (folder / "metadata.json").is_file():
+            return read_preset(name)
+        if (folder / CONFIG).is_file():
+            return read_huggingface_folder(folder)
+        raise UserError(
+            f"backbone folder {name}: no layout recognised; accepted: Hugging Face (config.json, model.safetensors, "
+            "vocab.txt), KerasNLP preset (metadata.json, config.json, model.weights.h5), or a run of tools.train"
+        )
+    if name in preset_names():
+        return read_preset(name)
+    raise unknown_name("backbone", name, [TINY, "a folder", *preset_names()])

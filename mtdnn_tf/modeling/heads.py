@@ -1,0 +1,62 @@
+"""Task heads: from the encoder's outputs to a task's logits."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import tensorflow as tf
+
+from mtdnn_tf.tasks.task import Task
+
+
+@tf.keras.utils.register_keras_serializable("mtdnn_tf")
+class LinearHead(tf.keras.layers.Layer):
+    """Maps the pooled [CLS] vector to logits by one linear layer (1901.11504 eq. 1 and 2).
+
+    Args:
+        num_outputs: Number of labels, or 1 for a score.
+        dropout: Dropout rate before the linear layer. Defaults to 0.1.
+        seed: Seed of the initial weights. Defaults to 0.
+    """
+
+    def __init__(self, num_outputs: int, dropout: float = 0.1, seed: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_outputs = num_outputs
+        self.seed = seed
+        self.dropout = tf.keras.layers.Dropout(dropout)
+        # Logits, and the losses made of them, stay in float32 under mixed precision.
+        self.logits = tf.keras.layers.Dense(
+            num_outputs,
+            kernel_initializer=tf.keras.initializers.TruncatedNormal(stddev=0.02, seed=seed),
+            dtype="float32",
+        )
+
+    def call(self, encoded: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """Returns logits [batch, num_outputs] from the encoder's outputs and the input's masks."""
+        return self.logits(self.dropout(encoded["pooled_output"], training=training))
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what rebuilds the layer."""
+        return {
+            **super().get_config(),
+            "num_outputs": self.num_outputs,
+            "dropout": self.dropout.rate,
+            "seed": self.seed,
+        }
+
+
+HEAD_LAYERS: dict[str, type[tf.keras.layers.Layer]] = {"linear": LinearHead}
+
+
+def build_head(task: Task, seed: int) -> tf.keras.layers.Layer:
+    """Builds a task's head; its initial weights depend on the seed and the task's name alone.
+
+    Args:
+        task: The task, whose `head`, `num_outputs` and `dropout` it takes.
+        seed: Seed of the run.
+    """
+    head_seed = (seed * 0x9E3779B1 + zlib.crc32(task.name.encode())) % (1 << 31)
+    return HEAD_LAYERS[task.head](
+        num_outputs=task.num_outputs, dropout=task.dropout, seed=head_seed, name=f"{task.name}_head"
+    )

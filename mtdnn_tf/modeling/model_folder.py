@@ -1,0 +1,152 @@
+"""A trained model on disk: its description, vocabulary and weights, in files that run no code when read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer, read_vocabulary
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import new_folder, read_json, read_manifest, write_json, write_manifest, write_text
+from mtdnn_tf.modeling.backbone import BackboneConfig, build_backbone
+from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
+from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+from mtdnn_tf.tasks.serialization import task_from_json, task_to_json
+from mtdnn_tf.tasks.task import Task
+
+MODEL_FOLDER = "model"
+DESCRIPTION = "model.json"
+_VOCABULARY = "vocab.txt"
+_WEIGHTS = "weights.safetensors"
+_SCHEMA = 1
+_REMEDY = "train the run again, or copy its model folder again"
+
+
+class LoadedModel(NamedTuple):
+    """A trained model read from its folder.
+
+    Attributes:
+        model: The network, without dropout.
+        tasks: Its tasks, those answered by another task's head included.
+        tokenizer: Its word pieces.
+        max_sequence_length: Longest sequence it was trained on, in word pieces.
+        fingerprint: SHA-256 of its weights file.
+    """
+
+    model: MultiTaskModel
+    tasks: list[Task]
+    tokenizer: WordPieceTokenizer
+    max_sequence_length: int
+    fingerprint: str
+
+    def task(self, name: str) -> Task:
+        """Returns one of the model's tasks by name."""
+        return next(task for task in self.tasks if task.name == name)
+
+
+def save_model(
+    model: MultiTaskModel,
+    tasks: list[Task],
+    config: BackboneConfig,
+    tokenizer: WordPieceTokenizer,
+    max_sequence_length: int,
+    folder: Path,
+) -> str:
+    """Writes a model's folder, complete or not at all.
+
+    Args:
+        model: The network.
+        tasks: Its tasks.
+        config: The shape of its encoder.
+        tokenizer: Its word pieces.
+        max_sequence_length: Longest sequence it was trained on, in word pieces.
+        folder: Where to write; replaced if it stands.
+
+    Returns:
+        The SHA-256 of the weights file.
+    """
+    arrays = {f"backbone.{name}": array for name, array in read_weights(model.backbone).items()}
+    for name, head in model.heads.items():
+        # A head's own order of its variables is fixed by its class.
+        for index, variable in enumerate(head.weights):
+            arrays[f"heads.{name}.{index}"] = np.ascontiguousarray(variable.numpy())
+    description = {
+        "schema": _SCHEMA,
+        "backbone": config.to_json(),
+        "lowercase": tokenizer.lowercase,
+        "max_sequence_length": max_sequence_length,
+        "tasks": [task_to_json(task) for task in tasks],
+    }
+    with new_folder(folder) as temporary:
+        save_file(arrays, temporary / _WEIGHTS)
+        write_text(temporary / _VOCABULARY, "".join(f"{piece}\n" for piece in tokenizer.vocabulary))
+        write_json(temporary / DESCRIPTION, description)
+        write_manifest(temporary, {"what": "model"})
+    return str(read_manifest(folder, _REMEDY)["files"][_WEIGHTS])
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], str, tuple[str, ...], dict[str, np.ndarray]]:
+    fingerprint = read_manifest(folder, _REMEDY)["files"][_WEIGHTS]
+    description = read_json(folder / DESCRIPTION)
+    if description.get("schema") != _SCHEMA:
+        raise UserError(
+            f"{folder / DESCRIPTION}: schema {_SCHEMA} is accepted, {description.get('schema')} given; {_REMEDY}"
+        )
+    return (
+        description,
+        fingerprint,
+        tuple(read_vocabulary(folder / _VOCABULARY)),
+        load_file(folder / _WEIGHTS),
+    )
+
+
+def _of_backbone(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    prefix = "backbone."
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def read_backbone(folder: Path) -> PretrainedBackbone:
+    """Reads the shared encoder of a trained model, to start another training from.
+
+    Raises:
+        UserError: The folder is damaged or of another version.
+    """
+    description, _, vocabulary, arrays = _read(folder)
+    return PretrainedBackbone(
+        str(folder),
+        BackboneConfig(**description["backbone"]),
+        vocabulary,
+        description["lowercase"],
+        _of_backbone(arrays),
+    )
+
+
+def load_model(folder: Path) -> LoadedModel:
+    """Reads a trained model for inference.
+
+    Args:
+        folder: A run's folder, or its model folder.
+
+    Raises:
+        UserError: The folder is missing, damaged or of another version.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        if not (folder / MODEL_FOLDER / DESCRIPTION).is_file():
+            raise UserError(
+                f"{folder}: no trained model here ({MODEL_FOLDER}/{DESCRIPTION} is missing); "
+                "a run of tools.train that has ended is accepted"
+            )
+        folder = folder / MODEL_FOLDER
+    description, fingerprint, vocabulary, arrays = _read(folder)
+    tasks = [task_from_json(task) for task in description["tasks"]]
+    backbone = build_backbone(BackboneConfig(**description["backbone"]), dropout=0.0)
+    assign_weights(backbone, _of_backbone(arrays), str(folder / _WEIGHTS))
+    model = MultiTaskModel(backbone, tasks)
+    for name, head in model.heads.items():
+        head.set_weights([arrays[f"heads.{name}.{index}"] for index in range(len(head.weights))])
+    tokenizer = WordPieceTokenizer(vocabulary, description["lowercase"])
+    return LoadedModel(model, tasks, tokenizer, description["max_sequence_length"], fingerprint)

@@ -1,0 +1,101 @@
+"""The multi-task network: one shared encoder, one named output head a task (1901.11504 sec. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras_nlp
+import tensorflow as tf
+
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling.backbone import build_backbone
+from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.heads import build_head
+from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+from mtdnn_tf.tasks.task import Task
+
+INPUTS = ("token_ids", "segment_ids", "padding_mask")
+
+
+class MultiTaskModel(tf.keras.Model):
+    """Answers every task from one encoding of the text.
+
+    A functional model from `token_ids`, `segment_ids`, `padding_mask` (each [batch, length]) to a dictionary of logits
+    [batch, task.num_outputs] by task name, in float32.
+
+    Args:
+        backbone: The shared encoder.
+        tasks: The tasks; one that another task's head answers (`head_of`) gets no head of its own.
+        seed: Seed of the heads' initial weights. Defaults to 0.
+    """
+
+    def __init__(self, backbone: keras_nlp.models.BertBackbone, tasks: Sequence[Task], seed: int = 0) -> None:
+        # === Layers ===
+        heads = {task.name: build_head(task, seed) for task in tasks if task.head_of is None}
+        if not heads:
+            raise UserError("a model needs at least one task with a head of its own, none given")
+
+        # === Functional model ===
+        inputs = {name: tf.keras.Input((None,), dtype=tf.int32, name=name) for name in INPUTS}
+        encoded = {**inputs, **backbone(inputs)}
+        super().__init__(inputs=inputs, outputs={name: head(encoded) for name, head in heads.items()}, name="mtdnn")
+        self.backbone = backbone
+        self.heads = heads
+
+    def task_logits(self, inputs: dict[str, tf.Tensor], task_name: str, training: bool = False) -> tf.Tensor:
+        """Returns one task's logits, running the encoder and that task's head alone.
+
+        Args:
+            inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
+            task_name: Name of a task that has a head.
+            training: Whether dropout is on. Defaults to False.
+
+        Returns:
+            Float32 logits [batch, num_outputs].
+        """
+        if task_name not in self.heads:
+            raise unknown_name("head", task_name, self.heads)
+        return self.heads[task_name](self.encode(inputs, training), training=training)
+
+    def encode(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns what heads read: the encoder's outputs and the inputs themselves."""
+        inputs = {name: tf.cast(inputs[name], tf.int32) for name in INPUTS}
+        return {**inputs, **self.backbone(inputs, training=training)}
+
+
+def build_multi_task_model(
+    pretrained: PretrainedBackbone, tasks: Sequence[Task], dropout: float = 0.1, seed: int = 0
+) -> MultiTaskModel:
+    """Builds the network with the encoder's pre-trained weights and fresh heads.
+
+    Args:
+        pretrained: The encoder to start from.
+        tasks: The tasks to answer.
+        dropout: Dropout rate inside the encoder. Defaults to 0.1.
+        seed: Seed of the heads' initial weights. Defaults to 0.
+    """
+    # Dropout draws from tf.random.Generator objects, whose state a checkpoint can hold; Keras's default has no such state.
+    tf.keras.backend.experimental.enable_tf_random_generator()
+    backbone = build_backbone(pretrained.config, dropout)
+    if pretrained.weights is not None:
+        assign_weights(backbone, pretrained.weights, pretrained.source)
+    return MultiTaskModel(backbone, tasks, seed)
+
+
+def tokenizer_of(pretrained: PretrainedBackbone) -> WordPieceTokenizer:
+    """Returns the tokenizer of a pre-trained encoder."""
+    return WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
+
+
+def check_length(pretrained: PretrainedBackbone, max_sequence_length: int) -> None:
+    """Refuses sequences longer than the encoder has positions for.
+
+    Raises:
+        UserError: `max_sequence_length` is too long, or too short for [CLS] a [SEP] b [SEP].
+    """
+    if not 8 <= max_sequence_length <= pretrained.config.max_positions:
+        raise UserError(
+            f"--max_sequence_length takes 8 to {pretrained.config.max_positions} (positions of {pretrained.source}), "
+            f"{max_sequence_length} given"
+        )

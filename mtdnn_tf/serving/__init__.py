@@ -1,0 +1,1 @@
+"""The SavedModel that TF Serving answers from."""

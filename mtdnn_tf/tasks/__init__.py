@@ -1,0 +1,1 @@
+"""What a task is, and the tasks that are known by name."""

@@ -1,0 +1,181 @@
+"""GLUE's tasks (Wang et al. 2018, arXiv 1804.07461), as its files and TensorFlow Datasets lay them out.
+
+Ids are row numbers within a split's file, which TensorFlow Datasets calls `idx`, so what is joined by id does
+not depend on the source. MRPC is the exception: TensorFlow Datasets makes it from other files than GLUE's,
+and numbers its train and validation rows differently.
+"""
+
+from __future__ import annotations
+
+from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, TRAIN, SplitFile, Task, TfdsData
+
+# Head dropouts other than 0.1 are those of MT-DNN (Liu et al. 2019, arXiv 1901.11504).
+
+COLA = Task(
+    name="cola",
+    kind=CLASSIFICATION,
+    text=("sentence",),
+    labels=("unacceptable", "acceptable"),
+    metrics=("matthews_correlation",),
+    dropout=0.05,
+    files={
+        TRAIN: SplitFile("CoLA/train.tsv", columns=("source", "label", "star", "sentence")),
+        "validation": SplitFile("CoLA/dev.tsv", columns=("source", "label", "star", "sentence")),
+        "test": SplitFile("CoLA/test.tsv", label=None),
+    },
+    tfds=TfdsData("glue/cola", text=("sentence",)),
+    file_labels=("0", "1"),
+    submission={"test": "CoLA"},
+    submission_labels=("0", "1"),
+)
+
+SST2 = Task(
+    name="sst2",
+    kind=CLASSIFICATION,
+    text=("sentence",),
+    labels=("negative", "positive"),
+    metrics=("accuracy",),
+    files={
+        TRAIN: SplitFile("SST-2/train.tsv"),
+        "validation": SplitFile("SST-2/dev.tsv"),
+        "test": SplitFile("SST-2/test.tsv", label=None),
+    },
+    tfds=TfdsData("glue/sst2", text=("sentence",)),
+    file_labels=("0", "1"),
+    submission={"test": "SST-2"},
+    submission_labels=("0", "1"),
+)
+
+MRPC = Task(
+    name="mrpc",
+    kind=CLASSIFICATION,
+    text=("sentence1", "sentence2"),
+    labels=("not_equivalent", "equivalent"),
+    metrics=("accuracy", "f1"),
+    files={
+        TRAIN: SplitFile("MRPC/train.tsv", label="Quality", text=("#1 String", "#2 String")),
+        "validation": SplitFile("MRPC/dev.tsv", label="Quality", text=("#1 String", "#2 String")),
+        "test": SplitFile("MRPC/test.tsv", label=None, text=("#1 String", "#2 String")),
+    },
+    tfds=TfdsData("glue/mrpc", text=("sentence1", "sentence2")),
+    file_labels=("0", "1"),
+    submission={"test": "MRPC"},
+    submission_labels=("0", "1"),
+)
+
+STSB = Task(
+    name="stsb",
+    kind=REGRESSION,
+    text=("sentence1", "sentence2"),
+    metrics=("pearson", "spearman"),
+    files={
+        TRAIN: SplitFile("STS-B/train.tsv", label="score"),
+        "validation": SplitFile("STS-B/dev.tsv", label="score"),
+        # The benchmark's own test scores are public; GLUE's test file leaves them out.
+        "test": SplitFile("STS-B/test.tsv", label="score", label_required=False),
+    },
+    tfds=TfdsData("glue/stsb", text=("sentence1", "sentence2")),
+    submission={"test": "STS-B"},
+)
+
+QQP = Task(
+    name="qqp",
+    kind=CLASSIFICATION,
+    text=("question1", "question2"),
+    labels=("not_duplicate", "duplicate"),
+    metrics=("accuracy", "f1"),
+    files={
+        # A few questions of the official files hold a line break, which leaves two incomplete rows.
+        TRAIN: SplitFile("QQP/train.tsv", label="is_duplicate", skip_incomplete_rows=True),
+        "validation": SplitFile("QQP/dev.tsv", label="is_duplicate", skip_incomplete_rows=True),
+        "test": SplitFile("QQP/test.tsv", label=None),
+    },
+    tfds=TfdsData("glue/qqp", text=("question1", "question2")),
+    file_labels=("0", "1"),
+    submission={"test": "QQP"},
+    submission_labels=("0", "1"),
+)
+
+MNLI = Task(
+    name="mnli",
+    kind=CLASSIFICATION,
+    text=("premise", "hypothesis"),
+    labels=("entailment", "neutral", "contradiction"),
+    metrics=("accuracy",),
+    dropout=0.3,
+    files={
+        TRAIN: SplitFile("MNLI/train.tsv", label="gold_label", text=("sentence1", "sentence2")),
+        "validation_matched": SplitFile("MNLI/dev_matched.tsv", label="gold_label", text=("sentence1", "sentence2")),
+        "validation_mismatched": SplitFile(
+            "MNLI/dev_mismatched.tsv", label="gold_label", text=("sentence1", "sentence2")
+        ),
+        "test_matched": SplitFile("MNLI/test_matched.tsv", label=None, text=("sentence1", "sentence2")),
+        "test_mismatched": SplitFile("MNLI/test_mismatched.tsv", label=None, text=("sentence1", "sentence2")),
+    },
+    tfds=TfdsData("glue/mnli", text=("premise", "hypothesis")),
+    evaluation_splits=("validation_matched", "validation_mismatched"),
+    submission={"test_matched": "MNLI-m", "test_mismatched": "MNLI-mm"},
+)
+
+QNLI = Task(
+    name="qnli",
+    kind=CLASSIFICATION,
+    text=("question", "sentence"),
+    labels=("entailment", "not_entailment"),
+    metrics=("accuracy",),
+    files={
+        TRAIN: SplitFile("QNLI/train.tsv"),
+        "validation": SplitFile("QNLI/dev.tsv"),
+        "test": SplitFile("QNLI/test.tsv", label=None),
+    },
+    tfds=TfdsData("glue/qnli", text=("question", "sentence")),
+    submission={"test": "QNLI"},
+)
+
+RTE = Task(
+    name="rte",
+    kind=CLASSIFICATION,
+    text=("sentence1", "sentence2"),
+    labels=("entailment", "not_entailment"),
+    metrics=("accuracy",),
+    files={
+        TRAIN: SplitFile("RTE/train.tsv"),
+        "validation": SplitFile("RTE/dev.tsv"),
+        "test": SplitFile("RTE/test.tsv", label=None),
+    },
+    tfds=TfdsData("glue/rte", text=("sentence1", "sentence2")),
+    submission={"test": "RTE"},
+)
+
+WNLI = Task(
+    name="wnli",
+    kind=CLASSIFICATION,
+    text=("sentence1", "sentence2"),
+    labels=("entailment", "not_entailment"),
+    metrics=("accuracy",),
+    files={
+        TRAIN: SplitFile("WNLI/train.tsv"),
+        "validation": SplitFile("WNLI/dev.tsv"),
+        "test": SplitFile("WNLI/test.tsv", label=None),
+    },
+    tfds=TfdsData("glue/wnli", text=("sentence1", "sentence2")),
+    # 1 is entailment, the first label here and the second in TensorFlow Datasets.
+    file_labels=("1", "0"),
+    submission={"test": "WNLI"},
+    submission_labels=("1", "0"),
+)
+
+AX = Task(
+    name="ax",
+    kind=CLASSIFICATION,
+    text=("premise", "hypothesis"),
+    labels=("entailment", "neutral", "contradiction"),
+    metrics=("matthews_correlation",),
+    files={"test": SplitFile("AX/AX.tsv", label=None, text=("sentence1", "sentence2"))},
+    tfds=TfdsData("glue/ax", text=("premise", "hypothesis")),
+    evaluation_splits=(),
+    head_of="mnli",
+    submission={"test": "AX"},
+)
+
+GLUE_TASKS = (COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE, WNLI, AX)

@@ -1,0 +1,83 @@
+"""Tasks as JSON values, as a trained model carries them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.tasks.task import SplitFile, Task, TfdsData
+
+
+def task_to_json(task: Task) -> dict[str, Any]:
+    """Returns everything of a task as JSON values, from which `task_from_json` makes an equal task."""
+    encoded = _to_json(task)
+    assert isinstance(encoded, dict)
+    return encoded
+
+
+def _to_json(value: Any) -> Any:
+    """Returns a task's field, or the task, as a JSON value."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: _to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _to_json(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_to_json(item) for item in value]
+    return value
+
+
+def task_from_json(value: Any) -> Task:
+    """Returns the task that `task_to_json` was given.
+
+    Raises:
+        UserError: A field is unknown, missing or not of its type.
+    """
+    fields = _known_fields(value, Task, "a task")
+    files = fields.get("files", {})
+    if not isinstance(files, dict):
+        raise UserError(f"a task's field 'files' takes an object, {files!r} given")
+    fields["files"] = {
+        split: SplitFile(**_known_fields(file, SplitFile, "a task's file")) for split, file in files.items()
+    }
+    if fields.get("tfds") is not None:
+        fields["tfds"] = TfdsData(**_known_fields(fields["tfds"], TfdsData, "a task's TFDS data"))
+    return Task(**fields)
+
+
+# Annotations are strings here, those of the dataclasses; `files` and `tfds` are read by `task_from_json`.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "str | None": (str, type(None)),
+    "bool": (bool,),
+    "float": (float, int),
+    "tuple[str, ...]": (list,),
+    "tuple[str, ...] | None": (list, type(None)),
+    "tuple[tuple[str, str], ...]": (list,),
+    "Mapping[str, str]": (dict,),
+    "Mapping[str, SplitFile]": (dict,),
+    "TfdsData | None": (dict, type(None)),
+}
+
+
+def _known_fields(value: Any, made: type, what: str) -> dict[str, Any]:
+    """Returns a dataclass's arguments from a JSON object, arrays as tuples."""
+    if not isinstance(value, dict):
+        raise UserError(f"{what} takes a JSON object, {value!r} given")
+    fields = {field.name: field for field in dataclasses.fields(made)}
+    for name, item in value.items():
+        if name not in fields:
+            raise unknown_name(f"field of {what}", name, fields)
+        if not isinstance(item, _TYPES[str(fields[name].type)]):
+            raise UserError(f"{what}'s field {name!r} takes {fields[name].type}, {item!r} given")
+    for name, field in fields.items():
+        has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        if name not in value and not has_default:
+            raise UserError(f"{what} has no field {name!r}")
+    return {name: _tuples(item) for name, item in value.items()}
+
+
+def _tuples(value: Any) -> Any:
+    """Returns a JSON value with tuples for its arrays."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value

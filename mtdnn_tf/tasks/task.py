@@ -1,0 +1,153 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from mtdnn_tf.errors import UserError, unknown_name
+
+CLASSIFICATION = "classification"
+REGRESSION = "regression"
+KINDS = (CLASSIFICATION, REGRESSION)
+HEADS = ("linear",)
+METRICS = {
+    CLASSIFICATION: ("accuracy", "f1", "f1_macro", "matthews_correlation"),
+    REGRESSION: ("pearson", "spearman"),
+}
+TRAIN = "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitFile:
+    """Where the rows of one split stand in a file.
+
+    Attributes:
+        path: The file, relative to the data folder or absolute; its ending tells the format (.tsv, .csv,
+            .jsonl).
+        columns: Column names in order if the file has no header row; None if its first row names them.
+        label: Column of the gold label or score; None if the file has none.
+        skip_incomplete_rows: Whether a row with missing columns, or without a label that is required, is
+            skipped and counted instead of refused.
+        text: Column names of the texts where they differ from the task's; empty if they do not.
+        label_required: Whether every row has a label. If not, an empty label, or a file without the label's
+            column, means that there is no gold label.
+    """
+
+    path: str
+    columns: tuple[str, ...] | None = None
+    label: str | None = "label"
+    skip_incomplete_rows: bool = False
+    text: tuple[str, ...] = ()
+    label_required: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsData:
+    """Where a task stands in TensorFlow Datasets.
+
+    Attributes:
+        name: What `tfds.load` takes, such as "glue/rte".
+        text: Features of the texts.
+        label: Feature of the gold label or score.
+        labels: The task's label name for each of TFDS's own, where they differ, as (TFDS's, the task's)
+            pairs.
+        id: Feature that numbers the rows within a split; None if there is none, and ids are hashes of the
+            texts.
+    """
+
+    name: str
+    text: tuple[str, ...]
+    label: str = "label"
+    labels: tuple[tuple[str, str], ...] = ()
+    id: str | None = "idx"
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One language-understanding task: its texts, its labels, its head and how it is judged.
+
+    Attributes:
+        name: Lower-case name; a head, a signature and a metric file carry it.
+        kind: "classification" or "regression".
+        text: Column names of the one or two texts.
+        labels: Label names in the order of the head's outputs; empty for regression.
+        metrics: Names of the task's metrics; the task's score is their mean.
+        head: "linear".
+        dropout: Dropout rate before the head's output layer.
+        files: Split name to file, in GLUE's own layout or as the user's task file says.
+        tfds: Where the task stands in TensorFlow Datasets, if it does.
+        file_labels: The spelling of each label in `files`, in the order of `labels`; empty if spelled by
+            name.
+        skip_labels: Spellings in files or TFDS of "no gold label agreed on": such rows are skipped and
+            counted.
+        id: Column of the example's id in `files`; "row" for the row's number, "hash" for a hash of its texts.
+        evaluation_splits: Splits that development metrics are computed on.
+        head_of: Name of the task whose head answers this one; None for a head of its own.
+        submission: File name without ending by split in GLUE's submission; empty if it has none.
+        submission_labels: The spelling of each label in GLUE's submission, in the order of `labels`; empty:
+            by name.
+    """
+
+    name: str
+    kind: str
+    text: tuple[str, ...]
+    labels: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    head: str = "linear"
+    dropout: float = 0.1
+    files: Mapping[str, SplitFile] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    tfds: TfdsData | None = None
+    file_labels: tuple[str, ...] = ()
+    skip_labels: tuple[str, ...] = ()
+    id: str = "row"
+    evaluation_splits: tuple[str, ...] = ("validation",)
+    head_of: str | None = None
+    submission: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    submission_labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            raise UserError(
+                f"task name {self.name!r} is not accepted: lower-case letters, digits and _, starting with a letter"
+            )
+        if self.kind not in KINDS:
+            raise unknown_name(f"kind of task {self.name}", str(self.kind), KINDS)
+        if self.head not in HEADS:
+            raise unknown_name(f"head of task {self.name}", str(self.head), HEADS)
+        if len(self.text) not in (1, 2):
+            raise UserError(f"task {self.name}: text takes one or two columns, {len(self.text)} given")
+        if not 0.0 <= self.dropout < 1.0:
+            raise UserError(f"task {self.name}: dropout takes a number from 0 to below 1, {self.dropout} given")
+        if self.kind == CLASSIFICATION and (len(self.labels) < 2 or len(set(self.labels)) < len(self.labels)):
+            raise UserError(f"task {self.name}: labels takes two or more different names, {list(self.labels)} given")
+        if self.kind == REGRESSION and self.labels:
+            raise UserError(f"task {self.name}: a regression task takes no labels, {list(self.labels)} given")
+        if not self.metrics:
+            raise UserError(f"task {self.name}: metrics takes one or more of {', '.join(METRICS[self.kind])}")
+        for metric in self.metrics:
+            if metric not in METRICS[self.kind]:
+                raise unknown_name(f"metric of {self.kind} task {self.name}", metric, METRICS[self.kind])
+        if "f1" in self.metrics and len(self.labels) != 2:
+            raise UserError(f"task {self.name}: metric f1 takes two labels, {len(self.labels)} given; use f1_macro")
+        for field in ("file_labels", "submission_labels"):
+            spellings = getattr(self, field)
+            if spellings and len(spellings) != len(self.labels):
+                raise UserError(f"task {self.name}: {field} takes one spelling a label")
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether an example has two texts."""
+        return len(self.text) == 2
+
+    @property
+    def num_outputs(self) -> int:
+        """Width of the head's output: the number of labels, or 1 for a score."""
+        return len(self.labels) or 1
+
+    @property
+    def head_task(self) -> str:
+        """Name of the task whose head answers this one."""
+        return self.head_of or self.name

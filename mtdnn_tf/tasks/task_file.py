@@ -1,0 +1,125 @@
+"""Tasks that a user declares in a YAML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.tasks.task import CLASSIFICATION, HEADS, KINDS, METRICS, REGRESSION, TRAIN, SplitFile, Task
+from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
+
+FILE_ENDINGS = (".csv", ".jsonl", ".tsv")
+_PLANNED_KINDS = ("ranking",)
+_PLANNED_HEADS = ("san",)
+_DEFAULT_METRICS = {CLASSIFICATION: ("accuracy",), REGRESSION: ("pearson", "spearman")}
+_REQUIRED_KEYS = ("kind", "text", "label", "files")
+_OPTIONAL_KEYS = ("labels", "metrics", "head", "dropout", "id", "evaluation_splits")
+
+
+def load_task_file(path: Path) -> list[Task]:
+    """Reads the tasks of a user's YAML file.
+
+    Files are relative to the task file. Where `id` is not given, an example's id is a hash of its texts.
+    Splits that are neither trained nor evaluated on may lack labels.
+
+    Raises:
+        UserError: A key, kind, metric, head or file is not accepted; the message names the line.
+    """
+    fields = read_yaml(path).fields()
+    for key, value in fields.items():
+        if key != "tasks":
+            raise unknown_name("key", key, ("tasks",), value.where)
+    if "tasks" not in fields:
+        raise UserError(f"{path}: `tasks:` is missing; the file takes it alone")
+    declared = fields["tasks"].fields(naming="task {}")
+    if not declared:
+        raise fields["tasks"].refused("takes one or more tasks")
+    return [_task(name, value, path.parent) for name, value in declared.items()]
+
+
+def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
+    """Returns one task of a task file that stands in `folder`."""
+    fields = declaration.fields(naming=f"{{}} of task {name}")
+    # First of all, so that keys of a kind that is yet to come are not called unknown.
+    kind = _name_of(fields, "kind", name, KINDS, _PLANNED_KINDS) if "kind" in fields else ""
+    for key, value in fields.items():
+        if key not in (*_REQUIRED_KEYS, *_OPTIONAL_KEYS):
+            raise unknown_name(f"key of task {name}", key, (*_REQUIRED_KEYS, *_OPTIONAL_KEYS), value.where)
+    for key in _REQUIRED_KEYS:
+        if key not in fields:
+            raise UserError(f"{declaration.where}: task {name} lacks `{key}:`")
+    text, label = fields["text"].texts(), fields["label"].text()
+    if label in text:
+        raise UserError(f"{fields['label'].where}: column {label!r} of task {name} is both text and label")
+    labels = fields["labels"].texts() if "labels" in fields else ()
+    metrics = _metrics(fields["metrics"], name, kind) if "metrics" in fields else _DEFAULT_METRICS[kind]
+    head = _name_of(fields, "head", name, HEADS, _PLANNED_HEADS) if "head" in fields else HEADS[0]
+    dropout = fields["dropout"].number() if "dropout" in fields else 0.1
+    example_id = fields["id"].text() if "id" in fields else "hash"
+    splits = fields["files"].fields(naming=f"{{}} file of task {name}")
+    evaluation_splits = _evaluation_splits(fields, name, tuple(splits))
+    labelled_splits = (TRAIN, *evaluation_splits)
+    files = {
+        split: SplitFile(_file_path(split, value, name, folder), label=label, label_required=split in labelled_splits)
+        for split, value in splits.items()
+    }
+    try:
+        return Task(
+            name=name,
+            kind=kind,
+            text=text,
+            labels=labels,
+            metrics=metrics,
+            head=head,
+            dropout=dropout,
+            files=files,
+            id=example_id,
+            evaluation_splits=evaluation_splits,
+        )
+    except UserError as error:
+        raise UserError(f"{declaration.where}: {error}") from None
+
+
+def _name_of(
+    fields: dict[str, YamlValue], key: str, task: str, accepted: tuple[str, ...], planned: tuple[str, ...]
+) -> str:
+    """Returns the name that a key gives, one of those accepted."""
+    given = fields[key].text()
+    if given in planned:
+        raise UserError(
+            f"{fields[key].where}: {key} {given!r} of task {task} is not supported yet. Accepted: {', '.join(accepted)}"
+        )
+    if given not in accepted:
+        raise unknown_name(f"{key} of task {task}", given, accepted, fields[key].where)
+    return given
+
+
+def _metrics(metrics: YamlValue, task: str, kind: str) -> tuple[str, ...]:
+    """Returns the metrics of a task of this kind."""
+    for item in metrics.items():
+        if item.text() not in METRICS[kind]:
+            raise unknown_name(f"metric of {kind} task {task}", item.text(), METRICS[kind], item.where)
+    return metrics.texts()
+
+
+def _evaluation_splits(fields: dict[str, YamlValue], task: str, splits: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the splits to evaluate on: those given, else `validation` if there is one."""
+    if "evaluation_splits" not in fields:
+        return tuple(split for split in splits if split == "validation")
+    for item in fields["evaluation_splits"].items():
+        if item.text() not in splits:
+            raise unknown_name(f"evaluation split of task {task}", item.text(), splits, item.where)
+    return fields["evaluation_splits"].texts()
+
+
+def _file_path(split: str, value: YamlValue, task: str, folder: Path) -> str:
+    """Returns the absolute path of a split's file."""
+    if not (split.isidentifier() and split.isascii()):
+        raise UserError(
+            f"{value.where}: split {split!r} of task {task} is not accepted:"
+            " letters, digits and _, not starting with a digit"
+        )
+    path = Path(value.text())
+    if path.suffix not in FILE_ENDINGS:
+        raise unknown_name(f"ending of the {split} file of task {task}", path.suffix, FILE_ENDINGS, value.where)
+    return str((folder / path).resolve())

@@ -1,0 +1,156 @@
+"""What a training run is told, field by field as the flags of tools.train."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.distillation.losses import DistillationOptions
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.tasks.task import Task
+
+SAMPLERS = ("proportional",)
+EVALUATIONS = ("every_epoch", "end", "never")
+# They say where things lie or how often something is written, and may change when a run is continued.
+_FREE_TO_CHANGE = (
+    "output_dir",
+    "data_dir",
+    "cache_dir",
+    "task_file",
+    "backbone",
+    "init_from",
+    "soft_targets",
+)
+_FREE_TO_CHANGE += ("checkpoint_interval", "keep_checkpoints", "evaluation", "evaluation_batch_size")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides a training run; each field is the flag of tools.train of the same name.
+
+    Attributes:
+        tasks: Names of the tasks; empty for all tasks of the task files.
+        task_file: The user's task files.
+        data_source: "files" or "tfds".
+        data_dir: Folder of the data.
+        cache_dir: Folder of encoded data.
+        max_sequence_length: Longest input, in word pieces.
+        backbone: Preset, folder or "tiny".
+        init_from: A run whose encoder is started from, in place of `backbone`'s weights; None for none.
+        output_dir: The run's folder.
+        epochs: Passes over all training data.
+        batch_size: Examples in a global batch.
+        learning_rate: Peak learning rate.
+        optimizer: Name of the optimizer.
+        warmup_ratio: Share of the steps in which the learning rate rises.
+        dropout: Dropout rate inside the encoder.
+        sampler: In what proportion tasks are drawn: "proportional" to their size.
+        max_train_examples: Most training examples a task; None for all.
+        seed: Seed of initial heads, batches and dropout.
+        deterministic: Whether TensorFlow runs deterministic kernels only.
+        checkpoint_interval: Steps between checkpoints.
+        keep_checkpoints: Number of checkpoints kept.
+        evaluation: When development splits are evaluated: "every_epoch", "end" or "never".
+        evaluation_batch_size: Examples in a batch of evaluation.
+        strategy: "off" or "mirrored".
+        soft_targets: Folders that tools.score wrote; empty to learn from gold labels alone.
+        distill_weight: Weight of the distilled loss.
+        temperature: Of the soft targets.
+        distill_loss: Distilled loss of classification.
+        distill_schedule: Schedule of the distilled loss's weight.
+    """
+
+    output_dir: Path
+    data_dir: Path
+    cache_dir: Path
+    tasks: tuple[str, ...] = ()
+    task_file: tuple[Path, ...] = ()
+    data_source: str = "files"
+    max_sequence_length: int = 512
+    backbone: str = "bert_base_en_uncased"
+    init_from: str | None = None
+    epochs: int = 5
+    batch_size: int = 32
+    learning_rate: float = 5e-5
+    optimizer: str = "adamax"
+    warmup_ratio: float = 0.1
+    dropout: float = 0.1
+    sampler: str = "proportional"
+    max_train_examples: int | None = None
+    seed: int = 0
+    deterministic: bool = True
+    checkpoint_interval: int = 500
+    keep_checkpoints: int = 2
+    evaluation: str = "every_epoch"
+    evaluation_batch_size: int = 64
+    strategy: str = "off"
+    soft_targets: tuple[Path, ...] = ()
+    distill_weight: float = 0.5
+    temperature: float = 1.0
+    distill_loss: str = "cross_entropy"
+    distill_schedule: str = "constant"
+
+    def __post_init__(self) -> None:
+        for field in (
+            "epochs",
+            "batch_size",
+            "checkpoint_interval",
+            "keep_checkpoints",
+            "evaluation_batch_size",
+        ):
+            if getattr(self, field) < 1:
+                raise UserError(f"--{field} takes a whole number from 1, {getattr(self, field)} given")
+        if self.max_train_examples is not None and self.max_train_examples < 1:
+            raise UserError(f"--max_train_examples takes a whole number from 1, {self.max_train_examples} given")
+        if not 0.0 < self.learning_rate < 1.0:
+            raise UserError(f"--learning_rate takes a number above 0 and below 1, {self.learning_rate} given")
+        for field in ("warmup_ratio", "dropout"):
+            if not 0.0 <= getattr(self, field) < 1.0:
+                raise UserError(f"--{field} takes a number from 0 to below 1, {getattr(self, field)} given")
+        if self.sampler not in SAMPLERS:
+            raise unknown_name("--sampler", self.sampler, SAMPLERS)
+        if self.evaluation not in EVALUATIONS:
+            raise unknown_name("--evaluation", self.evaluation, EVALUATIONS)
+        _ = self.distillation
+
+    @property
+    def distillation(self) -> DistillationOptions:
+        """How soft targets enter the loss."""
+        return DistillationOptions(self.distill_weight, self.temperature, self.distill_loss, self.distill_schedule)
+
+    @property
+    def source(self) -> DataSource:
+        """Where examples come from."""
+        return DataSource(self.data_source, self.data_dir)
+
+    def selected_tasks(self) -> list[Task]:
+        """Returns the tasks that the names and task files stand for."""
+        return select_tasks(self.tasks, self.task_file)
+
+    def to_flagfile(self) -> str:
+        """Returns a flagfile that makes tools.train repeat this run."""
+        lines = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None or value == ():
+                continue
+            if field.name == "task_file":
+                lines += [f"--task_file={path}" for path in value]
+            elif isinstance(value, bool):
+                lines.append(f"--{'' if value else 'no'}{field.name}")
+            elif isinstance(value, tuple):
+                lines.append(f"--{field.name}={','.join(map(str, value))}")
+            else:
+                lines.append(f"--{field.name}={value}")
+        return "\n".join(lines) + "\n"
+
+    def decisive_fields(self) -> dict[str, Any]:
+        """Returns, as JSON values, the fields that a continued run must not change."""
+        return {
+            field.name: list(value) if isinstance(value := getattr(self, field.name), tuple) else value
+            for field in dataclasses.fields(self)
+            if field.name not in _FREE_TO_CHANGE
+        }

@@ -1,0 +1,151 @@
+"""Batches for training: encoded rows, gold labels and soft targets, in the order of the batch plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.data.batch_plan import BatchPlan, TaskRows
+from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+
+_PREFETCHED_BATCHES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskInputs:
+    """What one task trains on.
+
+    Attributes:
+        task: The task.
+        encoded: Its training split.
+        rows: Indices of the split's rows that are trained on.
+        gold: Float32 [rows]: label indices or scores, 0 where there is none.
+        has_gold: Bool [rows].
+        teacher_logits: Float32 [rows, num_outputs]; zeros without soft targets.
+        has_teacher: Whether the task has soft targets.
+    """
+
+    task: Task
+    encoded: EncodedSplit
+    rows: np.ndarray
+    gold: np.ndarray
+    has_gold: np.ndarray
+    teacher_logits: np.ndarray
+    has_teacher: bool
+
+
+def task_inputs(task: Task, encoded: EncodedSplit, rows: np.ndarray, soft_targets: SoftTargets | None) -> TaskInputs:
+    """Joins a task's rows with their gold labels and soft targets; rows with neither are left out.
+
+    Args:
+        task: The task.
+        encoded: Its training split.
+        rows: Indices of the rows to train on.
+        soft_targets: The task's soft targets, if it has teachers.
+
+    Raises:
+        UserError: The soft targets do not belong to the split, or no row has anything to learn from.
+    """
+    labels = np.asarray(encoded.labels)[rows]
+    has_gold = labels >= 0 if task.kind == CLASSIFICATION else np.isfinite(labels)
+    if soft_targets is None:
+        rows, labels, has_gold = rows[has_gold], labels[has_gold], has_gold[has_gold]
+        teacher_logits = np.zeros((len(rows), task.num_outputs), np.float32)
+    else:
+        teacher_logits = join_soft_targets(soft_targets, task, encoded, rows)
+    if not len(rows):
+        raise UserError(
+            f"task {task.name}: split {encoded.split} has no row with a gold label, and there are no soft targets"
+        )
+    gold = np.where(has_gold, labels, 0).astype(np.float32)
+    return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, soft_targets is not None)
+
+
+class TrainingInputs:
+    """Yields training batches, each a pure function of (seed, step).
+
+    Args:
+        tasks: What each task trains on.
+        batch_size: Examples in a global batch.
+        seed: Seed of the batch plan.
+    """
+
+    def __init__(self, tasks: Sequence[TaskInputs], batch_size: int, seed: int) -> None:
+        self._tasks = list(tasks)
+        rows = [TaskRows(inputs.task.name, np.asarray(inputs.encoded.lengths)[inputs.rows]) for inputs in tasks]
+        self.plan = BatchPlan(rows, batch_size, seed)
+        self._num_outputs = max(inputs.task.num_outputs for inputs in tasks)
+
+    def batch(self, step: int) -> dict[str, np.ndarray]:
+        """Returns the global batch of a step.
+
+        Returns:
+            token_ids, segment_ids int32 and padding_mask bool, each [batch, length]; gold float32, has_gold bool,
+            has_teacher bool, example_weight float32, task_index int32, each [batch]; teacher_logits float32
+            [batch, widest task].
+        """
+        planned = self.plan.step(step)
+        inputs = self._tasks[planned.task_index]
+        size = len(planned.rows)
+        teacher_logits = np.zeros((size, self._num_outputs), np.float32)
+        teacher_logits[:, : inputs.task.num_outputs] = inputs.teacher_logits[planned.rows]
+        return {
+            **inputs.encoded.batch(inputs.rows[planned.rows]),
+            "gold": inputs.gold[planned.rows],
+            "has_gold": inputs.has_gold[planned.rows],
+            "teacher_logits": teacher_logits,
+            "has_teacher": np.full(size, inputs.has_teacher),
+            "example_weight": np.full(size, 1.0 / size, np.float32),
+            "task_index": np.full(size, planned.task_index, np.int32),
+        }
+
+    def dataset(self, start: int, stop: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
+        """Returns the batches of steps `start` to `stop` - 1 as a data set distributed over the replicas.
+
+        A replica gets every n-th row of the global batch; where the rows do not divide evenly it gets a repeated row of
+        weight 0.
+        """
+        replicas = strategy.num_replicas_in_sync
+        matrix, vector = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.float32)
+        flags = tf.TensorSpec([None], tf.bool)
+        spec = {
+            "token_ids": matrix,
+            "segment_ids": matrix,
+            "padding_mask": tf.TensorSpec([None, None], tf.bool),
+            "gold": vector,
+            "has_gold": flags,
+            "teacher_logits": tf.TensorSpec([None, self._num_outputs], tf.float32),
+            "has_teacher": flags,
+            "example_weight": vector,
+            "task_index": tf.TensorSpec([None], tf.int32),
+        }
+
+        def generate() -> Iterator[dict[str, np.ndarray]]:
+            for step in range(start, stop):
+                yield from split_batch(self.batch(step), replicas)
+
+        def build(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)
+            return dataset.prefetch(_PREFETCHED_BATCHES * replicas)
+
+        if replicas == 1:
+            return build(tf.distribute.InputContext())
+        return strategy.distribute_datasets_from_function(build)
+
+
+def split_batch(batch: dict[str, np.ndarray], replicas: int) -> list[dict[str, np.ndarray]]:
+    """Splits a global batch into equally large parts, one a replica, padded with rows of weight 0."""
+    if replicas == 1:
+        return [batch]
+    size = len(batch["task_index"])
+    padded = np.arange(-(-size // replicas) * replicas)
+    rows = np.minimum(padded, size - 1)
+    even = {name: values[rows] for name, values in batch.items()}
+    even["example_weight"] = np.where(padded < size, even["example_weight"], 0.0).astype(np.float32)
+    return [{name: values[part::replicas] for name, values in even.items()} for part in range(replicas)]

@@ -1,0 +1,209 @@
+"""One training run: from a configuration to a run folder with a trained model."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.subset import subset_rows
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.development import development_metrics
+from mtdnn_tf.files import read_json, write_json, write_text
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.model_folder import MODEL_FOLDER, save_model
+from mtdnn_tf.modeling.multi_task_model import (
+    MultiTaskModel,
+    build_multi_task_model,
+    check_length,
+    tokenizer_of,
+)
+from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+from mtdnn_tf.tasks.task import TRAIN, Task
+from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, task_inputs
+from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.schedule import LinearWarmupDecay
+from mtdnn_tf.training.strategies import make_strategy
+from mtdnn_tf.training.trainer import Trainer
+
+METRICS = "metrics/validation.json"
+_IDENTITY = "config.json"
+_log = logging.getLogger("absl")
+
+
+def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted((pretrained.weights or {}).items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _guard_identity(folder: Path, identity: dict[str, Any]) -> None:
+    """Writes what the run depends on, or refuses to continue a run that depended on something else."""
+    path = folder / _IDENTITY
+    if not path.exists():
+        write_json(path, identity)
+        return
+    before = read_json(path)
+    differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
+    if differing:
+        diff = "; ".join(f"{key}: {before.get(key)} before, {identity.get(key)} now" for key in differing)
+        raise UserError(
+            f"--output_dir {folder}: holds a run that differs ({diff}); give another folder, or the same settings"
+        )
+
+
+def _prepare_inputs(
+    config: TrainingConfig, tasks: list[Task], tokenizer: WordPieceTokenizer, targets: dict[str, SoftTargets]
+) -> list[TaskInputs]:
+    inputs = []
+    for task in tasks:
+        encoded = encode_split(task, TRAIN, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
+        rows = subset_rows(len(encoded), config.max_train_examples)
+        inputs.append(task_inputs(task, encoded, rows, targets.get(task.name)))
+    return inputs
+
+
+def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
+    """Trains one model, continuing from the last checkpoint if the run was interrupted.
+
+    Args:
+        config: Everything that decides the run.
+
+    Returns:
+        Development metrics by "<task>" or, for a task with several development splits, "<task>/<split>".
+
+    Raises:
+        UserError: Something given is not accepted; a new run folder is then left without files.
+    """
+    folder = config.output_dir
+    tasks = config.selected_tasks()
+    trained_tasks = [task for task in tasks if task.head_of is None]
+    pretrained = find_backbone(config.init_from or config.backbone)
+    check_length(pretrained, config.max_sequence_length)
+    targets = find_soft_targets(config.soft_targets, trained_tasks) if config.soft_targets else {}
+    tokenizer = tokenizer_of(pretrained)
+    inputs = _prepare_inputs(config, trained_tasks, tokenizer, targets)
+    identity = {
+        **config.decisive_fields(),
+        "tasks": [task.name for task in trained_tasks],
+        "backbone_weights": _weights_fingerprint(pretrained),
+        "backbone_config": pretrained.config.to_json(),
+        "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
+        "soft_targets": {name: target.manifest["manifest_sha256"] for name, target in targets.items()},
+    }
+    _guard_identity(folder, identity)
+    if (folder / METRICS).is_file() and (folder / MODEL_FOLDER).is_dir():
+        _log.info("%s: already trained", folder)
+        return dict(read_json(folder / METRICS))
+    write_text(folder / "config.flags", config.to_flagfile())
+
+    if config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    tf.keras.backend.clear_session()
+    tf.keras.utils.set_random_seed(config.seed)
+    training = TrainingInputs(inputs, config.batch_size, config.seed)
+    total_steps = config.epochs * training.plan.steps_per_epoch
+    strategy = make_strategy(config.strategy)
+    with strategy.scope():
+        network = build_multi_task_model(pretrained, tasks, config.dropout, config.seed)
+        trainer = Trainer(network, trained_tasks, config.distillation, total_steps)
+        rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
+        trainer.compile(optimizer=build_optimizer(config.optimizer, rate, network))
+        checkpoints = Checkpoints(trainer, folder / "checkpoints", config.keep_checkpoints)
+        step = checkpoints.restore()
+    _log.info(
+        "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",
+        folder,
+        len(inputs),
+        len(targets),
+        sum(len(task.rows) for task in inputs),
+        training.plan.steps_per_epoch,
+        f"continues at step {step} of {total_steps}" if step else f"{total_steps} steps",
+    )
+    callbacks = [
+        SaveCheckpoints(checkpoints, config.checkpoint_interval),
+        tf.keras.callbacks.TensorBoard(str(folder / "logs"), update_freq="epoch"),
+    ]
+    steps_per_epoch = training.plan.steps_per_epoch
+    metrics: dict[str, dict[str, float]] = {}
+    while True:
+        if step and step % steps_per_epoch == 0:
+            epoch = step // steps_per_epoch
+            if config.evaluation == "every_epoch" or (config.evaluation == "end" and step == total_steps):
+                metrics = _evaluate_epoch(config, epoch, network, tasks, tokenizer)
+        if step == total_steps:
+            break
+        epoch = step // steps_per_epoch
+        end = (epoch + 1) * steps_per_epoch
+        started = time.monotonic()
+        fitted = trainer.fit(
+            training.dataset(step, end, strategy),
+            initial_epoch=epoch,
+            epochs=epoch + 1,
+            steps_per_epoch=end - step,
+            verbose=1 if sys.stderr.isatty() else 0,
+            callbacks=callbacks,
+        )
+        _log_epoch(config, epoch, fitted.history, time.monotonic() - started, end - step)
+        step = end
+    save_model(network, tasks, pretrained.config, tokenizer, config.max_sequence_length, folder / MODEL_FOLDER)
+    write_json(folder / METRICS, metrics)
+    # The trained model stands; a checkpoint with its optimizer is three times its size and of no more use.
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return metrics
+
+
+def _evaluate_epoch(
+    config: TrainingConfig,
+    epoch: int,
+    network: MultiTaskModel,
+    tasks: list[Task],
+    tokenizer: WordPieceTokenizer,
+) -> dict[str, dict[str, float]]:
+    """Returns the development metrics after an epoch, computed unless an interrupted run had written them."""
+    path = config.output_dir / "metrics" / f"epoch_{epoch:03}.json"
+    if not path.is_file():
+        metrics = development_metrics(
+            network,
+            tasks,
+            config.source,
+            tokenizer,
+            config.max_sequence_length,
+            config.cache_dir,
+            config.evaluation_batch_size,
+        )
+        write_json(path, metrics)
+    metrics = dict(read_json(path))
+    for name, values in metrics.items():
+        shown = ", ".join(f"{metric} {value:.4f}" for metric, value in values.items())
+        _log.info("%s: epoch %d: %s: %s", config.output_dir, epoch, name, shown)
+    return metrics
+
+
+def _log_epoch(config: TrainingConfig, epoch: int, history: dict[str, list[Any]], seconds: float, steps: int) -> None:
+    losses = ", ".join(
+        f"{name[: -len('/loss')]} {values[-1]:.4f}" for name, values in history.items() if name.endswith("/loss")
+    )
+    _log.info(
+        "%s: epoch %d of %d: %d steps in %.0f s, loss: %s",
+        config.output_dir,
+        epoch + 1,
+        config.epochs,
+        steps,
+        seconds,
+        losses,
+    )

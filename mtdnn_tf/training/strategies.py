@@ -1,0 +1,37 @@
+"""tf.distribute strategies by name."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from mtdnn_tf.errors import unknown_name
+
+STRATEGIES = ("off", "mirrored")
+
+
+def split_cpu(count: int) -> None:
+    """Splits the CPU into logical devices, so that a mirrored run can be tried without GPUs.
+
+    Must be called before TensorFlow has used a device.
+    """
+    cpus = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * count)
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """Returns a distribution strategy.
+
+    Args:
+        name: "off" for one device, or "mirrored" for every GPU of this machine, or every logical CPU if it has none.
+    """
+    if name not in STRATEGIES:
+        raise unknown_name("--strategy", name, STRATEGIES)
+    if name == "off":
+        return tf.distribute.get_strategy()
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus:
+        from official.common import distribute_utils  # Heavy, and needed here alone.
+
+        # Told no number, the factory takes 0 GPUs and runs on the CPU without a word.
+        return distribute_utils.get_distribution_strategy("mirrored", num_gpus=len(gpus))
+    return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices("CPU")])

@@ -1,0 +1,150 @@
+"""The training step: one task a batch, gold and distilled losses mixed."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from mtdnn_tf.distillation.losses import DistillationOptions, distilled_loss, gold_loss, mixture_weight
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
+from mtdnn_tf.tasks.task import Task
+
+MAX_GRADIENT_NORM = 1.0
+
+
+class MeanByTask(tf.keras.metrics.Metric):
+    """Averages a value separately for each task.
+
+    Args:
+        task_names: The tasks, in the order of `task_index`.
+        name: What is averaged.
+    """
+
+    def __init__(self, task_names: Sequence[str], name: str) -> None:
+        super().__init__(name=name)
+        self._task_names = list(task_names)
+        shape = (len(task_names),)
+        self.total = self.add_weight(name="total", shape=shape, initializer="zeros")
+        self.count = self.add_weight(name="count", shape=shape, initializer="zeros")
+
+    def update_state(self, value: tf.Tensor, task_index: tf.Tensor, weight: tf.Tensor) -> None:
+        """Adds one task's weighted value.
+
+        Args:
+            value: Scalar.
+            task_index: Scalar, the task it belongs to.
+            weight: Scalar, how much it counts.
+        """
+        is_task = tf.one_hot(task_index, len(self._task_names))
+        self.total.assign_add(is_task * value * weight)
+        self.count.assign_add(is_task * weight)
+
+    def reset_state(self) -> None:
+        """Forgets all values."""
+        for variable in (self.total, self.count):
+            variable.assign(tf.zeros_like(variable))
+
+    def result(self) -> dict[str, tf.Tensor]:
+        """Returns the average of each task as "<task>/<name>"; 0 for a task without a value."""
+        means = tf.math.divide_no_nan(self.total, self.count)
+        return {f"{task}/{self.name}": means[index] for index, task in enumerate(self._task_names)}
+
+
+class Trainer(tf.keras.Model):
+    """Trains the multi-task network by Algorithm 1 of 1901.11504 with the loss of 1904.09482 sec. 3.
+
+    A batch is of one task. The loss of an example is (1 - w) * gold + w * distilled; the batch's loss is their sum, each
+    times its `example_weight`, which is 1 / (examples in the global batch), or 0 for padding.
+
+    Args:
+        network: The multi-task network.
+        tasks: Tasks with a head of their own, in the order of `task_index`.
+        distillation: How soft targets enter the loss.
+        total_steps: Steps of the whole training, for schedules.
+    """
+
+    def __init__(
+        self,
+        network: MultiTaskModel,
+        tasks: Sequence[Task],
+        distillation: DistillationOptions,
+        total_steps: int,
+    ) -> None:
+        super().__init__(name="trainer")
+        self.network = network
+        self._tasks_in_order = list(tasks)
+        self._distillation = distillation
+        self._total_steps = total_steps
+        names = [task.name for task in tasks]
+        self._means = {name: MeanByTask(names, name) for name in ("loss", "gold_loss", "distilled_loss")}
+        self.built = True
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> dict[str, tf.Tensor]:
+        """Returns every task's logits."""
+        return self.network(inputs, training=training)
+
+    def batch_loss(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
+        """Returns the scalars `loss`, `gold_loss` and `distilled_loss` of this replica's part of a batch.
+
+        Only the head of the batch's task is run, so gradients on all other heads are exactly zero.
+
+        Args:
+            batch: The features that `TrainingInputs` yields.
+            training: Whether dropout is on.
+        """
+        encoded = self.network.encode(batch, training)
+        branches = [functools.partial(self._task_loss, task, encoded, batch, training) for task in self._tasks_in_order]
+        if len(branches) == 1:
+            return branches[0]()
+        return tf.switch_case(batch["task_index"][0], branches)
+
+    def _task_loss(
+        self, task: Task, encoded: dict[str, tf.Tensor], batch: dict[str, tf.Tensor], training: bool
+    ) -> dict[str, tf.Tensor]:
+        logits = self.network.heads[task.name](encoded, training=training)
+        gold = gold_loss(task, logits, batch["gold"])
+        distilled = distilled_loss(task, logits, batch["teacher_logits"][:, : task.num_outputs], self._distillation)
+        step = self.optimizer.iterations if training else 0
+        weight = mixture_weight(
+            self._distillation.weight_at(step, self._total_steps), batch["has_gold"], batch["has_teacher"]
+        )
+        losses = {
+            "loss": (1.0 - weight) * gold + weight * distilled,
+            "gold_loss": tf.where(batch["has_gold"], gold, 0.0),
+            "distilled_loss": tf.where(batch["has_teacher"], distilled, 0.0),
+        }
+        return {name: tf.reduce_sum(loss * batch["example_weight"]) for name, loss in losses.items()}
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, Any]:
+        """Makes one optimizer step on one batch."""
+        variables = self.network.trainable_variables
+        with tf.GradientTape() as tape:
+            losses = self.batch_loss(batch, training=True)
+        gradients = tape.gradient(losses["loss"], variables)
+        replica = tf.distribute.get_replica_context()
+        if replica.num_replicas_in_sync > 1:
+            # Clipping must see the gradient of the global batch, so replicas are summed first.
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients, gradient_norm = tf.clip_by_global_norm(gradients, MAX_GRADIENT_NORM)
+        self._apply(gradients, variables)
+        for name, mean in self._means.items():
+            mean.update_state(losses[name] * replica.num_replicas_in_sync, batch["task_index"][0], 1.0)
+        results: dict[str, Any] = {"gradient_norm": gradient_norm}
+        for mean in self._means.values():
+            results.update(mean.result())
+        return results
+
+    def _apply(self, gradients: list[tf.Tensor], variables: list[tf.Variable]) -> None:
+        pairs = zip(gradients, variables)
+        if isinstance(self.optimizer, tf.keras.optimizers.legacy.Optimizer):
+            self.optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
+        else:
+            self.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)
+
+    @property
+    def metrics(self) -> list[tf.keras.metrics.Metric]:
+        """The metrics that are reset at the start of an epoch."""
+        return list(self._means.values())

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtdnn_tf.data.encoded_split import EncodedSplit, open_encoded_split, write_encoded_split
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.tasks.task import Task
+
+TASK = Task("task", "classification", ("a", "b"), ("no", "yes"), ("accuracy",))
+ROWS = [[2, 7, 3, 8, 3], [2, 9, 10, 11, 3, 3], [2, 3, 5, 3]]
+FIRST_SEGMENT_LENGTHS = [3, 5, 2]
+FILES = ["token_ids.npy", "offsets.npy", "first_segment_lengths.npy", "labels.npy", "example_ids.txt", "manifest.json"]
+
+
+def write(folder: Path, example_ids: list[str] | None = None) -> None:
+    write_encoded_split(
+        folder,
+        example_ids=example_ids or ["x", "\u4e2d\r\u2028 y", "z"],
+        token_ids=np.array(sum(ROWS, []), np.int32),
+        offsets=np.array([0, 5, 11, 15], np.int64),
+        first_segment_lengths=np.array(FIRST_SEGMENT_LENGTHS, np.int32),
+        labels=np.array([0, -1, 1], np.int32),
+        manifest={
+            "task": "task",
+            "split": "train",
+            "kind": "classification",
+            "labels": ["no", "yes"],
+            "tokens": 15,
+            "data_fingerprint": "0f",
+        },
+    )
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    write(tmp_path / "split")
+    return tmp_path / "split"
+
+
+def test_what_is_written_is_read(folder):
+    split = open_encoded_split(folder, TASK)
+    assert split.example_ids == ["x", "\u4e2d\r\u2028 y", "z"]
+    assert split.lengths.tolist() == [5, 6, 4]
+    assert split.lengths.dtype == np.int32
+    assert split.labels.tolist() == [0, -1, 1]
+    assert (split.task, split.split, split.data_fingerprint, len(split)) == (TASK, "train", "0f", 3)
+    assert isinstance(split.token_ids, np.memmap)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+
+
+def padded_by_loops(split: EncodedSplit, rows: list[int]) -> dict[str, list[list[int]]]:
+    width = max(len(ROWS[row]) for row in rows)
+    padding = [width - len(ROWS[row]) for row in rows]
+    return {
+        "token_ids": [ROWS[row] + [0] * pad for row, pad in zip(rows, padding)],
+        "segment_ids": [
+            [0] * FIRST_SEGMENT_LENGTHS[row] + [1] * (len(ROWS[row]) - FIRST_SEGMENT_LENGTHS[row]) + [0] * pad
+            for row, pad in zip(rows, padding)
+        ],
+        "padding_mask": [[True] * len(ROWS[row]) + [False] * pad for row, pad in zip(rows, padding)],
+    }
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2], [2], [2, 0, 2, 2]])
+def test_batches_are_padded_to_their_longest_row(folder, rows):
+    split = open_encoded_split(folder, TASK)
+    batch = split.batch(np.array(rows))
+    assert {name: array.tolist() for name, array in batch.items()} == padded_by_loops(split, rows)
+    assert [array.dtype for array in batch.values()] == [np.int32, np.int32, bool]
+
+
+def test_a_batch_of_no_rows_is_empty(folder):
+    batch = open_encoded_split(folder, TASK).batch(np.array([], np.int64))
+    assert {array.shape for array in batch.values()} == {(0, 0)}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_torn_or_changed_file_is_refused(folder, name):
+    path = folder / name
+    whole = path.read_bytes()
+    damaged = [whole[: len(whole) * tenth // 10] for tenth in range(10)]
+    for tenth in range(10):
+        place = (len(whole) - 1) * tenth // 9
+        damaged.append(whole[:place] + bytes([whole[place] ^ 1 << tenth % 8]) + whole[place + 1 :])
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(UserError) as error:
+            open_encoded_split(folder, TASK)
+        assert name in str(error.value)
+        assert "delete" in str(error.value)
+        assert "\n" not in str(error.value)
+    path.unlink()
+    with pytest.raises(UserError, match=rf"{name}.*missing; delete the folder and encode again"):
+        open_encoded_split(folder, TASK)
+
+
+def test_another_tasks_folder_is_refused(folder):
+    for field, value in (("name", "other"), ("labels", ("yes", "no"))):
+        with pytest.raises(UserError, match=r"is expected; delete the folder and encode again"):
+            open_encoded_split(folder, dataclasses.replace(TASK, **{field: value}))
+
+
+def test_ids_that_do_not_fit_a_line_are_refused(tmp_path):
+    for example_id in ("a\nb", "a\ud800"):
+        with pytest.raises(UserError, match="one line of text"):
+            write(tmp_path / "split", ["x", example_id, "z"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_array_of_another_size_is_refused(folder):
+    # A folder whose checksums are right and whose content is not: written by a program with a fault.
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for field in ("tokens", "rows"):
+        write_manifest_again(folder, {**manifest, field: manifest[field] + 1})
+        with pytest.raises(UserError, match=r"\.npy: int"):
+            open_encoded_split(folder, TASK)
+
+
+def write_manifest_again(folder: Path, manifest: dict) -> None:
+    from mtdnn_tf import files
+
+    files.write_manifest(
+        folder, {key: value for key, value in manifest.items() if key not in ("files", "manifest_sha256")}
+    )

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtdnn_tf.data import encoding
+from mtdnn_tf.data.encoded_split import open_encoded_split
+from mtdnn_tf.data.encoding import data_fingerprint, encode_split
+from mtdnn_tf.data.example import Example
+from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.tasks.task import SplitFile, Task
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "sat", "##s", "."]
+TOKENIZER = WordPieceTokenizer(VOCABULARY, lowercase=True)
+PAIRS = Task(
+    name="pairs",
+    kind="classification",
+    text=("one", "two"),
+    labels=("no", "yes"),
+    metrics=("accuracy",),
+    files={"train": SplitFile("train.jsonl"), "test": SplitFile("test.jsonl", label=None)},
+    id="key",
+)
+SCORES = Task(
+    name="scores",
+    kind="regression",
+    text=("one",),
+    metrics=("pearson",),
+    files={"train": SplitFile("scores.tsv", label_required=False)},
+)
+ROWS = [
+    {"key": "x1", "one": "The cats sat.", "two": "cat", "label": "yes"},
+    {"key": "x2", "one": "", "two": "\x00the\ud800 dog", "label": "no"},
+    {"key": "x3", "one": "the the the the", "two": "cat cat cat cat", "label": "yes"},
+]
+
+
+@pytest.fixture
+def source(tmp_path) -> DataSource:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in ("train.jsonl", "test.jsonl"):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    (folder / "scores.tsv").write_text("one\tlabel\nthe\t2.5\ncat\t\n")
+    return DataSource("files", folder)
+
+
+def test_encodes_pairs(source, tmp_path):
+    encoded = encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    assert encoded.example_ids == ["x1", "x2", "x3"]
+    assert len(encoded) == 3
+    assert (encoded.task, encoded.split) == (PAIRS, "train")
+    expected = [[2, 4, 5, 7, 6, 8, 3, 5, 3], [2, 3, 4, 1, 3], [2, 4, 4, 4, 3, 5, 5, 5, 3]]
+    assert encoded.lengths.tolist() == [9, 5, 9]
+    assert np.split(encoded.token_ids, encoded.offsets[1:-1])[1].tolist() == expected[1]
+    assert encoded.first_segment_lengths.tolist() == [7, 2, 5]
+    assert encoded.labels.tolist() == [1, 0, 1]
+    assert encoded.labels.dtype == np.int32
+    assert encoded.manifest["tokens"] == 23
+    assert encoded.manifest["truncated"] == 1
+    batch = encoded.batch(np.array([2, 0]))
+    assert batch["token_ids"].tolist() == [expected[2], expected[0]]
+
+
+def test_encodes_scores_and_rows_without_gold(source, tmp_path):
+    scores = encode_split(SCORES, "train", source, TOKENIZER, 8, tmp_path).labels
+    assert scores.dtype == np.float32
+    assert scores[0] == 2.5
+    assert math.isnan(scores[1])
+    assert encode_split(PAIRS, "test", source, TOKENIZER, 8, tmp_path).labels.tolist() == [-1, -1, -1]
+
+
+def test_more_rows_than_go_into_one_call(tmp_path):
+    rows = 2500
+    (tmp_path / "scores.tsv").write_text("one\tlabel\n" + "".join(f"{'the ' * (n % 7)}\t{n}\n" for n in range(rows)))
+    encoded = encode_split(SCORES, "train", DataSource("files", tmp_path), TOKENIZER, 32, tmp_path / "cache")
+    assert encoded.lengths.tolist() == [n % 7 + 2 for n in range(rows)]
+    assert encoded.labels.tolist() == list(range(rows))
+
+
+def changed(task: Task, **fields: object) -> Task:
+    return dataclasses.replace(task, **fields)  # type: ignore[arg-type]
+
+
+def test_a_second_call_finds_the_first_ones_files(source, tmp_path, monkeypatch):
+    encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    monkeypatch.setattr(encoding, "read_examples", lambda *arguments: pytest.fail("read the source again"))
+    same = encode_split(PAIRS, "train", source, WordPieceTokenizer(VOCABULARY, True), 9, tmp_path / "cache")
+    assert same.example_ids == ["x1", "x2", "x3"]
+    # What does not change a row changes no key.
+    encode_split(changed(PAIRS, dropout=0.3, metrics=("f1",)), "train", source, TOKENIZER, 9, tmp_path / "cache")
+
+
+def test_every_changed_input_is_encoded_anew(source, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+
+    def folders_after(task=PAIRS, tokenizer=TOKENIZER, length=9) -> int:
+        encode_split(task, "train", source, tokenizer, length, cache)
+        return len(list(cache.glob("*/*")))
+
+    assert folders_after() == 1
+    assert folders_after(tokenizer=WordPieceTokenizer([*VOCABULARY, "dog"], True)) == 2
+    assert folders_after(tokenizer=WordPieceTokenizer([*VOCABULARY[:-2], ".", "##s"], True)) == 3
+    assert folders_after(tokenizer=WordPieceTokenizer(VOCABULARY, False)) == 4
+    assert folders_after(length=10) == 5
+    assert folders_after(changed(PAIRS, text=("two", "one"))) == 6
+    assert folders_after(changed(PAIRS, text=("one",))) == 7
+    assert folders_after(changed(PAIRS, labels=("yes", "no"))) == 8
+    assert folders_after(changed(PAIRS, file_labels=("yes", "no"))) == 9
+    assert folders_after(changed(PAIRS, id="row")) == 10
+    assert folders_after(changed(PAIRS, skip_labels=("no",))) == 11
+    assert folders_after(changed(PAIRS, name="other")) == 12
+    monkeypatch.setattr(encoding, "TRUNCATION", "other")
+    assert folders_after() == 13
+    monkeypatch.undo()
+    monkeypatch.setattr(encoding, "SCHEMA_VERSION", 0)
+    with pytest.raises(UserError, match="schema_version"):
+        folders_after()
+    monkeypatch.undo()
+    assert folders_after() == 14
+    path = source.data_dir / "train.jsonl"
+    path.write_text(path.read_text().replace("x1", "y1"))
+    assert folders_after() == 15
+
+
+def test_the_same_data_in_another_folder_are_found(source, tmp_path, monkeypatch):
+    encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    monkeypatch.setattr(encoding, "read_examples", lambda *arguments: pytest.fail("read the source again"))
+    moved = source.data_dir.rename(tmp_path / "moved")
+    encode_split(PAIRS, "train", DataSource("files", moved), TOKENIZER, 9, tmp_path / "cache")
+
+
+def test_data_fingerprint_depends_on_ids_and_texts_in_order_alone():
+    rows = [Example("1", "a", "b", label=0), Example("2", "c", "\ud800")]
+    original = data_fingerprint(rows)
+    assert data_fingerprint([rows[0]._replace(label=1), rows[1]]) == original
+    others = [
+        [rows[1], rows[0]],
+        rows[:1],
+        [rows[0]._replace(example_id="3"), rows[1]],
+        [rows[0]._replace(text_a="ab", text_b=""), rows[1]],
+        [rows[0]._replace(text_b=None), rows[1]],
+    ]
+    assert len({original, *map(data_fingerprint, others)}) == 6
+
+
+def test_the_manifest_tells_what_the_split_was_made_from(source, tmp_path):
+    encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path)
+    (folder,) = (tmp_path / "pairs").iterdir()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert folder.name == f"train-{manifest['key'][:16]}"
+    assert manifest["rows"] == 3
+    assert manifest["made_from"]["tokenizer"] == TOKENIZER.fingerprint()
+    assert manifest["made_from"]["max_sequence_length"] == 9
+    assert manifest["made_from"]["truncation"] == "longest_first"
+    assert manifest["made_from"]["task"]["labels"] == ["no", "yes"]
+    assert open_encoded_split(folder, PAIRS).data_fingerprint == manifest["data_fingerprint"]
+
+
+def test_nothing_is_left_of_a_failed_encoding(source, tmp_path):
+    path = source.data_dir / "train.jsonl"
+    path.write_text(path.read_text() + '{"key": "x4", "one": "cat", "two": "cat", "label": "maybe"}\n')
+    with pytest.raises(UserError, match="maybe"):
+        encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    with pytest.raises(UserError, match="3 given"):
+        encode_split(PAIRS, "train", source, TOKENIZER, 3, tmp_path / "cache")
+    assert not list(Path(tmp_path).glob("cache/*/*"))
+    assert not any(name.startswith(".") for name in os.listdir(tmp_path))

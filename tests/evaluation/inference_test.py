@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation import inference
+from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
+from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
+
+_PAIR = Task(
+    name="pair", kind=CLASSIFICATION, text=("a", "b"), labels=("x", "y", "z"), metrics=("accuracy",), dropout=0.5
+)
+_DIAGNOSTIC = Task(
+    name="diagnostic",
+    kind=CLASSIFICATION,
+    text=("a", "b"),
+    labels=("x", "y", "z"),
+    metrics=("accuracy",),
+    head_of="pair",
+)
+_SCORED = Task(name="scored", kind=REGRESSION, text=("a", "b"), metrics=("pearson",), dropout=0.5)
+_LENGTHS = np.random.default_rng(1).integers(4, 20, 23)
+
+
+def _model():
+    model = build_multi_task_model(find_backbone("tiny"), [_PAIR, _DIAGNOSTIC, _SCORED], dropout=0.5)
+    random = np.random.default_rng(0)
+    # Initial weights answer almost the same whatever the text.
+    model.set_weights([weight + random.normal(0, 0.5, weight.shape) for weight in model.get_weights()])
+    return model
+
+
+@pytest.fixture(name="model", scope="module")
+def _shared_model():
+    return _model()
+
+
+def _encoded(task, lengths=_LENGTHS):
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    token_ids = np.random.default_rng(2).integers(5, 60, offsets[-1]).astype(np.int32)
+    return EncodedSplit(
+        task=task,
+        split="validation",
+        example_ids=[str(row) for row in range(len(lengths))],
+        token_ids=token_ids,
+        offsets=offsets,
+        first_segment_lengths=(lengths // 2).astype(np.int32),
+        labels=np.zeros(len(lengths), np.int32),
+        data_fingerprint="",
+        manifest={},
+    )
+
+
+def _logits_one_by_one(model, encoded, head):
+    rows = []
+    for row in range(len(encoded)):
+        start, end = encoded.offsets[row], encoded.offsets[row + 1]
+        segments = np.arange(end - start) >= encoded.first_segment_lengths[row]
+        inputs = {
+            "token_ids": encoded.token_ids[None, start:end],
+            "segment_ids": segments[None].astype(np.int32),
+            "padding_mask": np.ones((1, end - start), np.int32),
+        }
+        rows.append(model(inputs, training=False)[head].numpy()[0].astype(np.float64))
+    return np.array(rows)
+
+
+def test_probabilities_are_those_of_unpadded_rows_one_by_one(model):
+    encoded = _encoded(_PAIR)
+    logits = _logits_one_by_one(model, encoded, "pair")
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    assert np.ptp(expected[:, 0]) > 0.1
+    for batch_size in (1, 4, 64):
+        predicted = predict(model, encoded, batch_size)
+        assert predicted.dtype == np.float32
+        np.testing.assert_allclose(predicted, expected, atol=1e-5)
+
+
+def test_regression_gives_scores(model):
+    encoded = _encoded(_SCORED)
+    predicted = predict(model, encoded, 4)
+    assert predicted.shape == (len(_LENGTHS), 1)
+    np.testing.assert_allclose(predicted, _logits_one_by_one(model, encoded, "scored"), atol=1e-5)
+
+
+def test_a_task_without_a_head_of_its_own_is_answered_by_another_tasks(model):
+    np.testing.assert_array_equal(predict(model, _encoded(_DIAGNOSTIC), 8), predict(model, _encoded(_PAIR), 8))
+
+
+def test_each_task_is_traced_once(model):
+    for batch_size in (3, 5, 23):
+        predict(model, _encoded(_PAIR), batch_size)
+        predict(model, _encoded(_SCORED), batch_size)
+    for key in (("pair", CLASSIFICATION), ("scored", REGRESSION)):
+        assert inference._inference_function(model, *key).experimental_get_tracing_count() == 1
+
+
+def test_a_model_that_is_used_no_more_is_freed():
+    def used_model():
+        model = _model()
+        predict(model, _encoded(_PAIR), 8)
+        return weakref.ref(model)
+
+    reference = used_model()
+    gc.collect()
+    assert reference() is None
+
+
+def test_trained_weights_are_used_without_tracing_anew():
+    model = _model()
+    before = predict(model, _encoded(_PAIR), 8)
+    model.heads["pair"].logits.bias.assign([9.0, 0.0, 0.0])
+    after = predict(model, _encoded(_PAIR), 8)
+    assert (before[:, 0] < 0.99).all()
+    assert (after[:, 0] > before[:, 0]).all()
+
+
+def test_an_empty_split_has_no_predictions(model):
+    assert predict(model, _encoded(_PAIR, np.zeros(0, np.int64)), 8).shape == (0, 3)
+
+
+def test_a_diverged_model_is_refused():
+    model = _model()
+    model.heads["pair"].logits.bias.assign([float("nan"), 0.0, 0.0])
+    with pytest.raises(UserError, match="23 of 23 predictions are not finite"):
+        predict(model, _encoded(_PAIR), 8)
+
+
+def test_a_task_that_the_model_does_not_answer_is_refused(model):
+    other = Task(name="pear", kind=REGRESSION, text=("a",), metrics=("pearson",))
+    with pytest.raises(UserError, match="did you mean 'pair'"):
+        predict(model, _encoded(other), 8)

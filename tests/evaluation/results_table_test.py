@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from mtdnn_tf.evaluation.results_table import markdown_table, text_table
+
+_RESULTS = {
+    "teacher": {
+        "mrpc": {"accuracy": 0.75, "f1": 0.85},
+        "mnli/validation_matched": {"accuracy": 0.6},
+        "mnli/validation_mismatched": {"accuracy": 0.5},
+        "cola": {"matthews_correlation": -0.0314},
+    },
+    "student": {"mrpc": {"accuracy": 0.875, "f1": 0.9119}, "cola": {"matthews_correlation": 0.0}},
+}
+
+
+def test_text_shows_scores_and_an_average_that_counts_each_task_once():
+    # (80 + (60 + 50) / 2 - 3.14) / 3 = 43.95...
+    assert text_table(_RESULTS) == (
+        "model    mrpc  mnli/validation_matched  mnli/validation_mismatched  cola  average\n"
+        "teacher  80.0                     60.0                        50.0  -3.1     44.0\n"
+        "student  89.3                        -                           -   0.0        -\n"
+    )
+
+
+def test_markdown_shows_every_metric():
+    lines = markdown_table(_RESULTS, show_metrics=True).splitlines()
+    assert lines == [
+        "| model | mrpc (accuracy/f1) | mnli/validation_matched (accuracy) | "
+        "mnli/validation_mismatched (accuracy) | cola (matthews_correlation) | average |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| teacher | 75.0/85.0 | 60.0 | 50.0 | -3.1 | 44.0 |",
+        "| student | 87.5/91.2 | - | - | 0.0 | - |",
+    ]
+
+
+def test_a_bar_in_a_models_name_does_not_end_a_markdown_cell():
+    table = markdown_table({"a|b": {"rte": {"accuracy": 1.0}}})
+    assert table.splitlines()[2] == "| a\\|b | 100.0 | 100.0 |"
+
+
+def test_no_results_make_a_table_without_columns():
+    assert text_table({}) == "model  average\n"
+    assert text_table({"student": {}}) == "model    average\nstudent        -\n"

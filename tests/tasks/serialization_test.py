@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.tasks.registry import get_task, task_names
+from mtdnn_tf.tasks.serialization import task_from_json, task_to_json
+from mtdnn_tf.tasks.task import SplitFile, Task, TfdsData
+
+# A task in which no field has its default.
+_FULL = Task(
+    name="full",
+    kind="classification",
+    text=("a", "b"),
+    labels=("yes", "no"),
+    metrics=("accuracy", "f1"),
+    head="linear",
+    dropout=0.25,
+    files={"train": SplitFile("t.csv", ("a", "b", "c"), "c", True, ("b", "a"), False)},
+    tfds=TfdsData("glue/rte", ("x", "y"), "gold", (("y", "yes"), ("n", "no")), None),
+    file_labels=("1", "0"),
+    skip_labels=("-",),
+    id="hash",
+    evaluation_splits=("dev", "other"),
+    head_of="mnli",
+    submission={"test": "Full"},
+    submission_labels=("Y", "N"),
+)
+
+
+@pytest.mark.parametrize("task", [_FULL, *map(get_task, task_names())], ids=lambda task: task.name)
+def test_a_task_round_trips_through_json_text(task: Task):
+    again = task_from_json(json.loads(json.dumps(task_to_json(task))))
+    assert again == task
+    for field in dataclasses.fields(Task):
+        assert repr(getattr(again, field.name)) == repr(getattr(task, field.name)).replace("mappingproxy({})", "{}")
+
+
+def test_the_example_of_this_test_leaves_no_field_at_its_default():
+    for value, made in ((_FULL, Task), (_FULL.files["train"], SplitFile), (_FULL.tfds, TfdsData)):
+        for field in dataclasses.fields(made):
+            if field.default is not dataclasses.MISSING and field.name != "head":
+                assert getattr(value, field.name) != field.default, field.name
+
+
+def test_fields_that_an_older_version_did_not_write_take_their_defaults():
+    value = {"name": "old", "kind": "regression", "text": ["a"], "metrics": ["pearson"]}
+    assert task_from_json(value) == Task(name="old", kind="regression", text=("a",), metrics=("pearson",))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"drop_out": 0.1}, "unknown field of a task 'drop_out'; did you mean 'dropout'"),
+        ({"text": "premise"}, "field 'text' takes tuple"),
+        ({"dropout": "0.1"}, "field 'dropout' takes float"),
+        ({"files": {"train": {}}}, "a task's file has no field 'path'"),
+        ({"files": {"train": {"path": "a.tsv", "colums": []}}}, "did you mean 'columns'"),
+        ({"files": {"train": "a.tsv"}}, "takes a JSON object, 'a.tsv' given"),
+        ({"files": []}, "field 'files' takes"),
+        ({"tfds": {"name": "glue/rte"}}, "has no field 'text'"),
+        ({"kind": "clasification"}, "did you mean 'classification'"),
+    ],
+)
+def test_damaged_json_is_refused(change: dict[str, Any], message: str):
+    with pytest.raises(UserError, match=message):
+        task_from_json({**task_to_json(_FULL), **change})
+    with pytest.raises(UserError, match="takes a JSON object"):
+        task_from_json([])

@@ -1,0 +1,45 @@
+"""Computes the metrics of a run, or of an ensemble of runs, on whole splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from flags import data, runtime, values
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.results_table import text_table
+from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
+from mtdnn_tf.files import write_json
+from tools import cli
+
+_RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
+_RUNS = flags.DEFINE_list("runs", [], "Folders of trained runs whose predictions are averaged, by commas.")
+_WEIGHTS = flags.DEFINE_list("weights", [], "One weight a run, by commas; equal if empty.")
+_SPLIT = flags.DEFINE_list("split", [], "Splits to evaluate, by commas; each task's development splits if empty.")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file for the metrics; none is written if not given.")
+
+
+def main() -> None:
+    """Prints the metrics and writes them if the flags say so."""
+    if bool(_RUN.value) == bool(_RUNS.value):
+        raise UserError("one of --run and --runs is needed, and only one")
+    runs = [Path(run) for run in _RUNS.value or [_RUN.value]]
+    predictions, _ = predict_with_runs(
+        runs,
+        data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else [],
+        _SPLIT.value,
+        data.source(),
+        Path(data.CACHE_DIR.value),
+        runtime.EVALUATION_BATCH_SIZE.value,
+        values.numbers("weights", _WEIGHTS.value),
+    )
+    metrics = metrics_of(predictions)
+    if _OUTPUT.value:
+        write_json(Path(_OUTPUT.value), metrics)
+    name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
+    print(text_table({name: metrics}, show_metrics=True), end="")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,36 @@
+"""Scores training data with an ensemble of teachers and writes their averaged soft targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags, logging
+
+from flags import data, runtime, values
+from mtdnn_tf.evaluation.scoring import score
+from tools import cli
+
+_TEACHERS = flags.DEFINE_list("teachers", [], "Runs of the teachers, by commas.")
+_WEIGHTS = flags.DEFINE_list("weights", [], "One weight a teacher, by commas; equal if empty.")
+_SPLIT = flags.DEFINE_string("split", "train", "The split to score.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft targets, one folder a task.")
+
+
+def main() -> None:
+    """Writes the soft targets of the tasks that the flags name."""
+    names = score(
+        runs=[Path(run) for run in _TEACHERS.value],
+        tasks=data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else [],
+        split=_SPLIT.value,
+        source=data.source(),
+        cache_dir=Path(data.CACHE_DIR.value),
+        output_dir=Path(_OUTPUT_DIR.value),
+        weights=values.numbers("weights", _WEIGHTS.value),
+        batch_size=runtime.EVALUATION_BATCH_SIZE.value,
+    )
+    logging.info("%s: soft targets of %d teachers for %s", _OUTPUT_DIR.value, len(_TEACHERS.value), ", ".join(names))
+
+
+if __name__ == "__main__":
+    flags.mark_flags_as_required(["teachers", "output_dir"])
+    cli.run(main)
