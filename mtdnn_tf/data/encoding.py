@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def data_fingerprint(examples: Sequence[Example]) -> str:
     """Returns the hexadecimal SHA-256 over the ids and texts of the examples, in order."""
     digest = hashlib.sha256()
     for example in examples:
-        # JSON keeps the border between two texts, and spells what UTF-8 cannot.
+        # JSON keeps the borders between the texts.
         digest.update(json.dumps([example.example_id, example.text_a, example.text_b]).encode())
     return digest.hexdigest()
 
@@ -122,24 +123,15 @@ def _encode(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Returns the examples' token ids, offsets and first segments' lengths, and how many rows were cut."""
     is_pair = examples[0].text_b is not None
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * (1 + is_pair), autograph=False)
-    def encode(*texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        tokens = [tokenizer.tokenize(text) for text in texts]
-        packed = pack(tokens[0], tokens[1] if is_pair else None, tokenizer, max_sequence_length)
-        whole_length = 1 + sum(part.row_lengths() + 1 for part in tokens)
-        lengths = packed.token_ids.row_lengths()
-        truncated = tf.math.count_nonzero(lengths < whole_length)
-        return packed.token_ids.values, lengths, packed.first_segment_lengths, truncated
-
+    encoder = _encoder(tokenizer, is_pair, max_sequence_length)
     token_ids, lengths, first_segment_lengths, truncated = [], [], [], 0
     for start in range(0, len(examples), _ROWS_PER_CALL):
         rows = examples[start : start + _ROWS_PER_CALL]
-        texts = [[_utf8(row.text_a) for row in rows]]
+        columns = [[row.text_a for row in rows]]
         if is_pair:
-            texts.append([_utf8(row.text_b or "") for row in rows])
+            columns.append([row.text_b or "" for row in rows])
         with tf.device("CPU:0"):
-            outputs = encode(*(tf.constant(text, tf.string) for text in texts))
+            outputs = encoder(*(tf.constant(column, tf.string) for column in columns))
         token_ids.append(outputs[0].numpy())
         lengths.append(outputs[1].numpy())
         first_segment_lengths.append(outputs[2].numpy())
@@ -148,9 +140,23 @@ def _encode(
     return np.concatenate(token_ids), offsets, np.concatenate(first_segment_lengths), truncated
 
 
-def _utf8(text: str) -> bytes:
-    """Returns a text's bytes without lone surrogates, which UTF-8 cannot hold and BERT drops."""
-    return text.encode("utf-8", "ignore")
+# Tracing takes longer than encoding thousands of rows, and the splits of a run share a tokenizer and a length.
+@functools.lru_cache(maxsize=2)
+def _encoder(
+    tokenizer: WordPieceTokenizer, is_pair: bool, max_sequence_length: int
+) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]:
+    """Returns the function from texts to token ids, lengths, first segments' lengths and the number of rows cut."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * (1 + is_pair), autograph=False)
+    def encoder(*texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        tokens = [tokenizer.tokenize(text) for text in texts]
+        packed = pack(tokens[0], tokens[1] if is_pair else None, tokenizer, max_sequence_length)
+        whole_lengths = 1 + sum(part.row_lengths() + 1 for part in tokens)
+        lengths = packed.token_ids.row_lengths()
+        truncated = tf.math.count_nonzero(lengths < whole_lengths)
+        return packed.token_ids.values, lengths, packed.first_segment_lengths, truncated
+
+    return encoder
 
 
 def _gold_labels(examples: Sequence[Example], task: Task) -> np.ndarray:

@@ -66,9 +66,10 @@ class WordPieceTokenizer:
         self.lowercase = lowercase
         id_of: dict[str, int] = {}
         for number, piece in enumerate(self.vocabulary):
-            if not piece or "\0" in piece:
+            if not 1 <= len(piece.encode()) <= MAX_BYTES_PER_PIECE or "\0" in piece:
                 raise UserError(
-                    f"vocabulary: a word piece is one or more characters but NUL, entry {number} is {piece!r}"
+                    f"vocabulary: a word piece takes 1 to {MAX_BYTES_PER_PIECE} bytes, none of them NUL; "
+                    f"entry {number} is {piece[:50]!r} of {len(piece.encode())} bytes"
                 )
             if piece in id_of:
                 raise UserError(
@@ -107,11 +108,12 @@ class WordPieceTokenizer:
         """
         words = tf.strings.split(self._normalize(texts))
         characters = tf.strings.length(words.values, unit="UTF8_CHAR")
-        words = words.with_values(
-            # The word "[UNK]" itself has the id of [UNK], and no word of a text can be it: "[" stands alone.
-            tf.where(characters > MAX_CHARACTERS_PER_WORD, UNKNOWN, words.values)
+        # The word "[UNK]" has the id of [UNK], and no word of a text can be it: "[" stands alone.
+        accepted = tf.where(characters > MAX_CHARACTERS_PER_WORD, UNKNOWN, words.values)
+        pieces = self._word_pieces.tokenize(accepted)
+        return tf.RaggedTensor.from_row_splits(
+            pieces.values, tf.gather(pieces.row_splits, words.row_splits), validate=False
         )
-        return self._word_pieces.tokenize(words).merge_dims(1, 2)
 
     def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
         """Returns the texts cleaned, lower-cased if uncased, with spaces around what stands alone."""

@@ -26,7 +26,7 @@ def _inference_function(model: MultiTaskModel, head: str, kind: str) -> tf.types
         # A function that held the model would keep alive the key that it is found by.
         held = weakref.ref(model)
 
-        @tf.function(input_signature=[_MATRIX, _MATRIX, _FLAGS])
+        @tf.function(input_signature=[_MATRIX, _MATRIX, _FLAGS], autograph=False)
         def run(token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
             alive = held()
             assert alive is not None

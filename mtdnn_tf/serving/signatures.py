@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -15,6 +16,9 @@ from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
 TOKENS = "tokens"
 _TEXTS = ("text_a", "text_b")
+
+# No Python branches on a tensor here, and without AutoGraph tracing is faster.
+_function = functools.partial(tf.function, autograph=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Signatures(tf.Module):
         tasks = self._untracked.loaded.tasks
         signatures = {task.name: self._text_signature(task) for task in tasks}
         tokens = {name: tf.TensorSpec([None, None], tf.int32, name) for name in INPUTS}
-        return {**signatures, TOKENS: tf.function(self.logits_of_tokens).get_concrete_function(**tokens)}
+        return {**signatures, TOKENS: _function(self.logits_of_tokens).get_concrete_function(**tokens)}
 
     def logits_of_tokens(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns every task's logits [batch, num_outputs] from the model's inputs, int32 [batch, length]."""
@@ -89,13 +93,13 @@ class Signatures(tf.Module):
 
     def _text_signature(self, task: Task) -> Callable[..., dict[str, tf.Tensor]]:
         specs = {name: tf.TensorSpec([None], tf.string, name) for name in _TEXTS[: len(task.text)]}
-        return tf.function(lambda **texts: self.answer_texts(task, texts)).get_concrete_function(**specs)
+        return _function(lambda **texts: self.answer_texts(task, texts)).get_concrete_function(**specs)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @_function(input_signature=[tf.TensorSpec([None], tf.string)])
     def _tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
         return self._untracked.loaded.tokenizer.tokenize(texts)
 
-    @tf.function(input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS}])
+    @_function(input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS}])
     def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         return self._untracked.loaded.model.encode(inputs, training=False)
 

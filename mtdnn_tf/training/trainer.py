@@ -56,8 +56,8 @@ class MeanByTask(tf.keras.metrics.Metric):
 class Trainer(tf.keras.Model):
     """Trains the multi-task network by Algorithm 1 of 1901.11504 with the loss of 1904.09482 sec. 3.
 
-    A batch is of one task. The loss of an example is (1 - w) * gold + w * distilled; the batch's loss is their sum, each
-    times its `example_weight`, which is 1 / (examples in the global batch), or 0 for padding.
+    A batch is of one task. The loss of an example is (1 - w) * gold + w * distilled; the batch's loss is their sum,
+    each times its `example_weight`, which is 1 / (examples in the global batch), or 0 for padding.
 
     Args:
         network: The multi-task network.
@@ -123,12 +123,14 @@ class Trainer(tf.keras.Model):
         variables = self.network.trainable_variables
         with tf.GradientTape() as tape:
             losses = self.batch_loss(batch, training=True)
-        gradients = tape.gradient(losses["loss"], variables)
+        gradients = tape.gradient(losses["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         replica = tf.distribute.get_replica_context()
         if replica.num_replicas_in_sync > 1:
             # Clipping must see the gradient of the global batch, so replicas are summed first.
             gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients, gradient_norm = tf.clip_by_global_norm(gradients, MAX_GRADIENT_NORM)
+        gradients, gradient_norm = tf.clip_by_global_norm(
+            [_sum_repeated_rows(gradient) for gradient in gradients], MAX_GRADIENT_NORM
+        )
         self._apply(gradients, variables)
         for name, mean in self._means.items():
             mean.update_state(losses[name] * replica.num_replicas_in_sync, batch["task_index"][0], 1.0)
@@ -148,3 +150,16 @@ class Trainer(tf.keras.Model):
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         """The metrics that are reset at the start of an epoch."""
         return list(self._means.values())
+
+
+def _sum_repeated_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
+    """Returns a gradient in which no row of an embedding table stands twice.
+
+    TensorFlow's global norm is of the rows as they stand, so that a token's repetition within the batch, or on another
+    replica, would change it.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, places = tf.unique(gradient.indices)
+    summed = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    return tf.IndexedSlices(summed, rows, gradient.dense_shape)

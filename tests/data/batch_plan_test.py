@@ -99,7 +99,8 @@ def test_padding_ratio_is_that_of_batches_padded_to_their_longest_row():
     plan = BatchPlan([TaskRows("task", np.array([4, 2, 2, 2, 8]))], batch_size=2, seed=0)
     # Sorted and cut: (2, 2), (2, 4), (8).
     assert plan.padding_ratio() == pytest.approx((4 + 8 + 8) / 18)
-    assert BatchPlan(some_tasks(), 32, seed=0).padding_ratio(epochs=2) < 1.05
+    # Cut in random order the same rows would take more than twice their tokens.
+    assert BatchPlan(some_tasks(), 32, seed=0).padding_ratio(epochs=2) < 1.1
 
 
 def test_unusable_arguments_are_refused():

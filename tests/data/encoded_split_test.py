@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtdnn_tf import files
 from mtdnn_tf.data.encoded_split import EncodedSplit, open_encoded_split, write_encoded_split
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import Task
@@ -21,7 +22,7 @@ def write(folder: Path, example_ids: list[str] | None = None) -> None:
     write_encoded_split(
         folder,
         example_ids=example_ids or ["x", "\u4e2d\r\u2028 y", "z"],
-        token_ids=np.array(sum(ROWS, []), np.int32),
+        token_ids=np.concatenate(ROWS).astype(np.int32),
         offsets=np.array([0, 5, 11, 15], np.int64),
         first_segment_lengths=np.array(FIRST_SEGMENT_LENGTHS, np.int32),
         labels=np.array([0, -1, 1], np.int32),
@@ -53,7 +54,7 @@ def test_what_is_written_is_read(folder):
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
 
 
-def padded_by_loops(split: EncodedSplit, rows: list[int]) -> dict[str, list[list[int]]]:
+def padded_by_loops(split: EncodedSplit, rows: list[int]) -> dict[str, list]:
     width = max(len(ROWS[row]) for row in rows)
     padding = [width - len(ROWS[row]) for row in rows]
     return {
@@ -100,9 +101,9 @@ def test_every_torn_or_changed_file_is_refused(folder, name):
 
 
 def test_another_tasks_folder_is_refused(folder):
-    for field, value in (("name", "other"), ("labels", ("yes", "no"))):
+    for task in (dataclasses.replace(TASK, name="other"), dataclasses.replace(TASK, labels=("yes", "no"))):
         with pytest.raises(UserError, match=r"is expected; delete the folder and encode again"):
-            open_encoded_split(folder, dataclasses.replace(TASK, **{field: value}))
+            open_encoded_split(folder, task)
 
 
 def test_ids_that_do_not_fit_a_line_are_refused(tmp_path):
@@ -122,8 +123,6 @@ def test_an_array_of_another_size_is_refused(folder):
 
 
 def write_manifest_again(folder: Path, manifest: dict) -> None:
-    from mtdnn_tf import files
-
     files.write_manifest(
         folder, {key: value for key, value in manifest.items() if key not in ("files", "manifest_sha256")}
     )

@@ -26,5 +26,5 @@ def test_the_seed_chooses_the_part():
 
 
 def test_a_limit_below_one_is_refused():
-    with pytest.raises(UserError, match="1 or more.*0 given"):
+    with pytest.raises(UserError, match=r"1 or more.*0 given"):
         subset_rows(10, 0)

@@ -1,0 +1,54 @@
+"""Random draws for generated data, the same under every version of Python."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Draws:
+    """A stream of random draws that belongs to a key.
+
+    All of them come from `random.Random.random`, the one method whose values Python keeps from version to
+    version, and use no function whose last digit depends on the machine.
+
+    Args:
+        *key: Numbers and names that choose the stream.
+    """
+
+    def __init__(self, *key: int | str) -> None:
+        self._random = random.Random("/".join(map(str, key)))
+
+    def chance(self, probability: float) -> bool:
+        """Returns whether something of this probability happens."""
+        return self._random.random() < probability
+
+    def below(self, limit: int) -> int:
+        """Returns a whole number from 0 to below `limit`."""
+        return int(self._random.random() * limit)
+
+    def pick(self, items: Sequence[T]) -> T:
+        """Returns one of the items."""
+        return items[self.below(len(items))]
+
+    def pick_other(self, items: Iterable[T], but: T) -> T:
+        """Returns one of the items that differs from `but`."""
+        return self.pick([item for item in items if item != but])
+
+    def shuffled(self, items: Iterable[T]) -> list[T]:
+        """Returns the items in random order."""
+        keyed = [(self._random.random(), item) for item in items]
+        return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
+
+    def normal(self) -> float:
+        """Returns a number of mean 0 and variance 1, nearly normally distributed: a sum of 12 uniform ones."""
+        return sum(self._random.random() for _ in range(12)) - 6.0
+
+
+def as_sentence(*parts: str) -> str:
+    """Joins the parts that are not empty, begins with a capital letter and ends with a full stop."""
+    text = " ".join(part for part in parts if part).replace(" ,", ",")
+    return f"{text[0].upper()}{text[1:]}."
