@@ -7,7 +7,6 @@ from absl import flags
 from flags import training, values
 from mtdnn_tf.recipe import RecipeConfig
 
-
 DROPOUTS = flags.DEFINE_list("dropouts", ["0.1", "0.2", "0.3"], "Encoder dropout of each teacher, by commas.")
 TEACHER_TASKS = flags.DEFINE_list("teacher_tasks", [], "Tasks that get soft targets, by commas; all if empty.")
 SINGLE_TASK = flags.DEFINE_bool("single_task", False, "Also trains single-task models, to compare with.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-WORDS = "the a cat dog bird sees likes finds red blue big small house tree not never".split()
+WORDS = ["the", "a", "cat", "dog", "bird", "sees", "likes", "finds", "red", "blue", "big", "small", "house", "not"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "."]
 TASKS = """\
 tasks:

@@ -8,7 +8,7 @@ the slots alone. Other pairs compare two persons, where the order of the words d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from mtdnn_tf.data.demo_draws import Draws, as_sentence
 
@@ -58,7 +58,7 @@ _TIMES = (_Family((), (("in the morning",), ("in the afternoon",), ("at night", 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 
 _ROLES = ("farmer", "doctor", "lawyer", "singer", "nurse", "driver", "student", "teacher", "painter", "guard", "king")
-_LOOKS = ("young", "old", "new", "tall", "famous", "quiet", "poor")
+_LOOKS = ("new", "famous", "quiet", "kind", "busy", "local", "happy", "foreign")
 # Each relation and its inverse.
 _RELATIONS = (
     ("is taller than", "is shorter than"),
@@ -151,9 +151,9 @@ def _changed(draws: Draws, premise: Scene) -> Scene:
         if concept is None:
             continue
         if slot in _OPTIONAL and draws.chance(0.3):
-            scene = scene._replace(**{slot: None})
+            scene = _with(scene, slot, None)
         elif families[concept[0]].general and draws.chance(0.3):
-            scene = scene._replace(**{slot: (concept[0], None)})
+            scene = _with(scene, slot, (concept[0], None))
     if premise.number > 1 and draws.chance(0.15):
         scene = scene._replace(at_least=True, number=2 + draws.below(premise.number - 1))
     if draws.chance(0.25):
@@ -165,7 +165,12 @@ def _changed(draws: Draws, premise: Scene) -> Scene:
     if slot == "denied":
         denied = scene.action if draws.chance(0.4) else _other_concept(draws, "action", premise.action)
         return scene._replace(denied=True, action=denied)
-    return scene._replace(**{slot: _other_concept(draws, slot, getattr(premise, slot))})
+    return _with(scene, slot, _other_concept(draws, slot, getattr(premise, slot)))
+
+
+def _with(scene: Scene, slot: str, concept: _Concept | None) -> Scene:
+    values: dict[str, Any] = {slot: concept}
+    return scene._replace(**values)
 
 
 def _other_concept(draws: Draws, slot: str, concept: _Concept | None) -> _Concept:
@@ -205,7 +210,7 @@ def _told(draws: Draws, scene: Scene) -> str:
 
 
 def _comparison(draws: Draws, label: int) -> tuple[str, str]:
-    """Returns a pair that compares two persons, such as "The old nurse is taller than the king."."""
+    """Returns a pair that compares two persons, such as "The kind nurse is taller than the busy king."."""
     first, second, third = (f"{draws.pick(_LOOKS)} {role}" for role in draws.shuffled(_ROLES)[:3])
     relation, inverse = draws.shuffled(draws.pick(_RELATIONS))
     premise = (first, relation, second)

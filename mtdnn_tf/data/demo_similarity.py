@@ -7,7 +7,7 @@ the other way round, and things go by several names.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtdnn_tf.data.demo_draws import Draws, as_sentence
 
@@ -52,7 +52,7 @@ class Deal(NamedTuple):
         taker: Who took.
         kind: What sort of deal.
         thing: (kind, thing) of what changed hands.
-        count: How many.
+        number: How many.
         month: When; None if the sentence does not say.
     """
 
@@ -60,7 +60,7 @@ class Deal(NamedTuple):
     taker: int
     kind: int
     thing: tuple[int, int]
-    count: int
+    number: int
     month: int | None
 
 
@@ -73,7 +73,7 @@ def similarity(first: Deal, second: Deal) -> float:
     score = float(first.giver == second.giver) + (first.taker == second.taker) + (first.kind == second.kind)
     if first.thing[0] == second.thing[0]:
         score += 1.0 if first.thing == second.thing else 0.5
-    if first.count == second.count:
+    if first.number == second.number:
         score += 0.5
     if first.month == second.month:
         score += 0.5
@@ -99,7 +99,7 @@ def _deal(draws: Draws) -> Deal:
         taker=taker,
         kind=draws.below(len(_DEALS)),
         thing=(thing_kind, draws.below(len(_THINGS[thing_kind]))),
-        count=draws.below(len(_COUNTS)),
+        number=draws.below(len(_COUNTS)),
         month=draws.below(len(_MONTHS)) if draws.chance(0.6) else None,
     )
 
@@ -110,11 +110,11 @@ def _changed(draws: Draws, deal: Deal, num_facts: int) -> Deal:
         other = _deal(draws)
         while getattr(other, fact) == getattr(deal, fact) or {other.giver, other.taker} & {deal.giver, deal.taker}:
             other = _deal(draws)
-        value = getattr(other, fact)
+        values: dict[str, Any] = {fact: getattr(other, fact)}
         if fact == "thing" and draws.chance(0.5):
             same_kind = range(len(_THINGS[deal.thing[0]]))
-            value = (deal.thing[0], draws.pick_other(same_kind, deal.thing[1]))
-        deal = deal._replace(**{fact: value})
+            values[fact] = (deal.thing[0], draws.pick_other(same_kind, deal.thing[1]))
+        deal = deal._replace(**values)
     return deal
 
 
@@ -123,7 +123,7 @@ def _told(draws: Draws, deal: Deal) -> str:
     giver, taker = draws.pick(_PARTIES[deal.giver]), draws.pick(_PARTIES[deal.taker])
     gave, took = _DEALS[deal.kind]
     kind, thing = deal.thing
-    things = [draws.pick(_COUNTS[deal.count]), draws.pick(_QUALITIES), draws.pick(_THINGS[kind][thing])]
+    things = [draws.pick(_COUNTS[deal.number]), draws.pick(_QUALITIES), draws.pick(_THINGS[kind][thing])]
     goods = " ".join(word for word in things if word)
     form = draws.below(3)
     if form == 0:

@@ -37,11 +37,11 @@ class DistillationOptions:
     """How soft targets enter the loss.
 
     Attributes:
-        weight: Weight of the distilled loss; the gold loss has 1 - weight. 0.5 is "the average of two objective functions"
-            (1904.09482 sec. 3).
+        weight: Weight of the distilled loss; the gold loss has 1 - weight. 0.5 is "the average of two objective
+            functions" (1904.09482 sec. 3).
         temperature: Divides the logits of student and teacher; the loss is multiplied by its square. 1 is the paper's.
-        loss: Distilled loss of classification: "cross_entropy" against the averaged probabilities (the paper's), "kl", or
-            "mse" between centred logits.
+        loss: Distilled loss of classification: "cross_entropy" against the averaged probabilities (the paper's),
+            "kl", or "mse" between centred logits.
         schedule: "constant", or "linear": from 1 at the first step down to 0 at the last (teacher annealing).
     """
 

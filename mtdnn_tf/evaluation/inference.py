@@ -8,34 +8,32 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import CLASSIFICATION
 
 _MATRIX = tf.TensorSpec([None, None], tf.int32)
 _FLAGS = tf.TensorSpec([None, None], tf.bool)
 
-# Tracing a large model takes seconds, and a training run evaluates after every epoch.
-_functions: weakref.WeakKeyDictionary[MultiTaskModel, dict[tuple[str, str], tf.types.experimental.PolymorphicFunction]]
-_functions = weakref.WeakKeyDictionary()
+# Tracing a large encoder takes seconds, and a training run evaluates every task after every epoch: it is traced once a
+# model, and the heads, which are small, run outside of it.
+_encoders: weakref.WeakKeyDictionary[MultiTaskModel, tf.types.experimental.PolymorphicFunction]
+_encoders = weakref.WeakKeyDictionary()
 
 
-def _inference_function(model: MultiTaskModel, head: str, kind: str) -> tf.types.experimental.PolymorphicFunction:
-    functions = _functions.setdefault(model, {})
-    if (head, kind) not in functions:
+def _encoder(model: MultiTaskModel) -> tf.types.experimental.PolymorphicFunction:
+    if model not in _encoders:
         # A function that held the model would keep alive the key that it is found by.
         held = weakref.ref(model)
 
         @tf.function(input_signature=[_MATRIX, _MATRIX, _FLAGS], autograph=False)
-        def run(token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
+        def encode(token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor) -> dict[str, tf.Tensor]:
             alive = held()
             assert alive is not None
-            inputs = {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask}
-            logits = tf.cast(alive.task_logits(inputs, head, training=False), tf.float32)
-            return tf.nn.softmax(logits) if kind == CLASSIFICATION else logits
+            return alive.encode({"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask})
 
-        functions[head, kind] = run
-    return functions[head, kind]
+        _encoders[model] = encode
+    return _encoders[model]
 
 
 def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np.ndarray:
@@ -53,13 +51,16 @@ def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np
         UserError: The model has no such head, or its outputs are not finite numbers.
     """
     task = encoded.task
-    run = _inference_function(model, task.head_task, task.kind)
+    if task.head_task not in model.heads:
+        raise unknown_name("head", task.head_task, model.heads)
+    encode, head = _encoder(model), model.heads[task.head_task]
     longest_first = np.argsort(-np.asarray(encoded.lengths), kind="stable")
     values = np.empty((len(encoded), task.num_outputs), np.float32)
     for start in range(0, len(encoded), batch_size):
         rows = longest_first[start : start + batch_size]
         batch = encoded.batch(rows)
-        values[rows] = run(batch["token_ids"], batch["segment_ids"], batch["padding_mask"]).numpy()
+        logits = head(encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"]), training=False)
+        values[rows] = (tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits).numpy()
     finite = np.isfinite(values).all(axis=1)
     if not finite.all():
         raise UserError(

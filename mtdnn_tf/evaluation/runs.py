@@ -16,6 +16,7 @@ from mtdnn_tf.distillation.ensemble import average_predictions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model
 from mtdnn_tf.tasks.task import Task
 
@@ -30,6 +31,10 @@ class SplitPredictions(NamedTuple):
 
     encoded: EncodedSplit
     predictions: np.ndarray
+
+    def rows(self) -> Predictions:
+        """Returns the predictions with the ids of their examples."""
+        return Predictions(self.encoded.task, self.encoded.split, self.encoded.example_ids, self.predictions)
 
     def metrics(self) -> dict[str, float]:
         """Returns the task's metrics against the gold labels."""

@@ -1,7 +1,7 @@
 """The weights of a BERT encoder by name, in the layout of Hugging Face's BertModel.
 
-One table serves reading and writing: variables of a KerasNLP backbone are reached as objects, never by their own names, which
-are not unique.
+One table serves reading and writing: variables of a KerasNLP backbone are reached as objects, never by their own names,
+which are not unique.
 """
 
 from __future__ import annotations

@@ -125,6 +125,28 @@ def read_backbone(folder: Path) -> PretrainedBackbone:
     )
 
 
+def read_tasks(run: Path) -> list[Task]:
+    """Returns the tasks of a trained run.
+
+    Raises:
+        UserError: The run's folder is missing, damaged or of another version.
+    """
+    folder = _find(run)
+    read_manifest(folder, _REMEDY)
+    return [task_from_json(task) for task in read_json(folder / DESCRIPTION)["tasks"]]
+
+
+def _find(folder: Path) -> Path:
+    """Returns the model folder of a run, given either."""
+    for candidate in (folder, folder / MODEL_FOLDER):
+        if (candidate / DESCRIPTION).is_file():
+            return candidate
+    raise UserError(
+        f"{folder}: no trained model here ({MODEL_FOLDER}/{DESCRIPTION} is missing); "
+        "a run of tools.train that has ended is accepted"
+    )
+
+
 def load_model(folder: Path) -> LoadedModel:
     """Reads a trained model for inference.
 
@@ -134,13 +156,7 @@ def load_model(folder: Path) -> LoadedModel:
     Raises:
         UserError: The folder is missing, damaged or of another version.
     """
-    if not (folder / DESCRIPTION).is_file():
-        if not (folder / MODEL_FOLDER / DESCRIPTION).is_file():
-            raise UserError(
-                f"{folder}: no trained model here ({MODEL_FOLDER}/{DESCRIPTION} is missing); "
-                "a run of tools.train that has ended is accepted"
-            )
-        folder = folder / MODEL_FOLDER
+    folder = _find(folder)
     description, fingerprint, vocabulary, arrays = _read(folder)
     tasks = [task_from_json(task) for task in description["tasks"]]
     backbone = build_backbone(BackboneConfig(**description["backbone"]), dropout=0.0)

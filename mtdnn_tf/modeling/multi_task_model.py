@@ -75,7 +75,7 @@ def build_multi_task_model(
         dropout: Dropout rate inside the encoder. Defaults to 0.1.
         seed: Seed of the heads' initial weights. Defaults to 0.
     """
-    # Dropout draws from tf.random.Generator objects, whose state a checkpoint can hold; Keras's default has no such state.
+    # Dropout then draws from tf.random.Generator objects, whose state a checkpoint holds; Keras's default has none.
     tf.keras.backend.experimental.enable_tf_random_generator()
     backbone = build_backbone(pretrained.config, dropout)
     if pretrained.weights is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 from mtdnn_tf.errors import UserError, unknown_name
@@ -18,6 +19,7 @@ METRICS = {
     REGRESSION: ("pearson", "spearman"),
 }
 TRAIN = "train"
+INPUT = "input"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,3 +153,15 @@ class Task:
     def head_task(self) -> str:
         """Name of the task whose head answers this one."""
         return self.head_of or self.name
+
+
+def input_task(task: Task, path: Path) -> Task:
+    """Returns a task whose only split, "input", is a file of texts without gold labels.
+
+    Args:
+        task: The task whose text columns the file has.
+        path: The file; .tsv, .csv or .jsonl.
+    """
+    return dataclasses.replace(
+        task, files={INPUT: SplitFile(str(path.resolve()), label=None)}, tfds=None, id="row", submission={}
+    )

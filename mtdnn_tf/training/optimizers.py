@@ -42,8 +42,8 @@ def _addons_optimizer(name: str) -> Callable[[Any, tf.keras.Model], tf.keras.opt
             import tensorflow_addons
         except ImportError:
             raise UserError(
-                f"--optimizer={name.lower()} needs tensorflow-addons, which is not installed: it exists for Python 3.9 to "
-                "3.11 with TensorFlow 2.15 alone; accepted without it: adamax, adamw"
+                f"--optimizer={name.lower()} needs tensorflow-addons, which is not installed: it exists for Python "
+                "3.9 to 3.11 with TensorFlow 2.15 alone; accepted without it: adamax, adamw"
             ) from None
         return getattr(tensorflow_addons.optimizers, name)(learning_rate)
 

@@ -66,7 +66,7 @@ def test_other_texts_are_refused_with_a_diff(scored, tmp_path):
     changed = _encode(task, tmp_path)
     targets = find_soft_targets([folder], [task])[task.name]
     assert changed.data_fingerprint != encoded.data_fingerprint
-    with pytest.raises(UserError, match="data_fingerprint: soft targets [0-9a-f]+, training [0-9a-f]+"):
+    with pytest.raises(UserError, match=r"data_fingerprint: soft targets [0-9a-f]+, training [0-9a-f]+"):
         join_soft_targets(targets, task, changed, np.arange(3))
 
 
@@ -74,7 +74,9 @@ def test_another_order_of_labels_is_refused_with_a_diff(scored):
     task, encoded, _, folder = scored
     turned = dataclasses.replace(task, labels=task.labels[::-1])
     targets = find_soft_targets([folder], [task])[task.name]
-    with pytest.raises(UserError, match="label_names: soft targets .*'entails', 'neutral'.*, training .*'contradicts'"):
+    with pytest.raises(
+        UserError, match=r"label_names: soft targets .*'entails', 'neutral'.*, training .*'contradicts'"
+    ):
         join_soft_targets(targets, turned, encoded, np.arange(3))
 
 

@@ -1,0 +1,65 @@
+"""Predicts a row per example: id, label and probabilities, or score; or GLUE's submission."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags, logging
+
+from flags import data, runtime
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.glue_submission import write_submission
+from mtdnn_tf.evaluation.predictions import write_predictions
+from mtdnn_tf.evaluation.runs import predict_with_runs
+from mtdnn_tf.modeling.model_folder import read_tasks
+from mtdnn_tf.tasks.task import INPUT, input_task
+from tools import cli
+
+_RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
+_SPLIT = flags.DEFINE_list("split", [], "Splits to predict, by commas.")
+_INPUT = flags.DEFINE_string("input", None, "File of texts (.tsv, .csv, .jsonl) with the columns of one task.")
+_OUTPUT = flags.DEFINE_string("output", None, "A .tsv or .jsonl file for one task and split; a folder for several.")
+_GLUE_SUBMISSION = flags.DEFINE_string("glue_submission", None, "Zip file for GLUE's server, of all its test splits.")
+
+
+def main() -> None:
+    """Writes the predictions that the flags ask for."""
+    if not _OUTPUT.value and not _GLUE_SUBMISSION.value:
+        raise UserError("one of --output and --glue_submission is needed")
+    if bool(_INPUT.value) + bool(_SPLIT.value) + bool(_GLUE_SUBMISSION.value) != 1:
+        raise UserError("one of --split, --input and --glue_submission is needed, and only one")
+    run = Path(_RUN.value)
+    tasks = data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else read_tasks(run)
+    splits = _SPLIT.value
+    if _INPUT.value:
+        if len(tasks) != 1:
+            raise UserError(f"--input goes with one task in --tasks, {', '.join(task.name for task in tasks)} given")
+        tasks, splits = [input_task(tasks[0], Path(_INPUT.value))], [INPUT]
+    wanted = [(task, split) for task in tasks for split in (splits or task.submission)]
+    results = []
+    for task, split in wanted:
+        predictions, _ = predict_with_runs(
+            [run],
+            [task],
+            [split],
+            data.source(),
+            Path(data.CACHE_DIR.value),
+            runtime.EVALUATION_BATCH_SIZE.value,
+        )
+        results += [predicted.rows() for predicted in predictions.values()]
+    if _GLUE_SUBMISSION.value:
+        write_submission(Path(_GLUE_SUBMISSION.value), results)
+        logging.info("%s: %d files", _GLUE_SUBMISSION.value, len(results))
+        return
+    output = Path(_OUTPUT.value)
+    if output.suffix and len(results) > 1:
+        raise UserError(f"--output {output}: a file takes one task and split, {len(results)} given; name a folder")
+    for rows in results:
+        path = output if output.suffix else output / f"{rows.task.name}-{rows.split}.tsv"
+        write_predictions(path, rows)
+        logging.info("%s: %d rows", path, len(rows.example_ids))
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("run")
+    cli.run(main)
