@@ -16,15 +16,9 @@ SAMPLERS = ("proportional",)
 EVALUATIONS = ("every_epoch", "end", "never")
 # They say where things lie or how often something is written, and may change when a run is continued.
 _FREE_TO_CHANGE = (
-    "output_dir",
-    "data_dir",
-    "cache_dir",
-    "task_file",
-    "backbone",
-    "init_from",
-    "soft_targets",
+    *("output_dir", "data_dir", "cache_dir", "task_file", "backbone", "init_from", "soft_targets"),
+    *("checkpoint_interval", "keep_checkpoints", "evaluation", "evaluation_batch_size"),
 )
-_FREE_TO_CHANGE += ("checkpoint_interval", "keep_checkpoints", "evaluation", "evaluation_batch_size")
 
 
 @dataclasses.dataclass(frozen=True)

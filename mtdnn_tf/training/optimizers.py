@@ -19,7 +19,8 @@ def decayed_variables(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf
     other, so they are told by the number of axes: these vectors are the only variables of fewer than two, but for
     attention's biases [heads, width], which are told by the last part of their name.
     """
-    decayed, spared = [], []
+    decayed: list[tf.Variable] = []
+    spared: list[tf.Variable] = []
     for variable in model.trainable_variables:
         is_bias = variable.name.split("/")[-1].startswith("bias")
         (spared if is_bias or len(variable.shape) < 2 else decayed).append(variable)

@@ -74,9 +74,7 @@ def test_another_order_of_labels_is_refused_with_a_diff(scored):
     task, encoded, _, folder = scored
     turned = dataclasses.replace(task, labels=task.labels[::-1])
     targets = find_soft_targets([folder], [task])[task.name]
-    with pytest.raises(
-        UserError, match=r"label_names: soft targets .*'entails', 'neutral'.*, training .*'contradicts'"
-    ):
+    with pytest.raises(UserError, match=r"label_names: soft targets .*'entails'.*, training .*'contradicts'"):
         join_soft_targets(targets, turned, encoded, np.arange(3))
 
 
