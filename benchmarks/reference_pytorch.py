@@ -75,7 +75,7 @@ def train(network: MultiTaskNetwork, splits: Mapping[str, Encoded], settings: Ma
 
 @torch.no_grad()
 def evaluate(network: MultiTaskNetwork, task: str, split: Encoded) -> dict[str, float]:
-    """Returns a task's metrics over a whole split."""
+    """Returns a task's metrics over a whole split; a correlation with constant predictions is 0."""
     network.eval()
     longest_first = np.argsort(-split.lengths, kind="stable")
     outputs = np.empty((len(split.gold), TASKS[task].num_outputs))
@@ -84,10 +84,8 @@ def evaluate(network: MultiTaskNetwork, task: str, split: Encoded) -> dict[str, 
         outputs[rows] = network(task, make_batch(split, rows).inputs).numpy()
     if TASKS[task].num_outputs == 1:
         scores = outputs[:, 0]
-        return {
-            "pearson": float(stats.pearsonr(split.gold, scores)[0]),
-            "spearman": float(stats.spearmanr(split.gold, scores)[0]),
-        }
+        correlations = {"pearson": stats.pearsonr, "spearman": stats.spearmanr}
+        return {name: float(np.nan_to_num(of(split.gold, scores)[0])) for name, of in correlations.items()}
     predicted = outputs.argmax(axis=1)
     return {"accuracy": float(accuracy_score(split.gold, predicted)), "f1": float(f1_score(split.gold, predicted))}
 

@@ -38,7 +38,10 @@ def read_results(folder: Path) -> Values:
     values: Values = {}
     for path in paths:
         try:
-            for result in json.loads(path.read_text(encoding="utf-8")):
+            results = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(results, list):
+                raise TypeError("not a list")
+            for result in results:
                 for metric, value in result["metrics"].items():
                     by_seed = values.setdefault(Key(str(result["mode"]), str(result["task"]), metric), {})
                     seed = int(result["seed"])

@@ -116,7 +116,7 @@ def _relation(premise: _Concept | None, hypothesis: _Concept | None) -> int:
 
 def entailment_pair(draws: Draws, label: int) -> tuple[str, str]:
     """Returns a premise and a hypothesis whose label is the `label`-th of `ANSWERS`."""
-    if draws.chance(0.25):
+    if draws.chance(0.15):
         return _comparison(draws, label)
     while True:
         premise = _scene(draws)

@@ -1,7 +1,8 @@
 """Generated customer messages and the mood they are in.
 
 A message is judged by one clause: the only one, the main one beside "although", the one after "but", or the
-stronger of two. The words of the other clause, and negation, mislead whoever counts words.
+stronger of two; or by what someone says and whether the writer agrees. The words of the other clause,
+negation, and its negation in turn mislead whoever counts words.
 """
 
 from __future__ import annotations
@@ -56,6 +57,16 @@ _OPENERS = (
     "on the first day",
     "as far as I can tell ,",
 )
+# What is said of a clause, by whether the writer takes it for false or true.
+_VERDICTS = (
+    ("it is not true that", "it is wrong that", "I doubt that", "nobody can say that"),
+    ("it is true that", "it is right that", "I agree that", "nobody can deny that"),
+)
+_REPORTS = ("they say that", "my friend thinks that", "one guest wrote that", "you may hear that")
+_REPLIES = (
+    (", which is not true", ", but I disagree", ", but they are wrong", ", and that is false"),
+    (", which is true", ", and I agree", ", and they are right", ", and that is no lie"),
+)
 _EXPECTATIONS = (
     "they promised that",
     "my friend said that",
@@ -67,12 +78,12 @@ _EXPECTATIONS = (
 
 def _plain(draws: Draws, aspect: _Aspect, mood: int) -> str:
     """Returns a clause without or with negation, such as "the room was far from dirty"."""
-    form = draws.below(6)
+    form = draws.below(7)
     if form == 0:
         return f"{draws.pick(_WHO)} {draws.pick(_FEELINGS[mood])} {aspect.name}"
     if form == 1:
         return f"{draws.pick(_WHO)} {draws.pick(_DENIED_FEELINGS[mood])} {aspect.name}"
-    if form <= 3:
+    if form <= 4:
         opposite = aspect.adjectives[1 - mood] + _ANY[1 - mood]
         return f"{aspect.name} was {draws.pick(_NEGATIONS)} {draws.pick(opposite)}"
     adjective = draws.pick(aspect.adjectives[mood] + _ANY[mood])
@@ -120,7 +131,15 @@ def _stronger(draws: Draws, mood: int) -> str:
     return as_sentence(clauses[0], draws.pick((", and", "and", ", while")), clauses[1])
 
 
-_FRAMES: tuple[Callable[[Draws, int], str], ...] = (_one_clause, _one_clause, _but, _although, _stronger)
+def _verdict(draws: Draws, mood: int) -> str:
+    agrees = draws.below(2)
+    clause = _plain(draws, draws.pick(_ASPECTS), mood if agrees else 1 - mood)
+    if draws.chance(0.4):
+        return as_sentence(draws.pick(_VERDICTS[agrees]), clause)
+    return as_sentence(draws.pick(_REPORTS), clause, draws.pick(_REPLIES[agrees]))
+
+
+_FRAMES: tuple[Callable[[Draws, int], str], ...] = (_one_clause, _but, _although, _stronger, _verdict, _verdict)
 
 
 def mood_message(draws: Draws, mood: int) -> str:

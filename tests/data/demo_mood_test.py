@@ -23,8 +23,16 @@ def test_a_denied_word_turns_the_mood():
     draws = Draws("denied")
     messages = {(mood_message(draws, mood), MOODS[mood]) for mood in (0, 1) for _ in range(3000)}
     # Without "but", "although" and the like, a message is one clause.
-    clauses = [pair for pair in messages if not re.search(r"but|yet|though|while|, and", pair[0])]
-    denied = {mood for text, mood in clauses if re.search(r"(not|never|hardly|far from|by no means) (dirty|rude|bad)", text)}
+    clauses = [pair for pair in messages if not re.search(r"but|yet|though|while|, and|that", pair[0].lower())]
+    denied = {
+        mood for text, mood in clauses if re.search(r"(not|never|hardly|far from|by no means) (dirty|rude|bad)", text)
+    }
     plain = {mood for text, mood in clauses if re.search(r"was (really |very |quite )?(dirty|rude|bad)\.", text)}
     assert denied == {"positive"}
     assert plain == {"negative"}
+    refuted = {
+        mood
+        for text, mood in messages
+        if re.search(r"(not true|wrong|doubt) that the \w+ was (rude|bad|poor|late)\.", text)
+    }
+    assert refuted == {"positive"}

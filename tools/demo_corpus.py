@@ -1,0 +1,33 @@
+"""Writes the demo's corpus: three small tasks of a grammar of the project's own, and their task file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags, logging
+
+from mtdnn_tf.data.demo_corpus import write_demo_corpus
+from tools import cli
+
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the corpus; replaced if it stands.")
+_SEED = flags.DEFINE_integer("seed", 0, "Seed of the corpus.")
+_TRAIN_EXAMPLES = flags.DEFINE_integer("train_examples", 1200, "Training examples a task.")
+_VALIDATION_EXAMPLES = flags.DEFINE_integer("validation_examples", 500, "Validation examples a task.")
+_TEST_EXAMPLES = flags.DEFINE_integer("test_examples", 200, "Test examples a task.")
+
+
+def main() -> None:
+    """Writes the corpus that the flags describe."""
+    path = write_demo_corpus(
+        Path(_OUTPUT_DIR.value),
+        _SEED.value,
+        _TRAIN_EXAMPLES.value,
+        _VALIDATION_EXAMPLES.value,
+        _TEST_EXAMPLES.value,
+    )
+    logging.info("%s: three tasks", path)
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("output_dir")
+    cli.run(main)
