@@ -1,0 +1,69 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.runs import predict_with_runs, result_name
+from mtdnn_tf.evaluation.scoring import score
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.model_folder import save_model
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
+from mtdnn_tf.tasks.registry import get_task, select_tasks
+from tests.helpers import write_huggingface_folder, write_tasks
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Returns two runs of different encoders and vocabularies, their tasks and their source."""
+    folder = tmp_path_factory.mktemp("runs")
+    tasks = select_tasks([], [write_tasks(folder / "tasks")])
+    write_huggingface_folder(folder / "bert")
+    written = []
+    for number, name in enumerate(("tiny", str(folder / "bert"))):
+        pretrained = find_backbone(name)
+        model = build_multi_task_model(pretrained, tasks, seed=number)
+        tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
+        written.append(folder / f"run{number}")
+        save_model(model, tasks, pretrained.config, tokenizer, 60, written[-1] / "model")
+    return written, tasks, DataSource("files", folder), folder / "cache"
+
+
+def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):
+    folders, tasks, source, cache = runs
+    alone = [predict_with_runs([folder], tasks, ["test"], source, cache)[0] for folder in folders]
+    together, models = predict_with_runs(folders, [], ["test"], source, cache, weights=[3.0, 1.0])
+    assert len({model.fingerprint for model in models}) == 2
+    for name in ("mood/test", "entailment/test", "similarity/test"):
+        expected = 0.75 * alone[0][name].predictions + 0.25 * alone[1][name].predictions
+        np.testing.assert_allclose(together[name].predictions, expected, atol=1e-6)
+        assert not np.allclose(alone[0][name].predictions, alone[1][name].predictions)
+
+
+def test_scores_are_the_averaged_predictions_with_their_teachers(runs, tmp_path):
+    folders, tasks, source, cache = runs
+    assert score(folders, tasks[:2], "train", source, cache, tmp_path) == ["mood", "entailment"]
+    predictions, models = predict_with_runs(folders, tasks[:1], ["train"], source, cache)
+    np.testing.assert_array_equal(np.load(tmp_path / "mood" / "predictions.npy"), predictions["mood/train"].predictions)
+    manifest = (tmp_path / "mood" / "manifest.json").read_text()
+    assert all(model.fingerprint in manifest for model in models)
+    with pytest.raises(UserError, match="--teachers takes one or more runs"):
+        score([], tasks, "train", source, cache, tmp_path)
+
+
+def test_a_run_that_does_not_answer_the_task_is_refused(runs):
+    folders, tasks, source, cache = runs
+    with pytest.raises(UserError, match=r"unknown task of run .*run0 'rte'"):
+        predict_with_runs(folders, [get_task("rte")], ["test"], source, cache)
+    turned = dataclasses.replace(tasks[0], labels=("good", "bad"))
+    with pytest.raises(UserError, match=r"trained as classification with labels .'bad', 'good'., declared now"):
+        predict_with_runs(folders, [turned], ["test"], source, cache)
+
+
+def test_metrics_of_several_splits_have_several_names():
+    mnli, rte = get_task("mnli"), get_task("rte")
+    assert result_name(mnli, "validation_matched") == "mnli/validation_matched"
+    assert result_name(rte, "validation") == "rte"
+    assert result_name(rte, "test") == "rte/test"

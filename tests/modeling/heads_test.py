@@ -1,0 +1,50 @@
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.modeling.heads import LinearHead, build_head
+from mtdnn_tf.tasks.task import Task
+
+TASK = Task("mood", "classification", ("text",), ("bad", "so", "good"), ("accuracy",), dropout=0.5)
+ENCODED = {"pooled_output": tf.constant(np.random.default_rng(0).normal(size=(4, 8)).astype(np.float32))}
+
+
+def test_logits_are_a_linear_map_of_the_pooled_output():
+    head = build_head(TASK, seed=1)
+    logits = head(ENCODED, training=False).numpy()
+    kernel, bias = head.logits.get_weights()
+    np.testing.assert_allclose(logits, ENCODED["pooled_output"].numpy() @ kernel + bias, rtol=1e-5)
+    assert logits.shape == (4, 3)
+
+
+def test_dropout_is_the_tasks():
+    tf.keras.utils.set_random_seed(0)
+    head = LinearHead(1, dropout=0.5)
+    encoded = {"pooled_output": tf.ones((1000, 64))}
+    head(encoded)
+    head.logits.kernel.assign(tf.ones_like(head.logits.kernel))
+    outputs = head(encoded, training=True).numpy()
+    # The kept half of 64 ones is scaled by 2: mean 64, variance 64.
+    assert abs(outputs.mean() - 64) < 2
+    assert 50 < outputs.var() < 80
+    assert (head(encoded, training=False).numpy() == 64).all()
+
+
+def test_initial_weights_depend_on_seed_and_name_alone():
+    def kernel(task, seed):
+        head = build_head(task, seed)
+        head(ENCODED)
+        return head.logits.kernel.numpy()
+
+    other = Task("other", "classification", ("text",), ("bad", "so", "good"), ("accuracy",))
+    first = kernel(TASK, 1)
+    kernel(other, 1)
+    np.testing.assert_array_equal(kernel(TASK, 1), first)
+    assert (kernel(TASK, 2) != first).any()
+    assert (kernel(other, 1) != first).any()
+    assert np.abs(first).max() <= 0.04 + 1e-6  # Two standard deviations of 0.02.
+
+
+def test_is_rebuilt_from_its_config():
+    head = LinearHead(3, dropout=0.25, seed=4)
+    again = LinearHead.from_config(head.get_config())
+    assert (again.num_outputs, again.dropout.rate, again.seed) == (3, 0.25, 4)

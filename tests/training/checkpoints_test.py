@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mtdnn_tf.distillation.losses import DistillationOptions
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
+from mtdnn_tf.modeling.random_state import dropout_generators
+from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.training.checkpoints import Checkpoints
+from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.trainer import Trainer
+
+TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
+BATCH = {
+    "token_ids": tf.constant([[2, 10, 11, 3]]),
+    "segment_ids": tf.zeros((1, 4), tf.int32),
+    "padding_mask": tf.ones((1, 4), tf.bool),
+    "gold": tf.constant([1.0]),
+    "has_gold": tf.constant([True]),
+    "has_teacher": tf.constant([False]),
+    "teacher_logits": tf.zeros((1, 2)),
+    "example_weight": tf.constant([1.0]),
+    "task_index": tf.constant([0]),
+}
+
+
+def _trainer(seed, optimizer="adamax"):
+    tf.keras.utils.set_random_seed(seed)
+    network = build_multi_task_model(find_backbone("tiny"), [TASK], dropout=0.2, seed=seed)
+    trainer = Trainer(network, [TASK], DistillationOptions(), 100)
+    trainer.compile(optimizer=build_optimizer(optimizer, 0.01, network))
+    return trainer
+
+
+@pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
+def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path, optimizer):
+    first = _trainer(0, optimizer)
+    for _ in range(3):
+        first.train_step(BATCH)
+    Checkpoints(first, tmp_path, keep=1).save()
+    second = _trainer(1, optimizer)
+    assert Checkpoints(second, tmp_path, keep=1).restore() == 3
+    for trainer in (first, second):
+        for _ in range(3):
+            trainer.train_step(BATCH)
+    for one, other in zip(first.network.weights, second.network.weights):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    for one, other in zip(dropout_generators(first.network), dropout_generators(second.network)):
+        np.testing.assert_array_equal(one.state.numpy(), other.state.numpy())
+
+
+def test_without_a_checkpoint_it_starts_at_0(tmp_path):
+    assert Checkpoints(_trainer(0), tmp_path, keep=1).restore() == 0
+
+
+def test_only_the_last_checkpoints_are_kept(tmp_path):
+    trainer = _trainer(0)
+    checkpoints = Checkpoints(trainer, tmp_path, keep=2)
+    for _ in range(4):
+        trainer.train_step(BATCH)
+        checkpoints.save()
+    assert sorted(path.name for path in tmp_path.glob("*.index")) == ["ckpt-3.index", "ckpt-4.index"]
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    trainer = _trainer(0)
+    checkpoints = Checkpoints(trainer, tmp_path, keep=2)
+    checkpoints.save()
+    path = next(tmp_path.glob("*.data-*"))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged or of another model"):
+        checkpoints.restore()

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.training.config import TrainingConfig
+
+PATHS = {"output_dir": Path("run"), "data_dir": Path("data"), "cache_dir": Path("cache")}
+
+
+def test_defaults_are_the_papers():
+    config = TrainingConfig(**PATHS)
+    assert (config.optimizer, config.learning_rate, config.batch_size, config.epochs) == ("adamax", 5e-5, 32, 5)
+    assert (config.warmup_ratio, config.dropout, config.max_sequence_length) == (0.1, 0.1, 512)
+    assert (config.distill_weight, config.temperature, config.distill_loss) == (0.5, 1.0, "cross_entropy")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"epochs": 0}, "--epochs takes a whole number from 1, 0 given"),
+        ({"batch_size": -1}, "--batch_size"),
+        ({"learning_rate": 0.0}, "--learning_rate takes a number above 0"),
+        ({"learning_rate": float("nan")}, "--learning_rate"),
+        ({"dropout": 1.0}, "--dropout takes a number from 0 to below 1"),
+        ({"warmup_ratio": -0.1}, "--warmup_ratio"),
+        ({"max_train_examples": 0}, "--max_train_examples"),
+        ({"sampler": "proportionl"}, "did you mean 'proportional'"),
+        ({"evaluation": "always"}, "unknown --evaluation 'always'"),
+        ({"distill_weight": 2.0}, "--distill_weight takes a number from 0 to 1"),
+    ],
+)
+def test_values_out_of_range_are_refused(fields, message):
+    with pytest.raises(UserError, match=message):
+        TrainingConfig(**PATHS, **fields)
+
+
+def test_a_flagfile_has_every_field_that_is_set():
+    config = TrainingConfig(**PATHS, tasks=("rte", "mrpc"), task_file=(Path("a"), Path("b")), deterministic=False)
+    lines = config.to_flagfile().splitlines()
+    assert {"--tasks=rte,mrpc", "--task_file=a", "--task_file=b", "--nodeterministic", "--epochs=5"} <= set(lines)
+    assert not any("init_from" in line or "max_train_examples" in line for line in lines)
+
+
+def test_places_may_change_when_a_run_is_continued_and_settings_may_not():
+    decisive = TrainingConfig(**PATHS).decisive_fields()
+    assert not {"output_dir", "data_dir", "cache_dir", "checkpoint_interval"} & decisive.keys()
+    assert {"seed", "epochs", "learning_rate", "dropout", "strategy", "distill_weight", "optimizer"} <= decisive.keys()
