@@ -54,7 +54,7 @@ def write_tasks(folder: Path, rows: int = 40) -> Path:
         moods = ["good" if "cat" in text or "bird" in text else "bad" for text in first]
         answers = [("entails", "neutral", "contradicts")[len(a) % 3] for a in first]
         scores = [f"{5 * len(set(a.split()) & set(b.split())) / 9:.3f}" for a, b in zip(first, second)]
-        tables = {
+        tables: dict[str, list[tuple[str, ...]]] = {
             "mood": [("sentence", "mood"), *zip(first, moods)],
             "entailment": [("premise", "hypothesis", "answer"), *zip(first, second, answers)],
             "similarity": [("first", "second", "score"), *zip(first, second, scores)],

@@ -116,7 +116,7 @@ def _relation(premise: _Concept | None, hypothesis: _Concept | None) -> int:
 
 def entailment_pair(draws: Draws, label: int) -> tuple[str, str]:
     """Returns a premise and a hypothesis whose label is the `label`-th of `ANSWERS`."""
-    if draws.chance(0.15):
+    if draws.chance(0.08):
         return _comparison(draws, label)
     while True:
         premise = _scene(draws)
@@ -135,11 +135,11 @@ def _scene(draws: Draws) -> Scene:
         number=draws.pick((1, 1, 2, 3, 4, 5)),
         at_least=False,
         who=_concept(draws, _PEOPLE, general=0.25),
-        colour=_concept(draws, _COLOURS) if draws.chance(0.4) else None,
+        colour=_concept(draws, _COLOURS) if draws.chance(0.25) else None,
         action=_concept(draws, _ACTIONS, general=0.25),
         denied=False,
-        place=_concept(draws, _PLACES, general=0.2) if draws.chance(0.6) else None,
-        time=_concept(draws, _TIMES) if draws.chance(0.4) else None,
+        place=_concept(draws, _PLACES, general=0.2) if draws.chance(0.5) else None,
+        time=_concept(draws, _TIMES) if draws.chance(0.3) else None,
     )
 
 
@@ -158,12 +158,13 @@ def _changed(draws: Draws, premise: Scene) -> Scene:
         scene = scene._replace(at_least=True, number=2 + draws.below(premise.number - 1))
     if draws.chance(0.25):
         return scene
-    slot = draws.pick(("number", "denied", *_SLOTS))
+    # What is added and what is denied are seen sooner than what is changed; a pair needs some of all three.
+    slot = draws.pick(("number", *("denied",) * 6, *_OPTIONAL * 2, *_SLOTS))
     if slot == "number":
         other = draws.pick_other(range(1, len(_NUMBERS)), premise.number)
         return scene._replace(number=other, at_least=other > 1 and draws.chance(0.3))
     if slot == "denied":
-        denied = scene.action if draws.chance(0.4) else _other_concept(draws, "action", premise.action)
+        denied = scene.action if draws.chance(0.95) else _other_concept(draws, "action", premise.action)
         return scene._replace(denied=True, action=denied)
     return _with(scene, slot, _other_concept(draws, slot, getattr(premise, slot)))
 

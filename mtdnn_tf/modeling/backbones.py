@@ -23,7 +23,7 @@ def _tiny() -> PretrainedBackbone:
     config = BackboneConfig(
         vocabulary_size=len(vocabulary), num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32
     )
-    return PretrainedBackbone(TINY, config, vocabulary, lowercase=True, weights=None)
+    return PretrainedBackbone(TINY, config, vocabulary, lowercase=True, weights={})
 
 
 def find_backbone(name: str) -> PretrainedBackbone:

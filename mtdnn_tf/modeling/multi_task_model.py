@@ -78,7 +78,7 @@ def build_multi_task_model(
     # Dropout then draws from tf.random.Generator objects, whose state a checkpoint holds; Keras's default has none.
     tf.keras.backend.experimental.enable_tf_random_generator()
     backbone = build_backbone(pretrained.config, dropout)
-    if pretrained.weights is not None:
+    if pretrained.weights:
         assign_weights(backbone, pretrained.weights, pretrained.source)
     return MultiTaskModel(backbone, tasks, seed)
 

@@ -19,14 +19,14 @@ class PretrainedBackbone:
         config: The encoder's shape.
         vocabulary: Word pieces in the order of their ids.
         lowercase: Whether texts are lower-cased and stripped of accents.
-        weights: Arrays by name in Hugging Face's layout; None for random weights.
+        weights: Arrays by name in Hugging Face's layout; empty for random weights.
     """
 
     source: str
     config: BackboneConfig
     vocabulary: tuple[str, ...]
     lowercase: bool
-    weights: Mapping[str, np.ndarray] | None
+    weights: Mapping[str, np.ndarray]
 
 
 def is_uncased(vocabulary: Sequence[str]) -> bool:

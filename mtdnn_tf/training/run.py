@@ -45,7 +45,7 @@ _log = logging.getLogger("absl")
 
 def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
     digest = hashlib.sha256()
-    for name, array in sorted((pretrained.weights or {}).items()):
+    for name, array in sorted(pretrained.weights.items()):
         digest.update(name.encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -49,7 +49,7 @@ def test_comparisons_have_the_answer_that_logic_gives(label):
     order.update({tall: (tall, False) for tall in _INVERSE})
     draws = Draws("comparisons", label)
     seen = 0
-    for _ in range(2000):
+    for _ in range(4000):
         premise, hypothesis = (_COMPARED.fullmatch(text) for text in entailment_pair(draws, label))
         if not premise or not hypothesis:
             continue

@@ -6,7 +6,7 @@ from mtdnn_tf.modeling.backbones import find_backbone
 
 def test_tiny_spells_ascii_by_characters():
     tiny = find_backbone("tiny")
-    assert tiny.weights is None
+    assert not tiny.weights
     assert len(tiny.vocabulary) == len(set(tiny.vocabulary)) == tiny.config.vocabulary_size
     assert {"a", "##a", "0", "##0", "!", "[CLS]"} <= set(tiny.vocabulary)
 

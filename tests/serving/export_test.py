@@ -89,7 +89,7 @@ def _loaded_model(tasks=_TASKS):
         intermediate_dim=32,
         max_positions=_MAX_SEQUENCE_LENGTH,
     )
-    pretrained = PretrainedBackbone("test", config, _VOCABULARY, lowercase=True, weights=None)
+    pretrained = PretrainedBackbone("test", config, _VOCABULARY, lowercase=True, weights={})
     # Dropout is on in the model, so that an export that leaves it on is seen.
     model = build_multi_task_model(pretrained, tasks, dropout=0.5)
     random = np.random.default_rng(0)

@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.training.config import TrainingConfig
 
-PATHS = {"output_dir": Path("run"), "data_dir": Path("data"), "cache_dir": Path("cache")}
+PATHS: dict[str, Any] = {"output_dir": Path("run"), "data_dir": Path("data"), "cache_dir": Path("cache")}
 
 
 def test_defaults_are_the_papers():

@@ -32,7 +32,7 @@ def test_an_epoch_has_every_row_once_with_its_own_label_and_soft_target(encoded,
     write_soft_targets(tmp_path / "soft" / task.name, task, split, probabilities, [])
     targets = find_soft_targets([tmp_path / "soft"], [task for task, _ in encoded])
     training = TrainingInputs(_inputs(encoded, targets), batch_size=16, seed=5)
-    seen = {name: [] for name in ("mood", "entailment", "similarity")}
+    seen: dict[str, list[int]] = {name: [] for name in ("mood", "entailment", "similarity")}
     for step in range(training.plan.steps_per_epoch):
         batch, planned = training.batch(step), training.plan.step(step)
         name = list(seen)[batch["task_index"][0]]

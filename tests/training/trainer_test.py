@@ -137,7 +137,7 @@ def test_a_step_clips_the_gradient_to_norm_1():
     batch["gold"] = batch["gold"] + 100.0
     _, gradients = _loss_and_gradients(trainer, batch)
     norm = np.sqrt(sum((gradient.astype(np.float64) ** 2).sum() for gradient in gradients))
-    applied = []
+    applied: list[np.ndarray] = []
     trainer._apply = lambda clipped, variables: applied.extend(tf.convert_to_tensor(g).numpy() for g in clipped)
     results = trainer.train_step(_tensors(batch))
     assert norm > 1.0
