@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 bash tools/setup_environment.sh
 python=${MTDNN_TF_VENV:-.venv}/bin/python
 
-"$python" -m tools.demo_corpus --output_dir=runs/demo/corpus --train_examples=600 --validation_examples=300
+"$python" -m tools.demo_corpus --output_dir=runs/demo/corpus --train_examples=500 --validation_examples=300
 "$python" -m tools.recipe --flagfile=flags/presets/demo.flags
 
 echo "The exported model, in a process of its own that knows TensorFlow and TF.Text alone:"
