@@ -39,8 +39,8 @@ class EncodedSplit:
         first_segment_lengths: Length of "[CLS] a [SEP]" of each row, int32 [rows].
         labels: Gold labels, [rows]: int32, -1 for none, of a classification; float32, nan for none, of a
             regression.
-        data_fingerprint: SHA-256 over ids and texts of the rows in order; vocabulary and labels do not change
-            it.
+        data_fingerprint: SHA-256 over ids and texts of the rows; their order, vocabulary and labels do not
+            change it.
         manifest: What the files were made from, as a person may read it in manifest.json.
     """
 

@@ -110,9 +110,12 @@ def encode_split(
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:
-    """Returns the hexadecimal SHA-256 over the ids and texts of the examples, in order."""
+    """Returns the hexadecimal SHA-256 over the ids and texts of the examples, whatever their order.
+
+    The same data may be read in another order: TensorFlow Datasets shuffles what it writes.
+    """
     digest = hashlib.sha256()
-    for example in examples:
+    for example in sorted(examples, key=lambda example: example.example_id):
         # JSON keeps the borders between the texts.
         digest.update(json.dumps([example.example_id, example.text_a, example.text_b]).encode())
     return digest.hexdigest()
