@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging as python_logging
-import os
 import sys
 from collections.abc import Callable
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+from typing import NoReturn
 
 from absl import app, flags, logging
 
 from mtdnn_tf.errors import UserError
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(1)
 
@@ -24,6 +22,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
         rest = flags.FLAGS(argv)
     except flags.Error as error:
         _fail(str(error))
+    except OSError as error:  # A flagfile that is not there.
+        _fail(f"{error.filename}: {error.strerror}")
     if len(rest) > 1:
         _fail(f"arguments without -- are not accepted: {' '.join(rest[1:])}")
     return rest
@@ -32,7 +32,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
 def run(main: Callable[[], None]) -> None:
     """Parses the flags and runs a binary's main.
 
-    A `UserError` and a wrong flag end it with one line on stderr and exit status 1; Ctrl-C with status 130.
+    A `UserError`, a wrong flag, and a file that cannot be read or written end it with one line on stderr and exit
+    status 1; Ctrl-C with status 130.
 
     Args:
         main: Takes nothing; reads flags.
@@ -40,10 +41,16 @@ def run(main: Callable[[], None]) -> None:
 
     def guarded(_: list[str]) -> None:
         logging.get_absl_handler().setFormatter(python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        # Keras warns of callbacks slower than a batch, which saving a checkpoint always is.
+        python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
         try:
             main()
         except UserError as error:
             _fail(str(error))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            _fail(f"{error.filename}: {error.strerror}")
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             sys.exit(130)

@@ -10,7 +10,7 @@ from flags import data, runtime, values
 from mtdnn_tf.evaluation.scoring import score
 from tools import cli
 
-_TEACHERS = flags.DEFINE_list("teachers", [], "Runs of the teachers, by commas.")
+_TEACHERS = flags.DEFINE_list("teachers", None, "Runs of the teachers, by commas.")
 _WEIGHTS = flags.DEFINE_list("weights", [], "One weight a teacher, by commas; equal if empty.")
 _SPLIT = flags.DEFINE_string("split", "train", "The split to score.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft targets, one folder a task.")

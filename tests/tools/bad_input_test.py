@@ -1,0 +1,192 @@
+"""Every wrong input ends a binary with one line, a non-zero status, and nothing half-written."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.helpers import write_tasks
+from tests.tools.binaries import ROOT, Binaries, Result
+from tests.tools.conftest import Trained
+
+# Of each case: a name, the binary, its flags ({tasks} is a copy of the small task folder, {run} a trained run, {out} a
+# folder that does not exist, {copy} a copy of the trained run), what is done to the files before, and words of the line.
+Change = Callable[[Path], None]
+
+
+def _edit(name: str, old: str, new: str) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / name
+        content = path.read_text(encoding="utf-8")
+        assert old in content
+        path.write_text(content.replace(old, new, 1), encoding="utf-8")
+
+    return change
+
+
+def _append(name: str, content: bytes) -> Change:
+    def change(folder: Path) -> None:
+        with (folder / name).open("ab") as file:
+            file.write(content)
+
+    return change
+
+
+def _keep_first_line(name: str) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / name
+        path.write_text(path.read_text(encoding="utf-8").split("\n")[0] + "\n", encoding="utf-8")
+
+    return change
+
+
+def _remove(name: str) -> Change:
+    return lambda folder: (folder / name).unlink()
+
+
+def _nothing(folder: Path) -> None:
+    pass
+
+
+TRAIN = "--task_file={tasks}/tasks.yaml --backbone=tiny --output_dir={out} --cache_dir={cache} --epochs=1"
+CASES: list[tuple[str, str, str, Change, list[str]]] = [
+    ("unknown task", "train", TRAIN + " --tasks=mod", _nothing, ["unknown task 'mod'", "did you mean 'mood'"]),
+    ("unknown flag", "train", TRAIN + " --epoch=3", _nothing, ["epoch"]),
+    ("unknown flag value", "train", TRAIN + " --optimizer=adam", _nothing, ["optimizer", "adamax", "adam"]),
+    ("flag of another type", "train", TRAIN + " --epochs=three", _nothing, ["--epochs=three"]),
+    ("value out of range", "train", TRAIN + " --dropout=1.5", _nothing, ["--dropout takes", "1.5 given"]),
+    ("distill weight", "train", TRAIN + " --distill_weight=2", _nothing, ["--distill_weight", "0 to 1", "2.0 given"]),
+    ("word instead of a flag", "train", TRAIN + " mrpc", _nothing, ["without --", "mrpc"]),
+    ("missing flagfile", "train", "--flagfile={tasks}/none.flags", _nothing, ["none.flags"]),
+    ("too long sequences", "train", TRAIN + " --max_sequence_length=513", _nothing, ["8 to 512", "513 given"]),
+    ("unknown encoder", "train", TRAIN + " --backbone=bert_base", _nothing, ["unknown backbone", "bert_base"]),
+    ("folder without an encoder", "train", TRAIN + " --backbone={tasks}", _nothing, ["no layout recognised"]),
+    ("unwritable output", "train", TRAIN + " --output_dir=/proc/run", _nothing, ["/proc"]),
+    ("output is a file", "train", TRAIN + " --output_dir={tasks}/tasks.yaml", _nothing, ["tasks.yaml"]),
+    ("missing task file", "train", TRAIN, _remove("tasks.yaml"), ["tasks.yaml"]),
+    ("unknown key", "train", TRAIN, _edit("tasks.yaml", "metrics:", "metric:"), ["tasks.yaml:7", "'metric'", "metrics"]),
+    ("unknown kind", "train", TRAIN, _edit("tasks.yaml", "kind: reg", "kind: progr"), ["tasks.yaml", "progression"]),
+    ("no YAML", "train", TRAIN, _edit("tasks.yaml", "text: [", "text: [["), ["tasks.yaml"]),
+    ("missing file", "train", TRAIN, _remove("mood_train.tsv"), ["mood_train.tsv"]),
+    ("missing data folder", "train", TRAIN + " --tasks=rte --data_dir={tasks}/none", _nothing, ["none", "train.tsv"]),
+    ("row with too few columns", "train", TRAIN, _append("mood_train.tsv", b"cat\n"), ["mood_train.tsv:42"]),
+    ("undeclared label", "train", TRAIN, _append("mood_train.tsv", b"x\tgoood\n"), ["mood_train.tsv:42", "'goood'", "good"]),
+    ("score that is NaN", "train", TRAIN, _append("similarity_train.tsv", b"x\ty\tnan\n"), ["similarity_train.tsv:42", "nan"]),
+    ("score that is no number", "train", TRAIN, _append("similarity_train.tsv", b"x\ty\thigh\n"), ["tsv:42", "high"]),
+    ("bytes that are no UTF-8", "train", TRAIN, _append("mood_train.tsv", b"\xff\xfe\tgood\n"), ["mood_train.tsv:42", "UTF-8"]),
+    ("empty split", "train", TRAIN, _keep_first_line("mood_train.tsv"), ["mood_train.tsv"]),
+    ("renamed column", "train", TRAIN, _edit("mood_train.tsv", "sentence", "sentense"), ["mood_train.tsv", "sentence"]),
+    ("TFDS not prepared", "train", TRAIN + " --tasks=rte --data_source=tfds", _nothing, ["glue/rte", "tfds build"]),
+    ("no soft targets", "train", TRAIN + " --soft_targets={tasks}", _nothing, ["no soft targets"]),
+    ("evaluate nothing", "evaluate", "--data_dir={tasks}", _nothing, ["one of --run and --runs"]),
+    ("evaluate no run", "evaluate", "--run={tasks} --data_dir={tasks}", _nothing, ["no trained model here"]),
+    ("unknown split", "evaluate", "--run={run} --split=dev --cache_dir={cache}", _nothing, ["dev", "validation"]),
+    ("too many weights", "evaluate", "--runs={run},{run} --weights=1,2,3 --cache_dir={cache}", _nothing, ["2 teachers, 3 weights"]),
+    ("weights no numbers", "evaluate", "--runs={run} --weights=a --cache_dir={cache}", _nothing, ["--weights takes numbers"]),
+    ("no teachers", "score", "--teachers= --output_dir={out}", _nothing, ["--teachers"]),
+    ("predict without output", "predict", "--run={run} --split=test", _nothing, ["--output"]),
+    ("predict a file without the column", "predict",
+     "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --input={tasks}/similarity_test.tsv --output={out}.tsv "
+     "--cache_dir={cache}", _nothing, ["similarity_test.tsv", "sentence"]),
+    ("output of unknown form", "predict",
+     "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --split=test --output={out}.xlsx --cache_dir={cache}",
+     _nothing, [".xlsx"]),
+    ("version exists", "export", "--run={run} --export_dir={exported} --version=1", _nothing, ["version 1 exists"]),
+    ("version 0", "export", "--run={run} --export_dir={out} --version=0", _nothing, ["1 or more, 0 given"]),
+    ("recipe of a task it does not train", "recipe", TRAIN + " --teacher_tasks=rte", _nothing, ["--teacher_tasks: rte"]),
+    ("recipe without teachers", "recipe", TRAIN + " --dropouts=", _nothing, ["--dropouts"]),
+    ("demo of no rows", "demo_corpus", "--output_dir={out} --train_examples=0", _nothing, ["0"]),
+]  # fmt: skip
+
+
+def _check(result: Result, words: list[str]) -> None:
+    assert result.status != 0, result
+    assert "Traceback" not in result.stderr
+    errors = [line for line in result.stderr.splitlines() if not line[:1].isdigit()]  # Events begin with the time.
+    assert len(errors) == 1, result.stderr
+    assert errors[0].startswith("error: ")
+    for word in words:
+        assert word in errors[0], errors[0]
+
+
+def _unfinished(folder: Path) -> list[Path]:
+    """Returns files under temporary names."""
+    return [path for path in folder.rglob("*") if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(("name", "binary", "flags", "change", "words"), CASES, ids=[case[0] for case in CASES])
+def test_one_line_and_nothing_half_written(
+    binaries: Binaries, trained: Trained, tmp_path: Path, name: str, binary: str, flags: str, change: Change,
+    words: list[str],
+) -> None:  # fmt: skip
+    write_tasks(tmp_path / "tasks")
+    (tmp_path / "exported" / "1").mkdir(parents=True)
+    change(tmp_path / "tasks")
+    places = {key: tmp_path / key for key in ("tasks", "out", "cache", "exported")}
+    result = binaries.run(binary, *flags.format(run=trained.runs[0], **places).split())
+    _check(result, words)
+    assert not _unfinished(tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def _train(binaries: Binaries, trained: Trained, out: Path, *flags: str) -> Result:
+    shared = ("--backbone=tiny", "--epochs=1", "--batch_size=8", "--evaluation=never", "--max_sequence_length=32")
+    return binaries.run("train", f"--output_dir={out}", *shared, *flags)
+
+
+@pytest.mark.parametrize("file", ["token_ids.npy", "labels.npy", "example_ids.txt", "manifest.json"])
+def test_a_damaged_cache_is_refused_with_the_remedy(binaries, trained: Trained, tmp_path, file):
+    flags = (f"--task_file={write_tasks(tmp_path / 'tasks')}", f"--cache_dir={tmp_path / 'cache'}")
+    assert binaries.run("encode", *flags, "--backbone=tiny", "--max_sequence_length=32").status == 0
+    path = next((tmp_path / "cache" / "mood").glob("train-*")) / file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    _check(_train(binaries, trained, tmp_path / "out", *flags), [file, "damaged", "delete"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_soft_targets_of_another_data_set_are_refused(binaries, trained: Trained, tmp_path):
+    task_file = write_tasks(tmp_path / "tasks")
+    flags = (f"--cache_dir={tmp_path / 'cache'}", "--tasks=mood")
+    scored = binaries.run(
+        "score",
+        *flags,
+        f"--task_file={task_file}",
+        f"--teachers={trained.runs[0]}",
+        f"--output_dir={tmp_path / 'soft'}",
+    )
+    assert scored.status == 0, scored.stderr
+    path = tmp_path / "tasks" / "mood_train.tsv"
+    path.write_text(path.read_text().replace("cat", "dog", 1))
+    student = (*flags, f"--task_file={task_file}", f"--soft_targets={tmp_path / 'soft'}")
+    _check(_train(binaries, trained, tmp_path / "out", *student), ["another data set", "data_fingerprint"])
+    task_file.write_text(task_file.read_text().replace("[bad, good]", "[good, bad]"))
+    _check(_train(binaries, trained, tmp_path / "out", *student), ["label_names", "['bad', 'good']"])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_damaged_model_and_other_settings_are_refused(binaries, trained: Trained, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(trained.runs[0], copy)
+    flags = (f"--flagfile={copy / 'config.flags'}", f"--output_dir={copy}", "--learning_rate=0.02")
+    _check(binaries.run("train", *flags), ["learning_rate: 0.01 before, 0.02 now"])
+    path = copy / "model" / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    for binary, more in (("evaluate", trained.flags), ("export", (f"--export_dir={tmp_path / 'export'}",))):
+        _check(binaries.run(binary, f"--run={copy}", *more), ["weights.safetensors", "damaged"])
+    assert not (tmp_path / "export").exists()
+
+
+def test_the_command_itself_exits_with_1_and_one_line():
+    command = [sys.executable, "-m", "tools.train", "--tasks=mrcp", "--output_dir=unused"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("error: unknown task 'mrcp'; did you mean 'mrpc'?")
+    assert result.stderr.count("\n") == 1
