@@ -15,7 +15,7 @@ from tests.tools.binaries import ROOT, Binaries, Result
 from tests.tools.conftest import Trained
 
 # Of each case: a name, the binary, its flags ({tasks} is a copy of the small task folder, {run} a trained run, {out} a
-# folder that does not exist, {copy} a copy of the trained run), what is done to the files before, and words of the line.
+# folder that does not exist), what is done to the files before, and words of the line.
 Change = Callable[[Path], None]
 
 
@@ -70,7 +70,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("output is a file", "train", TRAIN + " --output_dir={tasks}/tasks.yaml", _nothing, ["tasks.yaml"]),
     ("missing task file", "train", TRAIN, _remove("tasks.yaml"), ["tasks.yaml"]),
     ("unknown key", "train", TRAIN, _edit("tasks.yaml", "metrics:", "metric:"), ["tasks.yaml:7", "'metric'", "metrics"]),
-    ("unknown kind", "train", TRAIN, _edit("tasks.yaml", "kind: reg", "kind: progr"), ["tasks.yaml", "progression"]),
+    ("unknown kind", "train", TRAIN, _edit("tasks.yaml", "kind: regr", "kind: progr"), ["tasks.yaml:17", "'progression'", "regression"]),
     ("no YAML", "train", TRAIN, _edit("tasks.yaml", "text: [", "text: [["), ["tasks.yaml"]),
     ("missing file", "train", TRAIN, _remove("mood_train.tsv"), ["mood_train.tsv"]),
     ("missing data folder", "train", TRAIN + " --tasks=rte --data_dir={tasks}/none", _nothing, ["none", "train.tsv"]),

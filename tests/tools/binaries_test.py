@@ -77,8 +77,8 @@ def test_export_answers_as_predict_does(binaries, trained: Trained, tmp_path):
     assert binaries.run("export", *flags).status == 0
     assert binaries.run("export", *flags).status == 0
     assert sorted(path.name for path in (tmp_path / "export").iterdir()) == ["1", "2"]
-    flags = (*trained.flags, "--tasks=mood", "--split=test", f"--output={tmp_path / 'mood.tsv'}")
-    assert binaries.run("predict", *flags, f"--run={trained.runs[0]}").status == 0
+    predict = (*trained.flags, "--tasks=mood", "--split=test", f"--output={tmp_path / 'mood.tsv'}")
+    assert binaries.run("predict", *predict, f"--run={trained.runs[0]}").status == 0
     texts = [row["sentence"] for row in _rows(trained.folder / "tasks" / "mood_test.tsv")]
     answers = tf.saved_model.load(str(tmp_path / "export" / "2")).signatures["mood"](text_a=tf.constant(texts))
     predicted = _rows(tmp_path / "mood.tsv")
