@@ -66,6 +66,8 @@ def _imports(program: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             parts = [f"{node.module}.{alias.name}" for alias in node.names]
             names.update(part if _module(part) else str(node.module) for part in parts)
+        elif isinstance(node, ast.JoinedStr) and re.match(r"f['\"]tools\.", ast.unparse(node)):
+            names.update(".".join(("tools", tool.stem)) for tool in (ROOT / "tools").glob("[!_]*.py"))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             if re.fullmatch(rf"({'|'.join(FOLDERS)})(\.\w+)+", node.value):
                 names.add(node.value)  # As in [sys.executable, "-m", "tools.train"].
@@ -98,6 +100,8 @@ def test_deps_are_the_imports(targets):
         package = module.parent.parent if module.name == "__init__.py" else module.parent
         found = {package / "__init__.py"} & set(MODULES)
         found |= {path for path in map(_module, _imports_of(module)) if path} - {module}
+        if module.stem.endswith("_test"):
+            found |= {folder / "conftest.py" for folder in module.parents} & set(MODULES)
         assert sorted(targets[_label(module)].deps) == sorted(map(_label, found)), f"deps of {_label(module)}"
 
 
