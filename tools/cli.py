@@ -41,8 +41,10 @@ def run(main: Callable[[], None]) -> None:
 
     def guarded(_: list[str]) -> None:
         logging.get_absl_handler().setFormatter(python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        # Keras warns of callbacks slower than a batch, which saving a checkpoint always is.
+        # Keras warns of callbacks slower than a batch, which saving a checkpoint always is; saving a model tells of
+        # every function in it, on absl's own logger.
         python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
+        logging.get_absl_handler().addFilter(lambda record: "saved_model" not in record.pathname)
         try:
             main()
         except UserError as error:

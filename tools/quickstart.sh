@@ -6,11 +6,11 @@ cd "$(dirname "$0")/.."
 bash tools/setup_environment.sh
 python=${MTDNN_TF_VENV:-.venv}/bin/python
 
-"$python" -m tools.demo_corpus --output_dir=runs/demo/corpus --train_examples=500 --validation_examples=300
+"$python" -m tools.demo_corpus --output_dir=runs/demo/corpus --train_examples=400 --validation_examples=300
 "$python" -m tools.recipe --flagfile=flags/presets/demo.flags
 
 echo "The exported model, in a process of its own that knows TensorFlow and TF.Text alone:"
-TF_CPP_MIN_LOG_LEVEL=2 "$python" - <<'PYTHON'
+TF_CPP_MIN_LOG_LEVEL=3 "$python" - <<'PYTHON'
 import tensorflow as tf
 import tensorflow_text  # Registers the tokenizer's operations.
 
