@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bash tools/setup_environment.sh --tests
 bin=${MTDNN_TF_VENV:-.venv}/bin
-export TF_CPP_MIN_LOG_LEVEL=2
+export TF_CPP_MIN_LOG_LEVEL=3
 markers="not slow and not real_data"
 if [ "${1:-}" = --slow ]; then
   markers="slow or not slow"

@@ -88,6 +88,8 @@ class TrainingConfig:
     distill_schedule: str = "constant"
 
     def __post_init__(self) -> None:
+        if self.output_dir == Path():
+            raise UserError("--output_dir takes a folder of its own, the current folder given")
         for field in (
             "epochs",
             "batch_size",
@@ -99,6 +101,8 @@ class TrainingConfig:
                 raise UserError(f"--{field} takes a whole number from 1, {getattr(self, field)} given")
         if self.max_train_examples is not None and self.max_train_examples < 1:
             raise UserError(f"--max_train_examples takes a whole number from 1, {self.max_train_examples} given")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--seed takes a whole number from 0 to {2**32 - 1}, {self.seed} given")
         if not 0.0 < self.learning_rate < 1.0:
             raise UserError(f"--learning_rate takes a number above 0 and below 1, {self.learning_rate} given")
         for field in ("warmup_ratio", "dropout"):

@@ -19,6 +19,7 @@ def test_defaults_are_the_papers():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
+        ({"output_dir": Path()}, "--output_dir takes a folder of its own"),
         ({"epochs": 0}, "--epochs takes a whole number from 1, 0 given"),
         ({"batch_size": -1}, "--batch_size"),
         ({"learning_rate": 0.0}, "--learning_rate takes a number above 0"),
@@ -33,7 +34,7 @@ def test_defaults_are_the_papers():
 )
 def test_values_out_of_range_are_refused(fields, message):
     with pytest.raises(UserError, match=message):
-        TrainingConfig(**PATHS, **fields)
+        TrainingConfig(**{**PATHS, **fields})
 
 
 def test_a_flagfile_has_every_field_that_is_set():
