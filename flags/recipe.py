@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from absl import flags
 
 from flags import training, values
@@ -14,9 +16,13 @@ SINGLE_TASK = flags.DEFINE_bool("single_task", False, "Also trains single-task m
 
 def recipe_config() -> RecipeConfig:
     """Returns the recipe that the flags describe."""
+    base = training.training_config()
+    dropouts = tuple(values.numbers("dropouts", DROPOUTS.value) or ())
+    for dropout in dropouts:
+        dataclasses.replace(base, dropout=dropout)  # Refused now, not after the teachers before it are trained.
     return RecipeConfig(
-        base=training.training_config(),
-        dropouts=tuple(values.numbers("dropouts", DROPOUTS.value) or ()),
+        base=base,
+        dropouts=dropouts,
         teacher_tasks=tuple(TEACHER_TASKS.value),
         single_task=SINGLE_TASK.value,
     )

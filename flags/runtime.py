@@ -8,9 +8,11 @@ from mtdnn_tf.training.strategies import STRATEGIES
 
 STRATEGY = flags.DEFINE_enum("strategy", "off", STRATEGIES, "tf.distribute strategy.")
 LOGICAL_CPUS = flags.DEFINE_integer(
-    "logical_cpus", 1, "Splits the CPU into so many devices, to try --strategy=mirrored without GPUs."
+    "logical_cpus", 1, "Splits the CPU into so many devices, to try --strategy=mirrored without GPUs.", lower_bound=1
 )
 DETERMINISTIC = flags.DEFINE_bool(
     "deterministic", True, "Deterministic kernels only, so that a continued run ends bit-identical."
 )
-EVALUATION_BATCH_SIZE = flags.DEFINE_integer("evaluation_batch_size", 64, "Examples in a batch of evaluation.")
+EVALUATION_BATCH_SIZE = flags.DEFINE_integer(
+    "evaluation_batch_size", 64, "Examples in a batch of evaluation.", lower_bound=1
+)

@@ -31,22 +31,43 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file that becomes visible under its name only when complete."""
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Makes errors of writing name `path`, where they name nothing (a full disk) or what is written under for now."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or f".{path.name}." in str(error.filename):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary file that is renamed to `path` if the block ends without an error, and removed if not.
+
+    A file that already stands at `path` is replaced.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
+    with _writing(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
         try:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            yield temporary
+            os.fsync(handle)
+            temporary.chmod(0o644)
+            temporary.replace(path)
         except BaseException:
             temporary.unlink()
             raise
-    temporary.chmod(0o644)
-    temporary.replace(path)
+        finally:
+            os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file that becomes visible under its name only when complete."""
+    with new_file(path) as temporary:
+        temporary.write_bytes(text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -75,16 +96,17 @@ def new_folder(path: Path) -> Iterator[Path]:
     A folder that already stands at `path` is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with _writing(path):
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            if path.exists():
+                shutil.rmtree(path)
+            temporary.rename(path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 
@@ -6,6 +7,7 @@ import pytest
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import (
     fingerprint,
+    new_file,
     new_folder,
     read_json,
     read_manifest,
@@ -75,6 +77,20 @@ def test_a_text_that_cannot_be_written_leaves_the_old_one(tmp_path):
         write_text(tmp_path / "a.txt", "new \ud800")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_errors_of_writing_name_what_was_to_be_written(tmp_path):
+    for writer in (new_file, new_folder):
+        with pytest.raises(OSError, match="No space left") as caught, writer(tmp_path / "a") as temporary:
+            raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+        assert caught.value.filename == str(tmp_path / "a")
+        with pytest.raises(OSError, match="No space left") as caught, writer(tmp_path / "a"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        assert caught.value.filename == str(tmp_path / "a")
+        with pytest.raises(FileNotFoundError) as caught, writer(tmp_path / "a"):
+            (tmp_path / "another").read_bytes()
+        assert caught.value.filename == str(tmp_path / "another")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_json_is_read_back_and_numbers_that_are_none_are_refused(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging as python_logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from absl import app, flags, logging
@@ -17,19 +17,25 @@ def _fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
+def _reason(error: OSError) -> str:
+    return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
 def _parse_flags(argv: list[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:
         _fail(str(error))
     except OSError as error:  # A flagfile that is not there.
-        _fail(f"{error.filename}: {error.strerror}")
+        _fail(_reason(error))
+    except UnicodeDecodeError as error:
+        _fail(f"--flagfile: not UTF-8 ({error})")
     if len(rest) > 1:
         _fail(f"arguments without -- are not accepted: {' '.join(rest[1:])}")
     return rest
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
     """Parses the flags and runs a binary's main.
 
     A `UserError`, a wrong flag, and a file that cannot be read or written end it with one line on stderr and exit
@@ -37,7 +43,10 @@ def run(main: Callable[[], None]) -> None:
 
     Args:
         main: Takes nothing; reads flags.
+        required: Flags that must be given, and not empty.
     """
+    for name in required:
+        flags.register_validator(name, bool, f"a value is needed; `{sys.argv[0]} --help` tells which")
 
     def guarded(_: list[str]) -> None:
         logging.get_absl_handler().setFormatter(python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -50,9 +59,7 @@ def run(main: Callable[[], None]) -> None:
         except UserError as error:
             _fail(str(error))
         except OSError as error:
-            if error.filename is None:
-                raise
-            _fail(f"{error.filename}: {error.strerror}")
+            _fail(_reason(error))
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             sys.exit(130)

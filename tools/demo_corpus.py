@@ -29,5 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("output_dir")
-    cli.run(main)
+    cli.run(main, required=["output_dir"])

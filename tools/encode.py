@@ -9,6 +9,7 @@ from absl import logging
 from flags import data, model
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources import available_splits
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import check_length, tokenizer_of
 from tools import cli
@@ -21,7 +22,12 @@ def main() -> None:
     length = data.MAX_SEQUENCE_LENGTH.value
     check_length(pretrained, length)
     tokenizer = tokenizer_of(pretrained)
-    splits = [(task, split) for task in tasks for split in available_splits(task, source)]
+    splits = []
+    for task in tasks:
+        found = available_splits(task, source)
+        if not found:
+            raise UserError(f"{source.data_dir}: no file of task {task.name} here, nor where its task file says")
+        splits += [(task, split) for split in found]
     for task, split in splits:
         encode_split(task, split, source, tokenizer, length, cache_dir)
     logging.info("%s: %d splits of %d tasks", cache_dir, len(splits), len(tasks))

@@ -23,5 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["run", "export_dir"])
-    cli.run(main)
+    cli.run(main, required=["run", "export_dir"])

@@ -9,7 +9,7 @@ from absl import flags, logging
 from flags import data, runtime
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
-from mtdnn_tf.evaluation.predictions import write_predictions
+from mtdnn_tf.evaluation.predictions import check_format, write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.modeling.model_folder import read_tasks
 from mtdnn_tf.tasks.task import INPUT, input_task
@@ -36,6 +36,11 @@ def main() -> None:
             raise UserError(f"--input goes with one task in --tasks, {', '.join(task.name for task in tasks)} given")
         tasks, splits = [input_task(tasks[0], Path(_INPUT.value))], [INPUT]
     wanted = [(task, split) for task in tasks for split in (splits or task.submission)]
+    output = Path(_OUTPUT.value or "")
+    if output.suffix:
+        check_format(output)
+        if len(wanted) > 1:
+            raise UserError(f"--output {output}: a file takes one task and split, {len(wanted)} given; name a folder")
     results = []
     for task, split in wanted:
         predictions, _ = predict_with_runs(
@@ -51,9 +56,6 @@ def main() -> None:
         write_submission(Path(_GLUE_SUBMISSION.value), results)
         logging.info("%s: %d files", _GLUE_SUBMISSION.value, len(results))
         return
-    output = Path(_OUTPUT.value)
-    if output.suffix and len(results) > 1:
-        raise UserError(f"--output {output}: a file takes one task and split, {len(results)} given; name a folder")
     for rows in results:
         path = output if output.suffix else output / f"{rows.task.name}-{rows.split}.tsv"
         write_predictions(path, rows)
@@ -61,5 +63,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("run")
-    cli.run(main)
+    cli.run(main, required=["run"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from absl import flags
-
 from flags import recipe, runtime
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.recipe import run_recipe
@@ -20,5 +18,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("output_dir")
-    cli.run(main)
+    cli.run(main, required=["output_dir"])

@@ -32,5 +32,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(["teachers", "output_dir"])
-    cli.run(main)
+    cli.run(main, required=["teachers", "output_dir"])

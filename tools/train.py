@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from absl import flags
-
 from flags import runtime, training
 from mtdnn_tf.training.run import train
 from mtdnn_tf.training.strategies import split_cpu
@@ -19,5 +17,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    flags.mark_flag_as_required("output_dir")
-    cli.run(main)
+    cli.run(main, required=["output_dir"])

@@ -25,15 +25,23 @@ def average_predictions(predictions: Sequence[np.ndarray], weights: Sequence[flo
     Raises:
         UserError: The number of weights is not the number of teachers, or a weight is negative.
     """
-    if weights is not None:
-        if len(weights) != len(predictions):
-            raise UserError(
-                f"--weights takes one number a teacher: {len(predictions)} teachers, {len(weights)} weights given"
-            )
-        if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
-            raise UserError(f"--weights takes numbers of 0 or more, not all 0; {', '.join(map(str, weights))} given")
+    check_weights(weights, len(predictions))
     stacked = np.stack([np.asarray(prediction, np.float64) for prediction in predictions])
     return np.average(stacked, axis=0, weights=weights).astype(np.float32)
+
+
+def check_weights(weights: Sequence[float] | None, teachers: int) -> None:
+    """Refuses weights that make no average of so many teachers.
+
+    Raises:
+        UserError: The number of weights is not the number of teachers, or a weight is negative.
+    """
+    if weights is None:
+        return
+    if len(weights) != teachers:
+        raise UserError(f"--weights takes one number a teacher: {teachers} teachers, {len(weights)} weights given")
+    if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
+        raise UserError(f"--weights takes numbers of 0 or more, not all 0; {', '.join(map(str, weights))} given")
 
 
 def to_logits(probabilities: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictions import Predictions
-from mtdnn_tf.files import new_folder, write_text
+from mtdnn_tf.files import new_file, new_folder, write_text
 from mtdnn_tf.tasks.registry import get_task, task_names
 from mtdnn_tf.tasks.task import CLASSIFICATION
 
@@ -84,16 +82,7 @@ def _file_content(predictions: Predictions) -> str:
 
 
 def _write_zip(path: Path, contents: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-            for file, content in contents.items():
-                # Without the time of writing, equal predictions make equal archives.
-                archive.writestr(zipfile.ZipInfo(file), content, zipfile.ZIP_DEFLATED)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
+    with new_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file, content in contents.items():
+            # Without the time of writing, equal predictions make equal archives.
+            archive.writestr(zipfile.ZipInfo(file), content, zipfile.ZIP_DEFLATED)

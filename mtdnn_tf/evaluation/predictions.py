@@ -46,6 +46,12 @@ class Predictions:
         return [self.task.labels[index] for index in self.values.argmax(axis=1)]
 
 
+def check_format(path: Path) -> None:
+    """Refuses a file whose ending is no format of predictions."""
+    if path.suffix not in _FORMATS:
+        raise UserError(f"{path}: predictions are written to a file ending in {' or '.join(_FORMATS)}")
+
+
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Writes one row an example: its id, then its label and the probability of every label, or its score.
 
@@ -58,8 +64,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     Raises:
         UserError: The ending is not accepted, or an id does not fit in a .tsv.
     """
-    if path.suffix not in _FORMATS:
-        raise UserError(f"{path}: predictions are written to a file ending in {' or '.join(_FORMATS)}")
+    check_format(path)
     lines = _tsv_lines(path, predictions) if path.suffix == ".tsv" else _jsonl_lines(predictions)
     write_text(path, "".join(f"{line}\n" for line in lines))
 

@@ -12,12 +12,12 @@ import tensorflow as tf
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.distillation.ensemble import average_predictions
+from mtdnn_tf.distillation.ensemble import average_predictions, check_weights
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.predictions import Predictions
-from mtdnn_tf.modeling.model_folder import LoadedModel, load_model
+from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks
 from mtdnn_tf.tasks.task import Task
 
 
@@ -46,8 +46,8 @@ def result_name(task: Task, split: str) -> str:
     return task.name if task.evaluation_splits == (split,) else f"{task.name}/{split}"
 
 
-def _check_tasks(tasks: Sequence[Task], model: LoadedModel, run: Path) -> None:
-    known = {task.name: task for task in model.tasks}
+def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> None:
+    known = {task.name: task for task in trained}
     for task in tasks:
         head = known.get(task.head_task)
         if head is None:
@@ -85,6 +85,13 @@ def predict_with_runs(
     Raises:
         UserError: A run does not answer a task, or was trained on other labels.
     """
+    # Before the first prediction: it may take hours.
+    check_weights(weights, len(runs))
+    for run in runs:
+        trained = read_tasks(run)
+        tasks = tasks or trained
+        _check_tasks(tasks, trained, run)
+
     encoded: dict[str, EncodedSplit] = {}
     predictions: dict[str, list[np.ndarray]] = {}
     models = []
@@ -92,8 +99,6 @@ def predict_with_runs(
         tf.keras.backend.clear_session()
         loaded = load_model(run)
         models.append(loaded)
-        tasks = tasks or loaded.tasks
-        _check_tasks(tasks, loaded, run)
         for task in tasks:
             for split in splits or task.evaluation_splits:
                 name = result_name(task, split)

@@ -18,6 +18,16 @@ from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 VOCABULARY = "vocab.txt"
+# Fields of a backbone's config by those of config.json.
+_SIZES = {
+    "vocabulary_size": "vocab_size",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "hidden_dim": "hidden_size",
+    "intermediate_dim": "intermediate_size",
+    "max_positions": "max_position_embeddings",
+    "num_segments": "type_vocab_size",
+}
 _ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_approximate",
@@ -29,6 +39,8 @@ _ACTIVATIONS = {
 def _config(folder: Path) -> BackboneConfig:
     path = folder / CONFIG
     values: dict[str, Any] = read_json(path)
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: an object of JSON is accepted, {str(values)[:60]} given")
     if values.get("model_type") != "bert":
         raise UserError(f"{path}: model_type 'bert' is accepted, {values.get('model_type')!r} given")
     if values.get("position_embedding_type", "absolute") != "absolute":
@@ -40,19 +52,17 @@ def _config(folder: Path) -> BackboneConfig:
     activation = values.get("hidden_act", "gelu")
     if activation not in _ACTIVATIONS:
         raise unknown_name("hidden_act", str(activation), _ACTIVATIONS, str(path))
+    values.setdefault("type_vocab_size", 2)
+    for field in _SIZES.values():
+        if field not in values:
+            raise UserError(f"{path}: field {field} is missing")
+        if type(values[field]) is not int or values[field] < 1:
+            raise UserError(f"{path}: field {field} takes a whole number from 1, {values[field]!r} given")
     try:
-        return BackboneConfig(
-            vocabulary_size=values["vocab_size"],
-            num_layers=values["num_hidden_layers"],
-            num_heads=values["num_attention_heads"],
-            hidden_dim=values["hidden_size"],
-            intermediate_dim=values["intermediate_size"],
-            max_positions=values["max_position_embeddings"],
-            num_segments=values.get("type_vocab_size", 2),
-            activation=_ACTIVATIONS[activation],
-        )
-    except KeyError as error:
-        raise UserError(f"{path}: field {error.args[0]} is missing") from None
+        sizes = {name: values[field] for name, field in _SIZES.items()}
+        return BackboneConfig(**sizes, activation=_ACTIVATIONS[activation])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _weights(folder: Path) -> dict[str, np.ndarray]:

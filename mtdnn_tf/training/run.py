@@ -51,11 +51,10 @@ def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
     return digest.hexdigest()
 
 
-def _guard_identity(folder: Path, identity: dict[str, Any]) -> None:
-    """Writes what the run depends on, or refuses to continue a run that depended on something else."""
+def _check_identity(folder: Path, identity: dict[str, Any]) -> None:
+    """Refuses to continue a run that depended on something else."""
     path = folder / _IDENTITY
     if not path.exists():
-        write_json(path, identity)
         return
     before = read_json(path)
     differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
@@ -75,6 +74,13 @@ def _prepare_inputs(
         rows = subset_rows(len(encoded), config.max_train_examples)
         inputs.append(task_inputs(task, encoded, rows, targets.get(task.name)))
     return inputs
+
+
+def _encode_development_splits(config: TrainingConfig, tasks: list[Task], tokenizer: WordPieceTokenizer) -> None:
+    """Finds the mistakes in them before an epoch is trained, not after."""
+    for task in tasks:
+        for split in task.evaluation_splits:
+            encode_split(task, split, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
 
 
 def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
@@ -105,11 +111,12 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
         "soft_targets": {name: target.manifest["manifest_sha256"] for name, target in targets.items()},
     }
-    _guard_identity(folder, identity)
+    _check_identity(folder, identity)
     if (folder / METRICS).is_file() and (folder / MODEL_FOLDER).is_dir():
         _log.info("%s: already trained", folder)
         return dict(read_json(folder / METRICS))
-    write_text(folder / "config.flags", config.to_flagfile())
+    if config.evaluation != "never":
+        _encode_development_splits(config, tasks, tokenizer)
 
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -125,6 +132,8 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         trainer.compile(optimizer=build_optimizer(config.optimizer, rate, network))
         checkpoints = Checkpoints(trainer, folder / "checkpoints", config.keep_checkpoints)
         step = checkpoints.restore()
+    write_json(folder / _IDENTITY, identity)
+    write_text(folder / "config.flags", config.to_flagfile())
     _log.info(
         "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",
         folder,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import write_tasks
+from tests.helpers import write_huggingface_folder, write_tasks
 from tests.tools.binaries import ROOT, Binaries, Result
 from tests.tools.conftest import Trained
 
@@ -50,6 +51,14 @@ def _remove(name: str) -> Change:
     return lambda folder: (folder / name).unlink()
 
 
+def _encoder_without_a_size(folder: Path) -> None:
+    write_huggingface_folder(folder / "bert")
+    path = folder / "bert" / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    del config["hidden_size"]
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
 def _nothing(folder: Path) -> None:
     pass
 
@@ -82,6 +91,16 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("bytes that are no UTF-8", "train", TRAIN, _append("mood_train.tsv", b"\xff\xfe\tgood\n"), ["mood_train.tsv:42", "UTF-8"]),
     ("empty split", "train", TRAIN, _keep_first_line("mood_train.tsv"), ["mood_train.tsv"]),
     ("renamed column", "train", TRAIN, _edit("mood_train.tsv", "sentence", "sentense"), ["mood_train.tsv", "sentence"]),
+    ("undeclared label in a development split", "train", TRAIN, _append("mood_validation.tsv", b"x\tgoood\n"),
+     ["mood_validation.tsv:", "'goood'", "good"]),
+    ("seed below 0", "train", TRAIN + " --seed=-1", _nothing, ["--seed takes", "-1 given"]),
+    ("empty folder name", "train", TRAIN + " --output_dir=", _nothing, ["output_dir", "a value is needed"]),
+    ("flagfile of other bytes", "train", "--flagfile={tasks}/bytes.flags", _append("bytes.flags", b"--seed=\xff\n"),
+     ["--flagfile", "UTF-8"]),
+    ("encoder config without a field", "train", TRAIN + " --backbone={tasks}/bert", _encoder_without_a_size,
+     ["config.json", "hidden_size is missing"]),
+    ("no files to encode", "encode", "--tasks=rte --data_dir={tasks} --cache_dir={out} --backbone=tiny",
+     _nothing, ["no file of task rte"]),
     ("TFDS not prepared", "train", TRAIN + " --tasks=rte --data_source=tfds", _nothing, ["glue/rte", "tfds build"]),
     ("no soft targets", "train", TRAIN + " --soft_targets={tasks}", _nothing, ["no soft targets"]),
     ("evaluate nothing", "evaluate", "--data_dir={tasks}", _nothing, ["one of --run and --runs"]),
@@ -94,12 +113,16 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("predict a file without the column", "predict",
      "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --input={tasks}/similarity_test.tsv --output={out}.tsv "
      "--cache_dir={cache}", _nothing, ["similarity_test.tsv", "sentence"]),
+    ("one file for two tasks", "predict",
+     "--run={run} --task_file={tasks}/tasks.yaml --split=test --output={out}.tsv --cache_dir={cache}",
+     _nothing, ["a file takes one task and split, 3 given"]),
     ("output of unknown form", "predict",
      "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --split=test --output={out}.xlsx --cache_dir={cache}",
      _nothing, [".xlsx"]),
     ("version exists", "export", "--run={run} --export_dir={exported} --version=1", _nothing, ["version 1 exists"]),
     ("version 0", "export", "--run={run} --export_dir={out} --version=0", _nothing, ["1 or more, 0 given"]),
     ("recipe of a task it does not train", "recipe", TRAIN + " --teacher_tasks=rte", _nothing, ["--teacher_tasks: rte"]),
+    ("recipe with an impossible teacher", "recipe", TRAIN + " --dropouts=0.1,1.5", _nothing, ["--dropout takes", "1.5 given"]),
     ("recipe without teachers", "recipe", TRAIN + " --dropouts=", _nothing, ["--dropouts"]),
     ("demo of no rows", "demo_corpus", "--output_dir={out} --train_examples=0", _nothing, ["0"]),
 ]  # fmt: skip
