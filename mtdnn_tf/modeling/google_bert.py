@@ -92,7 +92,7 @@ def _weights(prefix: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, n
             array = np.asarray(reader.get_tensor(theirs))
             arrays[name] = np.ascontiguousarray(array.T if _is_kernel(name) else array)
         return arrays
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, IndexError, ValueError, RuntimeError) as error:  # As TensorFlow's reader raises them.
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{prefix}: not a TensorFlow checkpoint, or damaged ({reason}); copy it again") from None
 

@@ -52,8 +52,6 @@ def _load(path: Path) -> dict[str, np.ndarray]:
         return dict(load_file(path))
     except FileNotFoundError:
         raise UserError(f"{path}: missing, though {SHARDS} names it; copy the folder again") from None
-    except TypeError as error:
-        raise UserError(f"{path}: weights as float32 or float16 are accepted ({error})") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path}: not a safetensors file, or damaged ({error}); copy it again") from None
 
@@ -99,10 +97,12 @@ def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
             raise UserError(f"{path}: weight {name} stands twice, with and without 'bert.' or by an older name")
         renamed[name] = array
     # Heads beside the encoder are ignored; a layer that the config does not tell of would change what is computed.
-    deeper = sorted(renamed.keys() - weight_shapes(config).keys())
-    deeper = [name for name in deeper if name.startswith("encoder.")]
-    if deeper:
-        raise UserError(f"{path}: weight {deeper[0]} is not of an encoder as {CONFIG} tells it")
+    shapes = weight_shapes(config)
+    for name, array in sorted(renamed.items()):
+        if name.startswith("encoder.") and name not in shapes:
+            raise UserError(f"{path}: weight {name} is not of an encoder as {CONFIG} tells it")
+        if name in shapes and array.dtype.kind in "iub":
+            raise UserError(f"{path}: floating-point weights are accepted, {name} is {array.dtype}")
     return renamed
 
 

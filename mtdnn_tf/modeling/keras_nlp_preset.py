@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import keras_nlp
@@ -112,7 +113,7 @@ def write_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
     write_json(
         folder / METADATA,
         {
-            "keras_version": tf.keras.__version__,
+            "keras_version": importlib.metadata.version(tf.keras.Model.__module__.partition(".")[0]),
             "keras_nlp_version": keras_nlp.__version__,
             "parameter_count": backbone.count_params(),
         },
