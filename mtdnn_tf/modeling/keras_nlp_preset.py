@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import write_json, write_text
-from mtdnn_tf.modeling.backbone import BackboneConfig, build_backbone
+from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
@@ -70,23 +70,24 @@ def write_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
     missing = [token for token in ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]") if token not in pretrained.vocabulary]
     if missing:
         raise UserError(f"{pretrained.source}: KerasNLP's tokenizer needs {', '.join(missing)} in the vocabulary")
-    backbone = build_backbone(config)
+    arguments = {
+        "name": "bert_backbone",
+        "trainable": True,
+        "vocabulary_size": config.vocabulary_size,
+        "num_layers": config.num_layers,
+        "num_heads": config.num_heads,
+        "hidden_dim": config.hidden_dim,
+        "intermediate_dim": config.intermediate_dim,
+        "dropout": 0.1,
+        "max_sequence_length": config.max_positions,
+        "num_segments": config.num_segments,
+    }
+    backbone = keras_nlp.models.BertBackbone(**arguments)
     assign_weights(backbone, pretrained.weights, pretrained.source)
     description = {
         "module": "keras_nlp.src.models.bert.bert_backbone",
         "class_name": "BertBackbone",
-        "config": {
-            "name": "bert_backbone",
-            "trainable": True,
-            "vocabulary_size": config.vocabulary_size,
-            "num_layers": config.num_layers,
-            "num_heads": config.num_heads,
-            "hidden_dim": config.hidden_dim,
-            "intermediate_dim": config.intermediate_dim,
-            "dropout": 0.1,
-            "max_sequence_length": config.max_positions,
-            "num_segments": config.num_segments,
-        },
+        "config": arguments,
         "registered_name": "keras_nlp>BertBackbone",
     }
     tokenizer = {
