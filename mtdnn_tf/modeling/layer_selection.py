@@ -5,9 +5,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+
+if TYPE_CHECKING:  # Flags are checked with this module, without importing KerasNLP.
+    from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
 _ACCEPTED = "--student_layers takes a count from 1, or rising numbers of layers from 0 by commas"
 _LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)")
