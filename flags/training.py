@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flags import data, distillation, model, runtime
+from flags import data, distillation, model, runtime, values
 from mtdnn_tf.training.config import EVALUATIONS, SAMPLERS, TrainingConfig
 from mtdnn_tf.training.optimizers import OPTIMIZERS
 
@@ -26,6 +26,7 @@ EVALUATION = flags.DEFINE_enum("evaluation", "every_epoch", EVALUATIONS, "When d
 
 def training_config() -> TrainingConfig:
     """Returns the run that the flags describe."""
+    layers = model.STUDENT_LAYERS.value
     return TrainingConfig(
         output_dir=Path(OUTPUT_DIR.value),
         data_dir=Path(data.DATA_DIR.value),
@@ -36,6 +37,7 @@ def training_config() -> TrainingConfig:
         max_sequence_length=data.MAX_SEQUENCE_LENGTH.value,
         backbone=model.BACKBONE.value,
         init_from=model.INIT_FROM.value,
+        student_layers=None if layers is None else tuple(values.whole_numbers("student_layers", layers)),
         epochs=EPOCHS.value,
         batch_size=BATCH_SIZE.value,
         learning_rate=LEARNING_RATE.value,

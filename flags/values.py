@@ -15,3 +15,15 @@ def numbers(flag: str, values: list[str]) -> list[float] | None:
         return [float(value) for value in values] or None
     except ValueError:
         raise UserError(f"--{flag} takes numbers, by commas; {','.join(values)} given") from None
+
+
+def whole_numbers(flag: str, values: list[str]) -> list[int]:
+    """Returns the whole numbers of a list flag.
+
+    Raises:
+        UserError: A value is not a whole number.
+    """
+    try:
+        return [int(value) for value in values]
+    except ValueError:
+        raise UserError(f"--{flag} takes whole numbers, by commas; {','.join(values)} given") from None

@@ -14,6 +14,8 @@ from mtdnn_tf.evaluation.results_table import Metrics, markdown_table, text_tabl
 from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
 from mtdnn_tf.evaluation.scoring import score
 from mtdnn_tf.files import MANIFEST, fingerprint, read_json, write_json, write_text
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.layer_selection import picked_layers
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.task import TRAIN
@@ -29,7 +31,8 @@ class RecipeConfig:
     """What the recipe is told.
 
     Attributes:
-        base: What all trainings share; its `output_dir` is the recipe's folder, its `seed` the student's.
+        base: What all trainings share; its `output_dir` is the recipe's folder, its `seed` the student's, its
+            `student_layers` those of the student and of the multi-task model that it is compared with.
         dropouts: Encoder dropout of each teacher; teacher number i of 1, 2, ... has the seed `base.seed` + i.
         teacher_tasks: Tasks that get soft targets; empty for all. The others learn from gold labels alone.
         single_task: Whether single-task models are trained too, to compare with.
@@ -65,19 +68,23 @@ def run_recipe(config: RecipeConfig) -> dict[str, dict[str, Metrics]]:
     unknown = set(config.teacher_tasks) - {task.name for task in tasks}
     if unknown:
         raise UserError(f"--teacher_tasks: {', '.join(sorted(unknown))} is not among --tasks")
+    if config.base.student_layers is not None:  # Refused now, not after the teachers are trained.
+        initial = find_backbone(config.base.init_from or config.base.backbone)
+        picked_layers(config.base.student_layers, initial.config.num_layers, initial.source)
+    full = dataclasses.replace(config.base, student_layers=None)
 
     results: dict[str, dict[str, Metrics]] = {}
     if config.single_task:
         single: dict[str, Metrics] = {}
         for task in tasks:
-            single.update(_train(config.base, f"single_task/{task.name}", tasks=(task.name,)))
+            single.update(_train(full, f"single_task/{task.name}", tasks=(task.name,)))
         results["single-task"] = single
 
     teachers = []
     for number, dropout in enumerate(config.dropouts, start=1):
         name = f"teachers/{number}"
         seed = config.base.seed + number
-        results[f"teacher {number} (dropout {dropout:g})"] = _train(config.base, name, seed=seed, dropout=dropout)
+        results[f"teacher {number} (dropout {dropout:g})"] = _train(full, name, seed=seed, dropout=dropout)
         teachers.append(folder / name)
 
     results[f"ensemble of {len(teachers)}"] = _evaluate_ensemble(config.base, teachers)

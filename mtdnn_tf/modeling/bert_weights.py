@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.modeling.backbone import BackboneConfig
 
 
 class NamedVariable(NamedTuple):
@@ -65,6 +66,34 @@ def named_variables(backbone: keras_nlp.models.BertBackbone) -> Iterator[NamedVa
         yield from dense(f"{prefix}.output.dense", block._feedforward_output_dense, inner, width)
         yield from norm(f"{prefix}.output.LayerNorm", block._feedforward_layer_norm)
     yield from dense("pooler.dense", backbone.pooled_dense, width, width)
+
+
+def weight_shapes(config: BackboneConfig) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of every array of an encoder by name, laid out as in a file, without building it."""
+    width, inner = config.hidden_dim, config.intermediate_dim
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (config.vocabulary_size, width),
+        "embeddings.position_embeddings.weight": (config.max_positions, width),
+        "embeddings.token_type_embeddings.weight": (config.num_segments, width),
+    }
+
+    def dense(name: str, inputs: int, outputs: int) -> None:
+        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (outputs, inputs), (outputs,)
+
+    def norm(name: str) -> None:
+        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (width,)
+
+    norm("embeddings.LayerNorm")
+    for index in range(config.num_layers):
+        prefix = f"encoder.layer.{index}"
+        for part in ("self.query", "self.key", "self.value", "output.dense"):
+            dense(f"{prefix}.attention.{part}", width, width)
+        norm(f"{prefix}.attention.output.LayerNorm")
+        dense(f"{prefix}.intermediate.dense", width, inner)
+        dense(f"{prefix}.output.dense", inner, width)
+        norm(f"{prefix}.output.LayerNorm")
+    dense("pooler.dense", width, width)
+    return shapes
 
 
 def read_weights(backbone: keras_nlp.models.BertBackbone) -> dict[str, np.ndarray]:

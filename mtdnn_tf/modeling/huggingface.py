@@ -1,34 +1,26 @@
-"""Reading a Hugging Face folder of a BERT encoder."""
+"""Reading and writing a Hugging Face folder of a BERT encoder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from mtdnn_tf.data.word_pieces import read_vocabulary
-from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.files import read_json
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import write_json, write_text
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased
+from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values, read_config_values
+from mtdnn_tf.modeling.bert_weights import weight_shapes
+from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased, tokenizer_settings, written_lowercase
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+SHARDS = "model.safetensors.index.json"
 VOCABULARY = "vocab.txt"
-# Fields of a backbone's config by those of config.json.
-_SIZES = {
-    "vocabulary_size": "vocab_size",
-    "num_layers": "num_hidden_layers",
-    "num_heads": "num_attention_heads",
-    "hidden_dim": "hidden_size",
-    "intermediate_dim": "intermediate_size",
-    "max_positions": "max_position_embeddings",
-    "num_segments": "type_vocab_size",
-}
-_ACTIVATIONS = {
+ACTIVATIONS = {
     "gelu": "gelu",
     "gelu_new": "gelu_approximate",
     "gelu_pytorch_tanh": "gelu_approximate",
@@ -36,11 +28,14 @@ _ACTIVATIONS = {
 }
 
 
+def has_weights(folder: Path) -> bool:
+    """Tells whether a folder holds weights that are read: one file, or the index of several."""
+    return (folder / WEIGHTS).is_file() or (folder / SHARDS).is_file()
+
+
 def _config(folder: Path) -> BackboneConfig:
     path = folder / CONFIG
-    values: dict[str, Any] = read_json(path)
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: an object of JSON is accepted, {str(values)[:60]} given")
+    values = read_config_values(path)
     if values.get("model_type") != "bert":
         raise UserError(f"{path}: model_type 'bert' is accepted, {values.get('model_type')!r} given")
     if values.get("position_embedding_type", "absolute") != "absolute":
@@ -49,44 +44,70 @@ def _config(folder: Path) -> BackboneConfig:
         )
     if values.get("layer_norm_eps", 1e-12) != 1e-12:
         raise UserError(f"{path}: layer_norm_eps 1e-12 is accepted (BERT's), {values['layer_norm_eps']} given")
-    activation = values.get("hidden_act", "gelu")
-    if activation not in _ACTIVATIONS:
-        raise unknown_name("hidden_act", str(activation), _ACTIVATIONS, str(path))
-    values.setdefault("type_vocab_size", 2)
-    for field in _SIZES.values():
-        if field not in values:
-            raise UserError(f"{path}: field {field} is missing")
-        if type(values[field]) is not int or values[field] < 1:
-            raise UserError(f"{path}: field {field} takes a whole number from 1, {values[field]!r} given")
-    try:
-        sizes = {name: values[field] for name, field in _SIZES.items()}
-        return BackboneConfig(**sizes, activation=_ACTIVATIONS[activation])
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    return config_from_values(values, ACTIVATIONS, path)
 
 
-def _weights(folder: Path) -> dict[str, np.ndarray]:
-    path = folder / WEIGHTS
-    if not path.is_file():
-        raise UserError(
-            f"{folder}: {WEIGHTS} is missing; a pickled pytorch_model.bin can run code when opened and is not read: "
-            "save the model with safe_serialization=True"
-        )
+def _load(path: Path) -> dict[str, np.ndarray]:
     try:
-        arrays = load_file(path)
+        return dict(load_file(path))
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing, though {SHARDS} names it; copy the folder again") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path}: not a safetensors file, or damaged ({error}); copy it again") from None
+
+
+def _load_shards(folder: Path) -> dict[str, np.ndarray]:
+    path = folder / SHARDS
+    files = read_config_values(path).get("weight_map")
+    if not isinstance(files, dict) or not files or not all(isinstance(file, str) for file in files.values()):
+        raise UserError(f"{path}: weight_map, the file of each weight, is missing")
+    arrays = {}
+    for file in sorted(set(files.values())):
+        if Path(file).name != file:
+            raise UserError(f"{path}: names of files in the same folder are accepted, {file!r} given")
+        shard = _load(folder / file)
+        for name in (name for name, place in files.items() if place == file):
+            if name not in shard:
+                raise UserError(f"{folder / file}: weight {name} is missing, though {SHARDS} names it")
+            arrays[name] = shard[name]
+    return arrays
+
+
+def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
+    if not has_weights(folder):
+        pickled = sorted(path.name for path in folder.glob("*.bin"))
+        raise UserError(
+            f"{folder}: {WEIGHTS} is missing; "
+            + (f"{pickled[0]} is there, but " if pickled else "")
+            + "a pickled pytorch_model.bin can run code when opened and is not read: where you trust it, "
+            "AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True) of transformers writes "
+            "the file that is"
+        )
+    path = folder / WEIGHTS
+    if path.is_file():
+        arrays = _load(path)
+    else:
+        path, arrays = folder / SHARDS, _load_shards(folder)
     # A BertForX keeps its encoder under "bert."; checkpoints converted from TF 1 call gamma and beta by those names.
-    renamed = {}
+    renamed: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
-        name = name.removeprefix("bert.")
+        name = name[len("bert.") :] if name.startswith("bert.") else name
         name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        if name in renamed:
+            raise UserError(f"{path}: weight {name} stands twice, with and without 'bert.' or by an older name")
         renamed[name] = array
+    # Heads beside the encoder are ignored; a layer that the config does not tell of would change what is computed.
+    shapes = weight_shapes(config)
+    for name, array in sorted(renamed.items()):
+        if name.startswith("encoder.") and name not in shapes:
+            raise UserError(f"{path}: weight {name} is not of an encoder as {CONFIG} tells it")
+        if name in shapes and array.dtype.kind in "iub":
+            raise UserError(f"{path}: floating-point weights are accepted, {name} is {array.dtype}")
     return renamed
 
 
 def read_huggingface_folder(folder: Path) -> PretrainedBackbone:
-    """Reads config.json, model.safetensors and vocab.txt of a BERT encoder.
+    """Reads config.json, model.safetensors (or its shards) and vocab.txt of a BERT encoder.
 
     Args:
         folder: The folder; tokenizer_config.json, if there, tells whether the vocabulary is uncased.
@@ -96,12 +117,31 @@ def read_huggingface_folder(folder: Path) -> PretrainedBackbone:
     """
     config = _config(folder)
     vocabulary = read_vocabulary(folder / VOCABULARY)
-    if len(vocabulary) > config.vocabulary_size:
-        raise UserError(
-            f"{folder / VOCABULARY}: {len(vocabulary)} word pieces, {CONFIG} has vocab_size {config.vocabulary_size}"
-        )
-    tokenizer_config = folder / "tokenizer_config.json"
-    lowercase = is_uncased(vocabulary)
-    if tokenizer_config.is_file():
-        lowercase = bool(read_json(tokenizer_config).get("do_lower_case", lowercase))
-    return PretrainedBackbone(str(folder), config, tuple(vocabulary), lowercase, _weights(folder))
+    check_vocabulary(vocabulary, config, folder / VOCABULARY, CONFIG)
+    lowercase = written_lowercase(folder)
+    if lowercase is None:
+        lowercase = is_uncased(vocabulary)
+    return PretrainedBackbone(str(folder), config, tuple(vocabulary), lowercase, _weights(folder, config))
+
+
+def write_huggingface_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
+    """Writes an encoder as the folder of a BertModel that transformers loads.
+
+    Args:
+        pretrained: The encoder, with all weights as float32.
+        folder: An empty folder.
+    """
+    padding = pretrained.vocabulary.index("[PAD]")
+    values = {
+        "architectures": ["BertModel"],
+        "model_type": "bert",
+        "layer_norm_eps": 1e-12,
+        "pad_token_id": padding,
+        "position_embedding_type": "absolute",
+        **config_values(pretrained.config, ACTIVATIONS),
+    }
+    write_json(folder / CONFIG, values)
+    write_text(folder / VOCABULARY, "".join(f"{piece}\n" for piece in pretrained.vocabulary))
+    write_json(folder / "tokenizer_config.json", tokenizer_settings(pretrained))
+    # transformers opens a file only if it says of which framework its tensors are.
+    save_file(dict(pretrained.weights), folder / WEIGHTS, metadata={"format": "pt"})

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import read_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
+
+TOKENIZER_CONFIG = "tokenizer_config.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,3 +38,45 @@ class PretrainedBackbone:
 def is_uncased(vocabulary: Sequence[str]) -> bool:
     """Tells whether a vocabulary has no word piece with an upper-case letter, special tokens like [CLS] aside."""
     return all(piece == piece.lower() for piece in vocabulary if not piece.startswith("["))
+
+
+def written_lowercase(folder: Path) -> bool | None:
+    """Returns whether a folder's tokenizer_config.json says that texts are lower-cased, or None if it does not say.
+
+    Raises:
+        UserError: It asks for a treatment of texts that `data.word_pieces` does not have.
+    """
+    path = folder / TOKENIZER_CONFIG
+    if not path.is_file():
+        return None
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: an object of JSON is accepted, {str(values)[:60]} given")
+    lowercase = values.get("do_lower_case")
+    if lowercase is not None and not isinstance(lowercase, bool):
+        raise UserError(f"{path}: do_lower_case takes true or false, {lowercase!r} given")
+    accents = values.get("strip_accents")
+    if accents is not None and lowercase is not None and accents != lowercase:
+        raise UserError(
+            f"{path}: strip_accents null, or as do_lower_case, is accepted: accents are stripped where texts are "
+            f"lower-cased; strip_accents {accents}, do_lower_case {lowercase} given"
+        )
+    if values.get("tokenize_chinese_chars") is False:
+        raise UserError(f"{path}: tokenize_chinese_chars true is accepted (BERT's), false given")
+    return lowercase
+
+
+def tokenizer_settings(pretrained: PretrainedBackbone) -> dict[str, Any]:
+    """Returns the values of tokenizer_config.json, from which transformers builds BERT's tokenizer."""
+    return {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": pretrained.lowercase,
+        "strip_accents": None,
+        "tokenize_chinese_chars": True,
+        "model_max_length": pretrained.config.max_positions,
+        "unk_token": "[UNK]",
+        "sep_token": "[SEP]",
+        "pad_token": "[PAD]",
+        "cls_token": "[CLS]",
+        "mask_token": "[MASK]",
+    }

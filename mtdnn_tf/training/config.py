@@ -9,6 +9,7 @@ from typing import Any
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling.layer_selection import check_choice
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import Task
 
@@ -34,6 +35,8 @@ class TrainingConfig:
         max_sequence_length: Longest input, in word pieces.
         backbone: Preset, folder or "tiny".
         init_from: A run whose encoder is started from, in place of `backbone`'s weights; None for none.
+        student_layers: Layers kept of the initial encoder: one number is a count, several are numbers from 0; None
+            for all.
         output_dir: The run's folder.
         epochs: Passes over all training data.
         batch_size: Examples in a global batch.
@@ -66,6 +69,7 @@ class TrainingConfig:
     max_sequence_length: int = 512
     backbone: str = "bert_base_en_uncased"
     init_from: str | None = None
+    student_layers: tuple[int, ...] | None = None
     epochs: int = 5
     batch_size: int = 32
     learning_rate: float = 5e-5
@@ -112,6 +116,8 @@ class TrainingConfig:
             raise unknown_name("--sampler", self.sampler, SAMPLERS)
         if self.evaluation not in EVALUATIONS:
             raise unknown_name("--evaluation", self.evaluation, EVALUATIONS)
+        if self.student_layers is not None:
+            check_choice(self.student_layers)
         _ = self.distillation
 
     @property

@@ -21,6 +21,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.development import development_metrics
 from mtdnn_tf.files import read_json, write_json, write_text
 from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.layer_selection import select_layers
 from mtdnn_tf.modeling.model_folder import MODEL_FOLDER, save_model
 from mtdnn_tf.modeling.multi_task_model import (
     MultiTaskModel,
@@ -99,6 +100,8 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     tasks = config.selected_tasks()
     trained_tasks = [task for task in tasks if task.head_of is None]
     pretrained = find_backbone(config.init_from or config.backbone)
+    if config.student_layers is not None:
+        pretrained = select_layers(pretrained, config.student_layers)
     check_length(pretrained, config.max_sequence_length)
     targets = find_soft_targets(config.soft_targets, trained_tasks) if config.soft_targets else {}
     tokenizer = tokenizer_of(pretrained)

@@ -59,6 +59,16 @@ def _encoder_without_a_size(folder: Path) -> None:
     path.write_text(json.dumps(config), encoding="utf-8")
 
 
+def _pickled_encoder(folder: Path) -> None:
+    write_huggingface_folder(folder / "bert")
+    (folder / "bert" / "model.safetensors").rename(folder / "bert" / "pytorch_model.bin")
+
+
+def _google_encoder_without_checkpoint(folder: Path) -> None:
+    write_huggingface_folder(folder / "bert")
+    (folder / "bert" / "config.json").rename(folder / "bert" / "bert_config.json")
+
+
 def _nothing(folder: Path) -> None:
     pass
 
@@ -99,6 +109,23 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      ["--flagfile", "UTF-8"]),
     ("encoder config without a field", "train", TRAIN + " --backbone={tasks}/bert", _encoder_without_a_size,
      ["config.json", "hidden_size is missing"]),
+    ("pickled encoder", "train", TRAIN + " --backbone={tasks}/bert", _pickled_encoder,
+     ["pytorch_model.bin", "run code", "safe_serialization=True"]),
+    ("Google encoder without checkpoint", "train", TRAIN + " --backbone={tasks}/bert", _google_encoder_without_checkpoint,
+     ["bert_model.ckpt.index is missing"]),
+    ("more layers than there are", "train", TRAIN + " --student_layers=3", _nothing, ["tiny has 2 layers", "count of 3"]),
+    ("layer out of range", "train", TRAIN + " --student_layers=0,2", _nothing, ["tiny has 2 layers, 0 to 1", "0,2 given"]),
+    ("layer twice", "train", TRAIN + " --student_layers=1,1", _nothing, ["--student_layers takes", "each once", "1,1 given"]),
+    ("layers out of order", "train", TRAIN + " --student_layers=1,0", _nothing, ["--student_layers takes", "1,0 given"]),
+    ("layers no numbers", "train", TRAIN + " --student_layers=all", _nothing, ["--student_layers takes", "all given"]),
+    ("no layers", "train", TRAIN + " --student_layers=", _nothing, ["--student_layers takes", "nothing given"]),
+    ("recipe with too few layers", "recipe", TRAIN + " --student_layers=9", _nothing, ["tiny has 2 layers", "count of 9"]),
+    ("convert random weights", "convert_checkpoint", "--from=tiny --to={out} --format=google", _nothing, ["random weights"]),
+    ("convert to what stands", "convert_checkpoint", "--from={run} --to={tasks} --format=huggingface", _nothing, ["exists"]),
+    ("convert to another format", "convert_checkpoint", "--from={run} --to={out} --format=onnx", _nothing, ["onnx", "keras_nlp"]),
+    ("convert nothing", "convert_checkpoint", "--to={out} --format=google", _nothing, ["from", "a value is needed"]),
+    ("convert what is not there", "convert_checkpoint", "--from={tasks}/none --to={out} --format=google", _nothing,
+     ["unknown backbone", "none"]),
     ("no files to encode", "encode", "--tasks=rte --data_dir={tasks} --cache_dir={out} --backbone=tiny",
      _nothing, ["no file of task rte"]),
     ("TFDS not prepared", "train", TRAIN + " --tasks=rte --data_source=tfds", _nothing, ["glue/rte", "tfds build"]),

@@ -1,0 +1,43 @@
+"""Writes an encoder, pre-trained or of a trained run, in the layout of Hugging Face, KerasNLP or Google."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags, logging
+
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.conversion import FORMATS, check_target, convert
+from tools import cli
+
+_FROM = flags.DEFINE_string(
+    "from", None, "The encoder: a run, a Hugging Face, Google BERT or KerasNLP folder, a preset's name, or 'demo'."
+)
+_TO = flags.DEFINE_string("to", None, "Folder to write; nothing may stand there.")
+_FORMAT = flags.DEFINE_enum("format", None, FORMATS, "Layout of the folder.")
+_ACCEPT_APPROXIMATE_GELU = flags.DEFINE_bool(
+    "accept_approximate_gelu",
+    False,
+    "Writes an encoder with exact GELU in a layout that knows its tanh approximation only; outputs then change.",
+)
+
+
+def main() -> None:
+    """Writes the folder that the flags describe."""
+    folder = Path(_TO.value)
+    check_target(folder)
+    pretrained = find_backbone(_FROM.value)
+    convert(pretrained, folder, _FORMAT.value, _ACCEPT_APPROXIMATE_GELU.value)
+    logging.info(
+        "%s: %s folder written: %d layers of width %d, %d word pieces, %s",
+        folder,
+        _FORMAT.value,
+        pretrained.config.num_layers,
+        pretrained.config.hidden_dim,
+        len(pretrained.vocabulary),
+        "uncased" if pretrained.lowercase else "cased",
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, required=["from", "to", "format"])
