@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mtdnn_tf.data.batch_plan import BatchPlan, TaskRows
 from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.sampling import Sampler
 from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
@@ -74,12 +75,13 @@ class TrainingInputs:
         tasks: What each task trains on.
         batch_size: Examples in a global batch.
         seed: Seed of the batch plan.
+        sampler: How often each task is trained on; proportional to its size by default.
     """
 
-    def __init__(self, tasks: Sequence[TaskInputs], batch_size: int, seed: int) -> None:
+    def __init__(self, tasks: Sequence[TaskInputs], batch_size: int, seed: int, sampler: Sampler | None = None) -> None:
         self._tasks = list(tasks)
         rows = [TaskRows(inputs.task.name, np.asarray(inputs.encoded.lengths)[inputs.rows]) for inputs in tasks]
-        self.plan = BatchPlan(rows, batch_size, seed)
+        self.plan = BatchPlan(rows, batch_size, seed, sampler)
         self._num_outputs = max(inputs.task.num_outputs for inputs in tasks)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:

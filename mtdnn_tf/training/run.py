@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.subset import subset_rows
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
@@ -56,7 +55,7 @@ def _check_identity(folder: Path, identity: dict[str, Any]) -> None:
     path = folder / _IDENTITY
     if not path.exists():
         return
-    before = read_json(path)
+    before = {**TrainingConfig.default_fields(), **read_json(path)}
     differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
     if differing:
         diff = "; ".join(f"{key}: {before.get(key)} before, {identity.get(key)} now" for key in differing)
@@ -71,8 +70,7 @@ def _prepare_inputs(
     inputs = []
     for task in tasks:
         encoded = encode_split(task, TRAIN, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
-        rows = subset_rows(len(encoded), config.max_train_examples)
-        inputs.append(task_inputs(task, encoded, rows, targets.get(task.name)))
+        inputs.append(task_inputs(task, encoded, config.train_rows(len(encoded)), targets.get(task.name)))
     return inputs
 
 
@@ -101,6 +99,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     pretrained = find_backbone(config.init_from or config.backbone)
     check_length(pretrained, config.max_sequence_length)
     targets = find_soft_targets(config.soft_targets, trained_tasks) if config.soft_targets else {}
+    config.task_sampler.check_tasks([task.name for task in trained_tasks])
     tokenizer = tokenizer_of(pretrained)
     inputs = _prepare_inputs(config, trained_tasks, tokenizer, targets)
     identity = {
@@ -122,7 +121,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         tf.config.experimental.enable_op_determinism()
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(config.seed)
-    training = TrainingInputs(inputs, config.batch_size, config.seed)
+    training = TrainingInputs(inputs, config.batch_size, config.seed, config.task_sampler)
     total_steps = config.epochs * training.plan.steps_per_epoch
     strategy = make_strategy(config.strategy)
     with strategy.scope():
