@@ -69,8 +69,10 @@ def training_config() -> TrainingConfig:
         evaluation_batch_size=runtime.EVALUATION_BATCH_SIZE.value,
         strategy=runtime.STRATEGY.value,
         soft_targets=tuple(Path(folder) for folder in distillation.SOFT_TARGETS.value),
-        distill_weight=distillation.DISTILL_WEIGHT.value,
+        transfer_splits=tuple(distillation.TRANSFER_SPLITS.value),
+        distill_weight=distillation.distill_weight(),
         temperature=distillation.TEMPERATURE.value,
         distill_loss=distillation.DISTILL_LOSS.value,
         distill_schedule=distillation.DISTILL_SCHEDULE.value,
+        distill_variance_weighting=distillation.DISTILL_VARIANCE_WEIGHTING.value,
     )

@@ -15,7 +15,7 @@ from mtdnn_tf.data.subset import subset_limit, subset_rows
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.tasks.registry import select_tasks
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.tasks.task import TRAIN, Task
 
 EVALUATIONS = ("every_epoch", "end", "never")
 # They say where things lie or how often something is written, and may change when a run is continued.
@@ -59,10 +59,12 @@ class TrainingConfig:
         evaluation_batch_size: Examples in a batch of evaluation.
         strategy: "off" or "mirrored".
         soft_targets: Folders that tools.score wrote; empty to learn from gold labels alone.
+        transfer_splits: Splits that are trained on too, where a task has soft targets of them, without gold labels.
         distill_weight: Weight of the distilled loss.
         temperature: Of the soft targets.
         distill_loss: Distilled loss of classification.
         distill_schedule: Schedule of the distilled loss's weight.
+        distill_variance_weighting: Whether examples of regression count less where teachers disagree.
     """
 
     output_dir: Path
@@ -94,10 +96,12 @@ class TrainingConfig:
     evaluation_batch_size: int = 64
     strategy: str = "off"
     soft_targets: tuple[Path, ...] = ()
+    transfer_splits: tuple[str, ...] = ()
     distill_weight: float = 0.5
     temperature: float = 1.0
     distill_loss: str = "cross_entropy"
     distill_schedule: str = "constant"
+    distill_variance_weighting: bool = False
 
     def __post_init__(self) -> None:
         if self.output_dir == Path():
@@ -125,6 +129,13 @@ class TrainingConfig:
                 raise UserError(f"--{field} takes a number from 0 to below 1, {getattr(self, field)} given")
         if self.evaluation not in EVALUATIONS:
             raise unknown_name("--evaluation", self.evaluation, EVALUATIONS)
+        if TRAIN in self.transfer_splits or len(set(self.transfer_splits)) < len(self.transfer_splits):
+            raise UserError(
+                f"--transfer_splits takes different splits beside {TRAIN}, {','.join(self.transfer_splits)} given"
+            )
+        for field in ("transfer_splits", "distill_variance_weighting"):
+            if getattr(self, field) and not self.soft_targets:
+                raise UserError(f"--{field} goes with --soft_targets, none given")
         _ = self.distillation, self.task_sampler
 
     @property
@@ -135,7 +146,13 @@ class TrainingConfig:
     @property
     def distillation(self) -> DistillationOptions:
         """How soft targets enter the loss."""
-        return DistillationOptions(self.distill_weight, self.temperature, self.distill_loss, self.distill_schedule)
+        return DistillationOptions(
+            self.distill_weight,
+            self.temperature,
+            self.distill_loss,
+            self.distill_schedule,
+            self.distill_variance_weighting,
+        )
 
     @property
     def source(self) -> DataSource:

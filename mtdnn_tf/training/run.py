@@ -31,11 +31,12 @@ from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, task_inputs
+from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.schedule import LinearWarmupDecay
 from mtdnn_tf.training.strategies import make_strategy
 from mtdnn_tf.training.trainer import Trainer
+from mtdnn_tf.training.transfer import check_soft_targets, transfer_inputs
 
 METRICS = "metrics/validation.json"
 _IDENTITY = "config.json"
@@ -70,7 +71,9 @@ def _prepare_inputs(
     inputs = []
     for task in tasks:
         encoded = encode_split(task, TRAIN, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
-        inputs.append(task_inputs(task, encoded, config.train_rows(len(encoded)), targets.get(task.name)))
+        rows, weighting = config.train_rows(len(encoded)), config.distill_variance_weighting
+        parts = [task_inputs(task, encoded, rows, targets.get(task.name), weighting)]
+        inputs.append(join_task_inputs(parts + transfer_inputs(config, task, tokenizer, targets)))
     return inputs
 
 
@@ -99,6 +102,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     pretrained = find_backbone(config.init_from or config.backbone)
     check_length(pretrained, config.max_sequence_length)
     targets = find_soft_targets(config.soft_targets, trained_tasks) if config.soft_targets else {}
+    check_soft_targets(config, trained_tasks, targets)
     config.task_sampler.check_tasks([task.name for task in trained_tasks])
     tokenizer = tokenizer_of(pretrained)
     inputs = _prepare_inputs(config, trained_tasks, tokenizer, targets)
