@@ -141,7 +141,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",
         folder,
         len(inputs),
-        len(targets),
+        len({name.partition("/")[0] for name in targets}),
         sum(len(task.rows) for task in inputs),
         training.plan.steps_per_epoch,
         f"continues at step {step} of {total_steps}" if step else f"{total_steps} steps",
