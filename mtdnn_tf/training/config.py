@@ -133,9 +133,6 @@ class TrainingConfig:
             raise UserError(
                 f"--transfer_splits takes different splits beside {TRAIN}, {','.join(self.transfer_splits)} given"
             )
-        for field in ("transfer_splits", "distill_variance_weighting"):
-            if getattr(self, field) and not self.soft_targets:
-                raise UserError(f"--{field} goes with --soft_targets, none given")
         _ = self.distillation, self.task_sampler
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -19,31 +19,48 @@ from mtdnn_tf.training.inputs import TaskInputs, task_inputs
 _log = logging.getLogger("absl")
 
 
-def check_soft_targets(config: TrainingConfig, tasks: Sequence[Task], targets: Mapping[str, SoftTargets]) -> None:
-    """Refuses soft targets and settings of distillation that would have no effect.
+def check_settings(config: TrainingConfig, tasks: Sequence[Task], taught: Collection[str]) -> None:
+    """Refuses settings of distillation that would have no effect.
+
+    Args:
+        config: The settings.
+        tasks: The tasks that are trained.
+        taught: Names of those that have soft targets.
 
     Raises:
-        UserError: No task has a transfer split, soft targets are of a split that is not trained on, or none are of a
-            regression where its examples are to be weighted.
+        UserError: No task has a transfer split, or none of those taught is a regression where its examples are to be
+            weighted.
     """
-    declared = sorted({split for task in tasks for split in task.files} - {TRAIN})
     for split in config.transfer_splits:
         if not any(has_split(task, split, config.source) for task in tasks):
+            declared = {split for task in tasks for split in task.files} - {TRAIN}
             raise unknown_name("split of --transfer_splits", split, declared)
+    kinds = {task.kind for task in tasks if task.name in taught}
+    if config.distill_variance_weighting and kinds <= {CLASSIFICATION}:
+        raise UserError(
+            "--distill_variance_weighting weights examples of regression; "
+            f"soft targets of {', '.join(sorted(taught))} given"
+        )
+
+
+def check_soft_targets(config: TrainingConfig, tasks: Sequence[Task], targets: Mapping[str, SoftTargets]) -> None:
+    """Refuses soft targets, and settings of distillation, that would have no effect.
+
+    Raises:
+        UserError: As of `check_settings`; or soft targets are needed, or are of a split that is not trained on.
+    """
+    for field in ("transfer_splits", "distill_variance_weighting"):
+        if getattr(config, field) and not targets:
+            raise UserError(f"--{field} goes with --soft_targets, none given")
+    check_settings(config, tasks, {key.partition("/")[0] for key in targets})
     used = {result_key(task.name, split) for task in tasks for split in (TRAIN, *config.transfer_splits)}
     for key, target in targets.items():
         if key not in used:
-            scored_split = target.manifest.get("split")
+            split = target.manifest.get("split")
             raise UserError(
-                f"{target.folder}: soft targets of split {scored_split}, which is not trained on; "
-                f"--transfer_splits={scored_split} trains on it"
+                f"{target.folder}: soft targets of split {split}, which is not trained on; "
+                f"--transfer_splits={split} trains on it"
             )
-    scored = {key.partition("/")[0] for key in targets}
-    if config.distill_variance_weighting and all(task.kind == CLASSIFICATION for task in tasks if task.name in scored):
-        raise UserError(
-            "--distill_variance_weighting weights examples of regression; "
-            f"soft targets of {', '.join(sorted(scored))} given"
-        )
 
 
 def transfer_inputs(

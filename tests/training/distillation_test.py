@@ -202,6 +202,8 @@ def _config(folder: Path, tmp_path: Path) -> TrainingConfig:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"soft_targets": ()}, "--transfer_splits goes with --soft_targets, none given"),
+        ({"soft_targets": (), "transfer_splits": (), "distill_variance_weighting": True}, "goes with --soft_targets"),
         ({"transfer_splits": ()}, "soft targets of split unlabelled, which is not trained on; --transfer_splits="),
         ({"transfer_splits": ("unlabeled",)}, "split of --transfer_splits 'unlabeled'; did you mean 'unlabelled'"),
         (
