@@ -43,7 +43,7 @@ def test_a_task_file_trains_and_is_judged_by_its_metrics(path, tmp_path):
 
 
 def test_the_unlabelled_rows_of_an_example_are_learned_from_imported_soft_targets(tmp_path, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     config = _config(EXAMPLES / "classification.yaml", tmp_path)
     (task,) = config.selected_tasks()
     ids = [line.split("\t")[0] for line in (EXAMPLES / "intent_unlabelled.tsv").read_text().splitlines()[1:]]

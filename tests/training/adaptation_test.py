@@ -55,7 +55,7 @@ def test_the_encoder_is_the_other_runs_and_the_heads_are_new(config, tmp_path):
 
 
 def test_few_examples_of_a_task_of_another_domain(config, tmp_path, caplog):
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     few = dataclasses.replace(
         config,
         output_dir=tmp_path / "few",
