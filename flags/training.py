@@ -16,8 +16,21 @@ BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Examples in a global batch.
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-5, "Peak learning rate.")
 OPTIMIZER = flags.DEFINE_enum("optimizer", "adamax", sorted(OPTIMIZERS), "Optimizer.")
 WARMUP_RATIO = flags.DEFINE_float("warmup_ratio", 0.1, "Share of the steps in which the learning rate rises.")
-SAMPLER = flags.DEFINE_enum("sampler", "proportional", SAMPLERS, "In what proportion tasks are drawn.")
+SAMPLER = flags.DEFINE_enum(
+    "sampler",
+    "proportional",
+    SAMPLERS,
+    "How tasks are drawn: in proportion to their size, all alike, to size^p, or from the first towards the second.",
+)
+SAMPLER_POWER = flags.DEFINE_float("sampler_power", None, "p of --sampler=power; 0.75 if not given.")
+TASK_WEIGHTS = flags.DEFINE_list(
+    "task_weights", [], "task:weight, by commas: draws the task so many times as often as --sampler says."
+)
 MAX_TRAIN_EXAMPLES = flags.DEFINE_integer("max_train_examples", None, "Most training examples a task.")
+TRAIN_FRACTION = flags.DEFINE_float("train_fraction", None, "Share of its training examples a task trains on.")
+SUBSET_SEED = flags.DEFINE_integer(
+    "subset_seed", 0, "Chooses the examples of --max_train_examples and --train_fraction; smaller parts are in larger."
+)
 SEED = flags.DEFINE_integer("seed", 0, "Seed of initial heads, batches and dropout.")
 CHECKPOINT_INTERVAL = flags.DEFINE_integer("checkpoint_interval", 500, "Steps between checkpoints.")
 KEEP_CHECKPOINTS = flags.DEFINE_integer("keep_checkpoints", 2, "Number of checkpoints kept.")
@@ -45,7 +58,11 @@ def training_config() -> TrainingConfig:
         warmup_ratio=WARMUP_RATIO.value,
         dropout=model.DROPOUT.value,
         sampler=SAMPLER.value,
+        sampler_power=SAMPLER_POWER.value,
+        task_weights=tuple(TASK_WEIGHTS.value),
         max_train_examples=MAX_TRAIN_EXAMPLES.value,
+        train_fraction=TRAIN_FRACTION.value,
+        subset_seed=SUBSET_SEED.value,
         seed=SEED.value,
         deterministic=runtime.DETERMINISTIC.value,
         checkpoint_interval=CHECKPOINT_INTERVAL.value,
@@ -54,8 +71,10 @@ def training_config() -> TrainingConfig:
         evaluation_batch_size=runtime.EVALUATION_BATCH_SIZE.value,
         strategy=runtime.STRATEGY.value,
         soft_targets=tuple(Path(folder) for folder in distillation.SOFT_TARGETS.value),
-        distill_weight=distillation.DISTILL_WEIGHT.value,
+        transfer_splits=tuple(distillation.TRANSFER_SPLITS.value),
+        distill_weight=distillation.distill_weight(),
         temperature=distillation.TEMPERATURE.value,
         distill_loss=distillation.DISTILL_LOSS.value,
         distill_schedule=distillation.DISTILL_SCHEDULE.value,
+        distill_variance_weighting=distillation.DISTILL_VARIANCE_WEIGHTING.value,
     )

@@ -9,6 +9,8 @@ import dataclasses
 import logging
 from pathlib import Path
 
+from mtdnn_tf.data.sources import has_split
+from mtdnn_tf.distillation.soft_targets import soft_target_folder
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.results_table import Metrics, markdown_table, text_table
 from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
@@ -21,6 +23,7 @@ from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
+from mtdnn_tf.training.transfer import check_settings
 
 STUDENT = "student"
 _log = logging.getLogger("absl")
@@ -71,8 +74,10 @@ def run_recipe(config: RecipeConfig) -> dict[str, dict[str, Metrics]]:
     if config.base.student_layers is not None:  # Refused now, not after the teachers are trained.
         initial = find_backbone(config.base.init_from or config.base.backbone)
         picked_layers(config.base.student_layers, initial.config.num_layers, initial.source)
-    full = dataclasses.replace(config.base, student_layers=None)
-
+    check_settings(config.base, tasks, [task.name for task in teacher_tasks])
+    # Teachers and baselines have no soft targets to use these on.
+    gold_only = dataclasses.replace(config.base, transfer_splits=(), distill_variance_weighting=False)
+    full = dataclasses.replace(gold_only, student_layers=None)
     results: dict[str, dict[str, Metrics]] = {}
     if config.single_task:
         single: dict[str, Metrics] = {}
@@ -88,14 +93,18 @@ def run_recipe(config: RecipeConfig) -> dict[str, dict[str, Metrics]]:
         teachers.append(folder / name)
 
     results[f"ensemble of {len(teachers)}"] = _evaluate_ensemble(config.base, teachers)
-    results["multi-task"] = _train(config.base, "multi_task")
+    results["multi-task"] = _train(gold_only, "multi_task")
     soft_targets = folder / "soft_targets"
-    if not all((soft_targets / task.name / MANIFEST).is_file() for task in teacher_tasks):
-        _log.info("%s: scoring the training data with %d teachers", soft_targets, len(teachers))
+    for split in (TRAIN, *config.base.transfer_splits):
+        scored_tasks = [task for task in teacher_tasks if has_split(task, split, config.base.source)]
+        stores = [soft_target_folder(soft_targets, task, split) for task in scored_tasks]
+        if all((store / MANIFEST).is_file() for store in stores):
+            continue
+        _log.info("%s: scoring split %s with %d teachers", soft_targets, split, len(teachers))
         score(
             teachers,
-            teacher_tasks,
-            TRAIN,
+            scored_tasks,
+            split,
             config.base.source,
             config.base.cache_dir,
             soft_targets,

@@ -29,6 +29,8 @@ def config(tmp_path_factory):
         batch_size=8,
         learning_rate=0.01,
         evaluation="end",
+        transfer_splits=("test",),
+        distill_variance_weighting=True,
     )
     return RecipeConfig(base, dropouts=(0.0, 0.2), teacher_tasks=("mood", "similarity"), single_task=True)
 
@@ -52,15 +54,18 @@ def test_every_stage_is_run_once_and_the_table_has_every_model(config):
     ]
     assert all(metrics.keys() == {"mood", "entailment", "similarity"} for metrics in results.values())
     assert json.loads((folder / "report" / "results.json").read_text()) == results
-    assert {path.name for path in (folder / "soft_targets").iterdir()} == {"mood", "similarity"}
+    assert {path.name for path in (folder / "soft_targets").iterdir()} == {
+        *("mood", "mood-test", "similarity", "similarity-test"),
+    }
     assert (folder / "export" / "1" / "saved_model.pb").is_file()
     student = json.loads((folder / "student" / "config.json").read_text())
-    assert student["soft_targets"].keys() == {"mood", "similarity"}
     layers = {
         name: json.loads((folder / name / "model" / "model.json").read_text())["backbone"]["num_layers"]
         for name in ("single_task/mood", "teachers/1", "multi_task", "student")
     }
     assert layers == {"single_task/mood": 2, "teachers/1": 2, "multi_task": 1, "student": 1}
+    assert student["soft_targets"].keys() == {"mood", "mood/test", "similarity", "similarity/test"}
+    assert student["distill_variance_weighting"]
 
     written = _written(folder)
     assert run_recipe(config) == results
@@ -82,6 +87,13 @@ def test_the_ensemble_is_the_mean_of_its_teachers(config):
 def test_settings_that_do_not_fit_are_refused(config):
     with pytest.raises(UserError, match="--teacher_tasks: rte is not among --tasks"):
         run_recipe(dataclasses.replace(config, teacher_tasks=("rte",)))
+    for change, message in (
+        ({"transfer_splits": ("tests",)}, "split of --transfer_splits 'tests'; did you mean 'test'"),
+        ({"tasks": ("mood", "entailment")}, "weights examples of regression; soft targets of mood given"),
+    ):
+        base = dataclasses.replace(config.base, **change)
+        with pytest.raises(UserError, match=message):
+            run_recipe(dataclasses.replace(config, base=base, teacher_tasks=("mood",)))
     with pytest.raises(UserError, match="--dropouts takes one number a teacher"):
         dataclasses.replace(config, dropouts=())
     with pytest.raises(UserError, match="bert has 2 layers; a count of 3 given"):

@@ -1,18 +1,22 @@
 """Which rows make up the batch of a training step: a pure function of the seed and the step's number.
 
 An epoch is the paper's (Algorithm 1): every task's rows are cut into batches of that task alone, and the
-union of all tasks' batches is shuffled, so that tasks are visited in proportion to their sizes.
+union of all tasks' batches is shuffled, so that tasks are visited in proportion to their sizes. With another
+sampler an epoch has as many steps, of which each task gets its drawn share; a task's batches are then cut from
+one pass over its rows after another, and its next epoch goes on where the last one stopped.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from mtdnn_tf.data.permutation import seeded_permutation
+from mtdnn_tf.data.sampling import Sampler, draw_visits
 from mtdnn_tf.errors import UserError
 
 # Batches are cut from rows sorted by length within chunks of this many batches: enough for little padding,
@@ -47,21 +51,24 @@ class PlannedBatch(NamedTuple):
 class BatchPlan:
     """Plans the batch of every training step, without end; any step is reached as fast as any other.
 
-    Each epoch holds every row once, in batches of one task, of rows of similar length, with at most one
-    partial batch a task. Epochs differ in which rows meet in a batch and in the order of the batches. Adding
-    a task changes no other task's batches or their order.
+    With the proportional sampler each epoch holds every row once, in batches of one task, of rows of similar
+    length, with at most one partial batch a task. Epochs differ in which rows meet in a batch and in the order
+    of the batches. Adding a task changes no other task's batches or their order.
 
     Attributes:
         steps_per_epoch: Number of batches that hold every row once.
     """
 
-    def __init__(self, task_rows: Sequence[TaskRows], batch_size: int, seed: int) -> None:
+    def __init__(
+        self, task_rows: Sequence[TaskRows], batch_size: int, seed: int, sampler: Sampler | None = None
+    ) -> None:
         """Prepares the plan.
 
         Args:
             task_rows: The tasks, of different names, each of one or more rows.
             batch_size: Rows of a batch.
             seed: Chooses the shuffles, 0 or more.
+            sampler: How often each task is trained on; proportional to its size by default.
 
         Raises:
             UserError: There is no task, a task without rows, one task twice, or a number out of range.
@@ -83,6 +90,8 @@ class BatchPlan:
         self._seed = seed
         self._batch_counts = [-(-len(task.lengths) // batch_size) for task in task_rows]
         self.steps_per_epoch = sum(self._batch_counts)
+        self._sampler = sampler or Sampler()
+        self._is_plain = self._sampler.is_plain(names)
         # Two epochs, as a reader that runs ahead of the training crosses their border again and again.
         self._epoch = functools.lru_cache(maxsize=2)(self._plan_epoch)
 
@@ -116,13 +125,31 @@ class BatchPlan:
 
     def _plan_epoch(self, epoch: int) -> list[PlannedBatch]:
         """Returns the batches of an epoch: tasks in shuffled order, each task's batches in its own order."""
-        task_of_batch = np.repeat(np.arange(len(self._tasks)), self._batch_counts)
+        visits = np.asarray(self._batch_counts) if self._is_plain else self._visits(epoch)
+        task_of_batch = np.repeat(np.arange(len(self._tasks)), visits)
         order = task_of_batch[seeded_permutation(len(task_of_batch), "order", self._seed, epoch)]
-        waiting = [iter(self._cut_batches(task, epoch)) for task in self._tasks]
+        if self._is_plain:
+            waiting = [iter(self._cut_batches(task, epoch)) for task in self._tasks]
+        else:
+            before = sum((self._visits(earlier) for earlier in range(epoch)), np.zeros_like(visits))
+            waiting = [self._passes(index, int(start)) for index, start in enumerate(before)]
         return [PlannedBatch(int(index), next(waiting[index])) for index in order]
 
+    def _visits(self, epoch: int) -> np.ndarray:
+        """Returns how many steps of an epoch go to each task."""
+        names, sizes = [task.name for task in self._tasks], [len(task.lengths) for task in self._tasks]
+        shares = self._sampler.shares(names, sizes, epoch)
+        return draw_visits(shares, self.steps_per_epoch, self._seed, epoch)
+
+    def _passes(self, index: int, start: int) -> Iterator[np.ndarray]:
+        """Yields a task's batches without end, pass after pass over its rows, from its batch number `start` on."""
+        first, place = divmod(start, self._batch_counts[index])
+        for number in itertools.count(first):
+            yield from self._cut_batches(self._tasks[index], number)[place:]
+            place = 0
+
     def _cut_batches(self, task: TaskRows, epoch: int) -> list[np.ndarray]:
-        """Returns the batches of a task in an epoch, in the order they are trained on."""
+        """Returns the batches of a task in an epoch, or a pass over its rows, in the order they are trained on."""
         key = (task.name, self._seed, epoch)
         shuffled = seeded_permutation(len(task.lengths), "rows", *key)
         starts = np.arange(0, len(shuffled), self._batch_size)

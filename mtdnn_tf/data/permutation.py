@@ -1,4 +1,4 @@
-"""Permutations that depend on nothing but their key."""
+"""Permutations and random numbers that depend on nothing but their key."""
 
 from __future__ import annotations
 
@@ -20,9 +20,18 @@ def seeded_permutation(num_rows: int, *key: int | str) -> np.ndarray:
     Returns:
         int64 [num_rows].
     """
+    return np.argsort(_stream(num_rows, key), kind="stable")
+
+
+def seeded_uniform(*key: int | str) -> float:
+    """Returns the number from 0 to below 1 that belongs to a key, of the same stream as the permutations."""
+    # 53 bits are what a float holds.
+    return float(_stream(1, key)[0] >> np.uint64(11)) / 2.0**53
+
+
+def _stream(count: int, key: tuple[int | str, ...]) -> np.ndarray:
     words = [
         part if isinstance(part, int) else int.from_bytes(hashlib.sha256(part.encode()).digest()[:8], "big")
         for part in key
     ]
-    stream = np.random.PCG64(np.random.SeedSequence(words)).random_raw(num_rows)
-    return np.argsort(stream, kind="stable")
+    return np.asarray(np.random.PCG64(np.random.SeedSequence(words)).random_raw(count))

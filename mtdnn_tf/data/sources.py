@@ -46,6 +46,15 @@ def available_splits(task: Task, source: DataSource) -> list[str]:
     return file_splits(task, source.data_dir)
 
 
+def has_split(task: Task, split: str, source: DataSource) -> bool:
+    """Returns whether a task declares a split, though its file may be missing.
+
+    Raises:
+        UserError: TensorFlow Datasets has not prepared the task's data.
+    """
+    return split in (tfds_splits(task, source.data_dir) if _reads_tfds(task, source) else task.files)
+
+
 def source_fingerprint(task: Task, split: str, source: DataSource) -> dict[str, Any]:
     """Returns what a split's examples are made from, as JSON values; the same in any folder.
 

@@ -29,3 +29,20 @@ def subset_rows(num_rows: int, limit: int | None, seed: int = 0) -> np.ndarray:
     if limit < 1:
         raise UserError(f"the number of rows to take is 1 or more, or left out for all; {limit} given")
     return np.sort(seeded_permutation(num_rows, "subset", seed)[:limit])
+
+
+def subset_limit(num_rows: int, max_examples: int | None, fraction: float | None) -> int | None:
+    """Returns how many rows a part of a split has.
+
+    Args:
+        num_rows: Number of rows of the split.
+        max_examples: Most rows, 1 or more; None for no limit.
+        fraction: Share of the split's rows, above 0 and up to 1; None for all. Rounded to whole rows, one at least.
+
+    Returns:
+        The smaller of both; None if neither is given.
+    """
+    limits = [] if max_examples is None else [max_examples]
+    if fraction is not None:
+        limits.append(max(1, round(fraction * num_rows)))
+    return min(limits, default=None)

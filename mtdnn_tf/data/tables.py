@@ -217,3 +217,30 @@ def _is_encodable(cell: Any) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def read_table(path: Path) -> tuple[list[str] | None, Iterator[TableRow]]:
+    """Returns what a file with a header row holds, as `read_rows` reads it, in every column it has.
+
+    Args:
+        path: The file; .tsv, .csv or .jsonl.
+
+    Returns:
+        The names of the columns, None for JSONL, whose rows name their own; and the rows.
+
+    Raises:
+        UserError: As of `read_rows`; the rows raise it where they are read.
+    """
+    if path.suffix == ".jsonl":
+        return None, _objects(path)
+    header = next((_csv_records if path.suffix == ".csv" else _tsv_records)(path), None)
+    columns = [] if header is None else list(header.cells)
+    return columns, read_rows(path, columns)
+
+
+def _objects(path: Path) -> Iterator[TableRow]:
+    """Yields rows that name their own columns, with all of them."""
+    for number, record in enumerate(_jsonl_records(path)):
+        assert isinstance(record.cells, dict)
+        for row in _rows_of_objects(iter([record]), list(record.cells), ()):
+            yield row._replace(number=number)

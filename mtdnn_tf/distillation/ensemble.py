@@ -30,6 +30,37 @@ def average_predictions(predictions: Sequence[np.ndarray], weights: Sequence[flo
     return np.average(stacked, axis=0, weights=weights).astype(np.float32)
 
 
+def prediction_variance(predictions: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+    """Returns how much the teachers disagree: their predictions' variance around the average, by its weights.
+
+    Args:
+        predictions: One float array [examples, num_outputs] a teacher.
+        weights: As `average_predictions` takes them.
+
+    Returns:
+        Float32 [examples], the mean over the outputs; 0 for one teacher.
+    """
+    stacked = np.stack([np.asarray(prediction, np.float64) for prediction in predictions])
+    mean = np.average(stacked, axis=0, weights=weights)
+    return np.average((stacked - mean) ** 2, axis=0, weights=weights).mean(axis=-1).astype(np.float32)
+
+
+def variance_weights(variances: np.ndarray, mean_variance: float) -> np.ndarray:
+    """Returns how much the distilled loss of each example counts: 1 / (1 + variance / mean variance).
+
+    1 where the teachers agree, 1/2 where their variance is the mean one. Where all variances are 0, all weights are 1.
+
+    Args:
+        variances: Of the examples, float [examples].
+        mean_variance: Of all examples that have soft targets.
+
+    Returns:
+        Float32 [examples].
+    """
+    relative = np.asarray(variances, np.float64) / mean_variance if mean_variance > 0 else np.zeros(len(variances))
+    return np.asarray(1.0 / (1.0 + relative), np.float32)
+
+
 def check_weights(weights: Sequence[float] | None, teachers: int) -> None:
     """Refuses weights that make no average of so many teachers.
 

@@ -32,23 +32,31 @@ DISTILL_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
 }
 
 
+# Of the schedules: "the average of two objective functions" (1904.09482 sec. 3), and the teachers alone at first.
+DEFAULT_WEIGHTS = {"constant": 0.5, "linear": 1.0}
+
+
 @dataclasses.dataclass(frozen=True)
 class DistillationOptions:
     """How soft targets enter the loss.
 
     Attributes:
-        weight: Weight of the distilled loss; the gold loss has 1 - weight. 0.5 is "the average of two objective
-            functions" (1904.09482 sec. 3).
+        weight: Weight of the distilled loss, at the first step where it falls; the gold loss has 1 - weight. 0.5 is
+            "the average of two objective functions" (1904.09482 sec. 3).
         temperature: Divides the logits of student and teacher; the loss is multiplied by its square. 1 is the paper's.
         loss: Distilled loss of classification: "cross_entropy" against the averaged probabilities (the paper's),
             "kl", or "mse" between centred logits.
-        schedule: "constant", or "linear": from 1 at the first step down to 0 at the last (teacher annealing).
+        schedule: "constant", or "linear": from `weight` at the first step in equal steps down to 0 at the last. With a
+            weight of 1 that is the teacher annealing of BAM (Clark et al. 2019, arXiv 1907.04829).
+        variance_weighting: Whether the distilled loss of a regression's example is multiplied by
+            1 / (1 + variance / mean variance) of the teachers' scores.
     """
 
     weight: float = 0.5
     temperature: float = 1.0
     loss: str = "cross_entropy"
     schedule: str = "constant"
+    variance_weighting: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.weight <= 1.0:
@@ -67,7 +75,7 @@ class DistillationOptions:
 
 SCHEDULES: dict[str, Callable[[float, tf.Tensor], tf.Tensor]] = {
     "constant": lambda weight, progress: tf.constant(weight, tf.float32),
-    "linear": lambda weight, progress: tf.clip_by_value(1.0 - progress, 0.0, 1.0),
+    "linear": lambda weight, progress: weight * tf.clip_by_value(1.0 - progress, 0.0, 1.0),
 }
 
 

@@ -5,20 +5,37 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.distillation.ensemble import to_logits
+from mtdnn_tf.distillation.ensemble import to_logits, variance_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, read_manifest, write_manifest, write_text
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import CLASSIFICATION, TRAIN, Task
 
 _IDS = "example_ids.txt"
 _PREDICTIONS = "predictions.npy"
+_VARIANCES = "variances.npy"
 _REMEDY = "delete it and run tools.score again"
 _SCHEMA = 1
+
+
+class ScoredSplit(Protocol):
+    """A split whose examples are known by id, such as an encoded one."""
+
+    @property
+    def split(self) -> str:
+        """Its name."""
+
+    @property
+    def example_ids(self) -> Sequence[str]:
+        """The id of each example."""
+
+    @property
+    def data_fingerprint(self) -> str:
+        """SHA-256 over ids and texts."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,15 +47,27 @@ class SoftTargets:
         example_ids: Ids of the examples that have a soft target.
         predictions: Float32 [examples, num_outputs]: averaged class probabilities, or averaged scores.
         manifest: What they were made from: task, kind, label names, split, data fingerprint, teachers.
+        variances: Float32 [examples]: the teachers' variance around the average; None if it was not kept.
     """
 
     folder: Path
     example_ids: tuple[str, ...]
     predictions: np.ndarray
     manifest: Mapping[str, Any]
+    variances: np.ndarray | None = None
 
 
-def _identity(task: Task, encoded: EncodedSplit) -> dict[str, Any]:
+def result_key(task_name: str, split: str) -> str:
+    """Returns the name of a split's soft targets: the task's for its training split, else with the split's."""
+    return task_name if split == TRAIN else f"{task_name}/{split}"
+
+
+def soft_target_folder(output_dir: Path, task: Task, split: str) -> Path:
+    """Returns where a split's soft targets stand: `<task>` for the training split, else `<task>-<split>`."""
+    return output_dir / (task.name if split == TRAIN else f"{task.name}-{split}")
+
+
+def _identity(task: Task, encoded: ScoredSplit) -> dict[str, Any]:
     """Returns the fields that must agree between soft targets and the training that joins them."""
     return {
         "task": task.name,
@@ -52,9 +81,10 @@ def _identity(task: Task, encoded: EncodedSplit) -> dict[str, Any]:
 def write_soft_targets(
     folder: Path,
     task: Task,
-    encoded: EncodedSplit,
+    encoded: ScoredSplit,
     predictions: np.ndarray,
     teachers: Sequence[Mapping[str, Any]],
+    variances: np.ndarray | None = None,
 ) -> None:
     """Writes the soft targets of one task, complete or not at all.
 
@@ -64,16 +94,19 @@ def write_soft_targets(
         encoded: The split that was scored.
         predictions: Float32 [examples, num_outputs], in the split's row order.
         teachers: For each teacher its run, weights fingerprint, weight in the average and dev metrics; JSON values.
+        variances: Float32 [examples]: the teachers' variance around the average; not kept if not given.
     """
     with new_folder(folder) as temporary:
         np.save(temporary / _PREDICTIONS, predictions.astype(np.float32), allow_pickle=False)
+        if variances is not None:
+            np.save(temporary / _VARIANCES, variances.astype(np.float32), allow_pickle=False)
         write_text(temporary / _IDS, "".join(f"{example_id}\n" for example_id in encoded.example_ids))
         write_manifest(
             temporary,
             {
                 "schema": _SCHEMA,
                 **_identity(task, encoded),
-                "examples": len(encoded),
+                "examples": len(encoded.example_ids),
                 "temperature": 1.0,
                 "teachers": [dict(teacher) for teacher in teachers],
             },
@@ -95,36 +128,43 @@ def read_soft_targets(folder: Path) -> SoftTargets:
     predictions = np.load(folder / _PREDICTIONS, allow_pickle=False)
     if not len(predictions) == len(example_ids) == manifest["examples"]:
         raise UserError(f"{folder}: {len(example_ids)} ids, {len(predictions)} predictions; {_REMEDY}")
-    return SoftTargets(folder, example_ids, predictions, manifest)
+    variances = np.load(folder / _VARIANCES, allow_pickle=False) if _VARIANCES in manifest["files"] else None
+    return SoftTargets(folder, example_ids, predictions, manifest, variances)
 
 
 def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[str, SoftTargets]:
     """Reads the soft targets of every task that has some.
 
     Args:
-        folders: Folders that tools.score wrote, each with one folder a task.
+        folders: Folders that tools.score wrote, each with one folder a task and split.
         tasks: The tasks to train; a task without soft targets is left out of the result.
 
     Returns:
-        Soft targets by task name.
+        Soft targets by task name, those of other splits than the training split by "<task>/<split>".
 
     Raises:
-        UserError: A folder is missing or has none of the tasks, or two folders have the same task.
+        UserError: A folder is missing or has none of the tasks, or two folders have the same task and split.
     """
     found: dict[str, SoftTargets] = {}
     for folder in folders:
-        names = [task.name for task in tasks if (folder / task.name).is_dir()]
-        if not names:
+        stores = [
+            (task.name, store)
+            for task in tasks
+            # A task's name has no hyphen.
+            for store in (folder / task.name, *sorted(folder.glob(f"{task.name}-*")))
+            if store.is_dir()
+        ]
+        if not stores:
             raise UserError(
                 f"--soft_targets {folder}: no soft targets of {', '.join(task.name for task in tasks)} there; "
                 "a folder written by tools.score is accepted"
             )
-        for name in names:
-            if name in found:
-                raise UserError(
-                    f"--soft_targets: task {name} stands in both {found[name].folder.parent} and {folder}; give one"
-                )
-            found[name] = read_soft_targets(folder / name)
+        for name, store in stores:
+            targets = read_soft_targets(store)
+            key = result_key(name, str(targets.manifest.get("split")))
+            if key in found:
+                raise UserError(f"--soft_targets: task {key} stands in both {found[key].folder} and {store}; give one")
+            found[key] = targets
     return found
 
 
@@ -148,6 +188,36 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
     if differing:
         diff = "; ".join(f"{field}: soft targets {given.get(field)}, training {needed[field]}" for field in differing)
         raise UserError(f"{targets.folder}: soft targets of another data set or task ({diff}); run tools.score on it")
+    joined = targets.predictions[_positions(targets, encoded, rows)]
+    return to_logits(joined) if task.kind == CLASSIFICATION else joined.astype(np.float32)
+
+
+def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
+    """Returns how much the distilled loss of some rows of a split counts, by the teachers' disagreement.
+
+    Args:
+        targets: The task's soft targets, which `join_soft_targets` has accepted.
+        encoded: The split that trains.
+        rows: Indices of its rows.
+
+    Returns:
+        Float32 [len(rows)]: 1 / (1 + variance / mean variance), the mean being over all examples of the soft targets.
+
+    Raises:
+        UserError: The soft targets are of one teacher, or their variances were not kept.
+    """
+    teachers = len(targets.manifest["teachers"])
+    if targets.variances is None or teachers < 2:
+        raise UserError(
+            f"{targets.folder}: --distill_variance_weighting takes soft targets of two or more teachers with their "
+            f"variance, {teachers} given{' without' if targets.variances is None else ''}; run tools.score again"
+        )
+    mean = float(targets.variances.mean(dtype=np.float64))
+    return variance_weights(targets.variances[_positions(targets, encoded, rows)], mean)
+
+
+def _positions(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> list[int]:
+    """Returns where the soft targets of some rows of a split stand."""
     position = {example_id: index for index, example_id in enumerate(targets.example_ids)}
     wanted = [encoded.example_ids[row] for row in rows]
     missing = [example_id for example_id in wanted if example_id not in position]
@@ -156,5 +226,4 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
             f"{targets.folder}: no soft target for {len(missing)} of {len(wanted)} examples, "
             f"the first: {', '.join(missing[:5])}"
         )
-    joined = targets.predictions[[position[example_id] for example_id in wanted]]
-    return to_logits(joined) if task.kind == CLASSIFICATION else joined.astype(np.float32)
+    return [position[example_id] for example_id in wanted]

@@ -12,7 +12,7 @@ import tensorflow as tf
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.distillation.ensemble import average_predictions, check_weights
+from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
@@ -27,10 +27,12 @@ class SplitPredictions(NamedTuple):
     Attributes:
         encoded: The split, as the first run's word pieces encode it.
         predictions: Float32 [examples, num_outputs]: averaged class probabilities or scores.
+        variances: Float32 [examples]: the runs' variance around the average; None if it was not computed.
     """
 
     encoded: EncodedSplit
     predictions: np.ndarray
+    variances: np.ndarray | None = None
 
     def rows(self) -> Predictions:
         """Returns the predictions with the ids of their examples."""
@@ -106,7 +108,9 @@ def predict_with_runs(
                 encoded.setdefault(name, rows)
                 predictions.setdefault(name, []).append(predict(loaded.model, rows, batch_size))
     averaged = {
-        name: SplitPredictions(encoded[name], average_predictions(values, weights))
+        name: SplitPredictions(
+            encoded[name], average_predictions(values, weights), prediction_variance(values, weights)
+        )
         for name, values in predictions.items()
     }
     return averaged, models

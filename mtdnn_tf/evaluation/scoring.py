@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.distillation.soft_targets import write_soft_targets
+from mtdnn_tf.distillation.soft_targets import soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.tasks.task import Task
@@ -22,7 +22,7 @@ def score(
     weights: Sequence[float] | None = None,
     batch_size: int = 64,
 ) -> list[str]:
-    """Writes the averaged predictions of teachers on a split as soft targets, one folder a task.
+    """Writes the averaged predictions of teachers on a split as soft targets, one folder a task and split.
 
     Args:
         runs: Folders of the trained teachers.
@@ -53,5 +53,6 @@ def score(
     ]
     for scored in predictions.values():
         task = scored.encoded.task
-        write_soft_targets(output_dir / task.name, task, scored.encoded, scored.predictions, teachers)
+        folder = soft_target_folder(output_dir, task, split)
+        write_soft_targets(folder, task, scored.encoded, scored.predictions, teachers, scored.variances)
     return [scored.encoded.task.name for scored in predictions.values()]

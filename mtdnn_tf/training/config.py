@@ -6,14 +6,18 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from mtdnn_tf.data.sampling import SAMPLERS as SAMPLERS
+from mtdnn_tf.data.sampling import Sampler
 from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.subset import subset_limit, subset_rows
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.layer_selection import check_choice
 from mtdnn_tf.tasks.registry import select_tasks
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.tasks.task import TRAIN, Task
 
-SAMPLERS = ("proportional",)
 EVALUATIONS = ("every_epoch", "end", "never")
 # They say where things lie or how often something is written, and may change when a run is continued.
 _FREE_TO_CHANGE = (
@@ -44,8 +48,12 @@ class TrainingConfig:
         optimizer: Name of the optimizer.
         warmup_ratio: Share of the steps in which the learning rate rises.
         dropout: Dropout rate inside the encoder.
-        sampler: In what proportion tasks are drawn: "proportional" to their size.
+        sampler: In what proportion tasks are drawn: "proportional" to their size, "uniform", "power" or "annealed".
+        sampler_power: p where tasks are drawn in proportion to size^p; None for 0.75, and for the other samplers.
+        task_weights: "task:weight" for each task that is drawn more, or less, than the sampler says.
         max_train_examples: Most training examples a task; None for all.
+        train_fraction: Share of its training examples that each task trains on; None for all.
+        subset_seed: Chooses the part that `max_train_examples` or `train_fraction` leaves.
         seed: Seed of initial heads, batches and dropout.
         deterministic: Whether TensorFlow runs deterministic kernels only.
         checkpoint_interval: Steps between checkpoints.
@@ -54,10 +62,12 @@ class TrainingConfig:
         evaluation_batch_size: Examples in a batch of evaluation.
         strategy: "off" or "mirrored".
         soft_targets: Folders that tools.score wrote; empty to learn from gold labels alone.
+        transfer_splits: Splits that are trained on too, where a task has soft targets of them, without gold labels.
         distill_weight: Weight of the distilled loss.
         temperature: Of the soft targets.
         distill_loss: Distilled loss of classification.
         distill_schedule: Schedule of the distilled loss's weight.
+        distill_variance_weighting: Whether examples of regression count less where teachers disagree.
     """
 
     output_dir: Path
@@ -77,7 +87,11 @@ class TrainingConfig:
     warmup_ratio: float = 0.1
     dropout: float = 0.1
     sampler: str = "proportional"
+    sampler_power: float | None = None
+    task_weights: tuple[str, ...] = ()
     max_train_examples: int | None = None
+    train_fraction: float | None = None
+    subset_seed: int = 0
     seed: int = 0
     deterministic: bool = True
     checkpoint_interval: int = 500
@@ -86,10 +100,12 @@ class TrainingConfig:
     evaluation_batch_size: int = 64
     strategy: str = "off"
     soft_targets: tuple[Path, ...] = ()
+    transfer_splits: tuple[str, ...] = ()
     distill_weight: float = 0.5
     temperature: float = 1.0
     distill_loss: str = "cross_entropy"
     distill_schedule: str = "constant"
+    distill_variance_weighting: bool = False
 
     def __post_init__(self) -> None:
         if self.output_dir == Path():
@@ -105,30 +121,52 @@ class TrainingConfig:
                 raise UserError(f"--{field} takes a whole number from 1, {getattr(self, field)} given")
         if self.max_train_examples is not None and self.max_train_examples < 1:
             raise UserError(f"--max_train_examples takes a whole number from 1, {self.max_train_examples} given")
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"--seed takes a whole number from 0 to {2**32 - 1}, {self.seed} given")
+        if self.train_fraction is not None and not 0.0 < self.train_fraction <= 1.0:
+            raise UserError(f"--train_fraction takes a number above 0, up to 1, {self.train_fraction} given")
+        for field in ("seed", "subset_seed"):
+            if not 0 <= getattr(self, field) < 2**32:
+                raise UserError(f"--{field} takes a whole number from 0 to {2**32 - 1}, {getattr(self, field)} given")
         if not 0.0 < self.learning_rate < 1.0:
             raise UserError(f"--learning_rate takes a number above 0 and below 1, {self.learning_rate} given")
         for field in ("warmup_ratio", "dropout"):
             if not 0.0 <= getattr(self, field) < 1.0:
                 raise UserError(f"--{field} takes a number from 0 to below 1, {getattr(self, field)} given")
-        if self.sampler not in SAMPLERS:
-            raise unknown_name("--sampler", self.sampler, SAMPLERS)
         if self.evaluation not in EVALUATIONS:
             raise unknown_name("--evaluation", self.evaluation, EVALUATIONS)
         if self.student_layers is not None:
             check_choice(self.student_layers)
-        _ = self.distillation
+        if TRAIN in self.transfer_splits or len(set(self.transfer_splits)) < len(self.transfer_splits):
+            raise UserError(
+                f"--transfer_splits takes different splits beside {TRAIN}, {','.join(self.transfer_splits)} given"
+            )
+        _ = self.distillation, self.task_sampler
+
+    @property
+    def task_sampler(self) -> Sampler:
+        """How often each task is trained on."""
+        return Sampler(self.sampler, self.sampler_power, self.task_weights, self.epochs)
 
     @property
     def distillation(self) -> DistillationOptions:
         """How soft targets enter the loss."""
-        return DistillationOptions(self.distill_weight, self.temperature, self.distill_loss, self.distill_schedule)
+        return DistillationOptions(
+            self.distill_weight,
+            self.temperature,
+            self.distill_loss,
+            self.distill_schedule,
+            self.distill_variance_weighting,
+        )
 
     @property
     def source(self) -> DataSource:
         """Where examples come from."""
         return DataSource(self.data_source, self.data_dir)
+
+    def train_rows(self, num_rows: int) -> np.ndarray:
+        """Returns the rows of a training split of so many rows that are trained on, sorted, int64."""
+        return subset_rows(
+            num_rows, subset_limit(num_rows, self.max_train_examples, self.train_fraction), self.subset_seed
+        )
 
     def selected_tasks(self) -> list[Task]:
         """Returns the tasks that the names and task files stand for."""
@@ -150,6 +188,15 @@ class TrainingConfig:
             else:
                 lines.append(f"--{field.name}={value}")
         return "\n".join(lines) + "\n"
+
+    @classmethod
+    def default_fields(cls) -> dict[str, Any]:
+        """Returns, as JSON values, what a run did before its version had the field."""
+        return {
+            field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+            for field in dataclasses.fields(cls)
+            if field.default is not dataclasses.MISSING and field.name not in _FREE_TO_CHANGE
+        }
 
     def decisive_fields(self) -> dict[str, Any]:
         """Returns, as JSON values, the fields that a continued run must not change."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,11 +11,14 @@ import tensorflow as tf
 
 from mtdnn_tf.data.batch_plan import BatchPlan, TaskRows
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets
+from mtdnn_tf.data.joined_splits import join_splits
+from mtdnn_tf.data.sampling import Sampler
+from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
 
 _PREFETCHED_BATCHES = 8
+_log = logging.getLogger("absl")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +32,8 @@ class TaskInputs:
         gold: Float32 [rows]: label indices or scores, 0 where there is none.
         has_gold: Bool [rows].
         teacher_logits: Float32 [rows, num_outputs]; zeros without soft targets.
-        has_teacher: Whether the task has soft targets.
+        has_teacher: Bool [rows].
+        teacher_weight: Float32 [rows]: multiplies the distilled loss.
     """
 
     task: Task
@@ -37,34 +42,69 @@ class TaskInputs:
     gold: np.ndarray
     has_gold: np.ndarray
     teacher_logits: np.ndarray
-    has_teacher: bool
+    has_teacher: np.ndarray
+    teacher_weight: np.ndarray
 
 
-def task_inputs(task: Task, encoded: EncodedSplit, rows: np.ndarray, soft_targets: SoftTargets | None) -> TaskInputs:
-    """Joins a task's rows with their gold labels and soft targets; rows with neither are left out.
+def task_inputs(
+    task: Task,
+    encoded: EncodedSplit,
+    rows: np.ndarray,
+    soft_targets: SoftTargets | None,
+    variance_weighting: bool = False,
+    use_gold: bool = True,
+) -> TaskInputs:
+    """Joins a task's rows with their gold labels and soft targets; rows with neither are left out and counted.
 
     Args:
         task: The task.
         encoded: Its training split.
         rows: Indices of the rows to train on.
         soft_targets: The task's soft targets, if it has teachers.
+        variance_weighting: Whether rows of a regression count less where its teachers disagree. Defaults to False.
+        use_gold: Whether gold labels are trained on; those of transfer data are not. Defaults to True.
 
     Raises:
         UserError: The soft targets do not belong to the split, or no row has anything to learn from.
     """
     labels = np.asarray(encoded.labels)[rows]
     has_gold = labels >= 0 if task.kind == CLASSIFICATION else np.isfinite(labels)
+    has_gold = has_gold & use_gold
+    teacher_weight = np.ones(len(rows), np.float32)
     if soft_targets is None:
-        rows, labels, has_gold = rows[has_gold], labels[has_gold], has_gold[has_gold]
+        if skipped := np.count_nonzero(~has_gold):
+            _log.info(
+                "%s %s: skipped %d row(s) with neither gold label nor soft target", task.name, encoded.split, skipped
+            )
+        rows, labels, has_gold, teacher_weight = (part[has_gold] for part in (rows, labels, has_gold, teacher_weight))
         teacher_logits = np.zeros((len(rows), task.num_outputs), np.float32)
     else:
         teacher_logits = join_soft_targets(soft_targets, task, encoded, rows)
+        if variance_weighting and task.kind == REGRESSION:
+            teacher_weight = join_variance_weights(soft_targets, encoded, rows)
     if not len(rows):
         raise UserError(
             f"task {task.name}: split {encoded.split} has no row with a gold label, and there are no soft targets"
         )
     gold = np.where(has_gold, labels, 0).astype(np.float32)
-    return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, soft_targets is not None)
+    has_teacher = np.full(len(rows), soft_targets is not None)
+    return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, has_teacher, teacher_weight)
+
+
+def join_task_inputs(parts: Sequence[TaskInputs]) -> TaskInputs:
+    """Returns what a task trains on in several splits as one; the first part is of the training split."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part.encoded) for part in parts)])
+    return TaskInputs(
+        parts[0].task,
+        join_splits([part.encoded for part in parts]),
+        np.concatenate([part.rows + start for part, start in zip(parts, starts)]),
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("gold", "has_gold", "teacher_logits", "has_teacher", "teacher_weight")
+        ),
+    )
 
 
 class TrainingInputs:
@@ -74,12 +114,13 @@ class TrainingInputs:
         tasks: What each task trains on.
         batch_size: Examples in a global batch.
         seed: Seed of the batch plan.
+        sampler: How often each task is trained on; proportional to its size by default.
     """
 
-    def __init__(self, tasks: Sequence[TaskInputs], batch_size: int, seed: int) -> None:
+    def __init__(self, tasks: Sequence[TaskInputs], batch_size: int, seed: int, sampler: Sampler | None = None) -> None:
         self._tasks = list(tasks)
         rows = [TaskRows(inputs.task.name, np.asarray(inputs.encoded.lengths)[inputs.rows]) for inputs in tasks]
-        self.plan = BatchPlan(rows, batch_size, seed)
+        self.plan = BatchPlan(rows, batch_size, seed, sampler)
         self._num_outputs = max(inputs.task.num_outputs for inputs in tasks)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
@@ -87,8 +128,8 @@ class TrainingInputs:
 
         Returns:
             token_ids, segment_ids int32 and padding_mask bool, each [batch, length]; gold float32, has_gold bool,
-            has_teacher bool, example_weight float32, task_index int32, each [batch]; teacher_logits float32
-            [batch, widest task].
+            has_teacher bool, teacher_weight float32, example_weight float32, task_index int32, each [batch];
+            teacher_logits float32 [batch, widest task].
         """
         planned = self.plan.step(step)
         inputs = self._tasks[planned.task_index]
@@ -100,7 +141,8 @@ class TrainingInputs:
             "gold": inputs.gold[planned.rows],
             "has_gold": inputs.has_gold[planned.rows],
             "teacher_logits": teacher_logits,
-            "has_teacher": np.full(size, inputs.has_teacher),
+            "has_teacher": inputs.has_teacher[planned.rows],
+            "teacher_weight": inputs.teacher_weight[planned.rows],
             "example_weight": np.full(size, 1.0 / size, np.float32),
             "task_index": np.full(size, planned.task_index, np.int32),
         }
@@ -122,6 +164,7 @@ class TrainingInputs:
             "has_gold": flags,
             "teacher_logits": tf.TensorSpec([None, self._num_outputs], tf.float32),
             "has_teacher": flags,
+            "teacher_weight": vector,
             "example_weight": vector,
             "task_index": tf.TensorSpec([None], tf.int32),
         }

@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.subset import subset_rows
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
@@ -33,11 +32,12 @@ from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, task_inputs
+from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.schedule import LinearWarmupDecay
 from mtdnn_tf.training.strategies import make_strategy
 from mtdnn_tf.training.trainer import Trainer
+from mtdnn_tf.training.transfer import check_soft_targets, transfer_inputs
 
 METRICS = "metrics/validation.json"
 _IDENTITY = "config.json"
@@ -57,7 +57,7 @@ def _check_identity(folder: Path, identity: dict[str, Any]) -> None:
     path = folder / _IDENTITY
     if not path.exists():
         return
-    before = read_json(path)
+    before = {**TrainingConfig.default_fields(), **read_json(path)}
     differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
     if differing:
         diff = "; ".join(f"{key}: {before.get(key)} before, {identity.get(key)} now" for key in differing)
@@ -72,8 +72,9 @@ def _prepare_inputs(
     inputs = []
     for task in tasks:
         encoded = encode_split(task, TRAIN, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
-        rows = subset_rows(len(encoded), config.max_train_examples)
-        inputs.append(task_inputs(task, encoded, rows, targets.get(task.name)))
+        rows, weighting = config.train_rows(len(encoded)), config.distill_variance_weighting
+        parts = [task_inputs(task, encoded, rows, targets.get(task.name), weighting)]
+        inputs.append(join_task_inputs(parts + transfer_inputs(config, task, tokenizer, targets)))
     return inputs
 
 
@@ -104,6 +105,8 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         pretrained = select_layers(pretrained, config.student_layers)
     check_length(pretrained, config.max_sequence_length)
     targets = find_soft_targets(config.soft_targets, trained_tasks) if config.soft_targets else {}
+    check_soft_targets(config, trained_tasks, targets)
+    config.task_sampler.check_tasks([task.name for task in trained_tasks])
     tokenizer = tokenizer_of(pretrained)
     inputs = _prepare_inputs(config, trained_tasks, tokenizer, targets)
     identity = {
@@ -125,7 +128,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         tf.config.experimental.enable_op_determinism()
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(config.seed)
-    training = TrainingInputs(inputs, config.batch_size, config.seed)
+    training = TrainingInputs(inputs, config.batch_size, config.seed, config.task_sampler)
     total_steps = config.epochs * training.plan.steps_per_epoch
     strategy = make_strategy(config.strategy)
     with strategy.scope():
@@ -141,7 +144,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",
         folder,
         len(inputs),
-        len(targets),
+        len({name.partition("/")[0] for name in targets}),
         sum(len(task.rows) for task in inputs),
         training.plan.steps_per_epoch,
         f"continues at step {step} of {total_steps}" if step else f"{total_steps} steps",

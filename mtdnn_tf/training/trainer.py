@@ -107,6 +107,7 @@ class Trainer(tf.keras.Model):
         logits = self.network.heads[task.name](encoded, training=training)
         gold = gold_loss(task, logits, batch["gold"])
         distilled = distilled_loss(task, logits, batch["teacher_logits"][:, : task.num_outputs], self._distillation)
+        distilled *= batch["teacher_weight"]
         step = self.optimizer.iterations if training else 0
         weight = mixture_weight(
             self._distillation.weight_at(step, self._total_steps), batch["has_gold"], batch["has_teacher"]

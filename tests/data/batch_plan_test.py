@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from mtdnn_tf.data.batch_plan import BatchPlan, PlannedBatch, TaskRows
 from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.sampling import Sampler
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.subset import subset_rows
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -93,6 +95,64 @@ def test_tasks_are_visited_in_proportion_to_their_sizes_throughout_an_epoch():
     for start in range(0, 400, 100):
         visits = sum(batch.task_index == 0 for batch in plan.batches(start, start + 100))
         assert 10 <= visits <= 40  # 25 are expected; five standard deviations are 19.
+
+
+def test_the_proportional_plan_is_what_it_always_was():
+    tasks = [TaskRows("one", np.arange(5, 42) % 17), TaskRows("two", np.arange(400) % 23)]
+    for sampler in (None, Sampler(), Sampler(task_weights=("one:3", "two:3"))):
+        plan, digest = BatchPlan(tasks, 8, seed=3, sampler=sampler), hashlib.sha256()
+        for batch in plan.batches(0, 3 * plan.steps_per_epoch):
+            digest.update(bytes([batch.task_index]) + batch.rows.astype("<i8").tobytes())
+        # Computed before there were other samplers.
+        assert digest.hexdigest() == "2ae35ee84d85f7268972ae45c1c2b200f7a450ce88c189ad1d0c79070688de97"
+
+
+SAMPLERS = [
+    Sampler("uniform"),
+    Sampler("power", 0.5),
+    Sampler("annealed", epochs=4),
+    Sampler(task_weights=("small:30",)),
+]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.name)
+def test_a_sampler_decides_how_often_a_task_is_visited_and_no_row_is_left_out(sampler):
+    tasks = some_tasks()
+    sizes = np.array([5, 320, 5003])
+    plan = BatchPlan(tasks, 32, seed=1, sampler=sampler)
+    steps = plan.steps_per_epoch
+    assert steps == BatchPlan(tasks, 32, seed=1).steps_per_epoch == 168
+    rows_of: dict[int, list[np.ndarray]] = {index: [] for index in range(3)}
+    for epoch in range(4):
+        power = {"uniform": 0.0, "power": 0.5, "annealed": 1 - 0.8 * epoch / 3, "proportional": 1.0}[sampler.name]
+        rates = sizes**power * ([30, 1, 1] if sampler.task_weights else [1, 1, 1])
+        batches = list(plan.batches(epoch * steps, (epoch + 1) * steps))
+        visits = Counter(batch.task_index for batch in batches)
+        assert all(abs(visits[index] - steps * rates[index] / rates.sum()) < 1 for index in range(3))
+        # Visits are spread over the epoch: half of the most visited task's lie in its first half, within 5 deviations.
+        most = visits.most_common(1)[0][0]
+        early = sum(batch.task_index == most for batch in batches[: steps // 2])
+        assert abs(early - visits[most] / 2) < 5 * np.sqrt(visits[most]) / 2
+        for batch in batches:
+            rows_of[batch.task_index].append(batch.rows)
+    for index, task in enumerate(tasks):
+        per_pass = -(-len(task.lengths) // 32)
+        passes = [rows_of[index][start : start + per_pass] for start in range(0, len(rows_of[index]), per_pass)]
+        for rows in passes:
+            seen = np.concatenate(rows)
+            assert len(set(seen)) == len(seen)
+            assert len(rows) < per_pass or len(seen) == len(task.lengths)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda sampler: sampler.name)
+def test_a_sampled_step_is_the_same_whether_walked_to_or_jumped_to(sampler):
+    walked = BatchPlan(some_tasks(), 32, seed=1, sampler=sampler)
+    steps = walked.steps_per_epoch
+    batches = as_lists(list(walked.batches(0, 4 * steps)))
+    for n in (3 * steps + 7, 5, 2 * steps, 4 * steps - 1, 0, steps - 1):
+        assert as_lists([BatchPlan(some_tasks(), 32, seed=1, sampler=sampler).step(n)]) == [batches[n]]
+    other = BatchPlan(some_tasks(), 32, seed=2, sampler=sampler)
+    assert as_lists(list(other.batches(0, steps))) != batches[:steps]
 
 
 def test_padding_ratio_is_that_of_batches_padded_to_their_longest_row():

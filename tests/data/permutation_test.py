@@ -3,7 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from mtdnn_tf.data.permutation import seeded_permutation
+from mtdnn_tf.data.permutation import seeded_permutation, seeded_uniform
 
 ANOTHER_PROCESS = """
 from mtdnn_tf.data.permutation import seeded_permutation
@@ -32,3 +32,10 @@ def test_stays_the_same_in_every_version():
 def test_first_places_are_equally_likely():
     firsts = [int(seeded_permutation(4, "uniform", key)[0]) for key in range(4000)]
     assert all(abs(firsts.count(row) - 1000) < 150 for row in range(4))
+
+
+def test_numbers_are_spread_evenly_and_stay_the_same():
+    numbers = [seeded_uniform("visits", 0, epoch) for epoch in range(4000)]
+    assert all(0.0 <= number < 1.0 for number in numbers)
+    assert all(abs(sum(tenth <= 10 * number < tenth + 1 for number in numbers) - 400) < 100 for tenth in range(10))
+    assert seeded_uniform("visits", 7, 1) == 0.3413972439905897

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.subset import subset_rows
+from mtdnn_tf.data.subset import subset_limit, subset_rows
 from mtdnn_tf.errors import UserError
 
 
@@ -28,3 +28,19 @@ def test_the_seed_chooses_the_part():
 def test_a_limit_below_one_is_refused():
     with pytest.raises(UserError, match=r"1 or more.*0 given"):
         subset_rows(10, 0)
+
+
+def test_fractions_are_rounded_to_rows_and_nest():
+    # SNLI's training set: 0.1 %, 1 %, 10 %.
+    limits = [subset_limit(549_367, None, fraction) for fraction in (1e-9, 0.001, 0.01, 0.1, 1.0)]
+    assert limits == [1, 549, 5_494, 54_937, 549_367]
+    parts = [set(subset_rows(2_000, subset_limit(2_000, None, fraction), seed=7)) for fraction in (0.001, 0.01, 0.1)]
+    assert [len(part) for part in parts] == [2, 20, 200]
+    assert parts[0] < parts[1] < parts[2]
+
+
+def test_of_a_number_and_a_fraction_the_smaller_part_is_taken():
+    assert subset_limit(1_000, None, None) is None
+    assert subset_limit(1_000, 30, None) == 30
+    assert subset_limit(1_000, 30, 0.5) == 30
+    assert subset_limit(1_000, 800, 0.5) == 500

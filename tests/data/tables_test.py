@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtdnn_tf.data.tables import TableRow, read_rows
+from mtdnn_tf.data.tables import TableRow, read_rows, read_table
 from mtdnn_tf.errors import UserError
 
 # What texts really hold: separators of other conventions, control characters, quotes, other scripts.
@@ -154,3 +154,24 @@ def test_unreadable_files_and_unknown_endings_are_refused(tmp_path: Path):
 def test_a_row_may_be_longer_than_csvs_own_limit(tmp_path: Path):
     (row,) = _read(tmp_path / "a.csv", "a\n" + "x" * 1_000_000 + "\n", ["a"])
     assert len(row.cells["a"] or "") == 1_000_000
+
+
+def test_a_table_is_read_with_every_column_it_has(tmp_path):
+    for name, text in (("t.tsv", "b\ta\n1\t2\n3\n"), ("t.csv", 'b,a\n1,"2"\n3\n')):
+        (tmp_path / name).write_text(text)
+        columns, rows = read_table(tmp_path / name)
+        assert columns == ["b", "a"]
+        assert list(rows) == [
+            TableRow(0, 2, {"b": "1", "a": "2"}),
+            TableRow(1, 3, {}, "row has 1 column(s), the file has 2"),
+        ]
+    (tmp_path / "t.jsonl").write_text('{"b": 1, "a": "x"}\n{"c": null}\n{"d": [1]}\n')
+    columns, objects = read_table(tmp_path / "t.jsonl")
+    assert columns is None
+    assert list(objects) == [
+        TableRow(0, 1, {"b": "1", "a": "x"}),
+        TableRow(1, 2, {"c": None}),
+        TableRow(2, 3, {}, "column 'd' takes text or a number, [\"1\"] given"),
+    ]
+    (tmp_path / "empty.tsv").write_text("")
+    assert read_table(tmp_path / "empty.tsv")[0] == []

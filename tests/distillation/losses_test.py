@@ -55,9 +55,14 @@ def test_mixture_weight_of_rows_without_gold_or_teacher():
 
 
 def test_weight_schedules():
-    constant, linear = DistillationOptions(0.3), DistillationOptions(schedule="linear")
+    constant, linear = DistillationOptions(0.3), DistillationOptions(1.0, schedule="linear")
     assert [float(constant.weight_at(step, 11)) for step in (0, 5, 10)] == pytest.approx([0.3, 0.3, 0.3])
-    assert [float(linear.weight_at(step, 11)) for step in (0, 5, 10)] == pytest.approx([1.0, 0.5, 0.0])
+    # Teacher annealing: the gold loss's weight is the share of the training that is done.
+    assert [1 - float(linear.weight_at(step, 11)) for step in range(11)] == pytest.approx(np.arange(11) / 10)
+    half = DistillationOptions(0.5, schedule="linear")
+    assert [float(half.weight_at(step, 5)) for step in range(5)] == pytest.approx([0.5, 0.375, 0.25, 0.125, 0.0])
+    # One step of training is the first; steps after the last are as the last.
+    assert [float(half.weight_at(step, 1)) for step in (0, 1, 9)] == pytest.approx([0.5, 0.0, 0.0])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,13 @@ from scipy.special import softmax
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.distillation.soft_targets import find_soft_targets, join_soft_targets, write_soft_targets
+from mtdnn_tf.distillation.soft_targets import (
+    find_soft_targets,
+    join_soft_targets,
+    join_variance_weights,
+    soft_target_folder,
+    write_soft_targets,
+)
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import select_tasks
 from tests.helpers import VOCABULARY, write_tasks
@@ -26,9 +32,9 @@ def scored(tmp_path):
     return task, encoded, predictions, tmp_path / "soft"
 
 
-def _encode(task, folder):
+def _encode(task, folder, split="train"):
     tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
-    return encode_split(task, "train", DataSource("files", folder / "tasks"), tokenizer, 32, folder / "cache")
+    return encode_split(task, split, DataSource("files", folder / "tasks"), tokenizer, 32, folder / "cache")
 
 
 def test_rows_are_joined_by_id_whatever_their_order(scored, tmp_path):
@@ -96,3 +102,33 @@ def test_a_flipped_bit_is_refused(scored, name):
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"damaged.*run tools\.score again|delete it"):
         find_soft_targets([folder], [task])
+
+
+def test_splits_of_a_task_stand_side_by_side(scored, tmp_path):
+    task, _, predictions, folder = scored
+    test = _encode(task, tmp_path, "test")
+    write_soft_targets(soft_target_folder(folder, task, "test"), task, test, predictions[::-1], TEACHERS)
+    found = find_soft_targets([folder], [task])
+    assert found.keys() == {"entailment", "entailment/test"}
+    rows = np.array([3, 30])
+    joined = join_soft_targets(found["entailment/test"], task, test, rows)
+    np.testing.assert_allclose(np.exp(joined), predictions[::-1][rows], rtol=1e-5)
+    write_soft_targets(tmp_path / "other" / "entailment-test", task, test, predictions, TEACHERS)
+    with pytest.raises(UserError, match="task entailment/test stands in both"):
+        find_soft_targets([folder, tmp_path / "other"], [task])
+
+
+def test_variances_are_kept_and_weigh_the_rows_that_are_asked_for(scored, tmp_path):
+    task, encoded, predictions, folder = scored
+    variances = np.random.default_rng(2).gamma(1.0, 3.0, len(encoded)).astype(np.float32)
+    write_soft_targets(folder / task.name, task, encoded, predictions, 2 * TEACHERS, variances)
+    targets, rows = find_soft_targets([folder], [task])[task.name], np.array([31, 2])
+    np.testing.assert_allclose(
+        join_variance_weights(targets, encoded, rows), 1 / (1 + variances[rows] / variances.mean()), rtol=1e-5
+    )
+    write_soft_targets(folder / task.name, task, encoded, predictions, TEACHERS, variances)
+    with pytest.raises(UserError, match="two or more teachers with their variance, 1 given;"):
+        join_variance_weights(find_soft_targets([folder], [task])[task.name], encoded, rows)
+    write_soft_targets(folder / task.name, task, encoded, predictions, 2 * TEACHERS)
+    with pytest.raises(UserError, match="two or more teachers with their variance, 2 given without;"):
+        join_variance_weights(find_soft_targets([folder], [task])[task.name], encoded, rows)

@@ -20,6 +20,7 @@ BATCH = {
     "gold": tf.constant([1.0]),
     "has_gold": tf.constant([True]),
     "has_teacher": tf.constant([False]),
+    "teacher_weight": tf.constant([1.0]),
     "teacher_logits": tf.zeros((1, 2)),
     "example_weight": tf.constant([1.0]),
     "task_index": tf.constant([0]),

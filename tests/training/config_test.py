@@ -28,7 +28,13 @@ def test_defaults_are_the_papers():
         ({"warmup_ratio": -0.1}, "--warmup_ratio"),
         ({"max_train_examples": 0}, "--max_train_examples"),
         ({"sampler": "proportionl"}, "did you mean 'proportional'"),
+        ({"sampler_power": 0.5}, "--sampler_power goes with --sampler=power"),
+        ({"task_weights": ("rte:-1",)}, "--task_weights"),
+        ({"train_fraction": 0.0}, "--train_fraction takes a number above 0, up to 1, 0.0 given"),
+        ({"train_fraction": 1.5}, "--train_fraction"),
+        ({"subset_seed": -1}, "--subset_seed takes a whole number from 0"),
         ({"evaluation": "always"}, "unknown --evaluation 'always'"),
+        ({"transfer_splits": ("test", "test")}, "--transfer_splits takes different splits beside train, test,test"),
         ({"distill_weight": 2.0}, "--distill_weight takes a number from 0 to 1"),
     ],
 )
@@ -48,3 +54,19 @@ def test_places_may_change_when_a_run_is_continued_and_settings_may_not():
     decisive = TrainingConfig(**PATHS).decisive_fields()
     assert not {"output_dir", "data_dir", "cache_dir", "checkpoint_interval"} & decisive.keys()
     assert {"seed", "epochs", "learning_rate", "dropout", "strategy", "distill_weight", "optimizer"} <= decisive.keys()
+
+
+def test_a_smaller_fraction_is_part_of_a_larger_and_the_subset_has_a_seed_of_its_own():
+    def rows(**fields):
+        return set(TrainingConfig(**PATHS, **fields).train_rows(549_367))
+
+    tenth, hundredth, thousandth = (rows(train_fraction=fraction) for fraction in (0.1, 0.01, 0.001))
+    assert (len(thousandth), len(hundredth), len(tenth)) == (549, 5_494, 54_937)
+    assert thousandth < hundredth < tenth
+    assert rows(max_train_examples=300) < thousandth
+    assert rows(train_fraction=0.001, seed=5) == thousandth
+    assert len(rows(train_fraction=0.001, subset_seed=5) & thousandth) < 20
+
+
+def test_fields_that_an_older_run_had_not_are_their_defaults():
+    assert TrainingConfig.default_fields() == TrainingConfig(**PATHS).decisive_fields()

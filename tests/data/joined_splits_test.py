@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.joined_splits import join_splits
+from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.tasks.registry import select_tasks
+from tests.helpers import VOCABULARY, write_tasks
+
+
+@pytest.mark.parametrize("name", ["mood", "similarity"])
+def test_rows_are_those_of_the_splits(tmp_path, name):
+    task = select_tasks([name], [write_tasks(tmp_path / "tasks")])[0]
+    tokenizer, source = WordPieceTokenizer(VOCABULARY, lowercase=True), DataSource("files", tmp_path)
+    splits = [
+        encode_split(task, split, source, tokenizer, 32, tmp_path / "cache")
+        for split in ("train", "test", "validation")
+    ]
+    assert join_splits(splits[:1]) is splits[0]
+    joined = join_splits(splits)
+    assert len(joined) == 120 == len(set(joined.example_ids))
+    assert joined.example_ids[41] == f"test/{splits[1].example_ids[1]}"
+    for number, split in enumerate(splits):
+        rows = np.array([39, 0, 17])
+        np.testing.assert_array_equal(joined.lengths[40 * number + rows], split.lengths[rows])
+        np.testing.assert_array_equal(joined.labels[40 * number + rows], split.labels[rows])
+        for feature, values in split.batch(rows).items():
+            np.testing.assert_array_equal(joined.batch(40 * number + rows)[feature], values)
+    other = join_splits([splits[0], splits[2], splits[1]])
+    assert len({split.manifest["key"] for split in (joined, other, *splits)}) == 5

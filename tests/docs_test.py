@@ -1,0 +1,57 @@
+"""The examples of docs/ do what docs/ says."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtdnn_tf.distillation.exchange import import_soft_targets
+from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.run import train
+
+EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+
+
+def _config(task_file: Path, folder: Path) -> TrainingConfig:
+    return TrainingConfig(
+        output_dir=folder / "run",
+        data_dir=folder,
+        cache_dir=folder / "cache",
+        task_file=(task_file,),
+        backbone="tiny",
+        max_sequence_length=64,
+        epochs=1,
+        batch_size=8,
+        evaluation="end",
+    )
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_task_file_trains_and_is_judged_by_its_metrics(path, tmp_path):
+    config = _config(path, tmp_path)
+    metrics = train(config)
+    tasks = select_tasks([], [path])
+    assert [task.kind for task in tasks] == [path.stem]
+    assert {name: set(values) for name, values in metrics.items()} == {task.name: set(task.metrics) for task in tasks}
+    assert all(np.isfinite(list(values.values())).all() for values in metrics.values())
+    assert [task.name for task in load_model(config.output_dir).tasks] == [task.name for task in tasks]
+
+
+def test_the_unlabelled_rows_of_an_example_are_learned_from_imported_soft_targets(tmp_path, caplog):
+    caplog.set_level("INFO", logger="absl")
+    config = _config(EXAMPLES / "classification.yaml", tmp_path)
+    (task,) = config.selected_tasks()
+    ids = [line.split("\t")[0] for line in (EXAMPLES / "intent_unlabelled.tsv").read_text().splitlines()[1:]]
+    lines = ["id\tgreet\tbuy\tleave", *(f"{example_id}\t0.2\t0.3\t0.5" for example_id in ids)]
+    (tmp_path / "teacher.tsv").write_text("\n".join(lines) + "\n")
+    import_soft_targets([tmp_path / "teacher.tsv"], task, "unlabelled", config.source, tmp_path / "soft")
+    student = dataclasses.replace(
+        config, soft_targets=(tmp_path / "soft",), transfer_splits=("unlabelled",), evaluation="never"
+    )
+    train(student)
+    assert "24 examples, 3 steps an epoch" in caplog.text
