@@ -17,4 +17,4 @@ fi
 "$bin/ruff" check .
 "$bin/ruff" format --check .
 "$bin/mypy"
-"$bin/python" -m pytest -m "$markers" --durations=15 "$@"
+"$bin/python" -m pytest -m "$markers" --numprocesses auto --maxprocesses 4 --dist loadfile --durations=15 "$@"
