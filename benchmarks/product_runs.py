@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--learning_rate", type=float, default=3e-4)
     parser.add_argument("--optimizer", default="adamax")
+    parser.add_argument("--pair_head", default="linear", choices=["linear", "san"])
     flags = parser.parse_args()
     tasks = tuple(flags.tasks.split(","))
     for seed in map(int, flags.seeds.split(",")):
@@ -40,6 +41,7 @@ def main() -> None:
                 epochs=flags.epochs,
                 learning_rate=flags.learning_rate,
                 optimizer=flags.optimizer,
+                pair_head=flags.pair_head,
                 max_train_examples=flags.rows,
                 seed=seed,
                 evaluation="end",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from absl import flags
 
+from mtdnn_tf.tasks.task import AUTO, HEADS
+
 BACKBONE = flags.DEFINE_string(
     "backbone",
     "bert_base_en_uncased",
@@ -12,6 +14,13 @@ BACKBONE = flags.DEFINE_string(
 )
 INIT_FROM = flags.DEFINE_string("init_from", None, "A run whose encoder is started from, instead of --backbone.")
 DROPOUT = flags.DEFINE_float("dropout", 0.1, "Dropout rate inside the encoder.")
+PAIR_HEAD = flags.DEFINE_enum(
+    "pair_head",
+    AUTO,
+    HEADS,
+    "Head of classifications of pairs whose task declares none; auto is san where several tasks are trained and the "
+    "task has 10,000 examples or more, else linear.",
+)
 STUDENT_LAYERS = flags.DEFINE_list(
     "student_layers",
     None,

@@ -57,6 +57,7 @@ def training_config() -> TrainingConfig:
         optimizer=OPTIMIZER.value,
         warmup_ratio=WARMUP_RATIO.value,
         dropout=model.DROPOUT.value,
+        pair_head=model.PAIR_HEAD.value,
         sampler=SAMPLER.value,
         sampler_power=SAMPLER_POWER.value,
         task_weights=tuple(TASK_WEIGHTS.value),

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.modeling.san_head import SanHead
+from mtdnn_tf.tasks.task import AUTO, LINEAR, SAN, Task
+
+# "SAN works very well if the training dataset is large, e.g. MNLI/QQP, however, it is not stable on the small task"
+# (namisan/mt-dnn issue 54); of GLUE's pairs MNLI, QQP and QNLI are larger, RTE, MRPC and WNLI smaller.
+SAN_EXAMPLES = 10_000
 
 
 @tf.keras.utils.register_keras_serializable("mtdnn_tf")
@@ -46,14 +53,37 @@ class LinearHead(tf.keras.layers.Layer):
         }
 
 
-HEAD_LAYERS: dict[str, type[tf.keras.layers.Layer]] = {"linear": LinearHead}
+HEAD_LAYERS: dict[str, type[tf.keras.layers.Layer]] = {AUTO: LinearHead, LINEAR: LinearHead, SAN: SanHead}
+
+
+def choose_heads(tasks: Sequence[Task], examples: Mapping[str, int], pair_head: str = AUTO) -> list[Task]:
+    """Returns the tasks with the heads that a training gives to those that declare none.
+
+    Args:
+        tasks: The tasks.
+        examples: Number of training examples by name, of each task that is trained.
+        pair_head: Head of classifications of pairs: "linear", "san", or "auto" for MT-DNN's choice, SAN where several
+            tasks are trained and the task has 10,000 examples or more, linear in the fine-tuning of one task.
+    """
+    return [
+        task if task.head != AUTO else dataclasses.replace(task, head=_head_of(task, examples, pair_head))
+        for task in tasks
+    ]
+
+
+def _head_of(task: Task, examples: Mapping[str, int], pair_head: str) -> str:
+    if not task.is_pair_classification:
+        return LINEAR
+    if pair_head != AUTO:
+        return pair_head
+    return SAN if len(examples) > 1 and examples.get(task.head_task, 0) >= SAN_EXAMPLES else LINEAR
 
 
 def build_head(task: Task, seed: int) -> tf.keras.layers.Layer:
     """Builds a task's head; its initial weights depend on the seed and the task's name alone.
 
     Args:
-        task: The task, whose `head`, `num_outputs` and `dropout` it takes.
+        task: The task, whose `head` ("auto" is linear here), `num_outputs` and `dropout` it takes.
         seed: Seed of the run.
     """
     head_seed = (seed * 0x9E3779B1 + zlib.crc32(task.name.encode())) % (1 << 31)

@@ -13,13 +13,14 @@ OLDEST_TF_SERVING = "2.12.1"
 # What both trains make of the encoder, the heads and the tokenizer, and what a SavedModel restores its variables
 # with; tensorflow 2.12.1 has registered all of it.
 _CORE_OPS = """
-AddV2 All ArgMax Assert AssignVariableOp BiasAdd BroadcastTo Cast ConcatV2 Const Cumsum DenseBincount
-DisableCopyOnRead Einsum Equal Erf Erfc ExpandDims Fill GatherV2 Greater GreaterEqual Identity If Less LessEqual
-LogicalAnd MatMul Max Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp Pack PartitionedCall Placeholder Pow Prod
-RaggedGather RaggedTensorToTensor Range ReadVariableOp RealDiv Relu Reshape ResourceGather RestoreV2 Rsqrt SaveV2
-Select SelectV2 Shape ShardedFilename Size Slice Softmax SquaredDifference Squeeze StatefulPartitionedCall
-StaticRegexFullMatch StaticRegexReplace StopGradient StridedSlice StringJoin StringLength StringLower StringSplitV2
-Sub Tanh Tile Transpose UnicodeTranscode VarHandleOp Where
+Abs AddV2 All ArgMax Assert AssignVariableOp BiasAdd BroadcastTo Cast ConcatV2 Const Cumsum DenseBincount
+DisableCopyOnRead Einsum Equal Erf Erfc Exp ExpandDims Fill GatherV2 Greater GreaterEqual Identity If IsFinite Less
+LessEqual Log LogSoftmax LogicalAnd LogicalNot MatMul Max Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp Pack
+PartitionedCall Placeholder Pow Prod RaggedGather RaggedTensorToTensor Range ReadVariableOp RealDiv Relu Reshape
+ResourceGather RestoreV2 Rsqrt SaveV2 Select SelectV2 Shape ShardedFilename Sigmoid Size Slice Softmax Split SplitV
+SquaredDifference Squeeze StatefulPartitionedCall StaticRegexFullMatch StaticRegexReplace StopGradient StridedSlice
+StringJoin StringLength StringLower StringSplitV2 Sub Sum Tanh Tile Transpose UnicodeTranscode Unpack VarHandleOp
+Where ZerosLike
 """
 
 # Of the operations of tensorflow-text, TF Serving 2.12.1 has these; it has not TFText>RoundRobinTrim.

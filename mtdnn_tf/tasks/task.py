@@ -13,7 +13,10 @@ from mtdnn_tf.errors import UserError, unknown_name
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
 KINDS = (CLASSIFICATION, REGRESSION)
-HEADS = ("linear",)
+AUTO = "auto"
+LINEAR = "linear"
+SAN = "san"
+HEADS = (AUTO, LINEAR, SAN)
 METRICS = {
     CLASSIFICATION: ("accuracy", "f1", "f1_macro", "matthews_correlation"),
     REGRESSION: ("pearson", "spearman"),
@@ -77,7 +80,7 @@ class Task:
         text: Column names of the one or two texts.
         labels: Label names in the order of the head's outputs; empty for regression.
         metrics: Names of the task's metrics; the task's score is their mean.
-        head: "linear".
+        head: "linear", "san" for the classification of pairs, or "auto" for what the training chooses.
         dropout: Dropout rate before the head's output layer.
         files: Split name to file, in GLUE's own layout or as the user's task file says.
         tfds: Where the task stands in TensorFlow Datasets, if it does.
@@ -98,7 +101,7 @@ class Task:
     text: tuple[str, ...]
     labels: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
-    head: str = "linear"
+    head: str = AUTO
     dropout: float = 0.1
     files: Mapping[str, SplitFile] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     tfds: TfdsData | None = None
@@ -121,6 +124,8 @@ class Task:
             raise unknown_name(f"head of task {self.name}", str(self.head), HEADS)
         if len(self.text) not in (1, 2):
             raise UserError(f"task {self.name}: text takes one or two columns, {len(self.text)} given")
+        if self.head == SAN and not self.is_pair_classification:
+            raise UserError(f"task {self.name}: head {SAN} takes two texts and labels (pair classification)")
         if not 0.0 <= self.dropout < 1.0:
             raise UserError(f"task {self.name}: dropout takes a number from 0 to below 1, {self.dropout} given")
         if self.kind == CLASSIFICATION and (len(self.labels) < 2 or len(set(self.labels)) < len(self.labels)):
@@ -143,6 +148,11 @@ class Task:
     def is_pair(self) -> bool:
         """Whether an example has two texts."""
         return len(self.text) == 2
+
+    @property
+    def is_pair_classification(self) -> bool:
+        """Whether two texts get one label."""
+        return self.is_pair and self.kind == CLASSIFICATION
 
     @property
     def num_outputs(self) -> int:

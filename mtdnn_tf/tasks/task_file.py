@@ -10,7 +10,6 @@ from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
 
 FILE_ENDINGS = (".csv", ".jsonl", ".tsv")
 _PLANNED_KINDS = ("ranking",)
-_PLANNED_HEADS = ("san",)
 _DEFAULT_METRICS = {CLASSIFICATION: ("accuracy",), REGRESSION: ("pearson", "spearman")}
 _REQUIRED_KEYS = ("kind", "text", "label", "files")
 _OPTIONAL_KEYS = ("labels", "metrics", "head", "dropout", "id", "evaluation_splits")
@@ -53,7 +52,7 @@ def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
         raise UserError(f"{fields['label'].where}: column {label!r} of task {name} is both text and label")
     labels = fields["labels"].texts() if "labels" in fields else ()
     metrics = _metrics(fields["metrics"], name, kind) if "metrics" in fields else _DEFAULT_METRICS[kind]
-    head = _name_of(fields, "head", name, HEADS, _PLANNED_HEADS) if "head" in fields else HEADS[0]
+    head = _name_of(fields, "head", name, HEADS) if "head" in fields else HEADS[0]
     dropout = fields["dropout"].number() if "dropout" in fields else 0.1
     example_id = fields["id"].text() if "id" in fields else "hash"
     splits = fields["files"].fields(naming=f"{{}} file of task {name}")
@@ -81,7 +80,7 @@ def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
 
 
 def _name_of(
-    fields: dict[str, YamlValue], key: str, task: str, accepted: tuple[str, ...], planned: tuple[str, ...]
+    fields: dict[str, YamlValue], key: str, task: str, accepted: tuple[str, ...], planned: tuple[str, ...] = ()
 ) -> str:
     """Returns the name that a key gives, one of those accepted."""
     given = fields[key].text()

@@ -16,7 +16,7 @@ from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.layer_selection import check_choice
 from mtdnn_tf.tasks.registry import select_tasks
-from mtdnn_tf.tasks.task import TRAIN, Task
+from mtdnn_tf.tasks.task import AUTO, HEADS, TRAIN, Task
 
 EVALUATIONS = ("every_epoch", "end", "never")
 # They say where things lie or how often something is written, and may change when a run is continued.
@@ -48,6 +48,7 @@ class TrainingConfig:
         optimizer: Name of the optimizer.
         warmup_ratio: Share of the steps in which the learning rate rises.
         dropout: Dropout rate inside the encoder.
+        pair_head: Head of classifications of pairs that declare none: "auto", "linear" or "san".
         sampler: In what proportion tasks are drawn: "proportional" to their size, "uniform", "power" or "annealed".
         sampler_power: p where tasks are drawn in proportion to size^p; None for 0.75, and for the other samplers.
         task_weights: "task:weight" for each task that is drawn more, or less, than the sampler says.
@@ -86,6 +87,7 @@ class TrainingConfig:
     optimizer: str = "adamax"
     warmup_ratio: float = 0.1
     dropout: float = 0.1
+    pair_head: str = AUTO
     sampler: str = "proportional"
     sampler_power: float | None = None
     task_weights: tuple[str, ...] = ()
@@ -131,6 +133,8 @@ class TrainingConfig:
         for field in ("warmup_ratio", "dropout"):
             if not 0.0 <= getattr(self, field) < 1.0:
                 raise UserError(f"--{field} takes a number from 0 to below 1, {getattr(self, field)} given")
+        if self.pair_head not in HEADS:
+            raise unknown_name("--pair_head", self.pair_head, HEADS)
         if self.evaluation not in EVALUATIONS:
             raise unknown_name("--evaluation", self.evaluation, EVALUATIONS)
         if self.student_layers is not None:

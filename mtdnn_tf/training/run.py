@@ -20,6 +20,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.development import development_metrics
 from mtdnn_tf.files import read_json, write_json, write_text
 from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.layer_selection import select_layers
 from mtdnn_tf.modeling.model_folder import MODEL_FOLDER, save_model
 from mtdnn_tf.modeling.multi_task_model import (
@@ -109,6 +110,8 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     config.task_sampler.check_tasks([task.name for task in trained_tasks])
     tokenizer = tokenizer_of(pretrained)
     inputs = _prepare_inputs(config, trained_tasks, tokenizer, targets)
+    tasks = choose_heads(tasks, {task.task.name: len(task.rows) for task in inputs}, config.pair_head)
+    trained_tasks = [task for task in tasks if task.head_of is None]
     identity = {
         **config.decisive_fields(),
         "tasks": [task.name for task in trained_tasks],

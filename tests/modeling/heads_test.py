@@ -1,7 +1,11 @@
+import dataclasses
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from mtdnn_tf.modeling.heads import LinearHead, build_head
+from mtdnn_tf.modeling.heads import LinearHead, build_head, choose_heads
+from mtdnn_tf.modeling.san_head import SanHead
 from mtdnn_tf.tasks.task import Task
 
 TASK = Task("mood", "classification", ("text",), ("bad", "so", "good"), ("accuracy",), dropout=0.5)
@@ -48,3 +52,31 @@ def test_is_rebuilt_from_its_config():
     head = LinearHead(3, dropout=0.25, seed=4)
     again = LinearHead.from_config(head.get_config())
     assert (again.num_outputs, again.dropout.rate, again.seed) == (3, 0.25, 4)
+
+
+@pytest.mark.parametrize(
+    ("pair_head", "examples", "heads"),
+    [
+        ("auto", {"large": 10_000, "small": 9_999}, "san linear linear san linear"),
+        ("auto", {"large": 400_000}, "linear linear linear linear linear"),
+        ("linear", {"large": 400_000, "small": 10}, "linear linear linear linear linear"),
+        ("san", {"small": 10}, "san san linear san linear"),
+    ],
+)
+def test_san_is_chosen_for_large_pair_classification_trained_with_others(pair_head, examples, heads):
+    large = Task("large", "classification", ("a", "b"), ("x", "y"), ("accuracy",))
+    tasks = [
+        large,
+        dataclasses.replace(large, name="small"),
+        dataclasses.replace(large, name="single", text=("a",)),
+        dataclasses.replace(large, name="diagnostic", head_of="large"),
+        Task("score", "regression", ("a", "b"), metrics=("pearson",)),
+    ]
+    assert [task.head for task in choose_heads(tasks, examples, pair_head)] == heads.split()
+
+
+def test_a_declared_head_stays():
+    task = Task("nli", "classification", ("a", "b"), ("x", "y"), ("accuracy",), head="linear")
+    assert choose_heads([task], {"nli": 10}, "san") == [task]
+    assert isinstance(build_head(dataclasses.replace(task, head="san"), 0), SanHead)
+    assert isinstance(build_head(dataclasses.replace(task, head="auto"), 0), LinearHead)

@@ -46,6 +46,7 @@ def test_tasks_are_read(tmp_path: Path):
         text=("utterance",),
         labels=("yes", "no", "3"),
         metrics=("accuracy", "f1_macro"),
+        head="linear",
         dropout=0.2,
         files={
             "train": SplitFile(f"{folder}/data/train.tsv", label="intent"),
@@ -86,7 +87,7 @@ def test_tasks_are_read(tmp_path: Path):
         ("[yes, no, 3]", "{yes: no}", 6, "takes a list"),
         ("f1_macro", "f1_makro", 7, "metric of classification task intent 'f1_makro'; did you mean 'f1_m"),
         ("f1_macro", "f1", 2, "metric f1 takes two labels, 3 given"),
-        ("head: linear", "head: san", 8, "head 'san' of task intent is not supported yet. Accepted: linear"),
+        ("head: linear", "head: san", 2, "head san takes two texts and labels"),
         ("head: linear", "head: liner", 8, "did you mean 'linear'?"),
         ("dropout: 0.2", "dropout: 1.5", 2, "dropout takes a number from 0 to below 1, 1.5 given"),
         ("dropout: 0.2", "dropout: nan", 2, "dropout takes a number from 0 to below 1"),

@@ -1,0 +1,143 @@
+"""The stochastic answer network: a head that reads a pair in several steps (1901.11504 eq. 3 and 4)."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import tensorflow as tf
+
+_MASKED = -1e9
+
+
+@tf.keras.utils.register_keras_serializable("mtdnn_tf")
+class KeptSteps(tf.keras.__internal__.layers.BaseRandomLayer):
+    """Draws which steps' predictions an example keeps: each with 1 - rate, and one, chosen evenly, in any case.
+
+    Args:
+        rate: Rate at which the other steps are dropped.
+    """
+
+    def __init__(self, rate: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rate = rate
+
+    def call(self, steps: tf.Tensor) -> tf.Tensor:
+        """Returns bool [batch, steps] for a tensor of that shape."""
+        shape = tf.shape(steps)
+        # The first column chooses the step that is kept in any case, the others are the steps' own draws.
+        draws = self._random_generator.random_uniform([shape[0], shape[1] + 1])
+        chosen = tf.cast(draws[:, :1] * tf.cast(shape[1], tf.float32), tf.int32)
+        return (draws[:, 1:] >= self.rate) | (tf.range(shape[1])[None, :] == chosen)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what rebuilds the layer."""
+        return {**super().get_config(), "rate": self.rate}
+
+
+@tf.keras.utils.register_keras_serializable("mtdnn_tf")
+class SanHead(tf.keras.layers.Layer):
+    """Classifies a pair by reading the premise again and again, from the hypothesis on.
+
+    The memories of premise and hypothesis are the encoder's outputs at their word pieces: segment 0 with [CLS] and its
+    [SEP], segment 1 with its [SEP]. The state s starts as a weighted sum of the hypothesis; in each step an attention
+    from the state to the premise gives x, [s; x; |s - x|; s * x] gives the step's prediction, and a GRU the next state.
+    The answer is the mean of the steps' probabilities. In training, steps are dropped from the mean at random, and what
+    is left is divided by the rate of keeping.
+
+    Args:
+        num_outputs: Number of labels.
+        dropout: Dropout rate of memories, of states and of what is classified. Defaults to 0.1.
+        seed: Seed of the initial weights. Defaults to 0.
+        steps: Number of predictions, K. Defaults to 5.
+        prediction_dropout: Rate at which predictions are dropped. Defaults to 0.1.
+    """
+
+    def __init__(
+        self,
+        num_outputs: int,
+        dropout: float = 0.1,
+        seed: int = 0,
+        steps: int = 5,
+        prediction_dropout: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        # All of the head stays in float32 under mixed precision: it averages probabilities.
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        self.num_outputs = num_outputs
+        self.seed = seed
+        self.steps = steps
+        self.dropout = tf.keras.layers.Dropout(dropout, dtype="float32")
+        self.kept_steps = KeptSteps(prediction_dropout, dtype="float32")
+
+    def build(self, input_shape: Any) -> None:
+        """Makes the layers, as wide as the encoder's outputs."""
+        width = input_shape["sequence_output"][-1]
+
+        def small_normal(offset: int) -> tf.keras.initializers.Initializer:
+            # Keras initializers of one seed repeat each other's numbers.
+            return tf.keras.initializers.TruncatedNormal(stddev=0.02, seed=self.seed + offset)
+
+        dense = functools.partial(tf.keras.layers.Dense, dtype="float32")
+        self.hypothesis_attention = dense(1, use_bias=False, kernel_initializer=small_normal(0))
+        self.premise_attention = dense(width, use_bias=False, kernel_initializer=small_normal(1))
+        self.gru = tf.keras.layers.GRUCell(
+            width,
+            kernel_initializer=tf.keras.initializers.GlorotUniform(self.seed + 2),
+            recurrent_initializer=tf.keras.initializers.Orthogonal(seed=self.seed + 3),
+            dtype="float32",
+        )
+        self.logits = dense(self.num_outputs, kernel_initializer=small_normal(4))
+        # Used in training alone, when it is too late to make the variables of a generator that checkpoints hold.
+        self.kept_steps.build([None, self.steps])
+        super().build(input_shape)
+
+    def call(self, encoded: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
+        """Returns the log of the averaged probabilities, [batch, num_outputs].
+
+        Args:
+            encoded: The encoder's `sequence_output` [batch, length, width], `segment_ids` and `padding_mask` [batch,
+                length].
+            training: Whether dropout is on.
+        """
+        log_probabilities = tf.stack(self.step_log_probabilities(encoded, training), axis=1)
+        if training:
+            kept = self.kept_steps(log_probabilities[:, :, 0])
+            log_probabilities = tf.where(kept[:, :, None], log_probabilities, _MASKED)
+            divisor = self.steps * (1.0 - self.kept_steps.rate)
+        else:
+            divisor = float(self.steps)
+        return tf.reduce_logsumexp(log_probabilities, axis=1) - math.log(divisor)
+
+    def step_log_probabilities(self, encoded: dict[str, tf.Tensor], training: bool | None = None) -> list[tf.Tensor]:
+        """Returns each step's log-probabilities [batch, num_outputs], for the arguments of `call`."""
+        memory = self.dropout(encoded["sequence_output"], training=training)
+        real, second = (tf.cast(encoded[name], tf.bool) for name in ("padding_mask", "segment_ids"))
+        premise, hypothesis = real & ~second, real & second
+        state = _weighted_sum(self.hypothesis_attention(memory)[:, :, 0], hypothesis, memory)
+        predictions = []
+        for step in range(self.steps):
+            scores = tf.einsum("bd,bld->bl", self.premise_attention(state), memory)
+            read = _weighted_sum(scores, premise, memory)
+            joint = tf.concat([state, read, tf.abs(state - read), state * read], axis=-1)
+            predictions.append(tf.nn.log_softmax(self.logits(self.dropout(joint, training=training))))
+            if step + 1 < self.steps:
+                state, _ = self.gru(read, [self.dropout(state, training=training)])
+        return predictions
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what rebuilds the layer."""
+        return {
+            **super().get_config(),
+            "num_outputs": self.num_outputs,
+            "dropout": self.dropout.rate,
+            "seed": self.seed,
+            "steps": self.steps,
+            "prediction_dropout": self.kept_steps.rate,
+        }
+
+
+def _weighted_sum(scores: tf.Tensor, mask: tf.Tensor, memory: tf.Tensor) -> tf.Tensor:
+    """Returns the sum of the memory's places, weighted by the softmax of their scores: [batch, width]."""
+    return tf.einsum("bl,bld->bd", tf.nn.softmax(tf.where(mask, scores, _MASKED)), memory)
