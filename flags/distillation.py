@@ -21,7 +21,7 @@ DISTILL_WEIGHT = flags.DEFINE_float(
 )
 TEMPERATURE = flags.DEFINE_float("temperature", 1.0, "Temperature of the soft targets.")
 DISTILL_LOSS = flags.DEFINE_enum(
-    "distill_loss", "cross_entropy", sorted(DISTILL_LOSSES), "Distilled loss of classification."
+    "distill_loss", "cross_entropy", sorted(DISTILL_LOSSES), "Distilled loss of classification and ranking."
 )
 DISTILL_SCHEDULE = flags.DEFINE_enum(
     "distill_schedule",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,23 @@ def write_tasks(folder: Path, rows: int = 40) -> Path:
     path = folder / "tasks.yaml"
     path.write_text(TASKS, encoding="utf-8")
     return path
+
+
+def write_answers(path: Path, candidates: Sequence[int], seed: int) -> None:
+    """Writes questions with so many candidates each, in shuffled rows, as question, answer, relevant.
+
+    The first candidate of a question is relevant, and holds all of its words.
+    """
+    texts = random_texts(len(candidates) + sum(candidates), seed)
+    questions, answers = texts[: len(candidates)], iter(texts[len(candidates) :])
+    rows = []
+    for question, count in zip(questions, candidates):
+        rows += [
+            (question, f"{next(answers)} {question}" if not n else next(answers), str(int(not n))) for n in range(count)
+        ]
+    random.Random(seed).shuffle(rows)
+    lines = ["\t".join(row) + "\n" for row in [("question", "answer", "relevant"), *rows]]
+    path.write_text("".join(lines), encoding="utf-8")
 
 
 def write_huggingface_folder(

@@ -21,7 +21,7 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft target
 _EXPORT_TO = flags.DEFINE_string("export_to", None, "A .tsv or .jsonl file to export to.")
 _SOFT_TARGETS = flags.DEFINE_string("soft_targets", None, "Folder of the soft targets that are exported.")
 _SPLIT = flags.DEFINE_string("split", "train", "The split whose examples they are of.")
-_VALUES = flags.DEFINE_enum("values", PROBABILITIES, VALUES, "What a file of classification holds.")
+_VALUES = flags.DEFINE_enum("values", PROBABILITIES, VALUES, "What a file of classification or ranking holds.")
 _GOES_WITH = {
     "import_from": (_OUTPUT_DIR, _TEACHER_NAMES, _WEIGHTS),
     "export_to": (_SOFT_TARGETS,),

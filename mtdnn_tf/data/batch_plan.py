@@ -3,7 +3,8 @@
 An epoch is the paper's (Algorithm 1): every task's rows are cut into batches of that task alone, and the
 union of all tasks' batches is shuffled, so that tasks are visited in proportion to their sizes. With another
 sampler an epoch has as many steps, of which each task gets its drawn share; a task's batches are then cut from
-one pass over its rows after another, and its next epoch goes on where the last one stopped.
+one pass over its rows after another, and its next epoch goes on where the last one stopped. A ranking's batches hold
+whole queries (`query_batches`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.permutation import seeded_permutation
+from mtdnn_tf.data.query_batches import QueryBatches
 from mtdnn_tf.data.sampling import Sampler, draw_visits
 from mtdnn_tf.errors import UserError
 
@@ -30,10 +32,12 @@ class TaskRows(NamedTuple):
     Attributes:
         name: The task's name; its shuffles depend on it, not on its place among the tasks.
         lengths: Tokens of each row, int [rows].
+        queries: Of a ranking, whose query each row belongs to, int [rows]; None for other kinds.
     """
 
     name: str
     lengths: np.ndarray
+    queries: np.ndarray | None = None
 
 
 class PlannedBatch(NamedTuple):
@@ -41,7 +45,7 @@ class PlannedBatch(NamedTuple):
 
     Attributes:
         task_index: Place of the batch's task among the plan's tasks.
-        rows: Places of the rows in the task's `lengths`, int64 [batch size, or fewer].
+        rows: Places of the rows in the task's `lengths`, int64 [batch size, or fewer]; more for a query that has more.
     """
 
     task_index: int
@@ -88,7 +92,17 @@ class BatchPlan:
         self._tasks = tuple(task_rows)
         self._batch_size = batch_size
         self._seed = seed
-        self._batch_counts = [-(-len(task.lengths) // batch_size) for task in task_rows]
+        self._query_batches = {
+            task.name: QueryBatches(task.queries, task.lengths, batch_size, BATCHES_PER_CHUNK)
+            for task in task_rows
+            if task.queries is not None
+        }
+        self._batch_counts = [
+            self._query_batches[task.name].count
+            if task.name in self._query_batches
+            else -(-len(task.lengths) // batch_size)
+            for task in task_rows
+        ]
         self.steps_per_epoch = sum(self._batch_counts)
         self._sampler = sampler or Sampler()
         self._is_plain = self._sampler.is_plain(names)
@@ -151,6 +165,8 @@ class BatchPlan:
     def _cut_batches(self, task: TaskRows, epoch: int) -> list[np.ndarray]:
         """Returns the batches of a task in an epoch, or a pass over its rows, in the order they are trained on."""
         key = (task.name, self._seed, epoch)
+        if task.name in self._query_batches:
+            return self._query_batches[task.name].cut(*key)
         shuffled = seeded_permutation(len(task.lengths), "rows", *key)
         starts = np.arange(0, len(shuffled), self._batch_size)
         # Chunks of nearly equal size: a short last one would be badly padded.

@@ -11,7 +11,7 @@ import numpy as np
 
 from mtdnn_tf import files
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import RANKING, REGRESSION, Task
 
 # Changes whenever the files of an encoded split, or the code that fills them, change their meaning.
 SCHEMA_VERSION = 1
@@ -23,6 +23,7 @@ _ARRAYS = {
     "offsets": np.dtype(np.int64),
     "first_segment_lengths": np.dtype(np.int32),
 }
+_QUERIES = "queries"
 _EXAMPLE_IDS = "example_ids.txt"
 
 
@@ -37,11 +38,12 @@ class EncodedSplit:
         token_ids: Token ids of all rows, one after the other, int32 [tokens].
         offsets: Where each row begins in `token_ids`, and where the last one ends, int64 [rows + 1].
         first_segment_lengths: Length of "[CLS] a [SEP]" of each row, int32 [rows].
-        labels: Gold labels, [rows]: int32, -1 for none, of a classification; float32, nan for none, of a
+        labels: Gold labels, [rows]: int32, -1 for none, of a classification or ranking; float32, nan for none, of a
             regression.
         data_fingerprint: SHA-256 over ids and texts of the rows; their order, vocabulary and labels do not
             change it.
         manifest: What the files were made from, as a person may read it in manifest.json.
+        queries: Of a ranking, the number of each row's query, from 0, int32 [rows]; None for other kinds.
     """
 
     task: Task
@@ -53,6 +55,7 @@ class EncodedSplit:
     labels: np.ndarray
     data_fingerprint: str
     manifest: dict[str, Any]
+    queries: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.example_ids)
@@ -87,8 +90,8 @@ class EncodedSplit:
 
 
 def label_dtype(task: Task) -> type[np.generic]:
-    """Returns the type of a task's gold labels: int32 for classification, float32 for scores."""
-    return np.int32 if task.kind == CLASSIFICATION else np.float32
+    """Returns the type of a task's gold labels: int32 for labels, float32 for scores."""
+    return np.float32 if task.kind == REGRESSION else np.int32
 
 
 def write_encoded_split(
@@ -100,6 +103,7 @@ def write_encoded_split(
     first_segment_lengths: np.ndarray,
     labels: np.ndarray,
     manifest: dict[str, Any],
+    queries: np.ndarray | None = None,
 ) -> None:
     """Writes the folder of an encoded split; it appears when complete.
 
@@ -112,6 +116,7 @@ def write_encoded_split(
         labels: int32 or float32 [rows].
         manifest: What the split was made from: JSON values, with `task`, `split`, `kind`, `labels`, `tokens`
             and `data_fingerprint`.
+        queries: int32 [rows], of a ranking alone.
 
     Raises:
         UserError: An id has a line break, or a character that UTF-8 cannot hold.
@@ -119,6 +124,8 @@ def write_encoded_split(
     _check_example_ids(example_ids, f"task {manifest['task']}, split {manifest['split']}")
     arrays = {"token_ids": token_ids, "offsets": offsets, "first_segment_lengths": first_segment_lengths}
     with files.new_folder(folder) as temporary:
+        if queries is not None:
+            arrays[_QUERIES] = queries
         for name, array in {**arrays, "labels": labels}.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
         files.write_text(temporary / _EXAMPLE_IDS, "".join(f"{example_id}\n" for example_id in example_ids))
@@ -148,15 +155,18 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     for field, value in expected.items():
         if manifest.get(field) != value:
             raise UserError(f"{folder}: {field} is {manifest.get(field)!r}, {value!r} is expected; {REMEDY}")
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in (*_ARRAYS, "labels")}
+    dtypes = {**_ARRAYS, "labels": np.dtype(label_dtype(task))}
+    if task.kind == RANKING:
+        dtypes[_QUERIES] = np.dtype(np.int32)
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in dtypes}
     ids = (folder / _EXAMPLE_IDS).read_bytes().decode().split("\n")[:-1]
     rows = manifest["rows"]
-    dtypes = {**_ARRAYS, "labels": np.dtype(label_dtype(task))}
     sizes = {
         "token_ids": manifest["tokens"],
         "offsets": rows + 1,
         "first_segment_lengths": rows,
         "labels": rows,
+        _QUERIES: rows,
     }
     for name, array in arrays.items():
         if array.dtype != dtypes[name] or array.shape != (sizes[name],):

@@ -26,12 +26,12 @@ from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length, pack
 from mtdnn_tf.data.sources import DataSource, read_examples, source_fingerprint
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.files import fingerprint
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import RANKING, REGRESSION, Task
 
 _ROWS_PER_CALL = 1024
 
 # What of a task decides its encoded rows, whatever source they come from.
-_DECLARATION = ("kind", "text", "labels", "file_labels", "id")
+_DECLARATION = ("kind", "text", "labels", "file_labels", "id", "group")
 
 
 def encode_split(
@@ -95,6 +95,7 @@ def encode_split(
             first_segment_lengths=first_segment_lengths,
             labels=_gold_labels(examples, task),
             manifest=manifest,
+            queries=query_numbers(examples) if task.kind == RANKING else None,
         )
         logging.info(
             "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
@@ -110,14 +111,15 @@ def encode_split(
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:
-    """Returns the hexadecimal SHA-256 over the ids and texts of the examples, whatever their order.
+    """Returns the hexadecimal SHA-256 over the ids, texts and queries of the examples, whatever their order.
 
     The same data may be read in another order: TensorFlow Datasets shuffles what it writes.
     """
     digest = hashlib.sha256()
     for example in sorted(examples, key=lambda example: example.example_id):
         # JSON keeps the borders between the texts.
-        digest.update(json.dumps([example.example_id, example.text_a, example.text_b]).encode())
+        parts = [example.example_id, example.text_a, example.text_b]
+        digest.update(json.dumps(parts if example.group is None else [*parts, example.group]).encode())
     return digest.hexdigest()
 
 
@@ -164,8 +166,14 @@ def _encoder(
 
 def _gold_labels(examples: Sequence[Example], task: Task) -> np.ndarray:
     """Returns the gold labels, or scores, of the examples; -1, or nan, where there is none."""
-    if task.kind == CLASSIFICATION:
+    if task.kind != REGRESSION:
         labels = [-1 if example.label is None else example.label for example in examples]
         return np.array(labels, label_dtype(task))
     scores = [math.nan if example.score is None else example.score for example in examples]
     return np.array(scores, label_dtype(task))
+
+
+def query_numbers(examples: Sequence[Example]) -> np.ndarray:
+    """Returns the number of each candidate's query, in the order in which the queries first come."""
+    numbers: dict[str | None, int] = {}
+    return np.array([numbers.setdefault(example.group, len(numbers)) for example in examples], np.int32)

@@ -16,7 +16,7 @@ from mtdnn_tf.data.tables import TableRow, read_rows
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.tasks.serialization import task_to_json
-from mtdnn_tf.tasks.task import REGRESSION, SplitFile, Task
+from mtdnn_tf.tasks.task import RANKING, REGRESSION, SplitFile, Task
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST_FLOAT32 = 3.4e38
@@ -42,7 +42,7 @@ def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
     """Returns what a split's examples are made from: the file's checksum, and how it is read."""
     path = _existing_path(task, split, data_dir)
     fields = task_to_json(task)
-    how = {name: fields[name] for name in ("kind", "text", "labels", "file_labels", "skip_labels", "id")}
+    how = {name: fields[name] for name in ("kind", "text", "labels", "file_labels", "skip_labels", "id", "group")}
     file = {name: value for name, value in fields["files"][split].items() if name != "path"}
     return {"kind": "files", "format": path.suffix, "sha256": sha256_of_file(path), "file": file, "task": how}
 
@@ -105,8 +105,7 @@ class _SplitReader:
         """Yields the rows of the file with the columns that the task needs."""
         required = [*self._text_columns]
         optional: list[str] = []
-        if self._id_column:
-            required.append(self._id_column)
+        required += [column for column in (self._id_column, self._task.group) if column and column not in required]
         if self._file.label:
             (required if self._file.label_required else optional).append(self._file.label)
         return read_rows(self._path, required, optional, self._file.columns)
@@ -136,7 +135,19 @@ class _SplitReader:
             if cell not in self._label_indices:
                 raise unknown_name(f"label of task {self._task.name}", cell, self._label_indices, where)
             label = self._label_indices[cell]
-        return Example(self._example_id(row, text_a, text_b), text_a, text_b, label, score)
+        return Example(
+            self._example_id(row, text_a, text_b), text_a, text_b, label, score, self._group(row, text_a, where)
+        )
+
+    def _group(self, row: TableRow, text_a: str, where: str) -> str | None:
+        """Returns what tells the query of a ranking's candidate."""
+        if self._task.kind != RANKING:
+            return None
+        group = row.cells[self._task.group] if self._task.group else text_a
+        if not group:
+            column = self._task.group or self._text_columns[0]
+            raise UserError(f"{where}: column {column!r} is empty; it tells the query of a candidate")
+        return group
 
     def _score(self, cell: str, where: str) -> float:
         """Returns the score that a cell spells."""

@@ -34,5 +34,16 @@ def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:
         first_segment_lengths=np.concatenate([split.first_segment_lengths for split in splits]),
         labels=np.concatenate([split.labels for split in splits]),
         data_fingerprint=fingerprint([split.data_fingerprint for split in splits]),
+        queries=_joined_queries(splits),
         manifest={"key": fingerprint([split.manifest["key"] for split in splits])},
     )
+
+
+def _joined_queries(splits: Sequence[EncodedSplit]) -> np.ndarray | None:
+    """Returns the rows' queries, none of which stands in two splits."""
+    joined: list[np.ndarray] = []
+    for split in splits:
+        if split.queries is None:
+            return None
+        joined.append(np.asarray(split.queries) + (joined[-1].max() + 1 if joined else 0))
+    return np.concatenate(joined).astype(np.int32)

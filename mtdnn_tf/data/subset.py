@@ -31,6 +31,27 @@ def subset_rows(num_rows: int, limit: int | None, seed: int = 0) -> np.ndarray:
     return np.sort(seeded_permutation(num_rows, "subset", seed)[:limit])
 
 
+def subset_queries(queries: np.ndarray, limit: int | None, seed: int = 0) -> np.ndarray:
+    """Returns the rows of whole queries, chosen at random by the seed, that together are a part of a split.
+
+    A smaller part is contained in every larger one of the same seed.
+
+    Args:
+        queries: Number of each row's query, from 0, int [rows].
+        limit: Most rows of the part, 1 or more; one query is taken even if it has more. None for all rows.
+        seed: Chooses the part.
+
+    Returns:
+        Sorted row numbers, int64.
+    """
+    if limit is None or limit >= len(queries):
+        return np.arange(len(queries))
+    sizes = np.bincount(queries)
+    order = seeded_permutation(len(sizes), "subset", seed)
+    taken = max(1, int(np.searchsorted(np.cumsum(sizes[order]), limit, side="right")))
+    return np.flatnonzero(np.isin(queries, order[:taken]))
+
+
 def subset_limit(num_rows: int, max_examples: int | None, fraction: float | None) -> int | None:
     """Returns how many rows a part of a split has.
 

@@ -18,7 +18,7 @@ from mtdnn_tf.data.example import Example
 from mtdnn_tf.data.example_ids import HashedIds
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.tasks.serialization import task_to_json
-from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task, TfdsData
+from mtdnn_tf.tasks.task import RANKING, REGRESSION, TRAIN, Task, TfdsData
 
 # How TensorFlow Datasets spells that a row has no gold label or score.
 _NO_GOLD = -1
@@ -88,7 +88,8 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
             score = _score(task, split, row.gold, f"{data_dir}: {data.name}, split {split!r}, row {example_id}")
             examples.append(Example(example_id, text_a, text_b, score=score))
         else:
-            examples.append(Example(example_id, text_a, text_b, label=label_indices[int(row.gold)]))
+            group = text_a if task.kind == RANKING else None
+            examples.append(Example(example_id, text_a, text_b, label=label_indices[int(row.gold)], group=group))
     if len(examples) < len(rows):
         skipped = len(rows) - len(examples)
         logging.info("%s, split %s: skipped %d row(s) without an agreed label", data.name, split, skipped)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mtdnn_tf.data.encoding import data_fingerprint
+from mtdnn_tf.data.encoding import data_fingerprint, query_numbers
 from mtdnn_tf.data.sources import DataSource, read_examples
 from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
 from mtdnn_tf.distillation.exchange_files import PROBABILITIES, check_values, read_exchange_file, write_exchange_file
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import sha256_of_file
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.tasks.task import RANKING, Task
 
 
 class _Split(NamedTuple):
@@ -59,7 +59,8 @@ def import_soft_targets(
     check_weights(weights, len(files))
     examples = read_examples(task, split, source)
     example_ids = [example.example_id for example in examples]
-    predictions = [read_exchange_file(path, task, split, example_ids, values) for path in files]
+    queries = query_numbers(examples) if task.kind == RANKING else None
+    predictions = [read_exchange_file(path, task, split, example_ids, values, queries) for path in files]
     teachers = [
         {
             "run": name,

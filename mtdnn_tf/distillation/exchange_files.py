@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy.special import softmax
 
 from mtdnn_tf.data.tables import TableRow, read_table
+from mtdnn_tf.distillation.candidate_lists import list_probabilities, list_sums
 from mtdnn_tf.distillation.ensemble import to_logits
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import write_text
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
 
 PROBABILITIES = "probabilities"
 LOGITS = "logits"
@@ -23,23 +24,32 @@ SUM_TOLERANCE = 1e-3
 _FORMATS = (".tsv", ".jsonl")
 _ID = "id"
 _SCORE = "score"
+_PROBABILITY = "probability"
+_ROUNDING = 1e-6
 _LARGEST_FLOAT32 = 3.4e38
 
 
 def read_exchange_file(
-    path: Path, task: Task, split: str, example_ids: Sequence[str], values: str = PROBABILITIES
+    path: Path,
+    task: Task,
+    split: str,
+    example_ids: Sequence[str],
+    values: str = PROBABILITIES,
+    queries: np.ndarray | None = None,
 ) -> np.ndarray:
     """Reads one teacher's predictions.
 
-    The file has a column `id` and one for each label name, or `score` for a regression, and no other; its rows are in
-    any order, one for each example of the split.
+    The file has a column `id` and one for each label name, or `score` for a regression and for logits of a ranking, or
+    `probability` for those of a ranking, and no other; its rows are in any order, one for each example of the split.
 
     Args:
         path: The file; .tsv or .csv with a header row, or .jsonl.
         task: The task.
         split: Name of the split, for messages.
         example_ids: Ids of the split's examples.
-        values: What the file holds of a classification: "probabilities", which sum to 1 within 0.001, or "logits".
+        values: What the file holds of a classification or ranking: "probabilities", which sum to 1 within 0.001, or
+            "logits".
+        queries: Of a ranking, the number of each example's query, from 0, int [examples].
 
     Returns:
         Float64 [examples, num_outputs], in the order of `example_ids`: probabilities or scores.
@@ -48,10 +58,10 @@ def read_exchange_file(
         UserError: A column, id or number of the file is not accepted, or an example is missing; with the line.
     """
     check_values(task, values)
-    names = _names(task)
+    names = _names(task, values)
     header, rows = read_table(path)
     if header is not None:
-        _check_columns(header, task, f"{path}:1")
+        _check_columns(header, task, names, f"{path}:1")
     position = {example_id: index for index, example_id in enumerate(example_ids)}
     line_of_id: dict[str, int] = {}
     read = np.zeros((len(example_ids), len(names)))
@@ -60,7 +70,7 @@ def read_exchange_file(
         if row.problem:
             raise UserError(f"{where}: {row.problem}")
         if header is None:
-            _check_columns(list(row.cells), task, where)
+            _check_columns(list(row.cells), task, names, where)
         example_id = row.cells[_ID] or ""
         if example_id not in position:
             raise UserError(f"{where}: id {example_id!r} is no example of task {task.name}, split {split}")
@@ -77,13 +87,41 @@ def read_exchange_file(
             f"{path}: no row for {len(missing)} of {len(example_ids)} examples of task {task.name}, split {split}, "
             f"the first: {', '.join(missing[:5])}"
         )
-    if task.kind != CLASSIFICATION:
+    if task.kind == REGRESSION:
         return read
+    if queries is not None:
+        return _list_distributions(path, read, queries, values, line_of_id, example_ids)
     if values == LOGITS:
         return np.asarray(softmax(read, axis=-1))
-    sums = read.sum(axis=-1, keepdims=True)
+    return _divided(read, read.sum(axis=-1, keepdims=True))
+
+
+def _divided(read: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Returns probabilities that sum to 1 where they did not quite."""
     # Within float32's own rounding they stay as they are: what was written is read back bit by bit.
-    return np.where(np.abs(sums - 1.0) > 1e-6, read / sums, read)
+    return np.where(np.abs(sums - 1.0) > _ROUNDING, read / sums, read)
+
+
+def _list_distributions(
+    path: Path,
+    read: np.ndarray,
+    queries: np.ndarray,
+    values: str,
+    line_of_id: Mapping[str, int],
+    example_ids: Sequence[str],
+) -> np.ndarray:
+    """Returns each candidate's probability among those of its query, [examples, 1]."""
+    if values == LOGITS:
+        return list_probabilities(read[:, 0], queries)[:, np.newaxis]
+    sums = list_sums(read[:, 0], queries)[queries]
+    wrong = np.flatnonzero(np.abs(sums - 1.0) > SUM_TOLERANCE)
+    if len(wrong):
+        example_id = example_ids[wrong[0]]
+        raise UserError(
+            f"{path}:{line_of_id[example_id]}: the probabilities of a query's candidates sum to 1, those of the query "
+            f"of id {example_id!r} sum to {sums[wrong[0]]:g}"
+        )
+    return _divided(read, sums[:, np.newaxis])
 
 
 def write_exchange_file(
@@ -103,7 +141,7 @@ def write_exchange_file(
     """
     check_format(path)
     check_values(task, values)
-    names = _names(task)
+    names = _names(task, values)
     written = to_logits(predictions) if values == LOGITS else predictions.astype(np.float32)
     # The shortest decimals that float32 reads back.
     rows = [[str(number) for number in row] for row in written]
@@ -135,19 +173,25 @@ def check_values(task: Task, values: str) -> None:
     """
     if values not in VALUES:
         raise unknown_name("--values", values, VALUES)
-    if values == LOGITS and task.kind != CLASSIFICATION:
-        raise UserError(f"--values={LOGITS} goes with classification, task {task.name} is of kind {task.kind}")
+    if values == LOGITS and task.kind == REGRESSION:
+        raise UserError(
+            f"--values={LOGITS} goes with classification and ranking, task {task.name} is of kind {task.kind}"
+        )
 
 
-def _names(task: Task) -> tuple[str, ...]:
+def _names(task: Task, values: str) -> tuple[str, ...]:
     """Returns the names of the columns beside `id`."""
+    if task.kind == RANKING and values == PROBABILITIES:
+        return (_PROBABILITY,)
+    if task.kind != CLASSIFICATION:
+        return (_SCORE,)
     if _ID in task.labels:
         raise UserError(f"task {task.name}: a label is named {_ID!r}, as the column of the ids; rename it")
-    return task.labels or (_SCORE,)
+    return task.labels
 
 
-def _check_columns(columns: Sequence[str], task: Task, where: str) -> None:
-    accepted = (_ID, *_names(task))
+def _check_columns(columns: Sequence[str], task: Task, names: Sequence[str], where: str) -> None:
+    accepted = (_ID, *names)
     for name in columns:
         if name not in accepted:
             raise unknown_name(f"column of soft targets of {task.kind} task {task.name}", name, accepted, where)

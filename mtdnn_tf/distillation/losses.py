@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from mtdnn_tf.distillation.ranking_losses import DISTILLED_LIST_LOSSES, gold_list_loss
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
+from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
 
 
 def _cross_entropy(logits: tf.Tensor, teacher_logits: tf.Tensor) -> tf.Tensor:
@@ -44,8 +45,8 @@ class DistillationOptions:
         weight: Weight of the distilled loss, at the first step where it falls; the gold loss has 1 - weight. 0.5 is
             "the average of two objective functions" (1904.09482 sec. 3).
         temperature: Divides the logits of student and teacher; the loss is multiplied by its square. 1 is the paper's.
-        loss: Distilled loss of classification: "cross_entropy" against the averaged probabilities (the paper's),
-            "kl", or "mse" between centred logits.
+        loss: Distilled loss of classification, and of ranking over each list of candidates: "cross_entropy" against
+            the averaged probabilities (the paper's), "kl", or "mse" between centred logits.
         schedule: "constant", or "linear": from `weight` at the first step in equal steps down to 0 at the last. With a
             weight of 1 that is the teacher annealing of BAM (Clark et al. 2019, arXiv 1907.04829).
         variance_weighting: Whether the distilled loss of a regression's example is multiplied by
@@ -79,7 +80,7 @@ SCHEDULES: dict[str, Callable[[float, tf.Tensor], tf.Tensor]] = {
 }
 
 
-def _classification_gold(logits: tf.Tensor, gold: tf.Tensor) -> tf.Tensor:
+def _classification_gold(logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(gold, tf.int32), logits=logits)
 
 
@@ -87,47 +88,67 @@ def _squared_error(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     return tf.square(outputs[:, 0] - targets)
 
 
-def _classification_distilled(logits: tf.Tensor, teacher_logits: tf.Tensor, options: DistillationOptions) -> tf.Tensor:
+def _classification_distilled(
+    logits: tf.Tensor, teacher_logits: tf.Tensor, queries: tf.Tensor, options: DistillationOptions
+) -> tf.Tensor:
     temperature = options.temperature
     loss = DISTILL_LOSSES[options.loss](logits / temperature, teacher_logits / temperature)
     return loss * temperature**2
 
 
-GOLD_LOSSES = {CLASSIFICATION: _classification_gold, REGRESSION: _squared_error}
-_DISTILLED_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor, DistillationOptions], tf.Tensor]] = {
+def _ranking_distilled(
+    scores: tf.Tensor, teacher: tf.Tensor, queries: tf.Tensor, options: DistillationOptions
+) -> tf.Tensor:
+    temperature = options.temperature
+    loss = DISTILLED_LIST_LOSSES[options.loss](scores[:, 0] / temperature, teacher[:, 0] / temperature, queries)
+    return loss * temperature**2
+
+
+GOLD_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]] = {
+    CLASSIFICATION: _classification_gold,
+    REGRESSION: lambda outputs, gold, queries: _squared_error(outputs, gold),
+    RANKING: lambda scores, gold, queries: gold_list_loss(scores[:, 0], gold, queries),
+}
+_DISTILLED_LOSSES: dict[str, Callable[[tf.Tensor, tf.Tensor, tf.Tensor, DistillationOptions], tf.Tensor]] = {
     CLASSIFICATION: _classification_distilled,
-    REGRESSION: lambda outputs, teacher, options: _squared_error(outputs, teacher[:, 0]),
+    REGRESSION: lambda outputs, teacher, queries, options: _squared_error(outputs, teacher[:, 0]),
+    RANKING: _ranking_distilled,
 }
 
 
-def gold_loss(task: Task, logits: tf.Tensor, gold: tf.Tensor) -> tf.Tensor:
-    """Returns the loss against the gold labels (1901.11504 eq. 6 and 7).
+def gold_loss(task: Task, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    """Returns the loss against the gold labels (1901.11504 eq. 6 to 9).
 
     Args:
         task: The task, whose kind decides the loss.
         logits: Float32 [batch, num_outputs].
-        gold: Float32 [batch]: label indices or scores; any number where there is no gold label.
+        gold: Float32 [batch]: label indices, scores, or of a ranking the gold distribution over each query's
+            candidates; any number where there is no gold label.
+        queries: Of a ranking, whose query each row belongs to, int32 [batch]; not read for other kinds.
 
     Returns:
-        Float32 [batch].
+        Float32 [batch]; the rows of a query sum to the loss of its list.
     """
-    return GOLD_LOSSES[task.kind](logits, gold)
+    return GOLD_LOSSES[task.kind](logits, gold, queries)
 
 
-def distilled_loss(task: Task, logits: tf.Tensor, teacher_logits: tf.Tensor, options: DistillationOptions) -> tf.Tensor:
+def distilled_loss(
+    task: Task, logits: tf.Tensor, teacher_logits: tf.Tensor, queries: tf.Tensor, options: DistillationOptions
+) -> tf.Tensor:
     """Returns the loss against the soft targets (1904.09482 sec. 3).
 
     Args:
         task: The task, whose kind decides the loss.
         logits: Float32 [batch, num_outputs].
-        teacher_logits: Float32 [batch, num_outputs]: log of the ensemble's averaged probabilities, or averaged scores;
-            any numbers where there is no teacher.
+        teacher_logits: Float32 [batch, num_outputs]: log of the ensemble's averaged probabilities (of labels, or of a
+            query's candidates), or averaged scores; any numbers where there is no teacher.
+        queries: Of a ranking, whose query each row belongs to, int32 [batch]; not read for other kinds.
         options: Temperature and kind of loss.
 
     Returns:
-        Float32 [batch].
+        Float32 [batch]; the rows of a query sum to the loss of its list.
     """
-    return _DISTILLED_LOSSES[task.kind](logits, teacher_logits, options)
+    return _DISTILLED_LOSSES[task.kind](logits, teacher_logits, queries, options)
 
 
 def mixture_weight(weight: tf.Tensor, has_gold: tf.Tensor, has_teacher: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.ensemble import to_logits, variance_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, read_manifest, write_manifest, write_text
-from mtdnn_tf.tasks.task import CLASSIFICATION, TRAIN, Task
+from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task
 
 _IDS = "example_ids.txt"
 _PREDICTIONS = "predictions.npy"
@@ -45,7 +45,8 @@ class SoftTargets:
     Attributes:
         folder: Where they stand.
         example_ids: Ids of the examples that have a soft target.
-        predictions: Float32 [examples, num_outputs]: averaged class probabilities, or averaged scores.
+        predictions: Float32 [examples, num_outputs]: averaged probabilities, of classes or of a query's candidates, or
+            averaged scores.
         manifest: What they were made from: task, kind, label names, split, data fingerprint, teachers.
         variances: Float32 [examples]: the teachers' variance around the average; None if it was not kept.
     """
@@ -189,7 +190,7 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
         diff = "; ".join(f"{field}: soft targets {given.get(field)}, training {needed[field]}" for field in differing)
         raise UserError(f"{targets.folder}: soft targets of another data set or task ({diff}); run tools.score on it")
     joined = targets.predictions[_positions(targets, encoded, rows)]
-    return to_logits(joined) if task.kind == CLASSIFICATION else joined.astype(np.float32)
+    return joined.astype(np.float32) if task.kind == REGRESSION else to_logits(joined)
 
 
 def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:

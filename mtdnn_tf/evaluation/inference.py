@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.distillation.candidate_lists import list_probabilities
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import CLASSIFICATION
@@ -37,7 +38,7 @@ def _encoder(model: MultiTaskModel) -> tf.types.experimental.PolymorphicFunction
 
 
 def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np.ndarray:
-    """Returns a model's class probabilities or scores for every row of a split.
+    """Returns a model's probabilities or scores for every row of a split.
 
     Args:
         model: The model; it has the head that answers the split's task.
@@ -45,7 +46,8 @@ def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np
         batch_size: Rows in a batch; rows of like length share one, so that little is padded.
 
     Returns:
-        Float32 [rows, num_outputs] in the split's order: probabilities of a classification, or scores.
+        Float32 [rows, num_outputs] in the split's order: of a classification the labels' probabilities, of a ranking
+        each candidate's among those of its query, of a regression scores.
 
     Raises:
         UserError: The model has no such head, or its outputs are not finite numbers.
@@ -67,4 +69,6 @@ def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np
             f"task {task.name}, split {encoded.split}: {np.sum(~finite)} of {len(encoded)} predictions are "
             "not finite numbers; the model's training diverged"
         )
+    if encoded.queries is not None:
+        values[:, 0] = list_probabilities(values[:, 0], np.asarray(encoded.queries))
     return values

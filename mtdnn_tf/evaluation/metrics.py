@@ -1,4 +1,4 @@
-"""GLUE's metrics over whole splits."""
+"""Metrics over whole splits: GLUE's, and those of rankings."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
+from mtdnn_tf.distillation.candidate_lists import relevance_distribution
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.evaluation.ranking_metrics import mean_over_queries
+from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, Task
 
 # The positive class of a two-label task is its second label, as in GLUE: "equivalent", "duplicate".
 _POSITIVE = 1
@@ -59,15 +61,19 @@ METRIC_FUNCTIONS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
 }
 
 
-def compute_metrics(task: Task, predictions: np.ndarray, gold: np.ndarray) -> dict[str, float]:
+def compute_metrics(
+    task: Task, predictions: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None
+) -> dict[str, float]:
     """Returns the task's metrics over one split.
 
-    Where a metric is undefined because predictions or gold are all alike, it is 0.0.
+    Where a metric is undefined because predictions or gold are all alike, it is 0.0. Queries of a ranking without a
+    relevant candidate, or with one that has no gold label, are left out.
 
     Args:
         task: The task, which names the metrics.
-        predictions: Float [n, num_outputs]: class probabilities, or scores in the one column of a regression.
+        predictions: Float [n, num_outputs]: class probabilities, or scores in the one column of other kinds.
         gold: [n]: label indices with -1 for none, or scores with nan for none; rows without are left out.
+        queries: Of a ranking, the number of each row's query, from 0, int [n].
 
     Returns:
         Values by metric, in the task's order: from 0 to 1, correlations from -1 to 1; `f1` is that of the
@@ -82,9 +88,18 @@ def compute_metrics(task: Task, predictions: np.ndarray, gold: np.ndarray) -> di
             f"task {task.name}: metrics take finite predictions [{len(gold)}, {task.num_outputs}], "
             f"{list(predictions.shape)} given"
         )
-    has_gold = gold >= 0 if task.kind == CLASSIFICATION else np.isfinite(gold)
+    if (queries is not None) != (task.kind == RANKING):
+        raise ValueError(f"task {task.name}: metrics of a ranking, and no others, take the query of each row")
+    if queries is not None:
+        _, has_gold = relevance_distribution(gold, queries)
+    else:
+        has_gold = gold >= 0 if task.kind == CLASSIFICATION else np.isfinite(gold)
     if not has_gold.any():
-        raise UserError(f"task {task.name}: metrics need gold labels, and none of the {len(gold)} rows has one")
+        what = "has one" if queries is None else "belongs to a query with a relevant candidate"
+        raise UserError(f"task {task.name}: metrics need gold labels, and none of the {len(gold)} rows {what}")
+    if queries is not None:
+        rows = gold[has_gold] == _POSITIVE, predictions[has_gold, 0], queries[has_gold]
+        return {name: mean_over_queries(name, *rows) for name in task.metrics}
     if task.kind == CLASSIFICATION:
         predicted = predictions.argmax(axis=1)
     else:

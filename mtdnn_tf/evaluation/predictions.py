@@ -12,9 +12,10 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import write_text
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
 
 _DECIMALS = 6
+_ONE_COLUMN = {REGRESSION: "score", RANKING: "probability"}
 _FORMATS = (".tsv", ".jsonl")
 
 
@@ -26,7 +27,8 @@ class Predictions:
         task: The task.
         split: Name of the split.
         example_ids: The example of each row.
-        values: Float [rows, num_outputs]: class probabilities, or scores in the one column of a regression.
+        values: Float [rows, num_outputs]: class probabilities, or in one column the scores of a regression, or each
+            candidate's probability among those of its query.
     """
 
     task: Task
@@ -58,7 +60,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     Args:
         path: The file; its ending decides the format. A .tsv has the columns `id`, `label` and one
             `probability_<label>` a label, or `id`, `score`; a .jsonl has the fields `id`, `label` and
-            `probabilities` by label name, or `id`, `score`.
+            `probabilities` by label name, or `id`, `score`. Of a ranking `score` is `probability`.
         predictions: What to write.
 
     Raises:
@@ -75,7 +77,7 @@ def _tsv_lines(path: Path, predictions: Predictions) -> list[str]:
         rows = [["id", "label", *(f"probability_{label}" for label in task.labels)]]
         leading = [list(pair) for pair in zip(predictions.example_ids, predictions.labels())]
     else:
-        rows = [["id", "score"]]
+        rows = [["id", _ONE_COLUMN[task.kind]]]
         leading = [[example_id] for example_id in predictions.example_ids]
     for texts, values in zip(leading, predictions.values):
         rows.append([*texts, *(f"{value:.{_DECIMALS}f}" for value in values)])
@@ -95,5 +97,6 @@ def _jsonl_lines(predictions: Predictions) -> list[str]:
             for example_id, label, row in zip(predictions.example_ids, predictions.labels(), values)
         ]
     else:
-        rows = [{"id": example_id, "score": row[0]} for example_id, row in zip(predictions.example_ids, values)]
+        name = _ONE_COLUMN[task.kind]
+        rows = [{"id": example_id, name: row[0]} for example_id, row in zip(predictions.example_ids, values)]
     return [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]

@@ -26,7 +26,7 @@ class SplitPredictions(NamedTuple):
 
     Attributes:
         encoded: The split, as the first run's word pieces encode it.
-        predictions: Float32 [examples, num_outputs]: averaged class probabilities or scores.
+        predictions: Float32 [examples, num_outputs]: averaged probabilities or scores.
         variances: Float32 [examples]: the runs' variance around the average; None if it was not computed.
     """
 
@@ -40,7 +40,10 @@ class SplitPredictions(NamedTuple):
 
     def metrics(self) -> dict[str, float]:
         """Returns the task's metrics against the gold labels."""
-        return compute_metrics(self.encoded.task, self.predictions, np.asarray(self.encoded.labels))
+        labels, queries = np.asarray(self.encoded.labels), self.encoded.queries
+        return compute_metrics(
+            self.encoded.task, self.predictions, labels, None if queries is None else np.asarray(queries)
+        )
 
 
 def result_name(task: Task, split: str) -> str:

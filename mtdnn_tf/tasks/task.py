@@ -12,7 +12,8 @@ from mtdnn_tf.errors import UserError, unknown_name
 
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
-KINDS = (CLASSIFICATION, REGRESSION)
+RANKING = "ranking"
+KINDS = (CLASSIFICATION, REGRESSION, RANKING)
 AUTO = "auto"
 LINEAR = "linear"
 SAN = "san"
@@ -20,6 +21,7 @@ HEADS = (AUTO, LINEAR, SAN)
 METRICS = {
     CLASSIFICATION: ("accuracy", "f1", "f1_macro", "matthews_correlation"),
     REGRESSION: ("pearson", "spearman"),
+    RANKING: ("mrr", "map", "accuracy_at_1"),
 }
 TRAIN = "train"
 INPUT = "input"
@@ -76,9 +78,10 @@ class Task:
 
     Attributes:
         name: Lower-case name; a head, a signature and a metric file carry it.
-        kind: "classification" or "regression".
+        kind: "classification", "regression" or "ranking".
         text: Column names of the one or two texts.
-        labels: Label names in the order of the head's outputs; empty for regression.
+        labels: Label names in the order of the head's outputs; of a ranking the two that say whether a candidate is
+            relevant to its query, "yes" last; empty for regression.
         metrics: Names of the task's metrics; the task's score is their mean.
         head: "linear", "san" for the classification of pairs, or "auto" for what the training chooses.
         dropout: Dropout rate before the head's output layer.
@@ -91,6 +94,7 @@ class Task:
         id: Column of the example's id in `files`; "row" for the row's number, "hash" for a hash of its texts.
         evaluation_splits: Splits that development metrics are computed on.
         head_of: Name of the task whose head answers this one; None for a head of its own.
+        group: Of a ranking, the column that tells the query of each candidate; None for the first text itself.
         submission: File name without ending by split in GLUE's submission; empty if it has none.
         submission_labels: The spelling of each label in GLUE's submission, in the order of `labels`; empty:
             by name.
@@ -110,6 +114,7 @@ class Task:
     id: str = "row"
     evaluation_splits: tuple[str, ...] = ("validation",)
     head_of: str | None = None
+    group: str | None = None
     submission: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     submission_labels: tuple[str, ...] = ()
 
@@ -132,6 +137,7 @@ class Task:
             raise UserError(f"task {self.name}: labels takes two or more different names, {list(self.labels)} given")
         if self.kind == REGRESSION and self.labels:
             raise UserError(f"task {self.name}: a regression task takes no labels, {list(self.labels)} given")
+        self._check_ranking()
         if not self.metrics:
             raise UserError(f"task {self.name}: metrics takes one or more of {', '.join(METRICS[self.kind])}")
         for metric in self.metrics:
@@ -143,6 +149,23 @@ class Task:
             spellings = getattr(self, field)
             if spellings and len(spellings) != len(self.labels):
                 raise UserError(f"task {self.name}: {field} takes one spelling a label")
+
+    def _check_ranking(self) -> None:
+        if self.kind != RANKING:
+            if self.group is not None:
+                raise UserError(f"task {self.name}: group goes with a ranking, kind {self.kind} given")
+            return
+        if not self.is_pair:
+            raise UserError(f"task {self.name}: a ranking takes two texts, query and candidate; 1 given")
+        if len(self.labels) != 2 or len(set(self.labels)) < 2:
+            raise UserError(
+                f"task {self.name}: labels of a ranking takes two names, the second for relevant candidates; "
+                f"{list(self.labels)} given"
+            )
+        if self.group is not None and self.tfds is not None:
+            raise UserError(
+                f"task {self.name}: group goes with files; in TensorFlow Datasets the first text is the query"
+            )
 
     @property
     def is_pair(self) -> bool:
@@ -156,8 +179,8 @@ class Task:
 
     @property
     def num_outputs(self) -> int:
-        """Width of the head's output: the number of labels, or 1 for a score."""
-        return len(self.labels) or 1
+        """Width of the head's output: the number of labels of a classification, else 1 for a score."""
+        return len(self.labels) if self.kind == CLASSIFICATION else 1
 
     @property
     def head_task(self) -> str:

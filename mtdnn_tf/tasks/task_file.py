@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.tasks.task import CLASSIFICATION, HEADS, KINDS, METRICS, REGRESSION, TRAIN, SplitFile, Task
+from mtdnn_tf.tasks.task import CLASSIFICATION, HEADS, KINDS, METRICS, RANKING, REGRESSION, TRAIN, SplitFile, Task
 from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
 
 FILE_ENDINGS = (".csv", ".jsonl", ".tsv")
-_PLANNED_KINDS = ("ranking",)
-_DEFAULT_METRICS = {CLASSIFICATION: ("accuracy",), REGRESSION: ("pearson", "spearman")}
+_DEFAULT_METRICS = {CLASSIFICATION: ("accuracy",), REGRESSION: METRICS[REGRESSION], RANKING: METRICS[RANKING]}
+_RELEVANCE = ("0", "1")
 _REQUIRED_KEYS = ("kind", "text", "label", "files")
-_OPTIONAL_KEYS = ("labels", "metrics", "head", "dropout", "id", "evaluation_splits")
+_OPTIONAL_KEYS = ("labels", "metrics", "head", "dropout", "id", "evaluation_splits", "group")
 
 
 def load_task_file(path: Path) -> list[Task]:
@@ -39,22 +39,24 @@ def load_task_file(path: Path) -> list[Task]:
 def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
     """Returns one task of a task file that stands in `folder`."""
     fields = declaration.fields(naming=f"{{}} of task {name}")
-    # First of all, so that keys of a kind that is yet to come are not called unknown.
-    kind = _name_of(fields, "kind", name, KINDS, _PLANNED_KINDS) if "kind" in fields else ""
     for key, value in fields.items():
         if key not in (*_REQUIRED_KEYS, *_OPTIONAL_KEYS):
             raise unknown_name(f"key of task {name}", key, (*_REQUIRED_KEYS, *_OPTIONAL_KEYS), value.where)
     for key in _REQUIRED_KEYS:
         if key not in fields:
             raise UserError(f"{declaration.where}: task {name} lacks `{key}:`")
+    kind = _name_of(fields, "kind", name, KINDS)
     text, label = fields["text"].texts(), fields["label"].text()
     if label in text:
         raise UserError(f"{fields['label'].where}: column {label!r} of task {name} is both text and label")
-    labels = fields["labels"].texts() if "labels" in fields else ()
+    labels = fields["labels"].texts() if "labels" in fields else (_RELEVANCE if kind == RANKING else ())
     metrics = _metrics(fields["metrics"], name, kind) if "metrics" in fields else _DEFAULT_METRICS[kind]
     head = _name_of(fields, "head", name, HEADS) if "head" in fields else HEADS[0]
     dropout = fields["dropout"].number() if "dropout" in fields else 0.1
     example_id = fields["id"].text() if "id" in fields else "hash"
+    group = fields["group"].text() if "group" in fields else None
+    if group == label:
+        raise UserError(f"{fields['group'].where}: column {group!r} of task {name} is both group and label")
     splits = fields["files"].fields(naming=f"{{}} file of task {name}")
     evaluation_splits = _evaluation_splits(fields, name, tuple(splits))
     labelled_splits = (TRAIN, *evaluation_splits)
@@ -74,20 +76,15 @@ def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
             files=files,
             id=example_id,
             evaluation_splits=evaluation_splits,
+            group=group,
         )
     except UserError as error:
         raise UserError(f"{declaration.where}: {error}") from None
 
 
-def _name_of(
-    fields: dict[str, YamlValue], key: str, task: str, accepted: tuple[str, ...], planned: tuple[str, ...] = ()
-) -> str:
+def _name_of(fields: dict[str, YamlValue], key: str, task: str, accepted: tuple[str, ...]) -> str:
     """Returns the name that a key gives, one of those accepted."""
     given = fields[key].text()
-    if given in planned:
-        raise UserError(
-            f"{fields[key].where}: {key} {given!r} of task {task} is not supported yet. Accepted: {', '.join(accepted)}"
-        )
     if given not in accepted:
         raise unknown_name(f"{key} of task {task}", given, accepted, fields[key].where)
     return given

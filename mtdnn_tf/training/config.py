@@ -11,7 +11,7 @@ import numpy as np
 from mtdnn_tf.data.sampling import SAMPLERS as SAMPLERS
 from mtdnn_tf.data.sampling import Sampler
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.data.subset import subset_limit, subset_rows
+from mtdnn_tf.data.subset import subset_limit, subset_queries, subset_rows
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.layer_selection import check_choice
@@ -166,11 +166,17 @@ class TrainingConfig:
         """Where examples come from."""
         return DataSource(self.data_source, self.data_dir)
 
-    def train_rows(self, num_rows: int) -> np.ndarray:
-        """Returns the rows of a training split of so many rows that are trained on, sorted, int64."""
-        return subset_rows(
-            num_rows, subset_limit(num_rows, self.max_train_examples, self.train_fraction), self.subset_seed
-        )
+    def train_rows(self, num_rows: int, queries: np.ndarray | None = None) -> np.ndarray:
+        """Returns the rows of a training split that are trained on, sorted, int64.
+
+        Args:
+            num_rows: Number of rows of the split.
+            queries: Of a ranking, the number of each row's query; whole queries are taken.
+        """
+        limit = subset_limit(num_rows, self.max_train_examples, self.train_fraction)
+        if queries is not None:
+            return subset_queries(queries, limit, self.subset_seed)
+        return subset_rows(num_rows, limit, self.subset_seed)
 
     def selected_tasks(self) -> list[Task]:
         """Returns the tasks that the names and task files stand for."""

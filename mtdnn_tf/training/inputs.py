@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,9 +14,10 @@ from mtdnn_tf.data.batch_plan import BatchPlan, TaskRows
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.joined_splits import join_splits
 from mtdnn_tf.data.sampling import Sampler
+from mtdnn_tf.distillation.candidate_lists import relevance_distribution
 from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
+from mtdnn_tf.tasks.task import REGRESSION, Task
 
 _PREFETCHED_BATCHES = 8
 _log = logging.getLogger("absl")
@@ -29,7 +31,8 @@ class TaskInputs:
         task: The task.
         encoded: Its training split.
         rows: Indices of the split's rows that are trained on.
-        gold: Float32 [rows]: label indices or scores, 0 where there is none.
+        gold: Float32 [rows]: label indices, scores, or of a ranking the gold distribution over each query's candidates;
+            0 where there is none.
         has_gold: Bool [rows].
         teacher_logits: Float32 [rows, num_outputs]; zeros without soft targets.
         has_teacher: Bool [rows].
@@ -67,16 +70,19 @@ def task_inputs(
     Raises:
         UserError: The soft targets do not belong to the split, or no row has anything to learn from.
     """
-    labels = np.asarray(encoded.labels)[rows]
-    has_gold = labels >= 0 if task.kind == CLASSIFICATION else np.isfinite(labels)
-    has_gold = has_gold & use_gold
+    gold, has_gold = _gold(encoded, rows)
+    has_gold &= use_gold
     teacher_weight = np.ones(len(rows), np.float32)
     if soft_targets is None:
         if skipped := np.count_nonzero(~has_gold):
             _log.info(
-                "%s %s: skipped %d row(s) with neither gold label nor soft target", task.name, encoded.split, skipped
+                "%s %s: skipped %d row(s) with neither gold label%s nor soft target",
+                task.name,
+                encoded.split,
+                skipped,
+                "" if encoded.queries is None else " (a query with a relevant candidate)",
             )
-        rows, labels, has_gold, teacher_weight = (part[has_gold] for part in (rows, labels, has_gold, teacher_weight))
+        rows, gold, has_gold, teacher_weight = (part[has_gold] for part in (rows, gold, has_gold, teacher_weight))
         teacher_logits = np.zeros((len(rows), task.num_outputs), np.float32)
     else:
         teacher_logits = join_soft_targets(soft_targets, task, encoded, rows)
@@ -86,9 +92,17 @@ def task_inputs(
         raise UserError(
             f"task {task.name}: split {encoded.split} has no row with a gold label, and there are no soft targets"
         )
-    gold = np.where(has_gold, labels, 0).astype(np.float32)
+    gold = np.where(has_gold, gold, 0).astype(np.float32)
     has_teacher = np.full(len(rows), soft_targets is not None)
     return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, has_teacher, teacher_weight)
+
+
+def _gold(encoded: EncodedSplit, rows: np.ndarray) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Returns what the gold loss of some rows is taken against, and which of them have it."""
+    labels = np.asarray(encoded.labels)[rows]
+    if encoded.queries is not None:
+        return relevance_distribution(labels, np.asarray(encoded.queries)[rows])
+    return labels, np.isfinite(labels) if encoded.task.kind == REGRESSION else labels >= 0
 
 
 def join_task_inputs(parts: Sequence[TaskInputs]) -> TaskInputs:
@@ -119,7 +133,14 @@ class TrainingInputs:
 
     def __init__(self, tasks: Sequence[TaskInputs], batch_size: int, seed: int, sampler: Sampler | None = None) -> None:
         self._tasks = list(tasks)
-        rows = [TaskRows(inputs.task.name, np.asarray(inputs.encoded.lengths)[inputs.rows]) for inputs in tasks]
+        self._queries = [
+            None if inputs.encoded.queries is None else np.asarray(inputs.encoded.queries)[inputs.rows]
+            for inputs in tasks
+        ]
+        rows = [
+            TaskRows(inputs.task.name, np.asarray(inputs.encoded.lengths)[inputs.rows], queries)
+            for inputs, queries in zip(tasks, self._queries)
+        ]
         self.plan = BatchPlan(rows, batch_size, seed, sampler)
         self._num_outputs = max(inputs.task.num_outputs for inputs in tasks)
 
@@ -128,12 +149,16 @@ class TrainingInputs:
 
         Returns:
             token_ids, segment_ids int32 and padding_mask bool, each [batch, length]; gold float32, has_gold bool,
-            has_teacher bool, teacher_weight float32, example_weight float32, task_index int32, each [batch];
-            teacher_logits float32 [batch, widest task].
+            has_teacher bool, teacher_weight float32, example_weight float32, task_index int32, each [batch]; query
+            int32 [batch], the same for candidates of one query and for no other rows; teacher_logits float32 [batch,
+            widest task].
         """
         planned = self.plan.step(step)
         inputs = self._tasks[planned.task_index]
         size = len(planned.rows)
+        queries = self._queries[planned.task_index]
+        # Without queries, each row is an example of its own.
+        query = np.arange(size) if queries is None else np.unique(queries[planned.rows], return_inverse=True)[1]
         teacher_logits = np.zeros((size, self._num_outputs), np.float32)
         teacher_logits[:, : inputs.task.num_outputs] = inputs.teacher_logits[planned.rows]
         return {
@@ -143,15 +168,15 @@ class TrainingInputs:
             "teacher_logits": teacher_logits,
             "has_teacher": inputs.has_teacher[planned.rows],
             "teacher_weight": inputs.teacher_weight[planned.rows],
-            "example_weight": np.full(size, 1.0 / size, np.float32),
+            "example_weight": np.full(size, 1.0 / (query.max() + 1), np.float32),
+            "query": query.astype(np.int32),
             "task_index": np.full(size, planned.task_index, np.int32),
         }
 
     def dataset(self, start: int, stop: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
         """Returns the batches of steps `start` to `stop` - 1 as a data set distributed over the replicas.
 
-        A replica gets every n-th row of the global batch; where the rows do not divide evenly it gets a repeated row of
-        weight 0.
+        Each replica gets an equally large part, see `split_batch`.
         """
         replicas = strategy.num_replicas_in_sync
         matrix, vector = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.float32)
@@ -166,6 +191,7 @@ class TrainingInputs:
             "has_teacher": flags,
             "teacher_weight": vector,
             "example_weight": vector,
+            "query": tf.TensorSpec([None], tf.int32),
             "task_index": tf.TensorSpec([None], tf.int32),
         }
 
@@ -183,12 +209,29 @@ class TrainingInputs:
 
 
 def split_batch(batch: dict[str, np.ndarray], replicas: int) -> list[dict[str, np.ndarray]]:
-    """Splits a global batch into equally large parts, one a replica, padded with rows of weight 0."""
+    """Splits a global batch into equally large parts, one a replica, padded with rows of weight 0.
+
+    A query's candidates stay in one part; the fullest queries are dealt first, each to the emptiest part.
+    """
     if replicas == 1:
         return [batch]
-    size = len(batch["task_index"])
-    padded = np.arange(-(-size // replicas) * replicas)
-    rows = np.minimum(padded, size - 1)
-    even = {name: values[rows] for name, values in batch.items()}
-    even["example_weight"] = np.where(padded < size, even["example_weight"], 0.0).astype(np.float32)
-    return [{name: values[part::replicas] for name, values in even.items()} for part in range(replicas)]
+    query = batch["query"]
+    parts: list[list[np.ndarray]] = [[] for _ in range(replicas)]
+    filled = np.zeros(replicas, np.int64)
+    sizes = np.bincount(query)
+    for number in np.argsort(-sizes, kind="stable"):
+        emptiest = int(np.argmin(filled))
+        parts[emptiest].append(np.flatnonzero(query == number))
+        filled[emptiest] += sizes[number]
+    last = len(query) - 1
+    split = []
+    for rows in parts:
+        real = np.concatenate([*rows, np.zeros(0, np.int64)]).astype(np.int64)
+        padding = int(filled.max()) - len(real)
+        padded = {name: values[np.append(real, np.full(padding, last))] for name, values in batch.items()}
+        is_real = np.arange(len(real) + padding) < len(real)
+        padded["example_weight"] = np.where(is_real, padded["example_weight"], 0.0).astype(np.float32)
+        # A repeated row is no candidate of the query that it is taken from.
+        padded["query"] = np.where(is_real, padded["query"], query.max() + 1).astype(np.int32)
+        split.append(padded)
+    return split

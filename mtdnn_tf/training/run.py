@@ -73,7 +73,7 @@ def _prepare_inputs(
     inputs = []
     for task in tasks:
         encoded = encode_split(task, TRAIN, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
-        rows, weighting = config.train_rows(len(encoded)), config.distill_variance_weighting
+        rows, weighting = config.train_rows(len(encoded), encoded.queries), config.distill_variance_weighting
         parts = [task_inputs(task, encoded, rows, targets.get(task.name), weighting)]
         inputs.append(join_task_inputs(parts + transfer_inputs(config, task, tokenizer, targets)))
     return inputs

@@ -57,7 +57,8 @@ class Trainer(tf.keras.Model):
     """Trains the multi-task network by Algorithm 1 of 1901.11504 with the loss of 1904.09482 sec. 3.
 
     A batch is of one task. The loss of an example is (1 - w) * gold + w * distilled; the batch's loss is their sum,
-    each times its `example_weight`, which is 1 / (examples in the global batch), or 0 for padding.
+    each times its `example_weight`, which is 1 / (examples in the global batch), or 0 for padding. An example of a
+    ranking is a query: its candidates' rows sum to its loss.
 
     Args:
         network: The multi-task network.
@@ -105,8 +106,9 @@ class Trainer(tf.keras.Model):
         self, task: Task, encoded: dict[str, tf.Tensor], batch: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
         logits = self.network.heads[task.name](encoded, training=training)
-        gold = gold_loss(task, logits, batch["gold"])
-        distilled = distilled_loss(task, logits, batch["teacher_logits"][:, : task.num_outputs], self._distillation)
+        gold = gold_loss(task, logits, batch["gold"], batch["query"])
+        teacher_logits = batch["teacher_logits"][:, : task.num_outputs]
+        distilled = distilled_loss(task, logits, teacher_logits, batch["query"], self._distillation)
         distilled *= batch["teacher_weight"]
         step = self.optimizer.iterations if training else 0
         weight = mixture_weight(

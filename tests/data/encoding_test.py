@@ -169,3 +169,55 @@ def test_nothing_is_left_of_a_failed_encoding(source, tmp_path):
     with pytest.raises(UserError, match="3 given"):
         encode_split(PAIRS, "train", source, TOKENIZER, 3, tmp_path / "cache")
     assert not list(tmp_path.glob("cache/*/*"))
+
+
+RANKING = Task(
+    name="answers",
+    kind="ranking",
+    text=("one", "two"),
+    labels=("no", "yes"),
+    metrics=("mrr",),
+    files={"train": SplitFile("train.jsonl"), "test": SplitFile("test.jsonl", label=None)},
+    id="key",
+    group="of",
+)
+
+
+def _write_candidates(folder, groups="bab"):
+    rows = [{**row, "of": group} for row, group in zip(ROWS, groups)]
+    for name in ("train.jsonl", "test.jsonl"):
+        (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_encodes_the_query_of_each_candidate(source, tmp_path):
+    _write_candidates(source.data_dir)
+    encoded = encode_split(RANKING, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    assert np.asarray(encoded.queries).tolist() == [0, 1, 0]
+    assert np.asarray(encoded.queries).dtype == np.int32
+    assert (encoded.labels.tolist(), encoded.labels.dtype) == ([1, 0, 1], np.int32)
+    test = encode_split(RANKING, "test", source, TOKENIZER, 9, tmp_path / "cache")
+    assert test.labels.tolist() == [-1] * 3
+    # Without a column for it, the query is the first text.
+    by_text = dataclasses.replace(RANKING, group=None, text=("two", "one"))
+    queries = encode_split(by_text, "train", source, TOKENIZER, 9, tmp_path / "cache").queries
+    assert np.asarray(queries).tolist() == [0, 1, 2]
+    assert encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache").queries is None
+
+
+def test_data_fingerprint_of_a_ranking_depends_on_its_queries(source, tmp_path):
+    fingerprints = set()
+    for groups in ("bab", "abb", "bab"):
+        _write_candidates(source.data_dir, groups)
+        fingerprints.add(encode_split(RANKING, "train", source, TOKENIZER, 9, tmp_path / "cache").data_fingerprint)
+    assert len(fingerprints) == 2
+
+
+def test_a_candidate_without_a_query_is_refused_with_its_line(source, tmp_path):
+    _write_candidates(source.data_dir, ["a", "", "b"])
+    with pytest.raises(UserError, match=r"train.jsonl:2: column 'of' is empty; it tells the query of a candidate"):
+        encode_split(RANKING, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    by_text = dataclasses.replace(RANKING, group=None)
+    with pytest.raises(UserError, match=r"train.jsonl:2: column 'one' is empty; it tells the query"):
+        encode_split(by_text, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    with pytest.raises(UserError, match=r"column 'off' is missing|'off'"):
+        encode_split(dataclasses.replace(RANKING, group="off"), "train", source, TOKENIZER, 9, tmp_path / "cache")

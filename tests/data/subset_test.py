@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.subset import subset_limit, subset_rows
+from mtdnn_tf.data.subset import subset_limit, subset_queries, subset_rows
 from mtdnn_tf.errors import UserError
 
 
@@ -44,3 +44,19 @@ def test_of_a_number_and_a_fraction_the_smaller_part_is_taken():
     assert subset_limit(1_000, 30, None) == 30
     assert subset_limit(1_000, 30, 0.5) == 30
     assert subset_limit(1_000, 800, 0.5) == 500
+
+
+def test_parts_of_a_ranking_are_whole_queries_and_nest():
+    queries = np.random.default_rng(0).permutation(np.repeat(np.arange(50), [1, 2, 5, 2, 10] * 10))
+    previous: set[int] = set()
+    for limit in (1, 3, 20, 100, 199, 200, None):
+        rows = subset_queries(queries, limit, seed=3)
+        assert np.all(np.diff(rows) > 0)
+        taken = set(queries[rows])
+        assert set(rows) == {row for row, query in enumerate(queries) if query in taken}
+        assert len(rows) <= (limit or 200) or len(taken) == 1
+        assert len(rows) > min(limit or 200, 200) - 10
+        assert previous <= set(rows)
+        previous = set(rows)
+    assert len(previous) == 200
+    assert set(subset_queries(queries, 40, seed=3)) != set(subset_queries(queries, 40, seed=4))

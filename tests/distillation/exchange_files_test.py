@@ -41,3 +41,42 @@ def test_what_a_file_cannot_hold_is_refused(tmp_path):
     with pytest.raises(UserError, match="task named: a label is named 'id'"):
         write_exchange_file(tmp_path / "out.tsv", named_id, ["a"], np.array([[0.5, 0.5]], np.float32))
     assert not list(tmp_path.iterdir())
+
+
+ANSWERS = Task("answers", "ranking", ("q", "a"), ("0", "1"), ("mrr",))
+QUERIES = np.array([0, 1, 0, 1, 2])
+IDS = ["a", "b", "c", "d", "e"]
+
+
+def test_a_ranking_has_a_probability_a_candidate_that_sum_to_1_over_its_query(tmp_path):
+    path = tmp_path / "teacher.tsv"
+    path.write_text("id\tprobability\nb\t0.25\na\t0.9\nc\t0.1\ne\t1\nd\t0.7505\n")
+    read = read_exchange_file(path, ANSWERS, "train", IDS, queries=QUERIES)
+    np.testing.assert_allclose(read[:, 0], [0.9, 0.25 / 1.0005, 0.1, 0.7505 / 1.0005, 1.0])
+    path.write_text("id\tprobability\nb\t0.25\na\t0.9\nc\t0.2\ne\t1\nd\t0.75\n")
+    with pytest.raises(
+        UserError, match=r"teacher.tsv:3: .* candidates sum to 1, those of the query of id 'a' sum to 1.1"
+    ):
+        read_exchange_file(path, ANSWERS, "train", IDS, queries=QUERIES)
+
+
+def test_scores_of_a_ranking_become_the_softmax_over_its_query(tmp_path):
+    path = tmp_path / "teacher.jsonl"
+    scores = np.array([1.0, -2.0, 0.5, 30.0, 7.0])
+    path.write_text("".join(f'{{"id": "{name}", "score": {score}}}\n' for name, score in zip(IDS, scores)))
+    read = read_exchange_file(path, ANSWERS, "train", IDS, values="logits", queries=QUERIES)[:, 0]
+    assert read[0] / read[2] == pytest.approx(np.exp(0.5))
+    assert read[0] + read[2] == pytest.approx(1.0)
+    assert read[4] == 1.0
+    with pytest.raises(
+        UserError, match=r"teacher.jsonl:1: unknown column of soft targets of ranking task answers 'score'"
+    ):
+        read_exchange_file(path, ANSWERS, "train", IDS, queries=QUERIES)
+
+
+@pytest.mark.parametrize("values", ["probabilities", "logits"])
+def test_what_is_written_of_a_ranking_is_read_back(tmp_path, values):
+    probabilities = np.array([[0.3], [0.2], [0.7], [0.8], [1.0]], np.float32)
+    write_exchange_file(tmp_path / "out.tsv", ANSWERS, IDS, probabilities, values)
+    read = read_exchange_file(tmp_path / "out.tsv", ANSWERS, "train", IDS, values, QUERIES)
+    np.testing.assert_allclose(read, probabilities, rtol=1e-6)

@@ -7,6 +7,7 @@ import pytest
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.metrics import METRIC_FUNCTIONS, compute_metrics, task_score
+from mtdnn_tf.evaluation.ranking_metrics import RANKING_METRICS
 from mtdnn_tf.tasks.task import CLASSIFICATION, METRICS, REGRESSION, Task
 
 _BINARY = Task(
@@ -57,7 +58,7 @@ def _average_ranks(values):
 
 
 def test_every_metric_that_a_task_may_name_has_a_function():
-    assert set(METRIC_FUNCTIONS) == {name for names in METRICS.values() for name in names}
+    assert {*METRIC_FUNCTIONS, *RANKING_METRICS} == {name for names in METRICS.values() for name in names}
 
 
 def test_binary_metrics_by_hand():

@@ -11,7 +11,7 @@ from mtdnn_tf.tasks.registry import get_task, task_names
 from mtdnn_tf.tasks.serialization import task_from_json, task_to_json
 from mtdnn_tf.tasks.task import SplitFile, Task, TfdsData
 
-# A task in which no field has its default.
+# A task in which no field has its default, but the one that goes with a ranking.
 _FULL = Task(
     name="full",
     kind="classification",
@@ -30,9 +30,10 @@ _FULL = Task(
     submission={"test": "Full"},
     submission_labels=("Y", "N"),
 )
+_RANKING = Task("answers", "ranking", ("question", "answer"), ("no", "yes"), ("mrr",), group="question_id")
 
 
-@pytest.mark.parametrize("task", [_FULL, *map(get_task, task_names())], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [_FULL, _RANKING, *map(get_task, task_names())], ids=lambda task: task.name)
 def test_a_task_round_trips_through_json_text(task: Task):
     again = task_from_json(json.loads(json.dumps(task_to_json(task))))
     assert again == task
@@ -43,7 +44,7 @@ def test_a_task_round_trips_through_json_text(task: Task):
 def test_the_example_of_this_test_leaves_no_field_at_its_default():
     for value, made in ((_FULL, Task), (_FULL.files["train"], SplitFile), (_FULL.tfds, TfdsData)):
         for field in dataclasses.fields(made):
-            if field.default is not dataclasses.MISSING and field.name != "head":
+            if field.default is not dataclasses.MISSING and field.name != "group":
                 assert getattr(value, field.name) != field.default, field.name
 
 

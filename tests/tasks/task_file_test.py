@@ -76,7 +76,8 @@ def test_tasks_are_read(tmp_path: Path):
         ("tasks:", "task:", 1, "unknown key 'task'; did you mean 'tasks'? Accepted: tasks"),
         ("    dropout: 0.2", "    droput: 0.2", 9, "key of task intent 'droput'; did you mean 'dropout'?"),
         ("classification", "clasification", 3, "unknown kind of task intent 'clasification'; did you mean"),
-        ("classification", "ranking", 3, "not supported yet. Accepted: classification, regression"),
+        ("classification", "ranking", 7, "metric of ranking task intent 'accuracy'; did you mean 'accuracy_at_1'"),
+        ("dropout: 0.2", "group: utterance", 2, "group goes with a ranking, kind classification given"),
         ("    kind: classification\n", "", 2, "task intent lacks `kind:`"),
         ("    label: intent\n", "", 2, "task intent lacks `label:`"),
         ("label: intent", "label: utterance", 5, "both text and label"),
@@ -111,10 +112,40 @@ def test_mistakes_are_told_in_one_line_with_their_place(tmp_path: Path, old: str
     assert "\n" not in str(caught.value)
 
 
-def test_a_ranking_task_is_refused_for_its_kind_and_not_for_its_keys(tmp_path: Path):
-    content = "tasks:\n  answers:\n    group: question\n    kind: ranking\n"
-    with pytest.raises(UserError, match=r":4: kind 'ranking' of task answers is not supported yet"):
-        _load(tmp_path, content)
+_ANSWERS = """\
+tasks:
+  answers:
+    kind: ranking
+    text: [question, sentence]
+    label: relevant
+    files: {train: train.tsv, validation: dev.tsv}
+"""
+
+
+def test_a_ranking_task_is_read(tmp_path: Path):
+    (task,) = _load(tmp_path, _ANSWERS)
+    assert (task.kind, task.labels, task.metrics) == ("ranking", ("0", "1"), ("mrr", "map", "accuracy_at_1"))
+    assert (task.group, task.num_outputs) == (None, 1)
+    (named,) = _load(tmp_path, _ANSWERS.replace("    label:", "    group: number\n    labels: [no, yes]\n    label:"))
+    assert (named.group, named.labels) == ("number", ("no", "yes"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("[question, sentence]", "[question]", 2, "a ranking takes two texts, query and candidate; 1 given"),
+        ("label: relevant", "label: relevant\n    group: relevant", 6, "both group and label"),
+        ("label: relevant", "label: relevant\n    labels: [a, b, c]", 2, "labels of a ranking takes two names"),
+        ("label: relevant", "label: relevant\n    metrics: [mmr]", 6, "did you mean 'mrr'?"),
+        ("label: relevant", "label: relevant\n    head: san", 2, "head san takes two texts and labels"),
+        ("kind: ranking", "kind: rankin", 3, "did you mean 'ranking'?"),
+    ],
+)
+def test_mistakes_of_a_ranking_are_told(tmp_path: Path, old: str, new: str, line: int, message: str):
+    with pytest.raises(UserError) as caught:
+        _load(tmp_path, _ANSWERS.replace(old, new, 1))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path}/tasks.yaml:{line}: ")
 
 
 @pytest.mark.parametrize("content", ["", "tasks:\n", "tasks: {}\n", "tasks: []\n", "tasks: {a: b}\n", "{}\n"])

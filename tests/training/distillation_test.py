@@ -22,14 +22,15 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
-from tests.helpers import VOCABULARY, write_huggingface_folder, write_tasks
+from tests.helpers import VOCABULARY, write_answers, write_huggingface_folder, write_tasks
 
 FIELDS = {
     "classification": "kind: classification, text: [premise, hypothesis], label: answer, dropout: 0.0,"
     " labels: [entails, neutral, contradicts]",
     "regression": "kind: regression, text: [first, second], label: score, dropout: 0.0",
+    "ranking": "kind: ranking, text: [question, answer], label: relevant, dropout: 0.0",
 }
-STEMS = {"classification": "entailment", "regression": "similarity"}
+STEMS = {"classification": "entailment", "regression": "similarity", "ranking": "answers"}
 LABELS = ["entails", "neutral", "contradicts"]
 WEIGHT, TEMPERATURE = 0.3, 2.0
 # A process can split its CPU only before it has used it. With almost no learning rate all steps see the same weights.
@@ -83,10 +84,12 @@ print(json.dumps(results))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Returns a folder with an encoder, six tasks, and soft targets of the four that have teachers."""
+    """Returns a folder with an encoder, tasks of every kind, and soft targets of those that have teachers."""
     folder = tmp_path_factory.mktemp("distillation")
     write_huggingface_folder(folder / "bert")
     write_tasks(folder)
+    for seed, split in enumerate(("train", "test")):
+        write_answers(folder / f"answers_{split}.tsv", [2] * 20, seed)
     lines = ["tasks:"]
     for kind, fields in FIELDS.items():
         train_file, other = (f"{STEMS[kind]}_{split}.tsv" for split in ("train", "test"))
@@ -107,7 +110,13 @@ def folder(tmp_path_factory):
                 tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
                 encoded = encode_split(task, split, DataSource("files", folder), tokenizer, 32, folder / "cache")
                 values = generator.normal(size=(40, task.num_outputs)).astype(np.float32)
-                values = softmax(values, axis=-1) if task.labels else 2 + values
+                if task.kind == "classification":
+                    values = softmax(values, axis=-1)
+                elif task.kind == "regression":
+                    values += 2
+                else:
+                    lists = _candidates(folder / task.files[split].path)
+                    values[lists, 0] = softmax(values[lists, 0], axis=-1)
                 variances = generator.gamma(1.0, size=40).astype(np.float32)
                 stores[f"{task.name}/{split}"] = values, variances
                 path = soft_target_folder(folder / "soft", task, split)
@@ -120,16 +129,33 @@ def _rows(path: Path, column: str) -> list[str]:
         return [row[column] for row in csv.DictReader(file, delimiter="\t")]
 
 
+def _candidates(path: Path) -> list[list[int]]:
+    """Returns the two rows of each question."""
+    rows: dict[str, list[int]] = {}
+    for row, question in enumerate(_rows(path, "question")):
+        rows.setdefault(question, []).append(row)
+    return list(rows.values())
+
+
 def _gold_loss(folder: Path, kind: str, predictions: np.ndarray) -> np.ndarray:
     if kind == "classification":
         gold = [LABELS.index(answer) for answer in _rows(folder / "entailment_train.tsv", "answer")]
         return -np.log(predictions[np.arange(40), gold])
+    if kind == "ranking":
+        lists = _candidates(folder / "answers_train.tsv")
+        relevant = np.array([label == "1" for label in _rows(folder / "answers_train.tsv", "relevant")])
+        return -(np.log(predictions[lists, 0]) * relevant[lists]).sum(axis=-1)
     scores = np.array([float(score) for score in _rows(folder / "similarity_train.tsv", "score")])
     return (predictions[:, 0] - scores) ** 2
 
 
-def _distilled_loss(kind: str, predictions: np.ndarray, teacher: np.ndarray, variances: np.ndarray) -> np.ndarray:
-    if kind == "classification":
+def _distilled_loss(
+    folder: Path, kind: str, split: str, predictions: np.ndarray, teacher: np.ndarray, variances: np.ndarray
+) -> np.ndarray:
+    if kind == "ranking":
+        lists = _candidates(folder / f"answers_{split}.tsv")
+        predictions, teacher = predictions[lists, 0], teacher[lists, 0]
+    if kind != "regression":
         soft = softmax(np.log(teacher) / TEMPERATURE, axis=-1)
         return -(soft * log_softmax(np.log(predictions) / TEMPERATURE, axis=-1)).sum(-1) * TEMPERATURE**2
     return (predictions[:, 0] - teacher[:, 0]) ** 2 / (1 + variances / variances.mean())
@@ -151,16 +177,17 @@ def test_every_loss_of_one_run_is_its_formula_on_one_device_and_two(folder):
     folder, stores = folder
     results = _results(folder, "off", "mirrored")
     predictions = {name: np.array(values) for name, values in results["predictions"].items()}
-    zeros = np.zeros(40)
     for kind in FIELDS:
+        zeros = np.zeros(20 if kind == "ranking" else 40)
         gold = _gold_loss(folder, kind, predictions[f"{kind}_gold/train"])
-        taught = _distilled_loss(kind, predictions[f"{kind}_teacher/train"], *stores[f"{kind}_teacher/train"])
+        name = f"{kind}_teacher/train"
+        taught = _distilled_loss(folder, kind, "train", predictions[name], *stores[name])
         gold_of_taught = _gold_loss(folder, kind, predictions[f"{kind}_teacher/train"])
         unlabelled = f"{kind}_unlabelled/unlabelled"
         # Half of the 80 rows have gold labels and no teacher, half a teacher and, though their file has some, no gold.
         halves = (
             _gold_loss(folder, kind, predictions[f"{kind}_unlabelled/train"]),
-            _distilled_loss(kind, predictions[unlabelled], *stores[unlabelled]),
+            _distilled_loss(folder, kind, "test", predictions[unlabelled], *stores[unlabelled]),
         )
         skipped = _gold_loss(folder, kind, predictions[f"{kind}_skipped/train"])
         expected = {
@@ -182,7 +209,7 @@ def test_every_loss_of_one_run_is_its_formula_on_one_device_and_two(folder):
 def test_every_loss_falls_when_it_trains_on_two_devices(folder):
     epochs = _results(folder[0], "learns")["learns"]
     names = [name for name in epochs[0] if name.endswith("/loss")]
-    assert len(names) == 8
+    assert len(names) == 12
     assert all(epochs[-1][name] < epochs[0][name] for name in names)
 
 

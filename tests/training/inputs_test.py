@@ -9,8 +9,9 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import find_soft_targets, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.training.inputs import TrainingInputs, split_batch, task_inputs
-from tests.helpers import VOCABULARY, write_tasks
+from tests.helpers import VOCABULARY, write_answers, write_tasks
 
 
 @pytest.fixture
@@ -73,9 +74,85 @@ def test_parts_of_a_batch_are_equally_large_and_weigh_as_the_whole(size):
         "token_ids": np.arange(size * 3).reshape(size, 3),
         "task_index": np.zeros(size, np.int32),
         "example_weight": np.full(size, 1 / size, np.float32),
+        "query": np.arange(size),
     }
     parts = split_batch(batch, 2)
     assert len({len(part["token_ids"]) for part in parts}) == 1
     rows = np.concatenate([part["token_ids"][part["example_weight"] > 0] for part in parts])
     assert sorted(map(tuple, rows)) == sorted(map(tuple, batch["token_ids"]))
     assert sum(part["example_weight"].sum() for part in parts) == pytest.approx(1.0)
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """Returns a ranking and its encoded training split of 6 questions."""
+    write_answers(tmp_path / "answers.tsv", [1, 2, 3, 2, 9, 2], seed=0)
+    task = Task(
+        "answers",
+        "ranking",
+        ("question", "answer"),
+        ("0", "1"),
+        ("mrr",),
+        files={"train": SplitFile("answers.tsv", label="relevant")},
+        id="hash",
+    )
+    tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
+    return task, encode_split(task, "train", DataSource("files", tmp_path), tokenizer, 32, tmp_path / "cache")
+
+
+def test_a_batch_of_a_ranking_weighs_its_queries_alike(answers, encoded):
+    task, split = answers
+    training = TrainingInputs([*_inputs(encoded), task_inputs(task, split, np.arange(19), None)], 8, seed=5)
+    seen: list[int] = []
+    for step in range(training.plan.steps_per_epoch):
+        batch, planned = training.batch(step), training.plan.step(step)
+        if planned.task_index != 3:
+            assert batch["query"].tolist() == list(range(len(planned.rows)))
+            continue
+        queries = np.asarray(split.queries)[planned.rows]
+        assert all(
+            (batch["query"] == batch["query"][row]).tolist() == (queries == queries[row]).tolist()
+            for row in range(len(queries))
+        )
+        np.testing.assert_array_equal(batch["gold"], np.asarray(split.labels)[planned.rows])
+        np.testing.assert_allclose(batch["example_weight"], 1 / len(set(queries)))
+        seen.extend(planned.rows)
+    assert sorted(seen) == list(range(19))
+
+
+def test_a_query_is_on_one_replica_and_padding_is_no_candidate_of_it():
+    query = np.array([4, 0, 0, 1, 2, 2, 2, 3, 4, 0, 4, 4])
+    batch = {
+        "token_ids": np.arange(12)[:, None],
+        "query": query.astype(np.int32),
+        "example_weight": np.full(12, 1 / 5, np.float32),
+    }
+    parts = split_batch(batch, 3)
+    assert [len(part["query"]) for part in parts] == [4, 4, 4]
+    rows = []
+    for part in parts:
+        real = part["example_weight"] > 0
+        assert not set(part["query"][real]) & set(part["query"][~real])
+        rows.extend(part["token_ids"][real, 0])
+        assert part["query"][real].tolist() == query[part["token_ids"][real, 0]].tolist()
+    assert sorted(rows) == list(range(12))
+    holding = [{query[row] for row in part["token_ids"][part["example_weight"] > 0, 0]} for part in parts]
+    assert sum(map(len, holding)) == 5
+    # One query for three replicas: two of them have padding alone.
+    alone = split_batch({name: values[query == 2] * (0 if name == "query" else 1) for name, values in batch.items()}, 3)
+    assert [int((part["example_weight"] > 0).sum()) for part in alone] == [3, 0, 0]
+
+
+def test_the_gold_of_a_ranking_is_a_distribution_over_relevant_candidates(answers):
+    task, split = answers
+    labels, queries = np.array(split.labels), np.asarray(split.queries)
+    large = int(np.argmax(np.bincount(queries)))
+    labels[np.flatnonzero(queries == large)[:3]] = 1
+    labels[queries == (large + 1) % 6] = 0
+    object.__setattr__(split, "labels", labels)
+    inputs = task_inputs(task, split, np.arange(19), None)
+    of_large = np.asarray(split.queries)[inputs.rows] == large
+    relevant = (labels[queries == large] == 1).sum()
+    np.testing.assert_allclose(np.sort(inputs.gold[of_large])[-relevant:], 1 / relevant)
+    assert (large + 1) % 6 not in queries[inputs.rows]
+    assert len(inputs.rows) == 19 - (queries == (large + 1) % 6).sum()

@@ -44,6 +44,7 @@ def _batch(task_index, size=6, seed=0, has_gold=True, has_teacher=True):
         "has_teacher": np.full(size, has_teacher),
         "teacher_weight": np.ones(size, np.float32),
         "example_weight": np.full(size, 1 / size, np.float32),
+        "query": np.arange(size, dtype=np.int32),
         "task_index": np.full(size, task_index, np.int32),
     }
 
