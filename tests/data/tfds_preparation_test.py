@@ -21,11 +21,11 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import get_task, task_names
 from mtdnn_tf.tasks.task import Task
-from tests.data.official_files import ROWS, Splits, write_glue
+from tests.data.official_files import ROWS, Splits, write_glue, write_nli, write_superglue
 from tests.data.word_pieces_test import encoder_vocabulary
 from tests.helpers import VOCABULARY
 
-_TASKS = [task for task in map(get_task, task_names()) if task.tfds and task.tfds.name.startswith("glue/")]
+_TASKS = [task for task in map(get_task, task_names()) if task.tfds]
 _IDS = [task.name for task in _TASKS]
 
 _TOKENIZER = WordPieceTokenizer(VOCABULARY, lowercase=True)
@@ -67,7 +67,11 @@ class Prepared(NamedTuple):
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     folder = tmp_path_factory.mktemp("prepared")
-    written = write_glue(folder / "files")
+    written = {
+        name: splits
+        for write in (write_glue, write_superglue, write_nli)
+        for name, splits in write(folder / "files").items()
+    }
     questions = []
     for task in _TASKS:
         assert task.tfds
@@ -103,8 +107,8 @@ def test_plain_tfds_reads_the_rows_of_the_files(prepared: Prepared, task: Task):
 def test_tfdss_own_builder_makes_the_same_rows_of_the_same_files(prepared: Prepared, task: Task, tmp_path: Path):
     import tensorflow_datasets as tfds
 
-    if task.name == "mrpc":
-        pytest.skip("TensorFlow Datasets makes MRPC from other files")
+    if task.name in ("mrpc", "snli"):
+        pytest.skip("TensorFlow Datasets makes it from other files")
     builder = tfds.builder(_tfds_name(task), data_dir=str(tmp_path))
     names, splits, _, features = prepared.read[_tfds_name(task)]
     assert features == sorted(builder.info.features)
@@ -112,11 +116,17 @@ def test_tfdss_own_builder_makes_the_same_rows_of_the_same_files(prepared: Prepa
     assert task.tfds
     for split, rows in splits.items():
         path = str(prepared.files / task.files[split].path)
-        kind = split.split("_")[0].replace("validation", "dev")
+        if task.tfds.name.split("/")[0] in ("glue", "super_glue"):
+            examples = builder._generate_examples(
+                data_file=path, split=split.split("_")[0].replace("validation", "dev")
+            )
+        else:
+            examples = builder._generate_examples(path)
         made = []
-        for _, row in builder._generate_examples(data_file=path, split=kind):
+        for _, row in examples:
             gold = float(names.index(row["label"]) if row["label"] in names else row["label"])
-            made.append([row["idx"], [row[text] for text in task.tfds.text], float(np.float32(gold))])
+            number = row[task.tfds.id] if task.tfds.id else ""
+            made.append([number, [row[text] for text in task.tfds.text], float(np.float32(gold))])
         assert rows == made
 
 
