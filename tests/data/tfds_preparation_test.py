@@ -167,6 +167,24 @@ def test_encoded_arrays_are_identical_from_files_and_from_tfds(prepared: Prepare
     assert rows == (sum(gold is not None for gold in golds) if task.skip_labels else len(golds))
 
 
+def test_rows_without_an_agreed_label_are_kept_in_tfds_and_skipped_by_both_readers(
+    prepared: Prepared, caplog: pytest.LogCaptureFixture
+):
+    _, splits, _, _ = prepared.read["snli"]
+    assert [gold for _, _, gold in splits["train"]].count(-1) == 2
+    task = get_task("snli")
+    file = prepared.files / task.files["train"].path
+    caplog.set_level("INFO", logger="absl")
+    for kind, folder, place in (("files", prepared.files, str(file)), ("tfds", prepared.tfds, "snli, split train")):
+        caplog.clear()
+        examples = read_examples(task, "train", DataSource(kind, folder))
+        assert len(examples) == ROWS - 2
+        assert caplog.messages.count(f"{place}: skipped 2 row(s) without an agreed label") == 1
+        # By name, in the order of the file.
+        golds = [row.gold for row in prepared.written["snli"]["train"] if row.gold is not None]
+        assert [task.labels[example.label or 0] for example in examples] == golds
+
+
 def test_only_splits_with_a_file_are_prepared(prepared: Prepared, tmp_path: Path):
     shutil.copytree(prepared.files / "RTE", tmp_path / "RTE")
     (tmp_path / "RTE" / "test.tsv").unlink()
