@@ -10,7 +10,7 @@ import pytest
 
 from mtdnn_tf.distillation.exchange import import_soft_targets
 from mtdnn_tf.modeling.model_folder import load_model
-from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.tasks.registry import get_task, select_tasks, task_names
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
 
@@ -29,6 +29,18 @@ def _config(task_file: Path, folder: Path) -> TrainingConfig:
         batch_size=8,
         evaluation="end",
     )
+
+
+def test_the_table_of_built_in_tasks_is_theirs():
+    expected = []
+    for task in map(get_task, task_names()):
+        source = task.tfds.name if task.tfds else ""
+        labels = ", ".join(task.labels) or "a score"
+        file = next(iter(task.files.values())).path
+        cells = (f"`{task.name}`", f"`{source}`", f"`{file}`", ", ".join(task.text), labels, ", ".join(task.metrics))
+        expected.append(f"| {' | '.join(cells)} |")
+    text = (EXAMPLES.parent / "tasks.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("| `")] == expected
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.stem)

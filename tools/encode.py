@@ -1,22 +1,47 @@
-"""Encodes every split of some tasks into word pieces, once; later runs find them in the cache."""
+"""Encodes every split of some tasks into word pieces, once; or prepares their files for TensorFlow Datasets."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from absl import logging
+from absl import flags, logging
 
 from flags import data, model
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import available_splits
+from mtdnn_tf.data.sources import FILES, available_splits
+from mtdnn_tf.data.tfds_preparation import prepare_tfds
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import check_length, tokenizer_of
 from tools import cli
 
+_PREPARE_TFDS = flags.DEFINE_string(
+    "prepare_tfds", None, "Folder to write the tasks' files to for `tfds.load(..., data_dir=FOLDER)`; encodes nothing."
+)
+
+
+def _prepare() -> None:
+    """Prepares the tasks that TensorFlow Datasets knows."""
+    tasks, source = data.selected_tasks(), data.source()
+    if not _PREPARE_TFDS.value:
+        raise UserError("--prepare_tfds takes a folder, nothing given")
+    if source.kind != FILES:
+        raise UserError(f"--prepare_tfds takes --data_source={FILES}, {source.kind} given")
+    known = [task for task in tasks if task.tfds]
+    if not known:
+        raise UserError(f"--prepare_tfds: TensorFlow Datasets has none of {', '.join(task.name for task in tasks)}")
+    for task in tasks:
+        if task.tfds is None:
+            logging.info("left out %s, which TensorFlow Datasets does not have", task.name)
+    for task in known:
+        prepare_tfds(task, source.data_dir, Path(_PREPARE_TFDS.value))
+
 
 def main() -> None:
-    """Encodes the splits that are there."""
+    """Encodes the splits that are there, or prepares them."""
+    if _PREPARE_TFDS.value is not None:
+        _prepare()
+        return
     tasks, source, cache_dir = data.selected_tasks(), data.source(), Path(data.CACHE_DIR.value)
     pretrained = find_backbone(model.INIT_FROM.value or model.BACKBONE.value)
     length = data.MAX_SEQUENCE_LENGTH.value

@@ -47,16 +47,23 @@ def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
     return {"kind": "files", "format": path.suffix, "sha256": sha256_of_file(path), "file": file, "task": how}
 
 
-def read_file_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
+def read_file_examples(task: Task, split: str, data_dir: Path, keep_skipped: bool = False) -> list[Example]:
     """Reads a split's examples in the order of its file.
 
     Rows are numbered before any is skipped, as TensorFlow Datasets numbers them.
+
+    Args:
+        task: The task.
+        split: Name of the split, such as "train".
+        data_dir: The data folder.
+        keep_skipped: Whether rows without an agreed label (`Task.skip_labels`) are kept, without a label.
+            Defaults to False.
 
     Raises:
         UserError: The file is missing, or a row, label, score or id of it is not accepted.
     """
     path = _existing_path(task, split, data_dir)
-    return _SplitReader(task, split, path).read()
+    return _SplitReader(task, split, path).read(keep_skipped)
 
 
 def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
@@ -80,7 +87,7 @@ class _SplitReader:
         self._hashed_ids = HashedIds()
         self._line_of_id: dict[str, int] = {}
 
-    def read(self) -> list[Example]:
+    def read(self, keep_skipped: bool) -> list[Example]:
         """Returns the split's examples, having logged how many rows were skipped and why."""
         examples: list[Example] = []
         incomplete = 0
@@ -91,7 +98,7 @@ class _SplitReader:
                     reason = row.problem or f"column {self._file.label!r} is empty; every row takes a label"
                     raise UserError(f"{self._path}:{row.line}: {reason}")
                 incomplete += 1
-            elif self._label_cell(row) in self._task.skip_labels:
+            elif self._label_cell(row) in self._task.skip_labels and not keep_skipped:
                 without_label += 1
             else:
                 examples.append(self._example(row))
@@ -131,7 +138,7 @@ class _SplitReader:
         label = score = None
         if cell is not None and self._task.kind == REGRESSION:
             score = self._score(cell, where)
-        elif cell is not None:
+        elif cell is not None and cell not in self._task.skip_labels:
             if cell not in self._label_indices:
                 raise unknown_name(f"label of task {self._task.name}", cell, self._label_indices, where)
             label = self._label_indices[cell]

@@ -21,7 +21,7 @@ from mtdnn_tf.tasks.serialization import task_to_json
 from mtdnn_tf.tasks.task import RANKING, REGRESSION, TRAIN, Task, TfdsData
 
 # How TensorFlow Datasets spells that a row has no gold label or score.
-_NO_GOLD = -1
+NO_GOLD = -1
 _ROWS_READ_AT_ONCE = 1024
 
 
@@ -31,7 +31,7 @@ def tfds_splits(task: Task, data_dir: Path) -> list[str]:
     Raises:
         UserError: The data are not prepared.
     """
-    return list(_prepared_builder(_data_of(task), data_dir).info.splits)
+    return list(_prepared_builder(data_of(task), data_dir).info.splits)
 
 
 def tfds_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def tfds_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
     Raises:
         UserError: The data are not prepared, or have no such split.
     """
-    data = _data_of(task)
+    data = data_of(task)
     builder = _prepared_builder(data, data_dir, split)
     split_info = builder.info.splits[split]
     with _readable(data, data_dir):
@@ -67,15 +67,14 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
         UserError: The data are not prepared or are damaged, have no such split, feature or label, or a
             score is not a number.
     """
-    data = _data_of(task)
+    data = data_of(task)
     builder = _prepared_builder(data, data_dir, split)
     for name in (*data.text, data.label, *([data.id] if data.id else [])):
         if name not in builder.info.features:
             raise unknown_name(f"feature of {data.name}", name, builder.info.features, str(data_dir))
     with _readable(data, data_dir):
         rows = list(_rows(builder, split, data))
-    if data.id:
-        rows.sort(key=lambda row: row.number)
+    rows.sort(key=lambda row: row.number)
     label_indices = {} if task.kind == REGRESSION else _label_indices(task, data, builder)
     hashed_ids = HashedIds()
     examples = []
@@ -83,7 +82,7 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
         if task.kind != REGRESSION and int(row.gold) not in label_indices:
             continue
         text_a, text_b = row.texts[0], row.texts[1] if task.is_pair else None
-        example_id = str(row.number) if data.id else hashed_ids.next_id(text_a, text_b)
+        example_id = row.example_id or hashed_ids.next_id(text_a, text_b)
         if task.kind == REGRESSION:
             score = _score(task, split, row.gold, f"{data_dir}: {data.name}, split {split!r}, row {example_id}")
             examples.append(Example(example_id, text_a, text_b, score=score))
@@ -97,9 +96,10 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
 
 
 class _Row(NamedTuple):
-    """One row as TensorFlow Datasets has it, numbered as it comes where the data do not number it."""
+    """One row as TensorFlow Datasets has it, numbered as it comes where the data do not number it; id or empty."""
 
     number: int
+    example_id: str
     texts: list[str]
     gold: float
 
@@ -114,7 +114,12 @@ def _rows(builder: Any, split: str, data: TfdsData) -> Iterator[_Row]:
     for batch in dataset.batch(_ROWS_READ_AT_ONCE).as_numpy_iterator():
         for at, gold in enumerate(batch[data.label]):
             texts = [batch[name][at].decode("utf-8") for name in data.text]
-            yield _Row(int(batch[data.id][at]) if data.id else number, texts, float(gold))
+            row_id = batch[data.id][at] if data.id else b""
+            # Ids are row numbers, or text such as ANLI's.
+            if isinstance(row_id, bytes):
+                yield _Row(number, row_id.decode("utf-8"), texts, float(gold))
+            else:
+                yield _Row(int(row_id), str(row_id), texts, float(gold))
             number += 1
 
 
@@ -124,7 +129,7 @@ def _label_indices(task: Task, data: TfdsData, builder: Any) -> dict[int, int | 
     if not names:
         raise UserError(f"{data.name}: feature {data.label!r} has no label names; task {task.name} needs them")
     renamed = dict(data.labels)
-    indices: dict[int, int | None] = {} if str(_NO_GOLD) in task.skip_labels else {_NO_GOLD: None}
+    indices: dict[int, int | None] = {} if str(NO_GOLD) in task.skip_labels else {NO_GOLD: None}
     for index, name in enumerate(names):
         if name in task.skip_labels:
             continue
@@ -137,15 +142,19 @@ def _label_indices(task: Task, data: TfdsData, builder: Any) -> dict[int, int | 
 
 def _score(task: Task, split: str, gold: float, where: str) -> float | None:
     """Returns the gold score; None where the split has none."""
-    if gold == _NO_GOLD and split not in (TRAIN, *task.evaluation_splits):
+    if gold == NO_GOLD and split not in (TRAIN, *task.evaluation_splits):
         return None
     if not math.isfinite(gold):
         raise UserError(f"{where}: the score takes a number, {gold} given")
     return gold
 
 
-def _data_of(task: Task) -> TfdsData:
-    """Returns where a task stands in TensorFlow Datasets."""
+def data_of(task: Task) -> TfdsData:
+    """Returns where a task stands in TensorFlow Datasets.
+
+    Raises:
+        UserError: It does not.
+    """
     if task.tfds is None:
         raise UserError(f"task {task.name} is not in TensorFlow Datasets; read it from files")
     return task.tfds

@@ -7,6 +7,8 @@ and numbers its train and validation rows differently.
 
 from __future__ import annotations
 
+import dataclasses
+
 from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, TRAIN, SplitFile, Task, TfdsData
 
 # Head dropouts other than 0.1 are those of MT-DNN (Liu et al. 2019, arXiv 1901.11504).
@@ -179,3 +181,19 @@ AX = Task(
 )
 
 GLUE_TASKS = (COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE, WNLI, AX)
+
+
+def _mnli_part(part: str) -> Task:
+    """Returns MNLI's development and test rows from like or unlike genres, which have a config of their own in TFDS."""
+    return dataclasses.replace(
+        MNLI,
+        name=f"mnli_{part}",
+        files={split: MNLI.files[f"{split}_{part}"] for split in ("validation", "test")},
+        tfds=TfdsData(f"glue/mnli_{part}", text=MNLI.text),
+        evaluation_splits=("validation",),
+        head_of=MNLI.name,
+        submission={},
+    )
+
+
+MNLI_MATCHED, MNLI_MISMATCHED = _mnli_part("matched"), _mnli_part("mismatched")

@@ -1,6 +1,7 @@
-"""SNLI (Bowman et al. 2015) and SciTail (Khot et al. 2018), on which MT-DNN shows domain adaptation.
+"""SNLI (Bowman et al. 2015) and SciTail (Khot et al. 2018), on which MT-DNN shows domain adaptation; ANLI.
 
-Neither numbers its rows, so ids are hashes of the texts.
+SNLI and SciTail do not number their rows, so ids are hashes of the texts. ANLI 1.0 (Nie et al. 2020, arXiv 1910.14599)
+names its own, and is three data sets, a round each.
 """
 
 from __future__ import annotations
@@ -41,4 +42,31 @@ SCITAIL = Task(
     id="hash",
 )
 
-NLI_TASKS = (SNLI, SCITAIL)
+
+def _anli(number: int) -> Task:
+    """Returns the task of a round."""
+    return Task(
+        name=f"anli_r{number}",
+        kind=CLASSIFICATION,
+        text=("context", "hypothesis"),
+        labels=("entailment", "neutral", "contradiction"),
+        metrics=("accuracy",),
+        files={
+            TRAIN: SplitFile(f"anli_v1.0/R{number}/train.jsonl"),
+            "validation": SplitFile(f"anli_v1.0/R{number}/dev.jsonl"),
+            "test": SplitFile(f"anli_v1.0/R{number}/test.jsonl"),
+        },
+        tfds=TfdsData(
+            f"anli/r{number}",
+            text=("context", "hypothesis"),
+            labels=(("e", "entailment"), ("n", "neutral"), ("c", "contradiction")),
+            id="uid",
+        ),
+        file_labels=("e", "n", "c"),
+        id="uid",
+    )
+
+
+ANLI_R1, ANLI_R2, ANLI_R3 = _anli(1), _anli(2), _anli(3)
+
+NLI_TASKS = (SNLI, SCITAIL, ANLI_R1, ANLI_R2, ANLI_R3)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.tasks.glue import GLUE_TASKS
+from mtdnn_tf.tasks.glue import GLUE_TASKS, MNLI_MATCHED, MNLI_MISMATCHED
 from mtdnn_tf.tasks.nli import NLI_TASKS
+from mtdnn_tf.tasks.superglue import SUPERGLUE_TASKS
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.tasks.task_file import load_task_file
 
@@ -77,5 +78,5 @@ def select_tasks(names: Sequence[str], task_files: Sequence[Path]) -> list[Task]
     return list(selected.values())
 
 
-for _task in (*GLUE_TASKS, *NLI_TASKS):
+for _task in (*GLUE_TASKS, MNLI_MATCHED, MNLI_MISMATCHED, *NLI_TASKS, *SUPERGLUE_TASKS):
     register(_task)

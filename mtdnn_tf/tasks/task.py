@@ -61,8 +61,8 @@ class TfdsData:
         label: Feature of the gold label or score.
         labels: The task's label name for each of TFDS's own, where they differ, as (TFDS's, the task's)
             pairs.
-        id: Feature that numbers the rows within a split; None if there is none, and ids are hashes of the
-            texts.
+        id: Feature that numbers or names the rows within a split; None if there is none, and ids are hashes
+            of the texts.
     """
 
     name: str

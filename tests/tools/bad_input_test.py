@@ -33,6 +33,7 @@ def _edit(name: str, old: str, new: str) -> Change:
 
 def _append(name: str, content: bytes) -> Change:
     def change(folder: Path) -> None:
+        (folder / name).parent.mkdir(exist_ok=True)
         with (folder / name).open("ab") as file:
             file.write(content)
 
@@ -128,6 +129,16 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      ["unknown backbone", "none"]),
     ("no files to encode", "encode", "--tasks=rte --data_dir={tasks} --cache_dir={out} --backbone=tiny",
      _nothing, ["no file of task rte"]),
+    ("prepare for TFDS from TFDS", "encode", "--tasks=rte --data_source=tfds --data_dir={tasks} --prepare_tfds={out}",
+     _nothing, ["--prepare_tfds", "--data_source=files", "tfds given"]),
+    ("prepare no files", "encode", "--tasks=rte --data_dir={tasks} --prepare_tfds={out}", _nothing, ["no file of task rte"]),
+    ("prepare what TFDS has not", "encode", "--task_file={tasks}/tasks.yaml --prepare_tfds={out}", _nothing,
+     ["TensorFlow Datasets has none of mood, entailment, similarity"]),
+    ("prepare a bad file", "encode", "--tasks=rte --data_dir={tasks} --prepare_tfds={out}",
+     _append("RTE/dev.tsv", b"index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentails\n"), ["RTE/dev.tsv:2", "'entails'", "entailment"]),
+    ("prepare into no folder", "encode", "--tasks=rte --data_dir={tasks} --prepare_tfds=", _nothing, ["--prepare_tfds takes a folder"]),
+    ("prepare into a file", "encode", "--tasks=rte --data_dir={tasks} --prepare_tfds={tasks}/tasks.yaml",
+     _append("RTE/dev.tsv", b"index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n"), ["tasks.yaml", "directory"]),
     ("TFDS not prepared", "train", TRAIN + " --tasks=rte --data_source=tfds", _nothing, ["glue/rte", "tfds build"]),
     ("no soft targets", "train", TRAIN + " --soft_targets={tasks}", _nothing, ["no soft targets"]),
     ("evaluate nothing", "evaluate", "--data_dir={tasks}", _nothing, ["one of --run and --runs"]),
