@@ -6,10 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.distillation.soft_targets import soft_target_folder, write_soft_targets
+from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.runs import predict_with_runs
+from mtdnn_tf.files import MANIFEST
+from mtdnn_tf.modeling.model_folder import model_fingerprint
 from mtdnn_tf.tasks.task import Task
+
+
+def is_scored_by(store: Path, runs: Sequence[Path]) -> bool:
+    """Returns whether soft targets stand in a folder, and are those of these runs."""
+    if not (store / MANIFEST).is_file():
+        return False
+    teachers = read_soft_targets(store).manifest["teachers"]
+    return [teacher["weights_sha256"] for teacher in teachers] == [model_fingerprint(run) for run in runs]
 
 
 def score(

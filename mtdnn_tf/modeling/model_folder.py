@@ -125,6 +125,15 @@ def read_backbone(folder: Path) -> PretrainedBackbone:
     )
 
 
+def model_fingerprint(run: Path) -> str:
+    """Returns the SHA-256 of the weights of a trained run.
+
+    Raises:
+        UserError: The run's folder is missing or damaged.
+    """
+    return str(read_manifest(_find(run), _REMEDY)["files"][_WEIGHTS])
+
+
 def read_tasks(run: Path) -> list[Task]:
     """Returns the tasks of a trained run.
 

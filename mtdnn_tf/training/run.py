@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 import shutil
@@ -79,6 +80,24 @@ def _prepare_inputs(
     return inputs
 
 
+def is_trained(folder: Path) -> bool:
+    """Returns whether a run folder holds a training that has ended."""
+    return (folder / METRICS).is_file() and (folder / MODEL_FOLDER).is_dir()
+
+
+def training_steps(config: TrainingConfig) -> int:
+    """Returns how many steps a training takes from its start.
+
+    Rows that only soft targets, which may not be made yet, can teach are not counted. The rows are encoded for it, with
+    the encoder of `backbone`.
+    """
+    tasks = [task for task in config.selected_tasks() if task.head_of is None]
+    tokenizer = tokenizer_of(find_backbone(config.backbone))
+    gold_only = dataclasses.replace(config, soft_targets=(), transfer_splits=())
+    inputs = _prepare_inputs(gold_only, tasks, tokenizer, {})
+    return config.epochs * TrainingInputs(inputs, config.batch_size, config.seed).plan.steps_per_epoch
+
+
 def _encode_development_splits(config: TrainingConfig, tasks: list[Task], tokenizer: WordPieceTokenizer) -> None:
     """Finds the mistakes in them before an epoch is trained, not after."""
     for task in tasks:
@@ -121,7 +140,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         "soft_targets": {name: target.manifest["manifest_sha256"] for name, target in targets.items()},
     }
     _check_identity(folder, identity)
-    if (folder / METRICS).is_file() and (folder / MODEL_FOLDER).is_dir():
+    if is_trained(folder):
         _log.info("%s: already trained", folder)
         return dict(read_json(folder / METRICS))
     if config.evaluation != "never":

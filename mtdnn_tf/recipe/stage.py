@@ -1,0 +1,55 @@
+"""A stage of the recipe: something with a name that is done or not, and can be continued."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.run import is_trained, train, training_steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+        name: Its folder or file below the recipe's folder.
+        what: What it makes, in a few words.
+        run: Makes it, going on where an interrupted run stopped; returns at once if it is done.
+        is_done: Whether it is.
+        steps: Returns how many training steps it takes from its start.
+    """
+
+    name: str
+    what: str
+    run: Callable[[], object]
+    is_done: Callable[[], bool]
+    steps: Callable[[], int] = int
+
+
+def training_stage(
+    name: str,
+    what: str,
+    settings: TrainingConfig,
+    what_is_known_later: Callable[[], dict[str, object]] = dict,
+) -> Stage:
+    """Returns the stage of a training.
+
+    Args:
+        name: Its name.
+        what: What it trains.
+        settings: Its settings; `output_dir` is its run folder.
+        what_is_known_later: Returns fields of the settings that depend on stages before this one; none of them changes
+            the number of steps.
+    """
+    return Stage(
+        name=name,
+        what=what,
+        run=lambda: train(dataclasses.replace(settings, **what_is_known_later())),  # type: ignore[arg-type]
+        is_done=lambda: is_trained(settings.output_dir),
+        steps=lambda: training_steps(settings),
+    )
+
+
