@@ -1,0 +1,71 @@
+"""Predictions on the development splits, which calibration and fidelity are computed from, kept on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mtdnn_tf.evaluation.runs import predict_with_runs
+from mtdnn_tf.files import MANIFEST, new_folder, read_manifest, write_manifest
+from mtdnn_tf.modeling.model_folder import model_fingerprint
+from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.training.config import TrainingConfig
+
+_METRICS = "metrics"
+_REMEDY = "delete it and run tools.recipe again"
+
+
+class DevelopmentPredictions(NamedTuple):
+    """What a model predicts on the development splits.
+
+    Attributes:
+        predictions: Float32 [examples, num_outputs] by result name: probabilities or scores.
+        metrics: The tasks' metrics by result name.
+    """
+
+    predictions: dict[str, np.ndarray]
+    metrics: dict[str, dict[str, float]]
+
+
+def development_predictions(
+    folder: Path, base: TrainingConfig, tasks: list[Task], runs_of: Callable[[Task], list[Path]]
+) -> DevelopmentPredictions:
+    """Returns a model's predictions, from its folder if they were computed before with the same weights.
+
+    Args:
+        folder: Where they are kept.
+        base: Says where the data stand.
+        tasks: The tasks to predict.
+        runs_of: Returns the runs whose predictions for a task are averaged.
+    """
+    made_from = {task.name: [model_fingerprint(run) for run in runs_of(task)] for task in tasks}
+    if (folder / MANIFEST).is_file():
+        manifest = read_manifest(folder, _REMEDY)
+        if manifest.get("made_from") == made_from:
+            predictions = {name: np.load(folder / _file(name), allow_pickle=False) for name in manifest[_METRICS]}
+            return DevelopmentPredictions(predictions, manifest[_METRICS])
+    predictions, metrics = {}, {}
+    for runs, answered in _by_runs(tasks, runs_of):
+        results, _ = predict_with_runs(runs, answered, [], base.source, base.cache_dir, base.evaluation_batch_size)
+        for name, result in results.items():
+            predictions[name], metrics[name] = result.predictions, result.metrics()
+    with new_folder(folder) as temporary:
+        for name, values in predictions.items():
+            np.save(temporary / _file(name), values, allow_pickle=False)
+        write_manifest(temporary, {"made_from": made_from, _METRICS: metrics})
+    return DevelopmentPredictions(predictions, metrics)
+
+
+def _by_runs(tasks: list[Task], runs_of: Callable[[Task], list[Path]]) -> list[tuple[list[Path], list[Task]]]:
+    """Returns the tasks that the same runs answer together, so that each run is read once for them."""
+    grouped: dict[tuple[Path, ...], list[Task]] = {}
+    for task in tasks:
+        grouped.setdefault(tuple(runs_of(task)), []).append(task)
+    return [(list(runs), answered) for runs, answered in grouped.items() if any(t.evaluation_splits for t in answered)]
+
+
+def _file(result_name: str) -> str:
+    return f"{result_name.replace('/', '-')}.npy"

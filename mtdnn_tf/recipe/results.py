@@ -1,0 +1,88 @@
+"""What came out: the development metrics of every model of a recipe, by seed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from mtdnn_tf.evaluation.average import Metrics
+from mtdnn_tf.files import read_json
+from mtdnn_tf.recipe.config import RecipeConfig
+from mtdnn_tf.recipe.predictions import development_predictions
+from mtdnn_tf.recipe.runs import Runs
+from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.training.run import METRICS
+
+SINGLE_TASK, MULTI_TASK, TEACHER, ENSEMBLE, STUDENT, FINE_TUNED = (
+    *("single-task", "multi-task", "teacher", "ensemble", "student"),
+    "fine-tuned student",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelResults:
+    """The metrics of one model.
+
+    Attributes:
+        name: Its name in tables.
+        role: "single-task", "multi-task", "teacher", "ensemble", "student" or "fine-tuned student".
+        by_seed: Development metrics by result name, by seed; a teacher has its own seed alone, an ensemble the seed 0.
+    """
+
+    name: str
+    role: str
+    by_seed: dict[int, dict[str, Metrics]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as JSON values."""
+        runs = [{"seed": seed, "metrics": metrics} for seed, metrics in self.by_seed.items()]
+        return {"name": self.name, "role": self.role, "runs": runs}
+
+
+def collect_results(config: RecipeConfig) -> list[ModelResults]:
+    """Returns the results of every model, in the order of the tables.
+
+    Args:
+        config: A recipe whose stages are all done.
+    """
+    runs, seeds, tasks = Runs(config), config.all_seeds, config.trained_tasks()
+
+    def metrics(name: str) -> dict[str, Metrics]:
+        return dict(read_json(runs.folder(name) / METRICS))
+
+    results = []
+    if config.single_task:
+        alone = {seed: _merged(metrics(runs.single_task(task, seed)) for task in tasks) for seed in seeds}
+        results.append(ModelResults("single-task", SINGLE_TASK, alone))
+    for number, (backbone, dropout) in enumerate(config.grid, start=1):
+        of_backbone = f"{backbone.rstrip('/').split('/')[-1]}, " if len(config.teacher_backbones) > 1 else ""
+        name, seed = f"teacher {number} ({of_backbone}dropout {dropout:g})", config.base.seed + number
+        results.append(ModelResults(name, TEACHER, {seed: metrics(runs.teacher(number))}))
+    if config.fine_tune_teachers:
+        for place in runs.places:
+            number = runs.kept_number(place)
+            tuned = _merged(metrics(runs.fine_tuned_teacher(task, place)) for task in config.taught_tasks())
+            seed = config.base.seed + number
+            results.append(ModelResults(f"teacher {number}, fine-tuned", TEACHER, {seed: tuned}))
+    ensemble = development_predictions(
+        config.stage_folder("predictions/ensemble"), config.base, config.tasks(), runs.ensemble
+    )
+    results.append(ModelResults(f"ensemble of {config.kept}", ENSEMBLE, {0: dict(ensemble.metrics)}))
+    results.append(ModelResults("multi-task", MULTI_TASK, {seed: metrics(runs.multi_task(seed)) for seed in seeds}))
+    results.append(ModelResults("distilled student", STUDENT, {seed: metrics(runs.student(seed)) for seed in seeds}))
+    if config.fine_tune_student:
+        tuned_by_seed = {
+            seed: _merged(metrics(runs.fine_tuned_student(task, seed)) for task in tasks) for seed in seeds
+        }
+        results.append(ModelResults("distilled student, fine-tuned", FINE_TUNED, tuned_by_seed))
+    return results
+
+
+def _merged(parts: Iterable[dict[str, Metrics]]) -> dict[str, Metrics]:
+    return {name: values for part in parts for name, values in part.items()}
+
+
+def answered_tasks(config: RecipeConfig) -> list[Task]:
+    """Returns the tasks that have a development split."""
+    return [task for task in config.tasks() if task.evaluation_splits]
