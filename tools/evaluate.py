@@ -8,6 +8,7 @@ from absl import flags
 
 from flags import data, runtime, values
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.average import average
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
 from mtdnn_tf.files import write_json
@@ -36,7 +37,10 @@ def main() -> None:
     )
     metrics = metrics_of(predictions)
     if _OUTPUT.value:
-        write_json(Path(_OUTPUT.value), metrics)
+        over_tasks = average(metrics)
+        # No task's name starts with _.
+        extra = {"_average": {over_tasks.name: over_tasks.score}} if over_tasks else {}
+        write_json(Path(_OUTPUT.value), {**metrics, **extra})
     name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
     print(text_table({name: metrics}, show_metrics=True), end="")
 

@@ -17,6 +17,7 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.predictions import Predictions
+from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks
 from mtdnn_tf.tasks.task import Task
 
@@ -41,11 +42,6 @@ class SplitPredictions(NamedTuple):
     def metrics(self) -> dict[str, float]:
         """Returns the task's metrics against the gold labels."""
         return compute_metrics(self.encoded.task, self.predictions, np.asarray(self.encoded.labels))
-
-
-def result_name(task: Task, split: str) -> str:
-    """Returns the name of a split's metrics: the task's, with the split's where the task has several."""
-    return task.name if task.evaluation_splits == (split,) else f"{task.name}/{split}"
 
 
 def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> None:
