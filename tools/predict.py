@@ -35,23 +35,19 @@ def main() -> None:
         if len(tasks) != 1:
             raise UserError(f"--input goes with one task in --tasks, {', '.join(task.name for task in tasks)} given")
         tasks, splits = [input_task(tasks[0], Path(_INPUT.value))], [INPUT]
-    wanted = [(task, split) for task in tasks for split in (splits or task.submission)]
+    # A task that is no part of GLUE's submission, such as a user's, is left out of it.
+    splits_of = {task.name: splits or list(task.submission) for task in tasks}
+    tasks = [task for task in tasks if splits_of[task.name]]
     output = Path(_OUTPUT.value or "")
     if output.suffix:
         check_format(output)
-        if len(wanted) > 1:
-            raise UserError(f"--output {output}: a file takes one task and split, {len(wanted)} given; name a folder")
-    results = []
-    for task, split in wanted:
-        predictions, _ = predict_with_runs(
-            [run],
-            [task],
-            [split],
-            data.source(),
-            Path(data.CACHE_DIR.value),
-            runtime.EVALUATION_BATCH_SIZE.value,
-        )
-        results += [predicted.rows() for predicted in predictions.values()]
+        count = sum(map(len, splits_of.values()))
+        if count > 1:
+            raise UserError(f"--output {output}: a file takes one task and split, {count} given; name a folder")
+    predictions, _ = predict_with_runs(
+        [run], tasks, splits_of, data.source(), Path(data.CACHE_DIR.value), runtime.EVALUATION_BATCH_SIZE.value
+    )
+    results = [predicted.rows() for predicted in predictions.values()]
     if _GLUE_SUBMISSION.value:
         write_submission(Path(_GLUE_SUBMISSION.value), results)
         logging.info("%s: %d files", _GLUE_SUBMISSION.value, len(results))

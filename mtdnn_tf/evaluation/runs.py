@@ -60,7 +60,7 @@ def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> N
 def predict_with_runs(
     runs: Sequence[Path],
     tasks: Sequence[Task],
-    splits: Sequence[str],
+    splits: Sequence[str] | Mapping[str, Sequence[str]],
     source: DataSource,
     cache_dir: Path,
     batch_size: int = 64,
@@ -68,10 +68,12 @@ def predict_with_runs(
 ) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
     """Predicts splits with every run and averages the predictions.
 
+    Every run is read once, whatever the number of splits.
+
     Args:
         runs: Folders of trained runs; each encodes the texts with its own word pieces.
         tasks: The tasks; empty for those of the first run.
-        splits: The splits; empty for each task's own development splits.
+        splits: The splits, or those of each task by its name; empty for each task's own development splits.
         source: Where examples come from.
         cache_dir: Folder of encoded data.
         batch_size: Examples in a batch. Defaults to 64.
@@ -90,6 +92,10 @@ def predict_with_runs(
         tasks = tasks or trained
         _check_tasks(tasks, trained, run)
 
+    splits_of = {
+        task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
+        for task in tasks
+    }
     encoded: dict[str, EncodedSplit] = {}
     predictions: dict[str, list[np.ndarray]] = {}
     models = []
@@ -98,7 +104,7 @@ def predict_with_runs(
         loaded = load_model(run)
         models.append(loaded)
         for task in tasks:
-            for split in splits or task.evaluation_splits:
+            for split in splits_of[task.name]:
                 name = result_name(task, split)
                 rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
                 encoded.setdefault(name, rows)

@@ -26,6 +26,7 @@ COLA = Task(
     tfds=TfdsData("glue/cola", text=("sentence",)),
     file_labels=("0", "1"),
     submission={"test": "CoLA"},
+    submission_rows={"test": 1063},
     submission_labels=("0", "1"),
 )
 
@@ -43,6 +44,7 @@ SST2 = Task(
     tfds=TfdsData("glue/sst2", text=("sentence",)),
     file_labels=("0", "1"),
     submission={"test": "SST-2"},
+    submission_rows={"test": 1821},
     submission_labels=("0", "1"),
 )
 
@@ -60,6 +62,7 @@ MRPC = Task(
     tfds=TfdsData("glue/mrpc", text=("sentence1", "sentence2")),
     file_labels=("0", "1"),
     submission={"test": "MRPC"},
+    submission_rows={"test": 1725},
     submission_labels=("0", "1"),
 )
 
@@ -76,6 +79,7 @@ STSB = Task(
     },
     tfds=TfdsData("glue/stsb", text=("sentence1", "sentence2")),
     submission={"test": "STS-B"},
+    submission_rows={"test": 1379},
 )
 
 QQP = Task(
@@ -93,6 +97,7 @@ QQP = Task(
     tfds=TfdsData("glue/qqp", text=("question1", "question2")),
     file_labels=("0", "1"),
     submission={"test": "QQP"},
+    submission_rows={"test": 390965},
     submission_labels=("0", "1"),
 )
 
@@ -115,6 +120,7 @@ MNLI = Task(
     tfds=TfdsData("glue/mnli", text=("premise", "hypothesis")),
     evaluation_splits=("validation_matched", "validation_mismatched"),
     submission={"test_matched": "MNLI-m", "test_mismatched": "MNLI-mm"},
+    submission_rows={"test_matched": 9796, "test_mismatched": 9847},
 )
 
 QNLI = Task(
@@ -130,6 +136,7 @@ QNLI = Task(
     },
     tfds=TfdsData("glue/qnli", text=("question", "sentence")),
     submission={"test": "QNLI"},
+    submission_rows={"test": 5463},
 )
 
 RTE = Task(
@@ -145,6 +152,7 @@ RTE = Task(
     },
     tfds=TfdsData("glue/rte", text=("sentence1", "sentence2")),
     submission={"test": "RTE"},
+    submission_rows={"test": 3000},
 )
 
 WNLI = Task(
@@ -162,6 +170,7 @@ WNLI = Task(
     # 1 is entailment, the first label here and the second in TensorFlow Datasets.
     file_labels=("1", "0"),
     submission={"test": "WNLI"},
+    submission_rows={"test": 146},
     submission_labels=("1", "0"),
 )
 
@@ -176,6 +185,7 @@ AX = Task(
     evaluation_splits=(),
     head_of="mnli",
     submission={"test": "AX"},
+    submission_rows={"test": 1104},
 )
 
 # What GLUE's score is the mean of; the diagnostic set is none of it.

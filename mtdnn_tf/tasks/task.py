@@ -91,6 +91,7 @@ class Task:
         submission: File name without ending by split in GLUE's submission; empty if it has none.
         submission_labels: The spelling of each label in GLUE's submission, in the order of `labels`; empty:
             by name.
+        submission_rows: Number of rows by split that GLUE's server takes; empty if it is not known.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Task:
     head_of: str | None = None
     submission: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     submission_labels: tuple[str, ...] = ()
+    submission_rows: Mapping[str, int] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):

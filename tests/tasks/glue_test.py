@@ -39,6 +39,14 @@ def test_submission_has_the_eleven_files():
     assert " ".join(sorted(files)) == _SUBMISSION_FILES
 
 
+def test_submission_has_as_many_rows_as_glues_test_files():
+    rows = {task.submission[split]: rows for task in GLUE_TASKS for split, rows in task.submission_rows.items()}
+    assert rows == {
+        **{"CoLA": 1063, "SST-2": 1821, "MRPC": 1725, "STS-B": 1379, "QQP": 390965, "MNLI-m": 9796, "MNLI-mm": 9847},
+        **{"QNLI": 5463, "RTE": 3000, "WNLI": 146, "AX": 1104},
+    }
+
+
 def test_submission_spells_labels_by_number_where_glue_does():
     meanings = {
         "cola": {"unacceptable": "0", "acceptable": "1"},

@@ -29,6 +29,7 @@ _FULL = Task(
     head_of="mnli",
     submission={"test": "Full"},
     submission_labels=("Y", "N"),
+    submission_rows={"test": 3},
 )
 
 
