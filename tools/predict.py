@@ -44,10 +44,12 @@ def main() -> None:
         count = sum(map(len, splits_of.values()))
         if count > 1:
             raise UserError(f"--output {output}: a file takes one task and split, {count} given; name a folder")
-    predictions, _ = predict_with_runs(
-        [run], tasks, splits_of, data.source(), Path(data.CACHE_DIR.value), runtime.EVALUATION_BATCH_SIZE.value
-    )
-    results = [predicted.rows() for predicted in predictions.values()]
+    results = []
+    if tasks:
+        predictions, _ = predict_with_runs(
+            [run], tasks, splits_of, data.source(), Path(data.CACHE_DIR.value), runtime.EVALUATION_BATCH_SIZE.value
+        )
+        results = [predicted.rows() for predicted in predictions.values()]
     if _GLUE_SUBMISSION.value:
         write_submission(Path(_GLUE_SUBMISSION.value), results)
         logging.info("%s: %d files", _GLUE_SUBMISSION.value, len(results))

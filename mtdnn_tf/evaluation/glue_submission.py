@@ -44,9 +44,7 @@ def write_submission(path: Path, predictions: Sequence[Predictions], allow_parti
         contents[f"{name}.tsv"] = _file_content(part)
         rows, official = len(part.example_ids), part.task.submission_rows.get(part.split)
         if official not in (None, rows):
-            logging.warning(
-                "%s.tsv: %d rows; GLUE's server takes %d, those of its test file", name, rows, official_rows
-            )
+            logging.warning("%s.tsv: %d rows; GLUE's server takes %d, those of its test file", name, rows, official)
     missing = [file for file in submission_files() if file not in contents]
     if missing and not allow_partial:
         raise UserError(f"{path}: GLUE's server takes no submission without {', '.join(missing)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mtdnn_tf.evaluation.average import Metrics, average, average_name, counts_in_average, result_score
 
@@ -20,7 +20,11 @@ def text_table(results: Mapping[str, Mapping[str, Metrics]], *, show_metrics: bo
         Lines ending in a line break. "-" stands for a missing result, and for an average that misses one. The
         last column is named as `average_name` says; there is none where there is nothing to average.
     """
-    rows = _rows(results, show_metrics)
+    return aligned(_rows(results, show_metrics))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Returns rows of cells as lines of aligned columns, the first to the left and the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for name, *values in rows:

@@ -50,10 +50,10 @@ def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> N
         head = known.get(task.head_task)
         if head is None:
             raise unknown_name(f"task of run {run}", task.head_task, known)
-        if (head.kind, head.labels) != (task.kind, task.labels):
+        if (head.kind, head.labels) != (task.kind, task.labels_of_head):
             raise UserError(
                 f"run {run}: task {task.name} was trained as {head.kind} with labels {list(head.labels)}, "
-                f"declared now as {task.kind} with labels {list(task.labels)}"
+                f"declared now as {task.kind} with labels {list(task.labels_of_head)}"
             )
 
 

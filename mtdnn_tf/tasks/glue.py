@@ -180,7 +180,13 @@ AX = Task(
     text=("premise", "hypothesis"),
     labels=("entailment", "neutral", "contradiction"),
     metrics=("matthews_correlation",),
-    files={"test": SplitFile("AX/AX.tsv", label=None, text=("sentence1", "sentence2"))},
+    files={
+        "test": SplitFile("AX/AX.tsv", label=None, text=("sentence1", "sentence2")),
+        # The authors' own file, with gold labels and categories.
+        "full": SplitFile(
+            "AX/diagnostic-full.tsv", label="Label", text=("Premise", "Hypothesis"), label_required=False
+        ),
+    },
     tfds=TfdsData("glue/ax", text=("premise", "hypothesis")),
     evaluation_splits=(),
     head_of="mnli",
@@ -188,7 +194,25 @@ AX = Task(
     submission_rows={"test": 1104},
 )
 
+# The diagnostic set as SuperGLUE publishes it (Wang et al. 2019, arXiv 1905.00537), with gold labels of two classes.
+AX_B = Task(
+    name="ax_b",
+    kind=CLASSIFICATION,
+    text=("sentence1", "sentence2"),
+    labels=("entailment", "not_entailment"),
+    metrics=("matthews_correlation",),
+    files={"test": SplitFile("AX/ax_b.tsv")},
+    tfds=TfdsData("super_glue/axb", text=("sentence1", "sentence2")),
+    evaluation_splits=(),
+    head_of="mnli",
+    head_labels=(
+        ("entailment", "entailment"),
+        ("neutral", "not_entailment"),
+        ("contradiction", "not_entailment"),
+    ),
+)
+
 # What GLUE's score is the mean of; the diagnostic set is none of it.
 GLUE_BENCHMARK = (COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE, WNLI)
-GLUE_DIAGNOSTICS = (AX,)
+GLUE_DIAGNOSTICS = (AX, AX_B)
 GLUE_TASKS = (*GLUE_BENCHMARK, *GLUE_DIAGNOSTICS)

@@ -17,6 +17,7 @@ _METRICS = {
     "rte": {"accuracy"},
     "wnli": {"accuracy"},
     "ax": {"matthews_correlation"},
+    "ax_b": {"matthews_correlation"},
 }
 _SUBMISSION_FILES = "AX CoLA MNLI-m MNLI-mm MRPC QNLI QQP RTE SST-2 STS-B WNLI"
 _POSITIVE_CLASS = {"mrpc": "equivalent", "qqp": "duplicate"}
@@ -80,8 +81,20 @@ def test_ax_is_answered_by_mnlis_head():
     ax, mnli = _BY_NAME["ax"], _BY_NAME["mnli"]
     assert ax.head_task == "mnli"
     assert ax.labels == mnli.labels
-    assert list(ax.files) == ["test"]
+    assert list(ax.files) == ["test", "full"]
     assert ax.evaluation_splits == ()
+
+
+def test_ax_of_two_classes_takes_all_but_entailment_together():
+    ax_b, mnli = _BY_NAME["ax_b"], _BY_NAME["mnli"]
+    assert ax_b.head_task == "mnli"
+    assert ax_b.labels_of_head == mnli.labels
+    assert dict(ax_b.head_labels) == {
+        "entailment": "entailment",
+        "neutral": "not_entailment",
+        "contradiction": "not_entailment",
+    }
+    assert ax_b.submission == {}
 
 
 @pytest.mark.parametrize("task", GLUE_TASKS, ids=lambda task: task.name)

@@ -25,13 +25,15 @@ def _write_task_file(folder: Path, name: str, file: str = "tasks.yaml") -> Path:
 
 
 def test_all_tasks_are_known_in_order():
-    names = "cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, ax, snli, scitail"
+    names = "cola, sst2, mrpc, stsb, qqp, mnli, qnli, rte, wnli, ax, ax_b, snli, scitail"
     assert ", ".join(registry.task_names()) == names
     assert [registry.get_task(name).name for name in registry.task_names()] == registry.task_names()
 
 
 def test_unknown_task_is_refused_with_the_nearest_name():
-    with pytest.raises(UserError, match=r"^unknown task 'rtee'; did you mean 'rte'\? Accepted: ax, cola, .*wnli$"):
+    with pytest.raises(
+        UserError, match=r"^unknown task 'rtee'; did you mean 'rte'\? Accepted: ax, ax_b, cola, .*wnli$"
+    ):
         registry.get_task("rtee")
 
 
