@@ -140,6 +140,8 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("no submission of GLUE's tasks", "predict",
      "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --glue_submission={out} --cache_dir={cache}",
      _nothing, ["no submission without", "CoLA.tsv", "AX.tsv"]),
+    ("majority of a score", "predict", "--run={run} --glue_majority=stsb --glue_submission={out} --cache_dir={cache}",
+     _nothing, ["task stsb", "takes a classification task"]),
     ("no teachers", "score", "--teachers= --output_dir={out}", _nothing, ["--teachers"]),
     ("predict without output", "predict", "--run={run} --split=test", _nothing, ["--output"]),
     ("predict a file without the column", "predict",
