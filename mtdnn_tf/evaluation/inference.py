@@ -55,7 +55,7 @@ def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np
         raise unknown_name("head", task.head_task, model.heads)
     encode, head = _encoder(model), model.heads[task.head_task]
     longest_first = np.argsort(-np.asarray(encoded.lengths), kind="stable")
-    values = np.empty((len(encoded), len(task.labels_of_head) or 1), np.float32)
+    values = np.empty((len(encoded), len(task.head_labels) or task.num_outputs), np.float32)
     for start in range(0, len(encoded), batch_size):
         rows = longest_first[start : start + batch_size]
         batch = encoded.batch(rows)
