@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
 from flags import data, runtime, values
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.average import average
+from mtdnn_tf.evaluation.categories import categories_to_json, category_metrics, category_table, read_categories
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
 from mtdnn_tf.files import write_json
@@ -18,6 +21,9 @@ _RUNS = flags.DEFINE_list("runs", [], "Folders of trained runs whose predictions
 _WEIGHTS = flags.DEFINE_list("weights", [], "One weight a run, by commas; equal if empty.")
 _SPLIT = flags.DEFINE_list("split", [], "Splits to evaluate, by commas; each task's development splits if empty.")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the metrics; none is written if not given.")
+_BY_CATEGORY = flags.DEFINE_list(
+    "by_category", [], "Columns of the splits' files, by commas, by whose values metrics are computed too."
+)
 
 
 def main() -> None:
@@ -25,20 +31,35 @@ def main() -> None:
     if bool(_RUN.value) == bool(_RUNS.value):
         raise UserError("one of --run and --runs is needed, and only one")
     runs = [Path(run) for run in _RUNS.value or [_RUN.value]]
+    source = data.source()
     predictions, _ = predict_with_runs(
         runs,
         data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else [],
         _SPLIT.value,
-        data.source(),
+        source,
         Path(data.CACHE_DIR.value),
         runtime.EVALUATION_BATCH_SIZE.value,
         values.numbers("weights", _WEIGHTS.value),
     )
     metrics = metrics_of(predictions)
+    by_category = {}
+    for result, predicted in predictions.items() if _BY_CATEGORY.value else ():
+        encoded = predicted.encoded
+        categories = read_categories(encoded.task, encoded.split, source, _BY_CATEGORY.value)
+        by_category[result] = category_metrics(predicted, categories)
     if _OUTPUT.value:
-        write_json(Path(_OUTPUT.value), metrics)
+        # No task's name starts with _.
+        over_tasks = average(metrics)
+        content: dict[str, Any] = dict(metrics)
+        if over_tasks:
+            content["_average"] = {over_tasks.name: over_tasks.score}
+        if by_category:
+            content["_by_category"] = {name: categories_to_json(found) for name, found in by_category.items()}
+        write_json(Path(_OUTPUT.value), content)
     name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
     print(text_table({name: metrics}, show_metrics=True), end="")
+    for result, found in by_category.items():
+        print(f"\n{result}\n{category_table(found)}", end="")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.evaluation.inference import predict
-from mtdnn_tf.evaluation.runs import SplitPredictions, metrics_of, result_name
+from mtdnn_tf.evaluation.result_names import result_name
+from mtdnn_tf.evaluation.runs import SplitPredictions, metrics_of
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
 

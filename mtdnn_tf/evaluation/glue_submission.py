@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictions import Predictions
@@ -41,6 +42,9 @@ def write_submission(path: Path, predictions: Sequence[Predictions], allow_parti
         if f"{name}.tsv" in contents:
             raise UserError(f"{name}.tsv of the GLUE submission is given twice; give each task and split once")
         contents[f"{name}.tsv"] = _file_content(part)
+        rows, official = len(part.example_ids), part.task.submission_rows.get(part.split)
+        if official not in (None, rows):
+            logging.warning("%s.tsv: %d rows; GLUE's server takes %d, those of its test file", name, rows, official)
     missing = [file for file in submission_files() if file not in contents]
     if missing and not allow_partial:
         raise UserError(f"{path}: GLUE's server takes no submission without {', '.join(missing)}")

@@ -11,7 +11,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.candidate_lists import list_probabilities
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
-from mtdnn_tf.tasks.task import CLASSIFICATION
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
 _MATRIX = tf.TensorSpec([None, None], tf.int32)
 _FLAGS = tf.TensorSpec([None, None], tf.bool)
@@ -57,7 +57,7 @@ def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np
         raise unknown_name("head", task.head_task, model.heads)
     encode, head = _encoder(model), model.heads[task.head_task]
     longest_first = np.argsort(-np.asarray(encoded.lengths), kind="stable")
-    values = np.empty((len(encoded), task.num_outputs), np.float32)
+    values = np.empty((len(encoded), len(task.head_labels) or task.num_outputs), np.float32)
     for start in range(0, len(encoded), batch_size):
         rows = longest_first[start : start + batch_size]
         batch = encoded.batch(rows)
@@ -71,4 +71,20 @@ def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np
         )
     if encoded.queries is not None:
         values[:, 0] = list_probabilities(values[:, 0], np.asarray(encoded.queries))
-    return values
+    return own_probabilities(task, values) if task.head_labels else values
+
+
+def own_probabilities(task: Task, probabilities: np.ndarray) -> np.ndarray:
+    """Returns the probabilities of a task's own labels from those of the labels of another task's head.
+
+    Args:
+        task: The task, with `head_labels`.
+        probabilities: [rows, labels of the head].
+
+    Returns:
+        [rows, num_outputs]: sums over the labels of the head that fall together.
+    """
+    merged = np.zeros((len(probabilities), task.num_outputs), probabilities.dtype)
+    for column, (_, own) in enumerate(task.head_labels):
+        merged[:, task.labels.index(own)] += probabilities[:, column]
+    return merged

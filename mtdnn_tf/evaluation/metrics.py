@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
@@ -105,8 +105,3 @@ def compute_metrics(
     else:
         predicted, gold = predictions[:, 0].astype(np.float64), gold.astype(np.float64)
     return {name: METRIC_FUNCTIONS[name](gold[has_gold], predicted[has_gold]) for name in task.metrics}
-
-
-def task_score(task: Task, metrics: Mapping[str, float]) -> float:
-    """Returns the mean of the task's metrics, as GLUE scores a task."""
-    return float(np.mean([metrics[name] for name in task.metrics]))

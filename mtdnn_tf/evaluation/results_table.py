@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-Metrics = Mapping[str, float]
+from mtdnn_tf.evaluation.average import Metrics, average, average_name, counts_in_average, result_score
+
 _MISSING = "-"
-_AVERAGE = "average"
 
 
 def text_table(results: Mapping[str, Mapping[str, Metrics]], *, show_metrics: bool = False) -> str:
@@ -17,14 +17,19 @@ def text_table(results: Mapping[str, Mapping[str, Metrics]], *, show_metrics: bo
         show_metrics: Whether a cell shows every metric, as "84.3/88.9", not their mean. Defaults to False.
 
     Returns:
-        Lines ending in a line break. "-" stands for a missing result, and for an average that misses one.
+        Lines ending in a line break. "-" stands for a missing result, and for an average that misses one. The
+        last column is named as `average_name` says; there is none where there is nothing to average.
     """
-    rows = _rows(results, show_metrics)
+    return aligned(_rows(results, show_metrics))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Returns rows of cells as lines of aligned columns, the first to the left and the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for name, *values in rows:
         cells = [name.ljust(widths[0]), *(value.rjust(width) for value, width in zip(values, widths[1:]))]
-        lines.append("  ".join(cells))
+        lines.append("  ".join(cells).rstrip())
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -42,24 +47,16 @@ def _rows(results: Mapping[str, Mapping[str, Metrics]], show_metrics: bool) -> l
     for name in columns:
         metrics = next(tasks[name] for tasks in results.values() if name in tasks)
         header.append(f"{name} ({'/'.join(metrics)})" if show_metrics else name)
-    rows = [[*header, _AVERAGE]]
+    average_column = average_name(columns)
+    rows = [[*header, average_column] if average_column else header]
     for model, tasks in results.items():
         cells = [_cell(tasks[name], show_metrics) if name in tasks else _MISSING for name in columns]
-        complete = bool(columns) and all(name in tasks for name in columns)
-        rows.append([model, *cells, _percent(_average(tasks)) if complete else _MISSING])
+        if average_column:
+            over_tasks = average(tasks)
+            complete = over_tasks and all(name in tasks for name in columns if counts_in_average(name))
+            cells.append(_percent(over_tasks.score) if over_tasks and complete else _MISSING)
+        rows.append([model, *cells])
     return rows
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _average(tasks: Mapping[str, Metrics]) -> float:
-    """Returns the mean over tasks, one that has several splits counting once, as in GLUE's average."""
-    by_task: dict[str, list[float]] = {}
-    for name, metrics in tasks.items():
-        by_task.setdefault(name.split("/")[0], []).append(_mean(list(metrics.values())))
-    return _mean([_mean(scores) for scores in by_task.values()])
 
 
 def _percent(value: float) -> str:
@@ -69,4 +66,4 @@ def _percent(value: float) -> str:
 def _cell(metrics: Metrics, show_metrics: bool) -> str:
     if show_metrics:
         return "/".join(_percent(value) for value in metrics.values())
-    return _percent(_mean(list(metrics.values())))
+    return _percent(result_score(metrics))

@@ -17,6 +17,7 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.predictions import Predictions
+from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks
 from mtdnn_tf.tasks.task import Task
 
@@ -46,28 +47,23 @@ class SplitPredictions(NamedTuple):
         )
 
 
-def result_name(task: Task, split: str) -> str:
-    """Returns the name of a split's metrics: the task's, with the split's where the task has several."""
-    return task.name if task.evaluation_splits == (split,) else f"{task.name}/{split}"
-
-
 def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> None:
     known = {task.name: task for task in trained}
     for task in tasks:
         head = known.get(task.head_task)
         if head is None:
             raise unknown_name(f"task of run {run}", task.head_task, known)
-        if (head.kind, head.labels) != (task.kind, task.labels):
+        if (head.kind, head.labels) != (task.kind, task.labels_of_head):
             raise UserError(
                 f"run {run}: task {task.name} was trained as {head.kind} with labels {list(head.labels)}, "
-                f"declared now as {task.kind} with labels {list(task.labels)}"
+                f"declared now as {task.kind} with labels {list(task.labels_of_head)}"
             )
 
 
 def predict_with_runs(
     runs: Sequence[Path],
     tasks: Sequence[Task],
-    splits: Sequence[str],
+    splits: Sequence[str] | Mapping[str, Sequence[str]],
     source: DataSource,
     cache_dir: Path,
     batch_size: int = 64,
@@ -75,10 +71,12 @@ def predict_with_runs(
 ) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
     """Predicts splits with every run and averages the predictions.
 
+    Every run is read once, whatever the number of splits.
+
     Args:
         runs: Folders of trained runs; each encodes the texts with its own word pieces.
         tasks: The tasks; empty for those of the first run.
-        splits: The splits; empty for each task's own development splits.
+        splits: The splits, or those of each task by its name; empty for each task's own development splits.
         source: Where examples come from.
         cache_dir: Folder of encoded data.
         batch_size: Examples in a batch. Defaults to 64.
@@ -97,6 +95,10 @@ def predict_with_runs(
         tasks = tasks or trained
         _check_tasks(tasks, trained, run)
 
+    splits_of = {
+        task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
+        for task in tasks
+    }
     encoded: dict[str, EncodedSplit] = {}
     predictions: dict[str, list[np.ndarray]] = {}
     models = []
@@ -105,7 +107,7 @@ def predict_with_runs(
         loaded = load_model(run)
         models.append(loaded)
         for task in tasks:
-            for split in splits or task.evaluation_splits:
+            for split in splits_of[task.name]:
                 name = result_name(task, split)
                 rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
                 encoded.setdefault(name, rows)

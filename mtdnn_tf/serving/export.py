@@ -60,6 +60,8 @@ def export_saved_model(loaded: LoadedModel, folder: Path) -> None:
         UserError: The folder exists, or the graph holds operations that a stock TF Serving does not have.
     """
     _refuse_existing(folder)
+    # A task that falls together from another's labels serves evaluation; a client asks that other task.
+    loaded = loaded._replace(tasks=[task for task in loaded.tasks if not task.head_labels])
     signatures = Signatures(loaded)
     with new_folder(folder) as temporary:
         tf.saved_model.save(signatures, str(temporary), signatures=signatures.all())

@@ -28,6 +28,7 @@ COLA = Task(
     tfds=TfdsData("glue/cola", text=("sentence",)),
     file_labels=("0", "1"),
     submission={"test": "CoLA"},
+    submission_rows={"test": 1063},
     submission_labels=("0", "1"),
 )
 
@@ -45,6 +46,7 @@ SST2 = Task(
     tfds=TfdsData("glue/sst2", text=("sentence",)),
     file_labels=("0", "1"),
     submission={"test": "SST-2"},
+    submission_rows={"test": 1821},
     submission_labels=("0", "1"),
 )
 
@@ -62,6 +64,7 @@ MRPC = Task(
     tfds=TfdsData("glue/mrpc", text=("sentence1", "sentence2")),
     file_labels=("0", "1"),
     submission={"test": "MRPC"},
+    submission_rows={"test": 1725},
     submission_labels=("0", "1"),
 )
 
@@ -78,6 +81,7 @@ STSB = Task(
     },
     tfds=TfdsData("glue/stsb", text=("sentence1", "sentence2")),
     submission={"test": "STS-B"},
+    submission_rows={"test": 1379},
 )
 
 QQP = Task(
@@ -95,6 +99,7 @@ QQP = Task(
     tfds=TfdsData("glue/qqp", text=("question1", "question2")),
     file_labels=("0", "1"),
     submission={"test": "QQP"},
+    submission_rows={"test": 390965},
     submission_labels=("0", "1"),
 )
 
@@ -117,6 +122,7 @@ MNLI = Task(
     tfds=TfdsData("glue/mnli", text=("premise", "hypothesis")),
     evaluation_splits=("validation_matched", "validation_mismatched"),
     submission={"test_matched": "MNLI-m", "test_mismatched": "MNLI-mm"},
+    submission_rows={"test_matched": 9796, "test_mismatched": 9847},
 )
 
 QNLI = Task(
@@ -132,6 +138,7 @@ QNLI = Task(
     },
     tfds=TfdsData("glue/qnli", text=("question", "sentence")),
     submission={"test": "QNLI"},
+    submission_rows={"test": 5463},
 )
 
 RTE = Task(
@@ -147,6 +154,7 @@ RTE = Task(
     },
     tfds=TfdsData("glue/rte", text=("sentence1", "sentence2")),
     submission={"test": "RTE"},
+    submission_rows={"test": 3000},
 )
 
 WNLI = Task(
@@ -164,6 +172,7 @@ WNLI = Task(
     # 1 is entailment, the first label here and the second in TensorFlow Datasets.
     file_labels=("1", "0"),
     submission={"test": "WNLI"},
+    submission_rows={"test": 146},
     submission_labels=("1", "0"),
 )
 
@@ -173,14 +182,41 @@ AX = Task(
     text=("premise", "hypothesis"),
     labels=("entailment", "neutral", "contradiction"),
     metrics=("matthews_correlation",),
-    files={"test": SplitFile("AX/AX.tsv", label=None, text=("sentence1", "sentence2"))},
+    files={
+        "test": SplitFile("AX/AX.tsv", label=None, text=("sentence1", "sentence2")),
+        # The authors' own file, with gold labels and categories.
+        "full": SplitFile(
+            "AX/diagnostic-full.tsv", label="Label", text=("Premise", "Hypothesis"), label_required=False
+        ),
+    },
     tfds=TfdsData("glue/ax", text=("premise", "hypothesis")),
     evaluation_splits=(),
     head_of="mnli",
     submission={"test": "AX"},
+    submission_rows={"test": 1104},
 )
 
-GLUE_TASKS = (COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE, WNLI, AX)
+# The diagnostic set as SuperGLUE publishes it (Wang et al. 2019, arXiv 1905.00537), with gold labels of two classes.
+AX_B = Task(
+    name="ax_b",
+    kind=CLASSIFICATION,
+    text=("sentence1", "sentence2"),
+    labels=("entailment", "not_entailment"),
+    metrics=("matthews_correlation",),
+    files={"test": SplitFile("AX/ax_b.tsv")},
+    tfds=TfdsData("super_glue/axb", text=("sentence1", "sentence2")),
+    evaluation_splits=(),
+    head_of="mnli",
+    head_labels=(
+        ("entailment", "entailment"),
+        ("neutral", "not_entailment"),
+        ("contradiction", "not_entailment"),
+    ),
+)
+
+# What GLUE's score is the mean of; the diagnostic sets are no part of it.
+GLUE_BENCHMARK = (COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE, WNLI)
+GLUE_TASKS = (*GLUE_BENCHMARK, AX, AX_B)
 
 
 def _mnli_part(part: str) -> Task:
@@ -193,6 +229,7 @@ def _mnli_part(part: str) -> Task:
         evaluation_splits=("validation",),
         head_of=MNLI.name,
         submission={},
+        submission_rows={},
     )
 
 

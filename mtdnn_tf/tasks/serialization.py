@@ -56,6 +56,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "tuple[str, ...] | None": (list, type(None)),
     "tuple[tuple[str, str], ...]": (list,),
     "Mapping[str, str]": (dict,),
+    "Mapping[str, int]": (dict,),
     "Mapping[str, SplitFile]": (dict,),
     "TfdsData | None": (dict, type(None)),
 }

@@ -95,9 +95,13 @@ class Task:
         evaluation_splits: Splits that development metrics are computed on.
         head_of: Name of the task whose head answers this one; None for a head of its own.
         group: Of a ranking, the column that tells the query of each candidate; None for the first text itself.
+        head_labels: The task's label for each label of the other task's head, as (head's, task's) pairs in the
+            order of the head's outputs; probabilities of labels that fall together are summed. Empty if the
+            labels are the same.
         submission: File name without ending by split in GLUE's submission; empty if it has none.
         submission_labels: The spelling of each label in GLUE's submission, in the order of `labels`; empty:
             by name.
+        submission_rows: Number of rows by split that GLUE's server takes; empty if it is not known.
     """
 
     name: str
@@ -115,8 +119,10 @@ class Task:
     evaluation_splits: tuple[str, ...] = ("validation",)
     head_of: str | None = None
     group: str | None = None
+    head_labels: tuple[tuple[str, str], ...] = ()
     submission: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     submission_labels: tuple[str, ...] = ()
+    submission_rows: Mapping[str, int] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
@@ -149,6 +155,9 @@ class Task:
             spellings = getattr(self, field)
             if spellings and len(spellings) != len(self.labels):
                 raise UserError(f"task {self.name}: {field} takes one spelling a label")
+
+        if self.head_labels and (self.head_of is None or {own for _, own in self.head_labels} != set(self.labels)):
+            raise UserError(f"task {self.name}: head_labels takes each of its labels, and goes with head_of")
 
     def _check_ranking(self) -> None:
         if self.kind != RANKING:
@@ -186,6 +195,11 @@ class Task:
     def head_task(self) -> str:
         """Name of the task whose head answers this one."""
         return self.head_of or self.name
+
+    @property
+    def labels_of_head(self) -> tuple[str, ...]:
+        """Labels of the head that answers this task, in the order of its outputs."""
+        return tuple(label for label, _ in self.head_labels) or self.labels
 
 
 def input_task(task: Task, path: Path) -> Task:

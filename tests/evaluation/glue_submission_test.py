@@ -90,6 +90,14 @@ def test_rows_stand_in_the_test_files_order_whatever_the_sources(tmp_path):
     assert lines[1:] == [*(f"{row}\t0" for row in range(9)), "9\t1", "10\t1"]
 
 
+def test_another_number_of_rows_than_glues_is_warned_of(tmp_path, caplog):
+    caplog.set_level("WARNING", logger="absl")
+    write_submission(tmp_path / "glue.zip", [_predictions("wnli", rows=146), _predictions("ax")], allow_partial=True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "AX.tsv: 3 rows; GLUE's server takes 1104, those of its test file"
+    ]
+
+
 def test_missing_files_are_named(tmp_path):
     path = tmp_path / "glue.zip"
     given = [part for part in _all_predictions() if part.task.name not in ("ax", "qqp")]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.metrics import METRIC_FUNCTIONS, compute_metrics, task_score
+from mtdnn_tf.evaluation.metrics import METRIC_FUNCTIONS, compute_metrics
 from mtdnn_tf.evaluation.ranking_metrics import RANKING_METRICS
 from mtdnn_tf.tasks.task import CLASSIFICATION, METRICS, REGRESSION, Task
 
@@ -142,7 +142,3 @@ def test_a_split_without_any_gold_is_refused():
 def test_predictions_of_another_shape_or_not_finite_are_refused(predictions):
     with pytest.raises(ValueError, match="finite predictions"):
         compute_metrics(_BINARY, predictions, np.array([0, 1]))
-
-
-def test_task_score_is_the_mean_of_the_tasks_metrics():
-    assert task_score(_SCORED, {"pearson": 0.9, "spearman": 0.8, "other": 0.0}) == pytest.approx(0.85)

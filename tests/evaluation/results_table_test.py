@@ -16,9 +16,9 @@ _RESULTS = {
 def test_text_shows_scores_and_an_average_that_counts_each_task_once():
     # (80 + (60 + 50) / 2 - 3.14) / 3 = 43.95...
     assert text_table(_RESULTS) == (
-        "model    mrpc  mnli/validation_matched  mnli/validation_mismatched  cola  average\n"
-        "teacher  80.0                     60.0                        50.0  -3.1     44.0\n"
-        "student  89.3                        -                           -   0.0        -\n"
+        "model    mrpc  mnli/validation_matched  mnli/validation_mismatched  cola  average of 3 tasks\n"
+        "teacher  80.0                     60.0                        50.0  -3.1                44.0\n"
+        "student  89.3                        -                           -   0.0                   -\n"
     )
 
 
@@ -26,7 +26,7 @@ def test_markdown_shows_every_metric():
     lines = markdown_table(_RESULTS, show_metrics=True).splitlines()
     assert lines == [
         "| model | mrpc (accuracy/f1) | mnli/validation_matched (accuracy) | "
-        "mnli/validation_mismatched (accuracy) | cola (matthews_correlation) | average |",
+        "mnli/validation_mismatched (accuracy) | cola (matthews_correlation) | average of 3 tasks |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
         "| teacher | 75.0/85.0 | 60.0 | 50.0 | -3.1 | 44.0 |",
         "| student | 87.5/91.2 | - | - | 0.0 | - |",
@@ -38,6 +38,16 @@ def test_a_bar_in_a_models_name_does_not_end_a_markdown_cell():
     assert table.splitlines()[2] == "| a\\|b | 100.0 | 100.0 |"
 
 
+def test_a_diagnostic_set_has_a_column_and_is_in_no_average():
+    rte, diagnostic = {"accuracy": 0.6}, {"matthews_correlation": 0.3}
+    assert text_table({"a": {"rte": rte, "ax/test": diagnostic}, "b": {"rte": rte}}) == (
+        "model   rte  ax/test  average of 1 task\n"
+        "a      60.0     30.0               60.0\n"
+        "b      60.0        -               60.0\n"
+    )
+    assert text_table({"a": {"ax/test": diagnostic}}) == "model  ax/test\na         30.0\n"
+
+
 def test_no_results_make_a_table_without_columns():
-    assert text_table({}) == "model  average\n"
-    assert text_table({"student": {}}) == "model    average\nstudent        -\n"
+    assert text_table({}) == "model\n"
+    assert text_table({"student": {}}) == "model\nstudent\n"

@@ -6,7 +6,7 @@ import pytest
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.runs import predict_with_runs, result_name
+from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.evaluation.scoring import score
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import save_model
@@ -60,10 +60,3 @@ def test_a_run_that_does_not_answer_the_task_is_refused(runs):
     turned = dataclasses.replace(tasks[0], labels=("good", "bad"))
     with pytest.raises(UserError, match=r"trained as classification with labels .'bad', 'good'., declared now"):
         predict_with_runs(folders, [turned], ["test"], source, cache)
-
-
-def test_metrics_of_several_splits_have_several_names():
-    mnli, rte = get_task("mnli"), get_task("rte")
-    assert result_name(mnli, "validation_matched") == "mnli/validation_matched"
-    assert result_name(rte, "validation") == "rte"
-    assert result_name(rte, "test") == "rte/test"

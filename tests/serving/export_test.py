@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -52,6 +53,12 @@ _DIAGNOSTIC = Task(
     metrics=("accuracy",),
     head_of="pair",
 )
+_MERGED = dataclasses.replace(
+    _DIAGNOSTIC,
+    name="merged",
+    labels=("yes", "not_yes"),
+    head_labels=(("yes", "yes"), ("maybe", "not_yes"), ("no", "not_yes")),
+)
 _SCORED = Task(name="scored", kind=REGRESSION, text=("a", "b"), metrics=("pearson",))
 _TASKS = [_SINGLE, _PAIR, _DIAGNOSTIC, _SCORED]
 
@@ -80,7 +87,7 @@ assert not loaded, loaded
 """
 
 
-def _loaded_model(tasks=_TASKS):
+def _loaded_model(tasks=(*_TASKS, _MERGED)):
     config = BackboneConfig(
         vocabulary_size=len(_VOCABULARY),
         num_layers=2,
@@ -95,7 +102,7 @@ def _loaded_model(tasks=_TASKS):
     random = np.random.default_rng(0)
     # Initial weights answer almost the same whatever the text.
     model.set_weights([weight + random.normal(0, 0.4, weight.shape) for weight in model.get_weights()])
-    return LoadedModel(model, tasks, tokenizer_of(pretrained), _MAX_SEQUENCE_LENGTH, fingerprint="f" * 64)
+    return LoadedModel(model, list(tasks), tokenizer_of(pretrained), _MAX_SEQUENCE_LENGTH, fingerprint="f" * 64)
 
 
 def _texts(seed):

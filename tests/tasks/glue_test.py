@@ -17,6 +17,7 @@ _METRICS = {
     "rte": {"accuracy"},
     "wnli": {"accuracy"},
     "ax": {"matthews_correlation"},
+    "ax_b": {"matthews_correlation"},
 }
 _SUBMISSION_FILES = "AX CoLA MNLI-m MNLI-mm MRPC QNLI QQP RTE SST-2 STS-B WNLI"
 _POSITIVE_CLASS = {"mrpc": "equivalent", "qqp": "duplicate"}
@@ -37,6 +38,14 @@ def test_dropout_is_mt_dnns():
 def test_submission_has_the_eleven_files():
     files = [file for task in GLUE_TASKS for file in task.submission.values()]
     assert " ".join(sorted(files)) == _SUBMISSION_FILES
+
+
+def test_submission_has_as_many_rows_as_glues_test_files():
+    rows = {task.submission[split]: rows for task in GLUE_TASKS for split, rows in task.submission_rows.items()}
+    assert rows == {
+        **{"CoLA": 1063, "SST-2": 1821, "MRPC": 1725, "STS-B": 1379, "QQP": 390965, "MNLI-m": 9796, "MNLI-mm": 9847},
+        **{"QNLI": 5463, "RTE": 3000, "WNLI": 146, "AX": 1104},
+    }
 
 
 def test_submission_spells_labels_by_number_where_glue_does():
@@ -72,8 +81,20 @@ def test_ax_is_answered_by_mnlis_head():
     ax, mnli = _BY_NAME["ax"], _BY_NAME["mnli"]
     assert ax.head_task == "mnli"
     assert ax.labels == mnli.labels
-    assert list(ax.files) == ["test"]
+    assert list(ax.files) == ["test", "full"]
     assert ax.evaluation_splits == ()
+
+
+def test_ax_of_two_classes_takes_all_but_entailment_together():
+    ax_b, mnli = _BY_NAME["ax_b"], _BY_NAME["mnli"]
+    assert ax_b.head_task == "mnli"
+    assert ax_b.labels_of_head == mnli.labels
+    assert dict(ax_b.head_labels) == {
+        "entailment": "entailment",
+        "neutral": "not_entailment",
+        "contradiction": "not_entailment",
+    }
+    assert ax_b.submission == {}
 
 
 @pytest.mark.parametrize("task", GLUE_TASKS, ids=lambda task: task.name)

@@ -27,8 +27,10 @@ _FULL = Task(
     id="hash",
     evaluation_splits=("dev", "other"),
     head_of="mnli",
+    head_labels=(("entailment", "yes"), ("neutral", "no"), ("contradiction", "no")),
     submission={"test": "Full"},
     submission_labels=("Y", "N"),
+    submission_rows={"test": 3},
 )
 _RANKING = Task("answers", "ranking", ("question", "answer"), ("no", "yes"), ("mrr",), group="question_id")
 

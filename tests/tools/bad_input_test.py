@@ -146,6 +146,13 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("unknown split", "evaluate", "--run={run} --split=dev --cache_dir={cache}", _nothing, ["dev", "validation"]),
     ("too many weights", "evaluate", "--runs={run},{run} --weights=1,2,3 --cache_dir={cache}", _nothing, ["2 teachers, 3 weights"]),
     ("weights no numbers", "evaluate", "--runs={run} --weights=a --cache_dir={cache}", _nothing, ["--weights takes numbers"]),
+    ("unknown category column", "evaluate", "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --by_category=sentense "
+     "--cache_dir={cache} --output={out}", _nothing, ["mood_validation.tsv:1", "unknown column 'sentense'", "'sentence'"]),
+    ("no submission of GLUE's tasks", "predict",
+     "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --glue_submission={out} --cache_dir={cache}",
+     _nothing, ["no submission without", "CoLA.tsv", "AX.tsv"]),
+    ("majority of a score", "predict", "--run={run} --glue_majority=stsb --glue_submission={out} --cache_dir={cache}",
+     _nothing, ["task stsb", "takes a classification task"]),
     ("no teachers", "score", "--teachers= --output_dir={out}", _nothing, ["--teachers"]),
     ("predict without output", "predict", "--run={run} --split=test", _nothing, ["--output"]),
     ("predict a file without the column", "predict",

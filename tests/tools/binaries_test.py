@@ -42,11 +42,19 @@ def test_predict_and_evaluate_agree_with_scikit_learn(binaries, trained: Trained
     result = binaries.run("evaluate", *trained.flags, run, f"--output={tmp_path / 'metrics.json'}")
     assert result.status == 0, result.stderr
     assert "mood" in result.stdout
-    metrics = json.loads((tmp_path / "metrics.json").read_text())["mood"]
+    written = json.loads((tmp_path / "metrics.json").read_text())
+    metrics = written["mood"]
     labels = [row["label"] for row in predicted], [row["mood"] for row in gold]
     assert metrics["accuracy"] == accuracy_score(labels[1], labels[0])
     np.testing.assert_allclose(metrics["f1"], f1_score(labels[1], labels[0], pos_label="good"))
-    assert json.loads((trained.runs[0] / "metrics" / "validation.json").read_text())["mood"] == metrics
+    of_tasks = json.loads((trained.runs[0] / "metrics" / "validation.json").read_text())
+    assert {name: values for name, values in written.items() if name != "_average"} == of_tasks
+    average = np.mean([np.mean(list(values.values())) for values in of_tasks.values()])
+    np.testing.assert_allclose(written["_average"].pop("average of 3 tasks"), average)
+    assert written["_average"] == {}
+    header, line = result.stdout.splitlines()
+    assert header.endswith("  average of 3 tasks")
+    assert line.split()[-1] == f"{100 * average:.1f}"
 
 
 def test_predict_reads_texts_of_the_users_own(binaries, trained: Trained, tmp_path):
