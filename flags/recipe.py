@@ -7,11 +7,35 @@ import dataclasses
 from absl import flags
 
 from flags import training, values
-from mtdnn_tf.recipe import RecipeConfig
+from mtdnn_tf.recipe.config import RecipeConfig
 
-DROPOUTS = flags.DEFINE_list("dropouts", ["0.1", "0.2", "0.3"], "Encoder dropout of each teacher, by commas.")
+DROPOUTS = flags.DEFINE_list("dropouts", ["0.1", "0.2", "0.3"], "Encoder dropouts of the grid of teachers, by commas.")
+TEACHER_BACKBONES = flags.DEFINE_list(
+    "teacher_backbones", [], "Encoders of the grid of teachers, by commas; --backbone if empty."
+)
+TOP_K = flags.DEFINE_integer("top_k", None, "Number of teachers that are kept; all if not given.", lower_bound=1)
+SELECTION_TASKS = flags.DEFINE_list(
+    "selection_tasks", [], "Tasks, by commas, whose development scores choose the teachers; all if empty."
+)
 TEACHER_TASKS = flags.DEFINE_list("teacher_tasks", [], "Tasks that get soft targets, by commas; all if empty.")
+FINE_TUNE_TEACHERS = flags.DEFINE_bool(
+    "fine_tune_teachers", False, "Fine-tunes each kept teacher on each teacher task before it teaches that."
+)
+FINE_TUNE_STUDENT = flags.DEFINE_bool("fine_tune_student", False, "Also fine-tunes the student on each task.")
+FINE_TUNE_EPOCHS = flags.DEFINE_integer("fine_tune_epochs", None, "Epochs of a fine-tuning; --epochs if not given.")
+FINE_TUNE_LEARNING_RATE = flags.DEFINE_float(
+    "fine_tune_learning_rate", None, "Peak learning rate of a fine-tuning; --learning_rate if not given."
+)
+TEACHER_FOLDS = flags.DEFINE_integer(
+    "teacher_folds",
+    None,
+    "Number of parts for out-of-fold soft targets: each is scored by models that were not trained on it. Trains as "
+    "many more models a teacher.",
+)
 SINGLE_TASK = flags.DEFINE_bool("single_task", False, "Also trains single-task models, to compare with.")
+SEEDS = flags.DEFINE_list(
+    "seeds", [], "Seeds of the student and of what it is compared with, by commas; --seed if empty."
+)
 
 
 def recipe_config() -> RecipeConfig:
@@ -23,6 +47,15 @@ def recipe_config() -> RecipeConfig:
     return RecipeConfig(
         base=base,
         dropouts=dropouts,
+        teacher_backbones=tuple(TEACHER_BACKBONES.value),
+        top_k=TOP_K.value,
+        selection_tasks=tuple(SELECTION_TASKS.value),
         teacher_tasks=tuple(TEACHER_TASKS.value),
+        fine_tune_teachers=FINE_TUNE_TEACHERS.value,
+        fine_tune_student=FINE_TUNE_STUDENT.value,
+        fine_tune_epochs=FINE_TUNE_EPOCHS.value,
+        fine_tune_learning_rate=FINE_TUNE_LEARNING_RATE.value,
+        folds=TEACHER_FOLDS.value,
         single_task=SINGLE_TASK.value,
+        seeds=tuple(values.whole_numbers("seeds", SEEDS.value)),
     )

@@ -1,20 +1,27 @@
-"""Runs the whole job: teachers, soft targets, baselines, the distilled student, a table and a SavedModel."""
+"""Runs the whole job: teachers, soft targets, baselines, the distilled student, a report and a SavedModel."""
 
 from __future__ import annotations
 
+from absl import flags
+
 from flags import recipe, runtime
-from mtdnn_tf.evaluation.results_table import text_table
-from mtdnn_tf.recipe import run_recipe
+from mtdnn_tf.recipe.results import results_table
+from mtdnn_tf.recipe.run import plan, run_recipe
 from mtdnn_tf.training.strategies import split_cpu
 from tools import cli
+
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Prints the stages, their training steps and what is done; runs none.")
 
 
 def main() -> None:
     """Runs the recipe that the flags describe and prints its table."""
     config = recipe.recipe_config()
+    if _DRY_RUN.value:
+        print(plan(config), end="")
+        return
     if runtime.LOGICAL_CPUS.value > 1:
         split_cpu(runtime.LOGICAL_CPUS.value)
-    print(text_table(run_recipe(config)), end="")
+    print(results_table(run_recipe(config)), end="")
 
 
 if __name__ == "__main__":

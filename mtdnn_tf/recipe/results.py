@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import statistics
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mtdnn_tf.evaluation.average import Metrics
+from mtdnn_tf.evaluation.average import Metrics, average, average_name, counts_in_average, result_score
+from mtdnn_tf.evaluation.results_table import aligned
 from mtdnn_tf.files import read_json
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.predictions import development_predictions
 from mtdnn_tf.recipe.runs import Runs
-from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.run import METRICS
 
 SINGLE_TASK, MULTI_TASK, TEACHER, ENSEMBLE, STUDENT, FINE_TUNED = (
@@ -83,6 +84,27 @@ def _merged(parts: Iterable[dict[str, Metrics]]) -> dict[str, Metrics]:
     return {name: values for part in parts for name, values in part.items()}
 
 
-def answered_tasks(config: RecipeConfig) -> list[Task]:
-    """Returns the tasks that have a development split."""
-    return [task for task in config.tasks() if task.evaluation_splits]
+def results_table(results: Sequence[ModelResults]) -> str:
+    """Returns a text table of models against tasks and their average, values times 100.
+
+    A cell holds the mean over seeds, and the standard deviation where there are several; "-" stands for a task that a
+    model does not answer, and for an average that misses one.
+    """
+    columns = list(dict.fromkeys(name for model in results for metrics in model.by_seed.values() for name in metrics))
+    average_column = average_name(columns)
+    rows = [["model", *columns, *([average_column] if average_column else []), "n"]]
+    for model in results:
+        by_column = [[result_score(run[name]) for run in model.by_seed.values() if name in run] for name in columns]
+        if average_column:
+            complete = all(scores for name, scores in zip(columns, by_column) if counts_in_average(name))
+            averages = [average(run) for run in model.by_seed.values()]
+            by_column.append([mean.score for mean in averages if mean] if complete else [])
+        rows.append([model.name, *map(_cell, by_column), str(len(model.by_seed))])
+    return aligned(rows)
+
+
+def _cell(scores: list[float]) -> str:
+    if not scores:
+        return "-"
+    mean = f"{100 * statistics.fmean(scores):.1f}"
+    return mean if len(scores) == 1 else f"{mean} ± {100 * statistics.stdev(scores):.1f}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import is_trained, train, training_steps
@@ -51,5 +50,3 @@ def training_stage(
         is_done=lambda: is_trained(settings.output_dir),
         steps=lambda: training_steps(settings),
     )
-
-

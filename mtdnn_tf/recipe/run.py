@@ -1,0 +1,91 @@
+"""Runs a recipe, stage after stage, or says what running it would take."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from mtdnn_tf.evaluation.results_table import aligned
+from mtdnn_tf.files import read_json, write_json, write_text
+from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
+from mtdnn_tf.recipe.results import ModelResults, collect_results, results_table
+from mtdnn_tf.recipe.runs import Runs
+from mtdnn_tf.recipe.stage import Stage
+from mtdnn_tf.recipe.stages import all_stages
+from mtdnn_tf.serving.export import export_saved_model
+
+# What differs between two runs of the same recipe stands here alone.
+SECONDS = "logs/seconds.json"
+_log = logging.getLogger("absl")
+
+
+def run_recipe(config: RecipeConfig) -> list[ModelResults]:
+    """Runs every stage that is not done, then evaluates, reports and exports.
+
+    Args:
+        config: What to run.
+
+    Returns:
+        Development metrics of every model, by seed.
+
+    Raises:
+        UserError: Something given is not accepted, or a stage's folder holds a stage of other settings.
+    """
+    check_recipe(config)
+    stages = all_stages(config)
+    for number, stage in enumerate(stages, start=1):
+        if not stage.is_done():
+            _log.info("%s: stage %d of %d: %s", config.stage_folder(stage.name), number, len(stages), stage.what)
+        _timed(config, stage)
+    results = collect_results(config)
+    report = config.stage_folder("report")
+    write_json(report / "results.json", {"models": [model.to_json() for model in results]})
+    write_text(report / "results.txt", results_table(results))
+    _log.info("%s: development scores x 100\n%s", report, results_table(results))
+    _export(config)
+    return results
+
+
+def plan(config: RecipeConfig) -> str:
+    """Returns a table of the stages, their training steps, and which of them are done.
+
+    Encodes the training data, whose number of rows decides the number of steps, and writes nothing else.
+
+    Raises:
+        UserError: Something given is not accepted.
+    """
+    check_recipe(config)
+    stages = all_stages(config)
+    steps = [stage.steps() for stage in stages]
+    done = [stage.is_done() for stage in stages]
+    rows = [("stage", "training steps", "")]
+    rows += [
+        (f"{stage.name}: {stage.what}", str(count or "-"), "done" if is_done else "")
+        for stage, count, is_done in zip(stages, steps, done)
+    ]
+    left = sum(count for count, is_done in zip(steps, done) if not is_done)
+    rows.append(("all", str(sum(steps)), f"{left} to do"))
+    return aligned(rows)
+
+
+def _timed(config: RecipeConfig, stage: Stage) -> None:
+    """Runs a stage and adds the time it took, if it was not done, to what earlier processes needed for it."""
+    was_done = stage.is_done()
+    started = time.monotonic()
+    stage.run()
+    if was_done:
+        return
+    path = config.stage_folder(SECONDS)
+    seconds = dict(read_json(path)) if path.is_file() else {}
+    seconds[stage.name] = round(seconds.get(stage.name, 0.0) + time.monotonic() - started, 1)
+    write_json(path, seconds)
+
+
+def _export(config: RecipeConfig) -> None:
+    """Writes the SavedModel of the first seed's student, whichever seed is the best."""
+    version = config.stage_folder("export") / "1"
+    if version.exists():
+        return
+    export_saved_model(load_model(config.stage_folder(Runs(config).student(config.all_seeds[0]))), version)
+    _log.info("%s: SavedModel written", version)

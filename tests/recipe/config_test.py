@@ -1,0 +1,90 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
+from mtdnn_tf.training.config import TrainingConfig
+from tests.helpers import write_tasks
+
+
+@pytest.fixture
+def config(tmp_path):
+    base = TrainingConfig(
+        output_dir=tmp_path / "out",
+        data_dir=tmp_path,
+        cache_dir=tmp_path / "cache",
+        task_file=(write_tasks(tmp_path / "tasks"),),
+        backbone="tiny",
+        seed=7,
+    )
+    return RecipeConfig(base, dropouts=(0.1, 0.2), teacher_backbones=("tiny", "other"))
+
+
+def test_the_grid_is_every_encoder_with_every_dropout(config):
+    assert config.grid == [("tiny", 0.1), ("tiny", 0.2), ("other", 0.1), ("other", 0.2)]
+    assert (config.grid_size, config.kept) == (4, 4)
+    assert dataclasses.replace(config, teacher_backbones=()).grid == [("tiny", 0.1), ("tiny", 0.2)]
+
+
+def test_a_fine_tuning_is_of_the_base_but_for_what_is_given(config):
+    assert config.fine_tuning == config.base
+    tuned = dataclasses.replace(config, fine_tune_epochs=9, fine_tune_learning_rate=0.25).fine_tuning
+    assert (tuned.epochs, tuned.learning_rate) == (9, 0.25)
+    student = dataclasses.replace(config.base, student_layers=(1,), transfer_splits=("test",))
+    tuned = dataclasses.replace(config, base=student).fine_tuning
+    assert (tuned.student_layers, tuned.transfer_splits) == (None, ())
+
+
+def test_seeds_are_the_bases_if_none_are_given(config):
+    assert config.all_seeds == (7,)
+    assert dataclasses.replace(config, seeds=(1, 2)).all_seeds == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dropouts": ()}, "--dropouts takes one number a teacher"),
+        ({"top_k": 5}, "--top_k takes a number from 1 to 4, the teachers, 5 given"),
+        ({"top_k": 0}, "--top_k takes a number from 1 to 4"),
+        ({"folds": 1}, "--teacher_folds takes a number from 2, 1 given"),
+        ({"seeds": (1, 2, 1)}, "--seeds takes different numbers, 1,2,1 given"),
+        ({"seeds": (-1,)}, "--seed takes a whole number from 0"),
+        ({"fine_tune_epochs": 0}, "--epochs takes a whole number from 1, 0 given"),
+        ({"fine_tune_learning_rate": 2.0}, "--learning_rate takes a number above 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(config, change, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(config, **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"evaluation": "never"}, "--evaluation=never leaves the recipe nothing to compare"),
+        ({"soft_targets": (Path("x"),)}, "--soft_targets is made by the recipe"),
+    ],
+)
+def test_a_base_that_does_not_fit_is_refused(config, change, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(config, base=dataclasses.replace(config.base, **change))
+
+
+def test_what_needs_the_tasks_or_the_encoder_is_refused_before_the_first_training(config):
+    for change, message in (
+        ({"teacher_tasks": ("rte",)}, "--teacher_tasks: rte is not among --tasks"),
+        ({"selection_tasks": ("mood", "mnli", "rte")}, "--selection_tasks: mnli, rte is not among --tasks"),
+    ):
+        with pytest.raises(UserError, match=message):
+            check_recipe(dataclasses.replace(config, **change))
+    for change, message in (
+        ({"transfer_splits": ("tests",)}, "split of --transfer_splits 'tests'; did you mean 'test'"),
+        ({"distill_variance_weighting": True}, "weights examples of regression; soft targets of mood given"),
+        ({"student_layers": (3,)}, "tiny has 2 layers; a count of 3 given"),
+    ):
+        base = dataclasses.replace(config.base, **change)
+        with pytest.raises(UserError, match=message):
+            check_recipe(dataclasses.replace(config, base=base, teacher_tasks=("mood",)))
+    check_recipe(config)

@@ -1,0 +1,147 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.runs import predict_with_runs
+from mtdnn_tf.recipe.config import RecipeConfig
+from mtdnn_tf.recipe.run import plan, run_recipe
+from mtdnn_tf.training.config import TrainingConfig
+from tests.helpers import write_huggingface_folder, write_tasks
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recipe")
+    write_huggingface_folder(folder / "bert")
+    base = TrainingConfig(
+        output_dir=folder / "out",
+        data_dir=folder,
+        cache_dir=folder / "cache",
+        task_file=(write_tasks(folder / "tasks"),),
+        max_sequence_length=32,
+        backbone=str(folder / "bert"),
+        student_layers=(1,),
+        epochs=1,
+        batch_size=8,
+        learning_rate=0.01,
+        evaluation="end",
+        transfer_splits=("test",),
+        distill_variance_weighting=True,
+    )
+    return RecipeConfig(
+        base,
+        dropouts=(0.0, 0.2, 0.1),
+        top_k=2,
+        selection_tasks=("mood",),
+        teacher_tasks=("mood", "similarity"),
+        fine_tune_teachers=True,
+        fine_tune_epochs=2,
+        seeds=(3, 4),
+    )
+
+
+def _written(folder):
+    return {
+        path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file() and "report" not in path.parts
+    }
+
+
+def test_the_plan_counts_steps_and_runs_nothing(config):
+    lines = plan(config).splitlines()
+    # 40 rows a task in batches of 8: 15 steps all tasks, 5 steps an epoch of one.
+    steps = {line.split(":")[0]: line.split()[-1] for line in lines[1:-1]}
+    assert list(steps) == [
+        *("teachers/1", "teachers/2", "teachers/3", "selection.json"),
+        *("fine_tuned_teachers/mood/1", "fine_tuned_teachers/mood/2"),
+        *("fine_tuned_teachers/similarity/1", "fine_tuned_teachers/similarity/2"),
+        *("soft_targets/mood", "soft_targets/similarity", "soft_targets/mood-test", "soft_targets/similarity-test"),
+        *("multi_task/seed_3", "student/seed_3", "multi_task/seed_4", "student/seed_4"),
+    ]
+    assert [count for count in steps.values() if count != "-"] == ["15"] * 3 + ["10"] * 4 + ["15"] * 4
+    assert lines[-1].split() == ["all", "145", "145", "to", "do"]
+    assert not config.base.output_dir.exists()
+
+
+def test_every_stage_is_run_once_and_the_table_has_every_model(config):
+    results = run_recipe(config)
+    folder = config.base.output_dir
+    kept = json.loads((folder / "selection.json").read_text())["kept"]
+    assert [model.name for model in results] == [
+        "teacher 1 (dropout 0)",
+        "teacher 2 (dropout 0.2)",
+        "teacher 3 (dropout 0.1)",
+        *(f"teacher {number}, fine-tuned" for number in kept),
+        "ensemble of 2",
+        "multi-task",
+        "distilled student",
+    ]
+    assert [sorted(model.by_seed) for model in results] == [[1], [2], [3], [kept[0]], [kept[1]], [0], [3, 4], [3, 4]]
+    for model in results:
+        answered = {"mood", "similarity"} if "fine-tuned" in model.name else {"mood", "entailment", "similarity"}
+        assert all(set(metrics) == answered for metrics in model.by_seed.values())
+    assert json.loads((folder / "report" / "results.json").read_text()) == {
+        "models": [json.loads(json.dumps(model.to_json())) for model in results]
+    }
+    assert {path.name for path in (folder / "soft_targets").iterdir()} == {
+        *("mood", "mood-test", "similarity", "similarity-test"),
+    }
+    for place, number in enumerate(kept, start=1):
+        made = json.loads((folder / "fine_tuned_teachers" / "mood" / str(place) / "config.json").read_text())
+        teacher = json.loads((folder / "teachers" / str(number) / "config.json").read_text())
+        assert (made["dropout"], made["seed"], made["epochs"]) == (teacher["dropout"], teacher["seed"], 2)
+    assert (folder / "export" / "1" / "saved_model.pb").is_file()
+    student = json.loads((folder / "student" / "seed_3" / "config.json").read_text())
+    layers = {
+        name: json.loads((folder / name / "model" / "model.json").read_text())["backbone"]["num_layers"]
+        for name in ("teachers/1", "fine_tuned_teachers/mood/1", "multi_task/seed_3", "student/seed_4")
+    }
+    assert list(layers.values()) == [2, 2, 1, 1]
+    assert student["soft_targets"].keys() == {"mood", "mood/test", "similarity", "similarity/test"}
+    assert student["distill_variance_weighting"]
+    seconds = json.loads((folder / "logs" / "seconds.json").read_text())
+    assert len(seconds) == 16
+
+    written = _written(folder)
+    assert run_recipe(config) == results
+    assert _written(folder) == written
+    assert plan(config).splitlines()[-1].split() == ["all", "145", "0", "to", "do"]
+
+
+def test_the_ensemble_is_the_mean_of_its_fine_tuned_teachers(config):
+    results = {model.name: model for model in run_recipe(config)}
+    base = config.base
+    (task,) = [task for task in config.tasks() if task.name == "mood"]
+    teachers = [base.output_dir / "fine_tuned_teachers" / "mood" / str(place) for place in (1, 2)]
+    alone = [predict_with_runs([run], [task], [], base.source, base.cache_dir)[0]["mood"] for run in teachers]
+    mean = (alone[0].predictions.astype(np.float64) + alone[1].predictions) / 2
+    expected = compute_metrics(task, mean, np.asarray(alone[0].encoded.labels))
+    assert results["ensemble of 2"].by_seed[0]["mood"] == expected
+    trained = [
+        predict_with_runs([run], [task], ["train"], base.source, base.cache_dir)[0]["mood/train"].predictions
+        for run in teachers
+    ]
+    stored = np.load(base.output_dir / "soft_targets" / "mood" / "predictions.npy")
+    np.testing.assert_allclose(stored, (trained[0] + trained[1]) / 2, atol=1e-6)
+
+
+def test_soft_targets_of_other_teachers_are_made_anew(config):
+    run_recipe(config)
+    store = config.base.output_dir / "soft_targets" / "mood"
+    before = (store / "manifest.json").read_text()
+    manifest = json.loads(before)
+    assert len(manifest["teachers"]) == 2
+    other = dataclasses.replace(config, top_k=1)
+    (config.base.output_dir / "selection.json").unlink()
+    # The student that stands learned from the others.
+    with pytest.raises(UserError, match="holds a run that differs"):
+        run_recipe(other)
+    assert len(json.loads((store / "manifest.json").read_text())["teachers"]) == 1
+
+
+def test_other_settings_are_refused(config):
+    with pytest.raises(UserError, match="holds a run that differs"):
+        run_recipe(dataclasses.replace(config, base=dataclasses.replace(config.base, epochs=2)))
