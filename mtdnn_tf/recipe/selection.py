@@ -25,10 +25,10 @@ def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Met
     ranked = sorted(scores, key=lambda number: (-scores[number], number))
     kept = ranked[: config.kept]
     tasks = list(config.selection_tasks) or [task.name for task in config.trained_tasks()]
-    write_json(
-        config.stage_folder(_FILE),
-        {"tasks": tasks, "scores": {str(number): scores[number] for number in ranked}, "kept": kept},
-    )
+    choice = {"tasks": tasks, "scores": {str(number): scores[number] for number in ranked}, "kept": kept}
+    path = selection_file(config)
+    if not path.is_file() or read_json(path) != choice:
+        write_json(path, choice)
     return kept
 
 

@@ -136,8 +136,7 @@ def test_soft_targets_of_other_teachers_are_made_anew(config):
     assert len(manifest["teachers"]) == 2
     other = dataclasses.replace(config, top_k=1)
     (config.base.output_dir / "selection.json").unlink()
-    # The student that stands learned from the others.
-    with pytest.raises(UserError, match="holds a run that differs"):
+    with pytest.raises(UserError, match="takes soft targets of two or more teachers with their variance, 1 given"):
         run_recipe(other)
     assert len(json.loads((store / "manifest.json").read_text())["teachers"]) == 1
 
