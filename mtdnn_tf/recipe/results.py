@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mtdnn_tf.evaluation.average import Metrics, average, average_name, counts_in_average, result_score
@@ -33,7 +33,7 @@ class ModelResults:
 
     name: str
     role: str
-    by_seed: dict[int, dict[str, Metrics]]
+    by_seed: Mapping[int, Mapping[str, Metrics]]
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON values."""
