@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ NUM_BINS = 10
 _SMALLEST = 1e-30
 
 
-class ReliabilityBin(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class ReliabilityBin:
     """Examples of like confidence.
 
     Attributes:
@@ -60,13 +62,11 @@ def calibration(probabilities: np.ndarray, gold: np.ndarray) -> Calibration | No
     # The bins are (0, 0.1], ..., (0.9, 1].
     bin_of = np.clip(np.ceil(confidence * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
     bins = [_bin(confidence[bin_of == number], right[bin_of == number]) for number in range(NUM_BINS)]
-    gaps = [
-        abs(b.accuracy - b.confidence) * b.count for b in bins if b.accuracy is not None and b.confidence is not None
-    ]
+    gaps = [abs(right[bin_of == number].sum() - confidence[bin_of == number].sum()) for number in range(NUM_BINS)]
     return Calibration(
         nll=float(-np.log(np.maximum(of_gold, _SMALLEST)).mean()),
         brier=float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
-        ece=sum(gaps) / len(gold),
+        ece=float(sum(gaps)) / len(gold),
         bins=bins,
     )
 

@@ -36,7 +36,7 @@ def agreement(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.
 
 
 def divergence(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None = None) -> float | None:
-    """Returns the mean KL(teacher || student) of an example, in nats; None for a regression, which has no probabilities.
+    """Returns the mean KL(teacher || student) of an example, in nats; None for a regression: it has no probabilities.
 
     Args:
         task: The task.
