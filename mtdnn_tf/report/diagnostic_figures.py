@@ -134,7 +134,7 @@ def agreement_figure(data: ReportData, style: Style) -> Figure | None:
                 text = (
                     number(value, 3 if scale == 1 else 0 if "gain" in name else 1, scale)
                     if value is not None
-                    else "none"
+                    else "n/a"
                 )
                 axes.annotate(
                     text,
@@ -153,7 +153,10 @@ def agreement_figure(data: ReportData, style: Style) -> Figure | None:
             axes.set_ylim(count - 0.45, -0.55)
             axes.set_xlabel(name)
             axes.grid(axis="x")
-            axes.xaxis.set_major_locator(MaxNLocator(4))
+            if name.startswith("agreement") and low >= 0 and high <= 100:
+                axes.set(xlim=(0, 118), xticks=[0, 25, 50, 75, 100])
+            else:
+                axes.xaxis.set_major_locator(MaxNLocator(4))
             if low < 0:
                 axes.axvline(0, color=style.theme.ink, lw=0.8)
         kinds = [kind for kind in (True, False) if any(item.has_teacher == kind for item in data.fidelity)]

@@ -138,7 +138,7 @@ def _sections(data: ReportData, images: Images) -> Iterator[_Section]:
         "reliability",
         "A point's area is the share of examples in its bin. Below the dashed line a model is over-confident.",
     )
-    calibration += to_html(calibration_table(data)) if data.reliability else Markup("")
+    calibration += _details("Numbers", to_html(calibration_table(data))) if data.reliability else Markup("")
     yield _Section("calibration", "Calibration", calibration)
 
     fidelity = figure(
@@ -186,13 +186,18 @@ def _run(data: ReportData) -> Markup:
     body = Markup("")
     if data.flags.strip():
         body += Markup('<h3>Flags</h3>\n<pre tabindex="0">{}</pre>\n').format(data.flags.strip("\n"))
-    for title, what, values in (
-        ("Fingerprints", "of", data.fingerprints),
-        ("Time", "stage", {stage: _duration(seconds) for stage, seconds in _with_total(data.seconds).items()}),
+    for title, caption, header, values in (
+        ("Fingerprints", "What each of these was, by SHA-256 or version.", ("name", "fingerprint"), data.fingerprints),
+        (
+            "Time",
+            "Duration of each stage.",
+            ("stage", "time"),
+            {stage: _duration(seconds) for stage, seconds in _with_total(data.seconds).items()},
+        ),
     ):
         if values:
             rows = [[Cell(name), Cell(value)] for name, value in values.items()]
-            table = to_html(Table(title, [Cell(what), Cell(title.lower())], rows))
+            table = to_html(Table(caption, [Cell(name) for name in header], rows, num_text_columns=2))
             body += Markup('<h3>{}</h3>\n<div class="words">{}</div>\n').format(title, table)
     return body
 

@@ -22,7 +22,7 @@ body {
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif;
   overflow-wrap: anywhere;
 }
-header, main, footer { max-width: 1180px; margin: 0 auto; padding: 0 20px; }
+header, main, footer { max-width: 1280px; margin: 0 auto; padding: 0 20px; }
 header { padding-top: 36px; }
 h1 { font-size: clamp(1.5rem, 1.1rem + 1.6vw, 2.2rem); line-height: 1.2; margin: 0 0 .4em; text-wrap: balance; }
 h2 { font-size: 1.35rem; line-height: 1.3; margin: 0 0 .5em; }
@@ -48,31 +48,31 @@ section {
   scroll-margin-top: 12px;
 }
 figure { margin: 0 0 18px; }
-figure img { display: block; width: 100%; height: auto; max-width: 1056px; margin: 0 auto; }
-figcaption, caption, .minor { color: var(--soft); }
+figure img { display: block; width: 100%; height: auto; max-width: 1180px; margin: 0 auto; }
+figcaption, .minor { color: var(--soft); }
 figcaption { font-size: .9rem; margin-top: 6px; }
-.scroll { overflow-x: auto; margin: 14px 0; border: 1px solid var(--line); border-radius: 8px; max-width: 100%; }
+.table figcaption { margin: 14px 0 6px; }
+.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; max-width: 100%; }
 .scroll:focus-visible { outline: 2px solid var(--accent); }
 table { border-collapse: separate; border-spacing: 0; font-size: .9rem; width: 100%; overflow-wrap: normal; }
-caption { text-align: left; padding: 9px 12px; font-size: .86rem; border-bottom: 1px solid var(--line); }
-th, td { padding: 6px 12px; border-bottom: 1px solid var(--line); vertical-align: baseline; }
+th, td { padding: 6px 9px; border-bottom: 1px solid var(--line); vertical-align: baseline; }
 tbody tr:last-child > * { border-bottom: 0; }
 thead th {
-  text-align: right; vertical-align: bottom; font-weight: 600; line-height: 1.3; min-width: 4.6em; max-width: 11em;
+  text-align: right; vertical-align: bottom; font-weight: 600; line-height: 1.3; min-width: 5.8em; max-width: 11em;
   overflow-wrap: anywhere;
 }
-thead th:first-child, tbody th { text-align: left; }
+thead th:first-child, tbody th, .word { text-align: left; }
 thead .minor { display: block; font-weight: 400; font-size: .8rem; }
-tbody th { font-weight: 500; min-width: 8.5em; max-width: 22em; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; min-width: 9.5em; max-width: 22em; overflow-wrap: anywhere; }
+tbody th .minor { white-space: nowrap; font-size: .82rem; }
+.word, .words td { white-space: normal; overflow-wrap: anywhere; }
+td.word { min-width: 9em; }
 tbody th:first-child, thead th:first-child { position: sticky; left: 0; background: var(--paper); }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td .minor { font-size: .82rem; }
 .words td {
-  text-align: left; white-space: normal; font: .84rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace;
-  overflow-wrap: anywhere;
+  text-align: left; font: .84rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace;
 }
-.words thead th { text-align: left; }
-caption { max-width: 0; }
 pre {
   overflow-x: auto; max-width: 100%; padding: 12px 14px; white-space: pre; overflow-wrap: normal;
   background: var(--page); border: 1px solid var(--line); border-radius: 8px;
@@ -86,8 +86,8 @@ footer { color: var(--soft); font-size: .86rem; padding-bottom: 36px; }
   header { padding-top: 22px; }
   section { padding: 16px 12px; margin: 14px 0; }
   figure img { max-width: 560px; }
-  tbody th { min-width: 7.5em; max-width: 9.5em; }
-  th, td { padding: 6px 9px; }
+  tbody th { min-width: 7.5em; max-width: 10em; }
+  th, td { padding: 6px 7px; }
 }
 @media print {
   :root { --ink: #000; --soft: #444; --paper: #fff; --page: #fff; --line: #bbb; --accent: #000; --note: #fff; }

@@ -22,7 +22,7 @@ _ROLE_COLOURS = {
         SINGLE_TASK: "#767676",
         MULTI_TASK: "#0072B2",
         TEACHER: "#B87F00",
-        ENSEMBLE: "#CC79A7",
+        ENSEMBLE: "#A84683",
         STUDENT: "#D55E00",
         FINE_TUNED_STUDENT: "#009E73",
     },
@@ -36,7 +36,7 @@ _ROLE_COLOURS = {
     },
 }
 _MORE_COLOURS = {
-    "light": ("#332288", "#882255", "#999933", "#44AA99", "#AA4499", "#117733"),
+    "light": ("#332288", "#882255", "#999933", "#44AA99", "#661100", "#117733"),
     "dark": ("#A79BEF", "#D46A92", "#CFCF6A", "#7FD6C8", "#D98FD0", "#6FC78A"),
 }
 _MARKERS = "osD^vPX*<>"
@@ -166,7 +166,7 @@ def to_png(figure: Figure, style: Style) -> bytes:
     """Returns a figure as a PNG file, with as many pixels as sharp screens show."""
     file = io.BytesIO()
     with drawing(style):
-        figure.savefig(file, format="png", dpi=200 if style.narrow else 150, metadata={"Software": None})
+        figure.savefig(file, format="png", dpi=180 if style.narrow else 150, metadata={"Software": None})
     return file.getvalue()
 
 

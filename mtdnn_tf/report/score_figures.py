@@ -46,7 +46,7 @@ def score_figure(data: ReportData, style: Style) -> Figure | None:
         positions = np.arange(len(groups), dtype=float)
         positions[1:] += 0.25  # Sets the average apart.
         # One task on a wide page would have bars as broad as a hand.
-        thickness = 0.82 / bars if style.narrow else min(0.82 / bars, 0.022 * (len(groups) + 0.5))
+        thickness = 0.82 / bars if style.narrow else min(0.82 / bars, 0.03 * (len(groups) + 0.5))
         for i, model in enumerate(models):
             offset = (i - (bars - 1) / 2) * thickness
             _bars(axes, positions + offset, summaries[model.name], thickness, appearance[model.name].colour, style)
@@ -83,8 +83,8 @@ def _bars(
         else:
             axes.bar(position, value, thickness * 0.92, color=colour, yerr=error, **lines)
             side = "bottom" if value >= 0 else "top"
-            # A number is as wide as a bar where there are about 30.
-            rotation = 90 if thickness < 0.24 and len(positions) > 6 else 0
+            # A number is about a quarter of an inch wide.
+            rotation = 90 if thickness * (style.width - 0.8) / (positions[-1] + 1.1) < 0.25 else 0
             axes.annotate(
                 text,
                 (position, end),

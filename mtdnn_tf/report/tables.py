@@ -37,11 +37,13 @@ class Table(NamedTuple):
         caption: What it shows, and in which unit.
         header: Of each column, its name, and what stands below it in small print.
         rows: Rows, the first cell of which is the row's name.
+        num_text_columns: How many columns, from the first, hold words; the others hold numbers.
     """
 
     caption: str
     header: Sequence[Cell]
     rows: Sequence[Sequence[Cell]]
+    num_text_columns: int = 1
 
 
 def number(value: float | None, digits: int = 1, scale: float = 1.0, sign: str = "") -> str:
@@ -73,11 +75,11 @@ def score_table(data: ReportData) -> Table:
     rows = []
     for i, model in enumerate(data.models):
         cells = [_summary_cell(column[i], len(model.runs), _is_best(column[i], column)) for column in columns]
-        rows.append([Cell(model.name), Cell(str(len(model.runs))), *cells])
-    header = [Cell("model"), Cell("seeds"), Cell(AVERAGE)]
+        rows.append([Cell(model.name, f"n = {len(model.runs)}"), *cells])
+    header = [Cell("model"), Cell(AVERAGE)]
     header += [Cell(task.name, ", ".join(name.replace("_", " ") for name in task.metrics)) for task in data.tasks]
     caption = (
-        "Development scores × 100: mean ± standard deviation over seeds. A task's score is the mean of its metrics. "
+        "Development scores × 100: mean ± standard deviation over n seeds. A task's score is the mean of its metrics. "
         "Bold: the highest mean of a column, whether or not the difference is significant."
     )
     return Table(caption, header, rows)
@@ -129,7 +131,7 @@ def difference_table(data: ReportData, *, averages: bool) -> Table:
     caption = "Differences paired by seed, in points (score × 100)" + (
         ", of the average over tasks." if averages else "."
     )
-    return Table(caption, [Cell(name) for name in names], rows)
+    return Table(caption, [Cell(name) for name in names], rows, num_text_columns=1 if averages else 2)
 
 
 def calibration_table(data: ReportData) -> Table:
@@ -139,7 +141,7 @@ def calibration_table(data: ReportData) -> Table:
         for item in data.reliability
     ]
     header = [Cell("task"), Cell("model"), Cell("NLL", "nats"), Cell("Brier score"), Cell("ECE", "0 to 1")]
-    return Table("Calibration; lower is better.", header, rows)
+    return Table("Calibration; lower is better.", header, rows, num_text_columns=2)
 
 
 def fidelity_table(data: ReportData) -> Table:
@@ -155,7 +157,7 @@ def fidelity_table(data: ReportData) -> Table:
         for item in data.fidelity
     ]
     header = [Cell("task"), Cell("soft targets"), Cell("agreement", "%"), Cell("KL", "nats"), Cell("gain kept", "%")]
-    return Table("The student against the ensemble of its teachers.", header, rows)
+    return Table("The student against the ensemble of its teachers.", header, rows, num_text_columns=2)
 
 
 def cost_table(data: ReportData) -> Table:
@@ -188,17 +190,19 @@ def to_html(table: Table) -> Markup:
         text = Markup("<strong>{}</strong>" if cell.strong else "{}").format(cell.text)
         return text + (Markup(' <span class="minor">{}</span>').format(cell.spread) if cell.spread else Markup(""))
 
-    header = Markup("").join(Markup('<th scope="col">{}</th>').format(content(cell)) for cell in table.header)
-    rows = Markup("\n").join(
-        Markup('<tr><th scope="row">{}</th>{}</tr>').format(
-            content(row[0]), Markup("").join(Markup("<td>{}</td>").format(content(cell)) for cell in row[1:])
-        )
-        for row in table.rows
-    )
+    def cells(row: Sequence[Cell], name: str, value: str, word: str) -> Markup:
+        tags = [name, *[word] * (table.num_text_columns - 1), *[value] * (len(row) - table.num_text_columns)]
+        return Markup("").join(Markup(tag).format(content(cell)) for tag, cell in zip(tags, row))
+
+    column = '<th scope="col">{}</th>', '<th scope="col">{}</th>', '<th scope="col" class="word">{}</th>'
+    header = cells(table.header, *column)
+    row = '<th scope="row">{}</th>', "<td>{}</td>", '<td class="word">{}</td>'
+    body = Markup("\n").join(Markup("<tr>{}</tr>").format(cells(line, *row)) for line in table.rows)
+    # A caption within the table would be as wide as the table, and scroll away with it.
     return Markup(
-        '<div class="scroll" role="region" tabindex="0" aria-label="{}">\n<table>\n<caption>{}</caption>\n'
-        "<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>\n</div>\n"
-    ).format(table.caption, table.caption, header, rows)
+        '<figure class="table">\n<figcaption>{}</figcaption>\n<div class="scroll" role="region" tabindex="0" '
+        'aria-label="{}">\n<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>\n</div>\n</figure>\n'
+    ).format(table.caption, table.caption, header, body)
 
 
 def _csv(rows: Iterable[Sequence[object]]) -> str:

@@ -86,7 +86,12 @@ def chromium(profile: Path) -> Iterator[Chromium]:
     command_reader, command_writer = os.pipe()
     answer_reader, answer_writer = os.pipe()
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
-    flags += ["--remote-debugging-pipe", f"--user-data-dir={profile}", "--no-first-run", "--disable-background-networking"]
+    flags += [
+        "--remote-debugging-pipe",
+        f"--user-data-dir={profile}",
+        "--no-first-run",
+        "--disable-background-networking",
+    ]
     # Chromium reads commands from 3 and answers on 4.
     shell = ["sh", "-c", f'exec "$@" 3<&{command_reader} 4>&{answer_writer}', "sh"]
     process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -134,8 +135,11 @@ def awkward_report() -> ReportData:
     long = "a_very_long_task_name_" * 6
     tasks = [TaskInfo(name, "classification", ("accuracy", "f1"), True, (name,)),
              TaskInfo(long, "regression", ("pearson",), False, (long,))]  # fmt: skip
-    metrics = {name: {"accuracy": 0.5, "f1": 0.25}, long: {"pearson": math.nan}}
-    missing = {name: {"accuracy": None, "f1": 0.5}, long: {"pearson": -0.5}}
+    metrics: Mapping[str, Mapping[str, float | None]] = {
+        name: {"accuracy": 0.5, "f1": 0.25},
+        long: {"pearson": math.nan},
+    }
+    missing: Mapping[str, Mapping[str, float | None]] = {name: {"accuracy": None, "f1": 0.5}, long: {"pearson": -0.5}}
     return ReportData(
         title="<b>& title",
         models=[
