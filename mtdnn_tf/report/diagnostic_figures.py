@@ -46,7 +46,11 @@ def curve_figure(data: ReportData, style: Style) -> Figure | None:
                 if spread.any():
                     axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.18, lw=0)
             axes.set_title(label(task, 22 if style.narrow else 100 // columns), loc="left")
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            shown_epochs = {float(epoch) for line in axes.get_lines() for epoch in line.get_xdata()}
+            if len(shown_epochs) == 1:
+                axes.set_xticks(list(shown_epochs))
+            else:
+                axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.grid()
             if i % columns == 0:
                 axes.set_ylabel("score × 100")
@@ -130,12 +134,14 @@ def agreement_figure(data: ReportData, style: Style) -> Figure | None:
             widths = [0.0 if value is None else max(-clip, min(clip, scale * value)) for value, scale in shown]
             colours = [appearance[item.has_teacher] for item in data.fidelity]
             axes.barh(range(count), widths, 0.66, color=colours)
+            longest = 0
             for row, (width, (value, scale)) in enumerate(zip(widths, shown)):
                 text = (
                     number(value, 3 if scale == 1 else 0 if "gain" in name else 1, scale)
                     if value is not None
                     else "n/a"
                 )
+                longest = max(longest, len(text))
                 axes.annotate(
                     text,
                     (width, row),
@@ -146,7 +152,7 @@ def agreement_figure(data: ReportData, style: Style) -> Figure | None:
                     fontsize=8,
                 )
             low, high = min(0.0, *widths), max(0.0, *widths)
-            room = 0.17 * ((high - low) or 1.0)
+            room = (0.05 + 0.038 * longest) * ((high - low) or 1.0)
             axes.set_xlim(low - room if low < 0 else 0.0, high + room)
             names = [label(item.task, 16, 1) for item in data.fidelity]
             axes.set_yticks(range(count), names if style.narrow or i == 0 else [""] * count)

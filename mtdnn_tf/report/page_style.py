@@ -66,7 +66,7 @@ thead .minor { display: block; font-weight: 400; font-size: .8rem; }
 tbody th { font-weight: 500; min-width: 9.5em; max-width: 22em; overflow-wrap: anywhere; }
 tbody th .minor { white-space: nowrap; font-size: .82rem; }
 .word, .words td { white-space: normal; overflow-wrap: anywhere; }
-td.word { min-width: 9em; }
+td.word { min-width: 6.5em; }
 tbody th:first-child, thead th:first-child { position: sticky; left: 0; background: var(--paper); }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 td .minor { font-size: .82rem; }
@@ -88,6 +88,7 @@ footer { color: var(--soft); font-size: .86rem; padding-bottom: 36px; }
   figure img { max-width: 560px; }
   tbody th { min-width: 7.5em; max-width: 10em; }
   th, td { padding: 6px 7px; }
+  thead th { min-width: 7.8em; }
 }
 @media print {
   :root { --ink: #000; --soft: #444; --paper: #fff; --page: #fff; --line: #bbb; --accent: #000; --note: #fff; }

@@ -67,7 +67,7 @@ class Chromium:
         """Returns the value of a JavaScript expression."""
         result = self._page("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in result, result
-        return result["result"]["value"]
+        return result["result"].get("value")
 
     def screenshot(self) -> bytes:
         """Returns the whole page as a PNG file."""
