@@ -1,0 +1,1 @@
+"""The report of a recipe: tables, figures, and one page that needs no network."""

@@ -1,0 +1,239 @@
+"""The report's tables, as HTML and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from mtdnn_tf.report.data import AVERAGE, Difference, ReportData
+from mtdnn_tf.report.summary import Summary, average_summary, finite, metric_summary, task_summary
+
+MISSING = "–"
+_SCORE = "score"
+
+
+class Cell(NamedTuple):
+    """A cell of a table.
+
+    Attributes:
+        text: What stands in it.
+        spread: What stands behind it in small print.
+        strong: Whether it is emphasized.
+    """
+
+    text: str
+    spread: str = ""
+    strong: bool = False
+
+
+class Table(NamedTuple):
+    """A table.
+
+    Attributes:
+        caption: What it shows, and in which unit.
+        header: Of each column, its name, and what stands below it in small print.
+        rows: Rows, the first cell of which is the row's name.
+        num_text_columns: How many columns, from the first, hold words; the others hold numbers.
+    """
+
+    caption: str
+    header: Sequence[Cell]
+    rows: Sequence[Sequence[Cell]]
+    num_text_columns: int = 1
+
+
+def number(value: float | None, digits: int = 1, scale: float = 1.0, sign: str = "") -> str:
+    """Returns a number as tables print it, with a real minus sign; a dash if there is none."""
+    value = finite(value)
+    if value is None:
+        return MISSING
+    # The round trip is for "-0.0".
+    text = format(float(format(scale * value, f".{digits}f")) + 0.0, f"{sign},.{digits}f")
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _summary_cell(summary: Summary, usual_n: int, strong: bool = False) -> Cell:
+    spread = "" if summary.sd is None else f"± {number(summary.sd, scale=100)}"
+    if summary.n not in (0, usual_n):
+        spread = f"{spread} (n = {summary.n})".strip()
+    return Cell(number(summary.mean, scale=100), spread, strong)
+
+
+def _is_best(summary: Summary, column: Iterable[Summary]) -> bool:
+    known = [other.mean for other in column if other.mean is not None]
+    return len(known) > 1 and summary.mean is not None and summary.mean >= max(known)
+
+
+def score_table(data: ReportData) -> Table:
+    """Returns models by tasks, with each task's score: the mean of its metrics and splits."""
+    columns = [[average_summary(model) for model in data.models]]
+    columns += [[task_summary(model, task) for model in data.models] for task in data.tasks]
+    rows = []
+    for i, model in enumerate(data.models):
+        cells = [_summary_cell(column[i], len(model.runs), _is_best(column[i], column)) for column in columns]
+        rows.append([Cell(model.name, f"n = {len(model.runs)}"), *cells])
+    header = [Cell("model"), Cell(AVERAGE)]
+    header += [Cell(task.name, ", ".join(name.replace("_", " ") for name in task.metrics)) for task in data.tasks]
+    caption = (
+        "Development scores × 100: mean ± standard deviation over n seeds. A task's score is the mean of its metrics. "
+        "Bold: the highest mean of a column, whether or not the difference is significant."
+    )
+    return Table(caption, header, rows)
+
+
+def metric_table(data: ReportData) -> Table:
+    """Returns every metric of every split by models."""
+    rows = []
+    for task in data.tasks:
+        for name in task.result_names:
+            for metric in task.metrics:
+                cells = [_summary_cell(metric_summary(model, name, metric), len(model.runs)) for model in data.models]
+                rows.append([Cell(name, metric.replace("_", " ")), *cells])
+    return Table(
+        "Every metric × 100: mean ± standard deviation over seeds.",
+        [Cell("result"), *(Cell(model.name) for model in data.models)],
+        rows,
+    )
+
+
+def p_value_text(value: float | None) -> str:
+    """Returns a p value with three digits."""
+    return "< 0.001" if finite(value) is not None and value < 0.0005 else number(value, 3)  # type: ignore[operator]
+
+
+def interval_text(difference: Difference) -> str:
+    """Returns the confidence interval of a difference, in points."""
+    if finite(difference.low) is None or finite(difference.high) is None:
+        return MISSING
+    low, high = (number(value, 2, 100, "+") for value in (difference.low, difference.high))
+    return f"{low} to {high}"
+
+
+def difference_table(data: ReportData, *, averages: bool) -> Table:
+    """Returns the differences on average, or those by task."""
+    rows = [
+        [
+            Cell(item.label),
+            *([] if averages else [Cell(item.task)]),
+            Cell(number(item.mean, 2, 100, "+")),
+            Cell(interval_text(item)),
+            Cell(p_value_text(item.p_value)),
+            Cell(str(item.n)),
+        ]
+        for item in data.differences
+        if (item.task == AVERAGE) == averages
+    ]
+    names = ["difference", *([] if averages else ["task"]), "points", "confidence interval", "p", "pairs"]
+    caption = "Differences paired by seed, in points (score × 100)" + (
+        ", of the average over tasks." if averages else "."
+    )
+    return Table(caption, [Cell(name) for name in names], rows, num_text_columns=1 if averages else 2)
+
+
+def calibration_table(data: ReportData) -> Table:
+    """Returns the calibration of models on tasks."""
+    rows = [
+        [Cell(item.task), Cell(item.model), *(Cell(number(value, 3)) for value in (item.nll, item.brier, item.ece))]
+        for item in data.reliability
+    ]
+    header = [Cell("task"), Cell("model"), Cell("NLL", "nats"), Cell("Brier score"), Cell("ECE", "0 to 1")]
+    return Table("Calibration; lower is better.", header, rows, num_text_columns=2)
+
+
+def fidelity_table(data: ReportData) -> Table:
+    """Returns how closely the student follows its teacher."""
+    rows = [
+        [
+            Cell(item.task),
+            Cell("yes" if item.has_teacher else "no"),
+            Cell(number(item.agreement, 1, 100)),
+            Cell(number(item.kl, 4)),
+            Cell(number(item.gain_kept, 0, 100)),
+        ]
+        for item in data.fidelity
+    ]
+    header = [Cell("task"), Cell("soft targets"), Cell("agreement", "%"), Cell("KL", "nats"), Cell("gain kept", "%")]
+    return Table("The student against the ensemble of its teachers.", header, rows, num_text_columns=2)
+
+
+def cost_table(data: ReportData) -> Table:
+    """Returns what models cost to serve."""
+    rows = [
+        [
+            Cell(row.name),
+            Cell(number(row.parameters, 1, 1e-6)),
+            Cell(number(row.flops, 2, 1e-9)),
+            Cell(
+                number(row.latency_ms),
+                "" if finite(row.latency_iqr_ms) is None else f"IQR {number(row.latency_iqr_ms)}",
+            ),
+        ]
+        for row in (data.cost.rows if data.cost else ())
+    ]
+    header = [
+        Cell("model"),
+        Cell("parameters", "millions"),
+        Cell("forward pass", "GFLOP"),
+        Cell("latency", "ms, median"),
+    ]
+    return Table("What an answer costs.", header, rows)
+
+
+def to_html(table: Table) -> Markup:
+    """Returns a table that scrolls in a container of its own where it is wider than the page."""
+
+    def content(cell: Cell) -> Markup:
+        text = Markup("<strong>{}</strong>" if cell.strong else "{}").format(cell.text)
+        return text + (Markup(' <span class="minor">{}</span>').format(cell.spread) if cell.spread else Markup(""))
+
+    def cells(row: Sequence[Cell], name: str, value: str, word: str) -> Markup:
+        tags = [name, *[word] * (table.num_text_columns - 1), *[value] * (len(row) - table.num_text_columns)]
+        return Markup("").join(Markup(tag).format(content(cell)) for tag, cell in zip(tags, row))
+
+    column = '<th scope="col">{}</th>', '<th scope="col">{}</th>', '<th scope="col" class="word">{}</th>'
+    header = cells(table.header, *column)
+    row = '<th scope="row">{}</th>', "<td>{}</td>", '<td class="word">{}</td>'
+    body = Markup("\n").join(Markup("<tr>{}</tr>").format(cells(line, *row)) for line in table.rows)
+    # A caption within the table would be as wide as the table, and scroll away with it.
+    return Markup(
+        '<figure class="table">\n<figcaption>{}</figcaption>\n<div class="scroll" role="region" tabindex="0" '
+        'aria-label="{}">\n<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>\n</div>\n</figure>\n'
+    ).format(table.caption, table.caption, header, body)
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _field(value: float | None) -> str:
+    return "" if finite(value) is None else repr(float(value))  # type: ignore[arg-type]
+
+
+def results_csv(data: ReportData) -> str:
+    """Returns a row a model and metric, values from 0 to 1: of the average, of each task's score, of each metric."""
+    rows: list[Sequence[object]] = [("model", "role", "task", "result", "metric", "n", "mean", "standard_deviation")]
+    for model in data.models:
+        named = [((AVERAGE, AVERAGE, _SCORE), average_summary(model))]
+        for task in data.tasks:
+            named.append(((task.name, task.name, _SCORE), task_summary(model, task)))
+            for name in task.result_names:
+                for metric in task.metrics:
+                    named.append(((task.name, name, metric), metric_summary(model, name, metric)))
+        for names, summary in named:
+            rows.append((model.name, model.role, *names, summary.n, _field(summary.mean), _field(summary.sd)))
+    return _csv(rows)
+
+
+def differences_csv(data: ReportData) -> str:
+    """Returns a row a difference, values from 0 to 1."""
+    rows: list[Sequence[object]] = [("label", "task", "mean", "low", "high", "p_value", "n")]
+    for item in data.differences:
+        numbers = (item.mean, item.low, item.high, item.p_value)
+        rows.append((item.label, item.task, *map(_field, numbers), item.n))
+    return _csv(rows)

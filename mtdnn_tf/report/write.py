@@ -1,0 +1,66 @@
+"""Writing a report's folder, and reading its data back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import new_folder, read_json, write_json, write_text
+from mtdnn_tf.report.data import ReportData
+from mtdnn_tf.report.page import draw_images, render_page
+from mtdnn_tf.report.plotting import LIGHT, Style
+from mtdnn_tf.report.tables import differences_csv, results_csv
+
+PAGE = "index.html"
+DATA = "report.json"
+RESULTS = "results.csv"
+DIFFERENCES = "differences.csv"
+FIGURES = "figures"
+
+
+def write_report(data: ReportData, folder: Path) -> None:
+    """Writes a report: the page, its data, tables as CSV, and figures as PNG, for a page and (`_narrow`) for a phone.
+
+    Args:
+        data: What it shows.
+        folder: Appears when it is complete; a report that stands there is replaced.
+
+    Raises:
+        UserError: The folder holds something else, which replacing it would delete.
+    """
+    check_folder(folder)
+    images = draw_images(data)
+    with new_folder(folder) as temporary:
+        write_json(temporary / DATA, data.to_json())
+        write_text(temporary / RESULTS, results_csv(data))
+        write_text(temporary / DIFFERENCES, differences_csv(data))
+        write_text(temporary / PAGE, render_page(data, images))
+        (temporary / FIGURES).mkdir()
+        for name, pictures in images.items():
+            (temporary / FIGURES / f"{name}.png").write_bytes(pictures[Style(LIGHT)])
+            (temporary / FIGURES / f"{name}_narrow.png").write_bytes(pictures[Style(LIGHT, narrow=True)])
+
+
+def read_report(path: Path) -> ReportData:
+    """Reads the data of a report from its report.json.
+
+    Raises:
+        UserError: The file is missing, or holds no report.
+    """
+    return ReportData.from_json(read_json(path), str(path))
+
+
+def check_folder(folder: Path) -> None:
+    """Raises a `UserError` if a report would replace something that is not one."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise UserError(f"{folder}: a folder is needed for the report, a file stands there")
+    foreign = {path.name for path in folder.iterdir()} - {PAGE, DATA, RESULTS, DIFFERENCES, FIGURES}
+    if (folder / FIGURES).is_dir():
+        foreign |= {f"{FIGURES}/{path.name}" for path in (folder / FIGURES).iterdir() if path.suffix != ".png"}
+    if foreign:
+        raise UserError(
+            f"{folder}: a report replaces its whole folder, and this one holds {min(foreign)}, which is not of a "
+            "report; name a new or empty folder"
+        )
