@@ -1,10 +1,9 @@
-"""Means over seeds, and differences of models that were trained with the same seeds."""
+"""Differences of models that were trained with the same seeds."""
 
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,20 +13,6 @@ CONFIDENCE = 0.95
 # Up to so many pairs every one of the 2^n flips of sign is counted.
 _EXACT_PAIRS = 16
 _RESAMPLES = 100_000
-
-
-class Summary(NamedTuple):
-    """Values over seeds.
-
-    Attributes:
-        mean: Their mean.
-        deviation: Their sample standard deviation; nan of one value.
-        n: How many they are.
-    """
-
-    mean: float
-    deviation: float
-    n: int
 
 
 class PairedDifference(NamedTuple):
@@ -47,13 +32,6 @@ class PairedDifference(NamedTuple):
     high: float
     p_value: float
     n: int
-
-
-def summarise(values: Iterable[float]) -> Summary:
-    """Returns mean, sample standard deviation and number of values, of one or more."""
-    values = list(values)
-    deviation = statistics.stdev(values) if len(values) > 1 else math.nan
-    return Summary(statistics.fmean(values), deviation, len(values))
 
 
 def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> PairedDifference | None:

@@ -9,10 +9,12 @@ from mtdnn_tf.evaluation.results_table import aligned
 from mtdnn_tf.files import read_json, write_json, write_text
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
+from mtdnn_tf.recipe.report import report_data
 from mtdnn_tf.recipe.results import ModelResults, collect_results, results_table
 from mtdnn_tf.recipe.runs import Runs
 from mtdnn_tf.recipe.stage import Stage
 from mtdnn_tf.recipe.stages import all_stages
+from mtdnn_tf.report.write import PAGE, write_report
 from mtdnn_tf.serving.export import export_saved_model
 
 # What differs between two runs of the same recipe stands here alone.
@@ -39,10 +41,10 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
             _log.info("%s: stage %d of %d: %s", config.stage_folder(stage.name), number, len(stages), stage.what)
         _timed(config, stage)
     results = collect_results(config)
-    report = config.stage_folder("report")
-    write_json(report / "results.json", {"models": [model.to_json() for model in results]})
-    write_text(report / "results.txt", results_table(results))
-    _log.info("%s: development scores x 100\n%s", report, results_table(results))
+    write_json(config.stage_folder("results.json"), {"models": [model.to_json() for model in results]})
+    write_text(config.stage_folder("results.txt"), results_table(results))
+    write_report(report_data(config, results), config.stage_folder("report"))
+    _log.info("%s: development scores x 100\n%s", config.stage_folder("report") / PAGE, results_table(results))
     _export(config)
     return results
 

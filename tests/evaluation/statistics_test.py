@@ -5,16 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mtdnn_tf.evaluation.statistics import paired_difference, sign_flip_test, summarise
-
-
-def test_a_summary_has_the_sample_deviation():
-    assert summarise([1.0, 2.0, 4.0]) == pytest.approx(
-        (7 / 3, math.sqrt(((4 / 3) ** 2 + (1 / 3) ** 2 + (5 / 3) ** 2) / 2), 3)
-    )
-    alone = summarise([0.5])
-    assert (alone.mean, alone.n) == (0.5, 1)
-    assert math.isnan(alone.deviation)
+from mtdnn_tf.evaluation.statistics import paired_difference, sign_flip_test
 
 
 def test_only_seeds_that_both_have_are_paired():

@@ -1,0 +1,234 @@
+"""What a recipe's report shows, gathered from its stages."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.evaluation.average import Metrics, average, counts_in_average, result_score
+from mtdnn_tf.evaluation.calibration import calibration
+from mtdnn_tf.evaluation.fidelity import agreement, divergence, gain_kept
+from mtdnn_tf.evaluation.result_names import result_name, task_of_result
+from mtdnn_tf.evaluation.statistics import paired_difference
+from mtdnn_tf.files import read_json
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.multi_task_model import tokenizer_of
+from mtdnn_tf.recipe.config import RecipeConfig
+from mtdnn_tf.recipe.predictions import development_predictions
+from mtdnn_tf.recipe.results import ENSEMBLE, FINE_TUNED, MULTI_TASK, SINGLE_TASK, STUDENT, ModelResults
+from mtdnn_tf.recipe.runs import Runs
+from mtdnn_tf.report.data import (
+    AVERAGE,
+    Bin,
+    Difference,
+    Fidelity,
+    Model,
+    Point,
+    Reliability,
+    ReportData,
+    Run,
+    TaskInfo,
+)
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+
+# First less second, by role.
+_COMPARED = ((STUDENT, MULTI_TASK), (MULTI_TASK, SINGLE_TASK), (STUDENT, SINGLE_TASK), (FINE_TUNED, STUDENT))
+
+
+def report_data(config: RecipeConfig, results: Sequence[ModelResults]) -> ReportData:
+    """Returns everything that the report shows.
+
+    Args:
+        config: A recipe whose stages are all done.
+        results: What `collect_results` returned.
+    """
+    by_role = {model.role: model for model in results}
+    tasks = [task for task in config.trained_tasks() if task.evaluation_splits]
+    taught = {task.name for task in config.taught_tasks()}
+    predictions = _Predictions(config)
+    return ReportData(
+        title=f"Distilling {config.kept} teachers into one model of {len(tasks)} tasks",
+        models=[_model(model, results) for model in results],
+        tasks=[
+            TaskInfo(
+                task.name,
+                task.kind,
+                task.metrics,
+                task.name in taught,
+                [result_name(task, split) for split in task.evaluation_splits],
+            )
+            for task in tasks
+        ],
+        differences=[
+            difference
+            for first, second in _COMPARED
+            if first in by_role and second in by_role
+            for difference in _differences(by_role[first], by_role[second], tasks)
+        ],
+        curves={by_role[role].name: _curves(config, role, tasks) for role in (MULTI_TASK, STUDENT)},
+        reliability=[
+            reliability
+            for task in tasks
+            if task.kind == CLASSIFICATION
+            for role in (MULTI_TASK, ENSEMBLE, STUDENT)
+            for reliability in _reliability(by_role[role].name, task, predictions, role)
+        ],
+        fidelity=[_fidelity(task, task.name in taught, predictions, by_role) for task in tasks],
+        flags=recipe_flags(config),
+        fingerprints=_fingerprints(config),
+        notes=_notes(config),
+    )
+
+
+class _Predictions:
+    """Development predictions of the models that are compared, and the gold labels."""
+
+    def __init__(self, config: RecipeConfig) -> None:
+        self._config = config
+        self._runs = Runs(config)
+        self._tokenizer = tokenizer_of(find_backbone(config.base.backbone))
+
+    def of(self, role: str) -> list[dict[str, np.ndarray]]:
+        """Returns a model's predictions by result name, one a seed."""
+        if role == ENSEMBLE:
+            return [self._read("ensemble", self._runs.ensemble)]
+        name_of = self._runs.student if role == STUDENT else self._runs.multi_task
+        names = [name_of(seed) for seed in self._config.all_seeds]
+        return [self._read(name, lambda task, name=name: [self._runs.folder(name)]) for name in names]
+
+    def split(self, task: Task, split: str) -> EncodedSplit:
+        """Returns a development split."""
+        base = self._config.base
+        return encode_split(task, split, base.source, self._tokenizer, base.max_sequence_length, base.cache_dir)
+
+    def _read(self, name: str, runs_of: Callable[[Task], list[Path]]) -> dict[str, np.ndarray]:
+        folder = self._config.stage_folder(f"predictions/{name}")
+        return development_predictions(folder, self._config.base, self._config.tasks(), runs_of).predictions
+
+
+def _model(model: ModelResults, results: Sequence[ModelResults]) -> Model:
+    columns = {name for other in results for metrics in other.by_seed.values() for name in metrics}
+    needed = {name for name in columns if counts_in_average(name)}
+    runs = []
+    for seed, metrics in model.by_seed.items():
+        over_tasks = average(metrics) if needed <= set(metrics) else None
+        runs.append(Run(seed, metrics, over_tasks.score if over_tasks else None))
+    return Model(model.name, model.role, runs)
+
+
+def _scores(metrics: Mapping[str, Metrics], task: str) -> list[float]:
+    return [result_score(values) for name, values in metrics.items() if task_of_result(name) == task]
+
+
+def _score_by_seed(model: ModelResults, task: str) -> dict[int, float]:
+    """Returns a model's score on a task, or on average, by seed."""
+    if task == AVERAGE:
+        averages = {seed: average(metrics) for seed, metrics in model.by_seed.items()}
+        return {seed: mean.score for seed, mean in averages.items() if mean}
+    scores = {seed: _scores(metrics, task) for seed, metrics in model.by_seed.items()}
+    return {seed: statistics.fmean(values) for seed, values in scores.items() if values}
+
+
+def _differences(first: ModelResults, second: ModelResults, tasks: Sequence[Task]) -> Iterator[Difference]:
+    for task in (*(task.name for task in tasks), AVERAGE):
+        paired = paired_difference(_score_by_seed(first, task), _score_by_seed(second, task))
+        if paired is not None:
+            alone = paired.n == 1
+            low, high, p_value = (None, None, None) if alone else (paired.low, paired.high, paired.p_value)
+            yield Difference(f"{first.name} - {second.name}", task, paired.mean, low, high, p_value, paired.n)
+
+
+def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str, list[Point]]:
+    """Returns the development scores after each epoch, where the recipe evaluated them."""
+    runs = Runs(config)
+    points: dict[str, list[Point]] = {task.name: [] for task in tasks}
+    for seed in config.all_seeds:
+        folder = runs.folder(runs.student(seed) if role == STUDENT else runs.multi_task(seed))
+        for path in sorted((folder / "metrics").glob("epoch_*.json")):
+            metrics, epoch = read_json(path), int(path.stem.removeprefix("epoch_"))
+            for task in tasks:
+                points[task.name].append(Point(epoch, statistics.fmean(_scores(metrics, task.name)), seed))
+    return points
+
+
+def _reliability(model: str, task: Task, predictions: _Predictions, role: str) -> Iterator[Reliability]:
+    """Returns a model's calibration on a task, over all seeds and development splits together."""
+    probabilities, gold = [], []
+    for of_seed, split in itertools.product(predictions.of(role), task.evaluation_splits):
+        probabilities.append(of_seed[result_name(task, split)])
+        gold.append(np.asarray(predictions.split(task, split).labels))
+    fit = calibration(np.concatenate(probabilities), np.concatenate(gold))
+    if fit is not None:
+        bins = [Bin(b.confidence, b.accuracy, b.count) for b in fit.bins]
+        yield Reliability(model, task.name, bins, fit.nll, fit.brier, fit.ece)
+
+
+def _fidelity(
+    task: Task, has_teacher: bool, predictions: _Predictions, by_role: Mapping[str, ModelResults]
+) -> Fidelity:
+    """Returns how closely the student follows the ensemble on a task: means over seeds and development splits."""
+    agreements, divergences = [], []
+    (ensemble,) = predictions.of(ENSEMBLE)
+    for of_seed, split in itertools.product(predictions.of(STUDENT), task.evaluation_splits):
+        name, queries = result_name(task, split), predictions.split(task, split).queries
+        sides = task, of_seed[name], ensemble[name], None if queries is None else np.asarray(queries)
+        agreements.append(agreement(*sides))
+        divergences.append(divergence(*sides))
+    means = {
+        role: statistics.fmean(_score_by_seed(by_role[role], task.name).values())
+        for role in (MULTI_TASK, ENSEMBLE, STUDENT)
+    }
+    kept = gain_kept(means[MULTI_TASK], means[ENSEMBLE], means[STUDENT])
+    return Fidelity(task.name, _mean(agreements), _mean(divergences), has_teacher, kept)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
+
+
+def recipe_flags(config: RecipeConfig) -> str:
+    """Returns a flagfile that makes tools.recipe repeat the recipe."""
+    lines = [config.base.to_flagfile()]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        name = "teacher_folds" if field.name == "folds" else field.name
+        if field.name == "base" or value is None or value == ():
+            continue
+        if isinstance(value, bool):
+            lines.append(f"--{'' if value else 'no'}{name}\n")
+        else:
+            lines.append(f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}\n")
+    return "".join(lines)
+
+
+def _fingerprints(config: RecipeConfig) -> dict[str, str]:
+    runs = Runs(config)
+    student = read_json(runs.folder(runs.student(config.all_seeds[0])) / "config.json")
+    fingerprints = {"encoder": str(student["backbone_weights"])}
+    fingerprints.update({f"data of {task}": str(key) for task, key in student["data"].items()})
+    fingerprints.update({f"soft targets of {name}": str(key) for name, key in student["soft_targets"].items()})
+    return fingerprints
+
+
+def _notes(config: RecipeConfig) -> list[str]:
+    seeds = config.all_seeds
+    notes = ["Scores are of development splits, on which nothing but the choice of teachers was decided."]
+    if len(seeds) == 1:
+        notes.append("One seed: how much of a difference is chance is not known.")
+    if config.base.max_train_examples is not None:
+        notes.append(f"At most {config.base.max_train_examples} training examples a task.")
+    if config.base.train_fraction is not None:
+        notes.append(f"{100 * config.base.train_fraction:g} % of each task's training examples.")
+    if config.folds is None:
+        notes.append("Soft targets are in-sample: the teachers were trained on the rows that they score.")
+    else:
+        notes.append(f"Soft targets are out-of-fold, of {config.folds} folds.")
+    return notes
