@@ -94,19 +94,24 @@ class _Predictions:
         self._config = config
         self._runs = Runs(config)
         self._tokenizer = tokenizer_of(find_backbone(config.base.backbone))
+        names = {
+            STUDENT: [self._runs.student(seed) for seed in config.all_seeds],
+            MULTI_TASK: [self._runs.multi_task(seed) for seed in config.all_seeds],
+        }
+        self._by_role = {role: [self._of_run(name) for name in of_role] for role, of_role in names.items()}
+        self._by_role[ENSEMBLE] = [self._read("ensemble", self._runs.ensemble)]
 
     def of(self, role: str) -> list[dict[str, np.ndarray]]:
         """Returns a model's predictions by result name, one a seed."""
-        if role == ENSEMBLE:
-            return [self._read("ensemble", self._runs.ensemble)]
-        name_of = self._runs.student if role == STUDENT else self._runs.multi_task
-        names = [name_of(seed) for seed in self._config.all_seeds]
-        return [self._read(name, lambda task, name=name: [self._runs.folder(name)]) for name in names]
+        return self._by_role[role]
 
     def split(self, task: Task, split: str) -> EncodedSplit:
         """Returns a development split."""
         base = self._config.base
         return encode_split(task, split, base.source, self._tokenizer, base.max_sequence_length, base.cache_dir)
+
+    def _of_run(self, name: str) -> dict[str, np.ndarray]:
+        return self._read(name, lambda task: [self._runs.folder(name)])
 
     def _read(self, name: str, runs_of: Callable[[Task], list[Path]]) -> dict[str, np.ndarray]:
         folder = self._config.stage_folder(f"predictions/{name}")
@@ -181,11 +186,10 @@ def _fidelity(
         sides = task, of_seed[name], ensemble[name], None if queries is None else np.asarray(queries)
         agreements.append(agreement(*sides))
         divergences.append(divergence(*sides))
-    means = {
-        role: statistics.fmean(_score_by_seed(by_role[role], task.name).values())
-        for role in (MULTI_TASK, ENSEMBLE, STUDENT)
-    }
-    kept = gain_kept(means[MULTI_TASK], means[ENSEMBLE], means[STUDENT])
+    baseline, ensemble_score, student = (
+        statistics.fmean(_score_by_seed(by_role[role], task.name).values()) for role in (MULTI_TASK, ENSEMBLE, STUDENT)
+    )
+    kept = gain_kept(baseline, ensemble_score, student)
     return Fidelity(task.name, _mean(agreements), _mean(divergences), has_teacher, kept)
 
 
