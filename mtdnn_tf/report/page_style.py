@@ -52,6 +52,12 @@ figure img { display: block; width: 100%; height: auto; max-width: 1180px; margi
 figcaption, .minor { color: var(--soft); }
 figcaption { font-size: .9rem; margin-top: 6px; }
 .table figcaption { margin: 14px 0 6px; }
+/* A shadow on the right where there is more to see; it is covered at the end of the table. */
+.scroll {
+  background:
+    linear-gradient(to left, var(--paper) 50%, transparent) right / 48px 100% no-repeat local,
+    linear-gradient(to left, rgb(110 120 130 / .45), transparent) right / 16px 100% no-repeat scroll;
+}
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; max-width: 100%; }
 .scroll:focus-visible { outline: 2px solid var(--accent); }
 table { border-collapse: separate; border-spacing: 0; font-size: .9rem; width: 100%; overflow-wrap: normal; }
