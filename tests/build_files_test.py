@@ -14,7 +14,13 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("mtdnn_tf", "flags", "tools", "tests", "benchmarks")
 MODULES = sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 # The packages whose name on PyPI is not that of their import.
-PACKAGES = {"absl": "absl-py", "official": "tf-models-official", "sklearn": "scikit-learn", "yaml": "PyYAML"}
+PACKAGES = {
+    "absl": "absl-py",
+    "markupsafe": "MarkupSafe",
+    "official": "tf-models-official",
+    "sklearn": "scikit-learn",
+    "yaml": "PyYAML",
+}
 
 pytestmark = pytest.mark.skipif(not (ROOT / "BUILD").exists(), reason="Bazel runs this, and checks more")
 

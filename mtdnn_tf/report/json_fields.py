@@ -92,6 +92,6 @@ _SCALARS: dict[str, tuple[Callable[[Any], bool], str, Callable[[Any], Any]]] = {
     "float": (
         lambda value: _is_int(value) or (isinstance(value, float) and math.isfinite(value)),
         "a finite number",
-        float,
+        lambda value: value,  # 1 stays 1, so that what is read is written as it was.
     ),
 }

@@ -30,7 +30,7 @@ from mtdnn_tf.report.tables import (
 
 Images = Mapping[str, Mapping[Style, bytes]]
 _STYLES = tuple(Style(theme, narrow) for theme in (LIGHT, DARK) for narrow in (False, True))
-_NARROW = "(max-width: 820px)"
+_NARROW = "screen and (max-width: 820px)"
 _DARK = "(prefers-color-scheme: dark)"
 _PAGE = Markup(
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

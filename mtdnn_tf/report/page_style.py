@@ -52,6 +52,12 @@ figure img { display: block; width: 100%; height: auto; max-width: 1180px; margi
 figcaption, .minor { color: var(--soft); }
 figcaption { font-size: .9rem; margin-top: 6px; }
 .table figcaption { margin: 14px 0 6px; }
+/* A shadow on the right where there is more to see; it is covered at the end of the table. */
+.scroll {
+  background:
+    linear-gradient(to left, var(--paper) 50%, transparent) right / 48px 100% no-repeat local,
+    linear-gradient(to left, rgb(110 120 130 / .45), transparent) right / 16px 100% no-repeat scroll;
+}
 .scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; max-width: 100%; }
 .scroll:focus-visible { outline: 2px solid var(--accent); }
 table { border-collapse: separate; border-spacing: 0; font-size: .9rem; width: 100%; overflow-wrap: normal; }
@@ -62,14 +68,14 @@ thead th {
   overflow-wrap: anywhere;
 }
 thead th:first-child, tbody th, .word { text-align: left; }
-thead .minor { display: block; font-weight: 400; font-size: .8rem; }
+thead .minor { display: block; font-weight: 400; font-size: .88em; }
 tbody th { font-weight: 500; min-width: 9.5em; max-width: 22em; overflow-wrap: anywhere; }
-tbody th .minor { white-space: nowrap; font-size: .82rem; }
+tbody th .minor { white-space: nowrap; font-size: .9em; }
 .word, .words td { white-space: normal; overflow-wrap: anywhere; }
 td.word { min-width: 6.5em; }
 tbody th:first-child, thead th:first-child { position: sticky; left: 0; background: var(--paper); }
 td { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td .minor { font-size: .82rem; }
+td .minor { font-size: .9em; }
 .words td {
   text-align: left; font: .84rem/1.5 ui-monospace, "DejaVu Sans Mono", monospace;
 }
@@ -81,7 +87,7 @@ pre {
 details { margin: 14px 0; }
 summary { cursor: pointer; color: var(--accent); }
 footer { color: var(--soft); font-size: .86rem; padding-bottom: 36px; }
-@media (max-width: 820px) {
+@media screen and (max-width: 820px) {
   header, main, footer { padding-left: 12px; padding-right: 12px; }
   header { padding-top: 22px; }
   section { padding: 16px 12px; margin: 14px 0; }

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from mtdnn_tf.report.data import ENSEMBLE, FINE_TUNED_STUDENT, MULTI_TASK, SINGLE_TASK, STUDENT, TEACHER, Model
 
-# The colours of Okabe and Ito, and of Tol's muted scheme for further models of a role: apart for every kind of
-# colour blindness. Those of the dark theme are lighter.
+# After the palettes of Okabe and Ito, and of Tol for further models of a role, which are apart for every kind of colour
+# blindness; darker on white and lighter on black where they would not stand out.
 _ROLE_COLOURS = {
     "light": {
         SINGLE_TASK: "#767676",
@@ -36,7 +36,7 @@ _ROLE_COLOURS = {
     },
 }
 _MORE_COLOURS = {
-    "light": ("#332288", "#882255", "#999933", "#44AA99", "#661100", "#117733"),
+    "light": ("#332288", "#882255", "#77771C", "#2B8577", "#661100", "#117733"),
     "dark": ("#A79BEF", "#D46A92", "#CFCF6A", "#7FD6C8", "#D98FD0", "#6FC78A"),
 }
 _MARKERS = "osD^vPX*<>"

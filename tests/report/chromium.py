@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 BINARY = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+
+_PATIENCE = 120.0  # Seconds.
 
 
 class Chromium:
@@ -34,6 +39,7 @@ class Chromium:
 
     def _message(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            assert select.select([self._answers], [], [], _PATIENCE)[0], "Chromium hangs"
             block = os.read(self._answers, 1 << 20)
             assert block, "Chromium ended"
             self._rest += block
@@ -92,11 +98,17 @@ def chromium(profile: Path) -> Iterator[Chromium]:
         "--no-first-run",
         "--disable-background-networking",
     ]
-    # Chromium reads commands from 3 and answers on 4.
-    shell = ["sh", "-c", f'exec "$@" 3<&{command_reader} 4>&{answer_writer}', "sh"]
+
+    def connect() -> None:
+        # Chromium reads commands from 3 and answers on 4; either may be one of the pipes' ends.
+        ends = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (command_reader, answer_writer)]
+        for number, end in zip((3, 4), ends):
+            os.dup2(end, number)
+
     process = subprocess.Popen(
-        [*shell, BINARY, *flags],
-        pass_fds=(command_reader, answer_writer),
+        [BINARY, *flags],
+        close_fds=False,  # It would close 3 and 4; all others close by themselves.
+        preexec_fn=connect,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

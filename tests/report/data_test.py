@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import copy
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.report.data import Model, ReportData, Run, TaskInfo
+from tests.report.example_data import awkward_report, full_report
+
+
+def _parsed(data: ReportData):
+    # Strict JSON: no NaN.
+    return json.loads(json.dumps(data.to_json(), allow_nan=False))
+
+
+@pytest.mark.parametrize("data", [full_report(2), awkward_report(), ReportData("empty", (), ())], ids=lambda d: d.title)
+def test_data_survive_json(data):
+    stored = _parsed(data)
+    assert _parsed(ReportData.from_json(stored)) == stored
+
+
+def test_json_holds_the_fields_by_name_and_null_for_nan():
+    stored = _parsed(awkward_report())
+    assert stored["format"] == 1
+    assert stored["models"][0]["runs"][0]["metrics"]["a_very_long_task_name_" * 6] == {"pearson": None}
+    assert stored["fidelity"][1] == {
+        "task": "a_very_long_task_name_" * 6,
+        "agreement": 0.5,
+        "kl": None,
+        "has_teacher": False,
+        "gain_kept": None,
+    }
+    back = ReportData.from_json(stored)
+    assert back.curves["_<i>first"][stored["tasks"][0]["name"]][0].score == 0.5
+    assert back.reliability[0].bins[1].count == 3
+
+
+def test_numbers_of_numpy_are_plain_numbers_in_json():
+    seed: Any = np.int64(3)
+    accuracy: Any = np.float32(0.5)
+    has_teacher: Any = np.bool_(True)
+    run = Run(seed, {"rte": {"accuracy": accuracy}}, float("nan"))
+    task = TaskInfo("rte", "classification", ["accuracy"], has_teacher, ["rte"])
+    stored = _parsed(ReportData("numpy", [Model("m", "student", [run])], [task]))
+    assert stored["models"][0]["runs"][0] == {"seed": 3, "metrics": {"rte": {"accuracy": 0.5}}, "average": None}
+    assert stored["tasks"][0]["has_teacher"] is True
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("format",), 2, ["format 1 is needed", "2 given"]),
+        (("title",), 7, ["r.json.title", "a string is needed", "7 given"]),
+        (("titel",), "x", ["r.json", "unknown field 'titel'", "'title'"]),
+        (("models",), {}, ["r.json.models", "a list is needed"]),
+        (("models", 0, "role"), "studnet", ["model single-task", "'studnet'", "multi-task"]),
+        (("models", 1, "runs", 0, "seed"), 1.5, ["r.json.models[1].runs[0].seed", "whole number", "1.5"]),
+        (("models", 1, "runs", 0, "seed"), True, ["whole number", "True"]),
+        (("models", 1, "runs", 0, "average"), "0.5", ["r.json.models[1].runs[0].average", "finite number"]),
+        (("models", 1, "runs", 0, "average"), math.inf, ["finite number", "inf"]),
+        (("tasks", 0, "has_teacher"), 1, ["r.json.tasks[0].has_teacher", "true or false"]),
+        (("curves", "multi-task", "rte", 0), [], ["r.json.curves.multi-task.rte[0]", "an object is needed"]),
+        (("models", 1, "name"), "single-task", ["model 'single-task' is listed twice"]),
+        (("cost", "rows", 0, "name"), None, ["r.json.cost.rows[0].name", "a string"]),
+    ],
+)
+def test_what_is_no_report_is_refused_in_one_line(path, value, words):
+    stored = copy.deepcopy(_parsed(full_report(1)))
+    place = stored
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(UserError) as error:
+        ReportData.from_json(stored, "r.json")
+    assert all(word in str(error.value) for word in words), error.value
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_field_is_named():
+    stored = _parsed(full_report(1))
+    del stored["models"][0]["runs"]
+    with pytest.raises(UserError, match=r"r\.json\.models\[0\]: field 'runs' is missing"):
+        ReportData.from_json(stored, "r.json")
+    with pytest.raises(UserError, match="not a report: format 1 is needed, list given"):
+        ReportData.from_json([], "r.json")
