@@ -14,11 +14,13 @@ from mtdnn_tf.recipe.results import ModelResults, collect_results, results_table
 from mtdnn_tf.recipe.runs import Runs
 from mtdnn_tf.recipe.stage import Stage
 from mtdnn_tf.recipe.stages import all_stages
-from mtdnn_tf.report.write import PAGE, write_report
+from mtdnn_tf.report.data import ReportData
+from mtdnn_tf.report.write import DATA, PAGE, check_folder, write_report
 from mtdnn_tf.serving.export import export_saved_model
 
 # What differs between two runs of the same recipe stands here alone.
 SECONDS = "logs/seconds.json"
+_REPORT = "report"
 _log = logging.getLogger("absl")
 
 
@@ -35,6 +37,7 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
         UserError: Something given is not accepted, or a stage's folder holds a stage of other settings.
     """
     check_recipe(config)
+    check_folder(config.stage_folder(_REPORT))
     stages = all_stages(config)
     for number, stage in enumerate(stages, start=1):
         if not stage.is_done():
@@ -43,8 +46,8 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
     results = collect_results(config)
     write_json(config.stage_folder("results.json"), {"models": [model.to_json() for model in results]})
     write_text(config.stage_folder("results.txt"), results_table(results))
-    write_report(report_data(config, results), config.stage_folder("report"))
-    _log.info("%s: development scores x 100\n%s", config.stage_folder("report") / PAGE, results_table(results))
+    _report(config, report_data(config, results))
+    _log.info("%s: development scores x 100\n%s", config.stage_folder(_REPORT) / PAGE, results_table(results))
     _export(config)
     return results
 
@@ -82,6 +85,14 @@ def _timed(config: RecipeConfig, stage: Stage) -> None:
     seconds = dict(read_json(path)) if path.is_file() else {}
     seconds[stage.name] = round(seconds.get(stage.name, 0.0) + time.monotonic() - started, 1)
     write_json(path, seconds)
+
+
+def _report(config: RecipeConfig, data: ReportData) -> None:
+    """Writes the report, unless it stands as it would be written: drawing takes a while."""
+    folder = config.stage_folder(_REPORT)
+    if (folder / DATA).is_file() and (folder / PAGE).is_file() and read_json(folder / DATA) == data.to_json():
+        return
+    write_report(data, folder)
 
 
 def _export(config: RecipeConfig) -> None:

@@ -48,7 +48,7 @@ def _written(folder):
     return {
         path: path.stat().st_mtime_ns
         for path in folder.rglob("*")
-        if path.is_file() and "report" not in path.parts and not path.name.startswith("results.")
+        if path.is_file() and not path.name.startswith("results.")
     }
 
 
