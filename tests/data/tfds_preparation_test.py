@@ -25,7 +25,8 @@ from tests.data.official_files import ROWS, Splits, write_glue, write_nli, write
 from tests.data.word_pieces_test import encoder_vocabulary
 from tests.helpers import VOCABULARY
 
-_TASKS = [task for task in map(get_task, task_names()) if task.tfds]
+# The data set of `ax_b` is that of `axb`, whose official file is the one that is written here.
+_TASKS = [task for task in map(get_task, task_names()) if task.tfds and task.name != "ax_b"]
 _IDS = [task.name for task in _TASKS]
 
 _TOKENIZER = WordPieceTokenizer(VOCABULARY, lowercase=True)

@@ -21,6 +21,7 @@ BATCH = {
     "has_gold": tf.constant([True]),
     "has_teacher": tf.constant([False]),
     "teacher_weight": tf.constant([1.0]),
+    "query": tf.constant([0]),
     "teacher_logits": tf.zeros((1, 2)),
     "example_weight": tf.constant([1.0]),
     "task_index": tf.constant([0]),
