@@ -144,9 +144,9 @@ def test_examples_are_repeatable_and_those_without_gold_are_left_out():
     first, second = random.dirichlet((1, 1), 80), random.dirichlet((1, 1), 80)
     metric = score_function(NLI)
     found = paired_examples(gold, first, second, metric, seed=7, resamples=50)
-    longer = [np.concatenate([array, array[:9]]) for array in (first, second)]
+    longer, other = (np.concatenate([array, array[:9]]) for array in (first, second))
     padded = np.concatenate([gold, np.full(9, -1)])
-    assert found == paired_examples(padded, *longer, metric, seed=7, resamples=50)
+    assert found == paired_examples(padded, longer, other, metric, seed=7, resamples=50)
     assert found != paired_examples(gold, first, second, metric, seed=8, resamples=50)
     assert paired_examples(np.full(80, np.nan), first, second, metric, seed=7) is None
     with pytest.raises(ValueError, match="as many predictions as gold labels, 80"):
@@ -186,4 +186,9 @@ def test_of_rankings_whole_queries_are_drawn():
     assert found.mean == pytest.approx(whole[0] - whole[1])
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.02)
     assert found.p_value == pytest.approx(stats.ttest_1samp(by_query, 0).pvalue, abs=0.03)
-    assert paired_examples(np.zeros(4, int), np.ones((4, 1)), np.ones((4, 1)), max, 0, np.zeros(4, int)) is None
+    assert (
+        paired_examples(
+            np.zeros(4, int), np.ones((4, 1)), np.ones((4, 1)), score_function(ANSWERS), 0, np.zeros(4, int)
+        )
+        is None
+    )
