@@ -169,6 +169,14 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("recipe of a task it does not train", "recipe", TRAIN + " --teacher_tasks=rte", _nothing, ["--teacher_tasks: rte"]),
     ("recipe with an impossible teacher", "recipe", TRAIN + " --dropouts=0.1,1.5", _nothing, ["--dropout takes", "1.5 given"]),
     ("recipe without teachers", "recipe", TRAIN + " --dropouts=", _nothing, ["--dropouts"]),
+    ("cost without a student", "cost", "--runs={run}", _nothing, ["student", "a value is needed"]),
+    ("cost of no run", "cost", "--runs={run} --student={tasks} --output={out}", _nothing, ["no trained model here"]),
+    ("cost of an unknown task", "cost", "--runs={run} --student={run} --task=mod --output={out}", _nothing,
+     ["unknown task of all runs 'mod'", "did you mean 'mood'"]),
+    ("cost of too long sequences", "cost", "--runs={run} --student={run} --length=65 --output={out}", _nothing,
+     ["1 to 64", "65 given"]),
+    ("cost of no batches", "cost", "--runs={run} --student={run} --batch_size=0,8 --output={out}", _nothing,
+     ["--batch_size takes whole numbers from 1", "0,8 given"]),
     ("demo of no rows", "demo_corpus", "--output_dir={out} --train_examples=0", _nothing, ["0"]),
 ]  # fmt: skip
 

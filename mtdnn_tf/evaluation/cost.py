@@ -1,0 +1,268 @@
+"""What answers cost: parameters, floating-point operations by formula, and measured time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.distillation.ensemble import average_predictions
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.json_values import to_json_value
+from mtdnn_tf.modeling.heads import LinearHead
+from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
+from mtdnn_tf.modeling.san_head import SanHead
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+
+REPEATS = 30
+WARM_UP = 3
+
+
+class EncoderShape(Protocol):
+    """The sizes of a BERT encoder that its operations depend on; how many attention heads it has changes nothing."""
+
+    @property
+    def num_layers(self) -> int:
+        """Number of Transformer blocks."""
+
+    @property
+    def hidden_dim(self) -> int:
+        """Width."""
+
+    @property
+    def intermediate_dim(self) -> int:
+        """Width of a block's feed-forward layer."""
+
+
+class Parameters(NamedTuple):
+    """How many weights a model has.
+
+    Attributes:
+        backbone: Of the shared encoder, embeddings and pooler included.
+        heads: Of each task's head.
+    """
+
+    backbone: int
+    heads: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """Of the whole model."""
+        return self.backbone + sum(self.heads.values())
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return {**to_json_value(self), "total": self.total}
+
+
+class Latency(NamedTuple):
+    """The time that a request takes, in milliseconds.
+
+    Attributes:
+        median_ms: Median.
+        low_ms: First quartile.
+        high_ms: Third quartile.
+        repeats: Number of requests that were timed.
+    """
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    repeats: int
+
+    @property
+    def iqr_ms(self) -> float:
+        """The interquartile range."""
+        return self.high_ms - self.low_ms
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return {**to_json_value(self), "iqr_ms": self.iqr_ms}
+
+
+class Cost(NamedTuple):
+    """What one model, or an ensemble of several, costs.
+
+    Attributes:
+        name: Its name.
+        models: Number of models that answer a request, one after the other.
+        parameters: Of them all, every head included.
+        flops: Of one sequence's answer to one task.
+        latency: By batch size.
+    """
+
+    name: str
+    models: int
+    parameters: int
+    flops: int
+    latency: dict[int, Latency]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
+        return {**to_json_value(self), "latency": {str(size): time.to_json() for size, time in self.latency.items()}}
+
+
+def parameters(model: MultiTaskModel) -> Parameters:
+    """Returns how many weights a model has."""
+    return Parameters(
+        int(model.backbone.count_params()), {name: int(head.count_params()) for name, head in model.heads.items()}
+    )
+
+
+def forward_flops(shape: EncoderShape, heads: Iterable[tf.keras.layers.Layer], length: int) -> int:
+    """Returns the floating-point operations of the matrix products that answer one sequence, without dropout.
+
+    A multiplication with its addition counts as two. Of a block of width d and feed-forward width f, with n word
+    pieces: 8 n d^2 for queries, keys, values and the output, 4 n^2 d for attention, 4 n d f for the feed-forward layer.
+    Left out is what is no matrix product: looking up embeddings, biases, masks, residual sums, layer normalization,
+    softmax, GELU, tanh, a GRU's gates; and the tokenizer.
+
+    Args:
+        shape: A `BackboneConfig`, or the backbone of a model.
+        heads: The heads that answer, from one encoding.
+        length: Word pieces of the sequence, padding included.
+
+    Raises:
+        TypeError: A head is of a class whose operations are not known.
+    """
+    d, n = shape.hidden_dim, length
+    encoder = shape.num_layers * (8 * n * d * d + 4 * n * n * d + 4 * n * d * shape.intermediate_dim)
+    heads = list(heads)
+    pooler = 2 * d * d if any(isinstance(head, LinearHead) for head in heads) else 0
+    return int(encoder + pooler + sum(_head_flops(head, d, n) for head in heads))
+
+
+def _head_flops(head: tf.keras.layers.Layer, d: int, n: int) -> int:
+    if isinstance(head, LinearHead):
+        return 2 * d * int(head.num_outputs)
+    if isinstance(head, SanHead):
+        # Weighing the hypothesis and summing it; in each step the state's product with the attention's matrix, that
+        # with the memory, the premise's sum and the prediction; between steps two products of the GRU's three gates.
+        step = 2 * d * d + 2 * n * d + 2 * n * d + 2 * 4 * d * int(head.num_outputs)
+        return 2 * n * d + 2 * n * d + int(head.steps) * step + (int(head.steps) - 1) * 12 * d * d
+    raise TypeError(f"the operations of a head of class {type(head).__name__} are not known")
+
+
+def request(models: Sequence[MultiTaskModel], task: Task, batch_size: int, length: int) -> Callable[[], np.ndarray]:
+    """Returns a function that answers one request with every model in turn and averages their predictions.
+
+    The request is a batch of random word pieces without padding, on which a model spends as much as on any other;
+    encoder and head are one graph of these shapes.
+
+    Args:
+        models: One model, or an ensemble's.
+        task: The task to answer.
+        batch_size: Sequences in the request.
+        length: Word pieces of each.
+    """
+    functions = []
+    for model in models:
+        inputs = {
+            # Models of one vocabulary are asked the same.
+            "token_ids": np.random.default_rng(0).integers(0, model.backbone.vocabulary_size, (batch_size, length)),
+            "segment_ids": np.broadcast_to(np.arange(length) >= length // 2, (batch_size, length)),
+            "padding_mask": np.ones((batch_size, length)),
+        }
+        tensors = {name: tf.constant(inputs[name], tf.int32) for name in INPUTS}
+        functions.append((_answer(model, task), tensors))
+    return lambda: average_predictions([function(tensors).numpy() for function, tensors in functions])
+
+
+def _answer(model: MultiTaskModel, task: Task) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
+    @tf.function(autograph=False)
+    def answer(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
+        logits = model.task_logits(inputs, task.head_task)
+        return tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits
+
+    return answer
+
+
+def latency(
+    requests: Mapping[str, Callable[[], Any]],
+    repeats: int = REPEATS,
+    warm_up: int = WARM_UP,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Latency]:
+    """Times requests in turn, so that what else the machine does strikes all alike.
+
+    Args:
+        requests: What answers, by name; each returns when its answer is there. Every round times each once, and begins
+            with another one.
+        repeats: Number of rounds. Defaults to 30.
+        warm_up: Rounds before, which are not counted; the first compiles. Defaults to 3.
+        clock: Returns the time in seconds. Defaults to the clock of the highest resolution.
+    """
+    names = list(requests)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for round_number in range(warm_up + repeats):
+        first = round_number % len(names)
+        for name in names[first:] + names[:first]:
+            begin = clock()
+            requests[name]()
+            elapsed = clock() - begin
+            if round_number >= warm_up:
+                times[name].append(1000 * elapsed)
+    summed = {}
+    for name, values in times.items():
+        low, median, high = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
+        summed[name] = Latency(median, low, high, repeats)
+    return summed
+
+
+def compare_costs(
+    candidates: Mapping[str, Sequence[MultiTaskModel]],
+    task: Task,
+    length: int,
+    batch_sizes: Sequence[int],
+    repeats: int = REPEATS,
+) -> list[Cost]:
+    """Returns what each of several models or ensembles costs, the times measured in one process in turn.
+
+    Args:
+        candidates: The models of each, by name.
+        task: The task to answer; all models have the head that does.
+        length: Word pieces of a sequence.
+        batch_sizes: Sequences in a request.
+        repeats: Timed requests of each batch size. Defaults to 30.
+
+    Raises:
+        UserError: A model has fewer positions, or no such head.
+    """
+    for name, models in candidates.items():
+        for model in models:
+            if not 1 <= length <= model.backbone.max_sequence_length:
+                raise UserError(
+                    f"length takes 1 to {model.backbone.max_sequence_length}, the positions of {name}; {length} given"
+                )
+            if task.head_task not in model.heads:
+                raise UserError(f"{name}: no head answers task {task.name}; it has {', '.join(model.heads)}")
+    by_size = {
+        size: latency({name: request(models, task, size, length) for name, models in candidates.items()}, repeats)
+        for size in batch_sizes
+    }
+    return [
+        Cost(
+            name,
+            len(models),
+            sum(parameters(model).total for model in models),
+            sum(forward_flops(model.backbone, [model.heads[task.head_task]], length) for model in models),
+            {size: times[name] for size, times in by_size.items()},
+        )
+        for name, models in candidates.items()
+    ]
+
+
+def cost_ratios(first: Cost, second: Cost) -> dict[str, Any]:
+    """Returns how many times as much the first costs as the second: JSON values; of latencies the medians' ratio."""
+    return {
+        "parameters": first.parameters / second.parameters,
+        "flops": first.flops / second.flops,
+        "latency": {
+            str(size): first.latency[size].median_ms / second.latency[size].median_ms
+            for size in first.latency
+            if size in second.latency
+        },
+    }

@@ -1,0 +1,88 @@
+"""Prints what an ensemble and its student cost to answer: parameters, operations, measured time."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from absl import flags
+
+from flags import values
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.cost import REPEATS, Cost, compare_costs, cost_ratios, parameters
+from mtdnn_tf.files import write_json
+from mtdnn_tf.modeling.model_folder import load_model, read_tasks
+from mtdnn_tf.tasks.task import Task
+from tools import cli
+
+_RUNS = flags.DEFINE_list("runs", [], "Folders of the ensemble's trained runs, by commas.")
+_STUDENT = flags.DEFINE_string("student", None, "Folder of the student's trained run.")
+_TASK = flags.DEFINE_string("task", None, "Task to answer; the first that all runs have if not given.")
+_LENGTH = flags.DEFINE_integer("length", 64, "Word pieces of a sequence, padding included.", lower_bound=1)
+_BATCH_SIZE = flags.DEFINE_list("batch_size", ["1", "8", "32"], "Sequences in a request, by commas.")
+_REPEATS = flags.DEFINE_integer("repeats", REPEATS, "Timed requests of each batch size.", lower_bound=1)
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file for the costs; none is written if not given.")
+
+
+def main() -> None:
+    """Prints the costs and writes them if the flags say so."""
+    batch_sizes = values.whole_numbers("batch_size", _BATCH_SIZE.value)
+    if not batch_sizes or min(batch_sizes) < 1:
+        given = ",".join(_BATCH_SIZE.value) or "nothing"
+        raise UserError(f"--batch_size takes whole numbers from 1, by commas; {given} given")
+    task = _common_task([read_tasks(Path(run)) for run in (_STUDENT.value, *_RUNS.value)])
+    ensemble = [load_model(Path(run)) for run in _RUNS.value]
+    student = load_model(Path(_STUDENT.value))
+    candidates = {f"ensemble of {len(ensemble)}": [loaded.model for loaded in ensemble], "student": [student.model]}
+    costs = compare_costs(candidates, task, _LENGTH.value, batch_sizes, _REPEATS.value)
+    ratios = cost_ratios(*costs)
+    if _OUTPUT.value:
+        write_json(
+            Path(_OUTPUT.value),
+            {
+                "task": task.name,
+                "length": _LENGTH.value,
+                "cpus": os.cpu_count(),
+                "gpus": len(tf.config.list_physical_devices("GPU")),
+                "tensorflow": tf.__version__,
+                "ensemble": costs[0].to_json(),
+                "student": {**costs[1].to_json(), "parts": parameters(student.model).to_json()},
+                "ratios": ratios,
+            },
+        )
+    print(
+        f"task {task.name}, {_LENGTH.value} word pieces, {os.cpu_count()} CPUs; median of {_REPEATS.value} [quartiles]"
+    )
+    print(_table(costs, ratios), end="")
+
+
+def _common_task(tasks_of_runs: list[list[Task]]) -> Task:
+    first, *others = [{task.name: task for task in tasks} for tasks in tasks_of_runs]
+    common = {name: task for name, task in first.items() if all(name in other for other in others)}
+    if not common:
+        raise UserError("--runs and --student have no task in common; runs that answer the same task are accepted")
+    if _TASK.value is None:
+        return next(iter(common.values()))
+    if _TASK.value not in common:
+        raise unknown_name("task of all runs", _TASK.value, common)
+    return common[_TASK.value]
+
+
+def _table(costs: list[Cost], ratios: dict[str, Any]) -> str:
+    sizes = list(costs[0].latency)
+    rows = [["", "parameters", "GFLOP a sequence", *(f"ms a batch of {size}" for size in sizes)]]
+    for cost in costs:
+        times = [cost.latency[size] for size in sizes]
+        cells = [f"{time.median_ms:.2f} [{time.low_ms:.2f}, {time.high_ms:.2f}]" for time in times]
+        rows.append([cost.name, f"{cost.parameters:,}", f"{cost.flops / 1e9:.4g}", *cells])
+    shares = [ratios["parameters"], ratios["flops"], *ratios["latency"].values()]
+    rows.append(["ratio", *(f"{share:.2f}" for share in shares)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return "".join(f"{line}\n" for line in lines)
+
+
+if __name__ == "__main__":
+    cli.run(main, required=["runs", "student"])
