@@ -11,15 +11,17 @@ import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.folds import Fold, read_fold
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.out_of_fold import predictions_per_example
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.tasks.task import TRAIN, Task
 
 
 class SplitPredictions(NamedTuple):
@@ -47,6 +49,28 @@ class SplitPredictions(NamedTuple):
         )
 
 
+class RunPredictions(NamedTuple):
+    """What each of several runs predicts on a split.
+
+    Attributes:
+        encoded: The split, as the first run's word pieces encode it.
+        by_run: Float32 [examples, num_outputs] of each run: probabilities or scores, 0 where it does not count.
+        counted: Which runs count for each example, bool [runs, examples]; None if all do.
+    """
+
+    encoded: EncodedSplit
+    by_run: list[np.ndarray]
+    counted: np.ndarray | None = None
+
+    def combined(self, weights: Sequence[float] | None = None) -> SplitPredictions:
+        """Returns the average, weighted as `average_predictions` says."""
+        return SplitPredictions(
+            self.encoded,
+            average_predictions(self.by_run, weights, self.counted),
+            prediction_variance(self.by_run, weights, self.counted),
+        )
+
+
 def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> None:
     known = {task.name: task for task in trained}
     for task in tasks:
@@ -60,6 +84,76 @@ def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> N
             )
 
 
+def predict_each_run(
+    runs: Sequence[Path],
+    tasks: Sequence[Task],
+    splits: Sequence[str] | Mapping[str, Sequence[str]],
+    source: DataSource,
+    cache_dir: Path,
+    batch_size: int = 64,
+    out_of_fold: bool = False,
+) -> tuple[dict[str, RunPredictions], list[LoadedModel]]:
+    """Predicts splits with every run.
+
+    Every run is read once, whatever the number of splits.
+
+    Args:
+        runs: Folders of trained runs; each encodes the texts with its own word pieces.
+        tasks: The tasks; empty for those of the first run.
+        splits: The splits, or those of each task by its name; empty for each task's own development splits.
+        source: Where examples come from.
+        cache_dir: Folder of encoded data.
+        batch_size: Examples in a batch. Defaults to 64.
+        out_of_fold: Whether a run that was trained without a fold counts, on the training split, for that fold alone.
+            Defaults to False: every run counts for every row.
+
+    Returns:
+        Predictions by result name, and the runs' models.
+
+    Raises:
+        UserError: A run does not answer a task, was trained on other labels, or runs of a fold are missing.
+    """
+    # Before the first prediction: it may take hours.
+    folds = [read_fold(run) if out_of_fold else None for run in runs]
+    predictions_per_example(folds)
+    for run in runs:
+        trained = read_tasks(run)
+        tasks = tasks or trained
+        _check_tasks(tasks, trained, run)
+
+    splits_of = {
+        task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
+        for task in tasks
+    }
+    predictions: dict[str, RunPredictions] = {}
+    models = []
+    for number, run in enumerate(runs):
+        tf.keras.backend.clear_session()
+        loaded = load_model(run)
+        models.append(loaded)
+        for task in tasks:
+            for split in splits_of[task.name]:
+                name = result_name(task, split)
+                rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
+                if name not in predictions:
+                    counted = _counted(rows, folds) if split == TRAIN and any(folds) else None
+                    predictions[name] = RunPredictions(rows, [], counted)
+                known = predictions[name]
+                counted_rows = None if known.counted is None else np.flatnonzero(known.counted[number])
+                values = predict(loaded.model, rows, batch_size, counted_rows)
+                if counted_rows is not None:
+                    values, predicted = np.zeros((len(rows), task.num_outputs), np.float32), values
+                    values[counted_rows] = predicted
+                known.by_run.append(values)
+    return predictions, models
+
+
+def _counted(encoded: EncodedSplit, folds: Sequence[Fold | None]) -> np.ndarray:
+    """Returns which runs count for each row of a training split, given the fold that each was trained without."""
+    every = np.ones(len(encoded), bool)
+    return np.stack([fold.contains(encoded.example_ids, encoded.queries) if fold else every for fold in folds])
+
+
 def predict_with_runs(
     runs: Sequence[Path],
     tasks: Sequence[Task],
@@ -71,12 +165,10 @@ def predict_with_runs(
 ) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
     """Predicts splits with every run and averages the predictions.
 
-    Every run is read once, whatever the number of splits.
-
     Args:
-        runs: Folders of trained runs; each encodes the texts with its own word pieces.
-        tasks: The tasks; empty for those of the first run.
-        splits: The splits, or those of each task by its name; empty for each task's own development splits.
+        runs: As of `predict_each_run`, like all that is not told of here.
+        tasks: The tasks.
+        splits: The splits.
         source: Where examples come from.
         cache_dir: Folder of encoded data.
         batch_size: Examples in a batch. Defaults to 64.
@@ -86,39 +178,11 @@ def predict_with_runs(
         Predictions by result name, and the runs' models.
 
     Raises:
-        UserError: A run does not answer a task, or was trained on other labels.
+        UserError: As of `predict_each_run`; or the weights make no average.
     """
-    # Before the first prediction: it may take hours.
     check_weights(weights, len(runs))
-    for run in runs:
-        trained = read_tasks(run)
-        tasks = tasks or trained
-        _check_tasks(tasks, trained, run)
-
-    splits_of = {
-        task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
-        for task in tasks
-    }
-    encoded: dict[str, EncodedSplit] = {}
-    predictions: dict[str, list[np.ndarray]] = {}
-    models = []
-    for run in runs:
-        tf.keras.backend.clear_session()
-        loaded = load_model(run)
-        models.append(loaded)
-        for task in tasks:
-            for split in splits_of[task.name]:
-                name = result_name(task, split)
-                rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
-                encoded.setdefault(name, rows)
-                predictions.setdefault(name, []).append(predict(loaded.model, rows, batch_size))
-    averaged = {
-        name: SplitPredictions(
-            encoded[name], average_predictions(values, weights), prediction_variance(values, weights)
-        )
-        for name, values in predictions.items()
-    }
-    return averaged, models
+    predictions, models = predict_each_run(runs, tasks, splits, source, cache_dir, batch_size)
+    return {name: split.combined(weights) for name, split in predictions.items()}, models
 
 
 def metrics_of(predictions: Mapping[str, SplitPredictions]) -> dict[str, dict[str, float]]:

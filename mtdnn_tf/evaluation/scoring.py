@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from mtdnn_tf.data.folds import Fold, read_fold
 from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.distillation.ensemble import check_weights
 from mtdnn_tf.distillation.soft_targets import soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.runs import predict_with_runs
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.evaluation.out_of_fold import check_fold_weights, predictions_per_example
+from mtdnn_tf.evaluation.runs import predict_each_run
+from mtdnn_tf.tasks.task import TRAIN, Task
 
 
 def score(
@@ -23,6 +27,8 @@ def score(
     batch_size: int = 64,
 ) -> list[str]:
     """Writes the averaged predictions of teachers on a split as soft targets, one folder a task and split.
+
+    A teacher that was trained without a fold scores, of the training split, that fold alone.
 
     Args:
         runs: Folders of the trained teachers.
@@ -38,21 +44,31 @@ def score(
         Names of the scored tasks.
 
     Raises:
-        UserError: No teacher is given, or one does not answer a task.
+        UserError: No teacher is given, one does not answer a task, or teachers of a fold are missing.
     """
     if not runs:
         raise UserError("--teachers takes one or more runs, none given")
-    predictions, models = predict_with_runs(runs, tasks, [split], source, cache_dir, batch_size, weights)
+    check_weights(weights, len(runs))
+    folds = [read_fold(run) for run in runs]
+    if split == TRAIN and weights is not None:
+        check_fold_weights(folds, weights)
+    predictions, models = predict_each_run(runs, tasks, [split], source, cache_dir, batch_size, split == TRAIN)
+    details = {"teachers_per_example": predictions_per_example(folds)} if split == TRAIN and any(folds) else {}
     teachers = [
         {
             "run": run.name,
             "weights_sha256": model.fingerprint,
             "weight": 1.0 if weights is None else weights[index],
+            **_fold_fields(fold),
         }
-        for index, (run, model) in enumerate(zip(runs, models))
+        for index, (run, model, fold) in enumerate(zip(runs, models, folds))
     ]
-    for scored in predictions.values():
-        task = scored.encoded.task
+    for by_run in predictions.values():
+        task, scored = by_run.encoded.task, by_run.combined(weights)
         folder = soft_target_folder(output_dir, task, split)
-        write_soft_targets(folder, task, scored.encoded, scored.predictions, teachers, scored.variances)
-    return [scored.encoded.task.name for scored in predictions.values()]
+        write_soft_targets(folder, task, scored.encoded, scored.predictions, teachers, scored.variances, details)
+    return [by_run.encoded.task.name for by_run in predictions.values()]
+
+
+def _fold_fields(fold: Fold | None) -> dict[str, Any]:
+    return {} if fold is None else {"folds": fold.folds, "held_out_fold": fold.held_out}

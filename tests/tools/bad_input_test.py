@@ -153,6 +153,8 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      _nothing, ["no submission without", "CoLA.tsv", "AX.tsv"]),
     ("majority of a score", "predict", "--run={run} --glue_majority=stsb --glue_submission={out} --cache_dir={cache}",
      _nothing, ["task stsb", "takes a classification task"]),
+    ("a fold of none", "train", TRAIN + " --held_out_fold=0", _nothing, ["--folds and --held_out_fold go together"]),
+    ("a fold beyond the last", "train", TRAIN + " --folds=2 --held_out_fold=2", _nothing, ["from 0 to 1", "2 given"]),
     ("no teachers", "score", "--teachers= --output_dir={out}", _nothing, ["--teachers"]),
     ("predict without output", "predict", "--run={run} --split=test", _nothing, ["--output"]),
     ("predict a file without the column", "predict",
