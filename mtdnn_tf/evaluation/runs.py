@@ -13,7 +13,15 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.folds import Fold, read_fold
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
+from mtdnn_tf.distillation.ensemble import (
+    LOGITS,
+    PROBABILITIES,
+    average_logits,
+    average_predictions,
+    check_average,
+    check_weights,
+    prediction_variance,
+)
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
@@ -21,7 +29,7 @@ from mtdnn_tf.evaluation.out_of_fold import predictions_per_example
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks
-from mtdnn_tf.tasks.task import TRAIN, Task
+from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task
 
 
 class SplitPredictions(NamedTuple):
@@ -62,13 +70,18 @@ class RunPredictions(NamedTuple):
     by_run: list[np.ndarray]
     counted: np.ndarray | None = None
 
-    def combined(self, weights: Sequence[float] | None = None) -> SplitPredictions:
-        """Returns the average, weighted as `average_predictions` says."""
-        return SplitPredictions(
-            self.encoded,
-            average_predictions(self.by_run, weights, self.counted),
-            prediction_variance(self.by_run, weights, self.counted),
-        )
+    def combined(self, weights: Sequence[float] | None = None, average: str = PROBABILITIES) -> SplitPredictions:
+        """Returns the runs' average, and the variance of their predictions around the mean.
+
+        Args:
+            weights: One weight a run; equal by default.
+            average: "probabilities" or "logits", of which the mean is taken; of a regression that of the scores.
+        """
+        if average == LOGITS and self.encoded.task.kind != REGRESSION:
+            averaged = average_logits(self.by_run, weights, self.counted, self.encoded.queries)
+        else:
+            averaged = average_predictions(self.by_run, weights, self.counted)
+        return SplitPredictions(self.encoded, averaged, prediction_variance(self.by_run, weights, self.counted))
 
 
 def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> None:
@@ -162,6 +175,7 @@ def predict_with_runs(
     cache_dir: Path,
     batch_size: int = 64,
     weights: Sequence[float] | None = None,
+    average: str = PROBABILITIES,
 ) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
     """Predicts splits with every run and averages the predictions.
 
@@ -173,6 +187,7 @@ def predict_with_runs(
         cache_dir: Folder of encoded data.
         batch_size: Examples in a batch. Defaults to 64.
         weights: One weight a run; equal by default.
+        average: As of `RunPredictions.combined`.
 
     Returns:
         Predictions by result name, and the runs' models.
@@ -181,8 +196,9 @@ def predict_with_runs(
         UserError: As of `predict_each_run`; or the weights make no average.
     """
     check_weights(weights, len(runs))
+    check_average(average)
     predictions, models = predict_each_run(runs, tasks, splits, source, cache_dir, batch_size)
-    return {name: split.combined(weights) for name, split in predictions.items()}, models
+    return {name: split.combined(weights, average) for name, split in predictions.items()}, models
 
 
 def metrics_of(predictions: Mapping[str, SplitPredictions]) -> dict[str, dict[str, float]]:
