@@ -70,7 +70,7 @@ def test_logits_of_a_ranking_are_averaged_over_its_lists():
     for rows in lists:
         teachers[:, rows, 0] = softmax(scores[:, rows], axis=-1)
         expected[rows] = softmax(scores[:, rows].mean(axis=0))
-    np.testing.assert_allclose(average_logits(teachers, queries=queries)[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(average_logits(list(teachers), queries=queries)[:, 0], expected, rtol=1e-5)
 
 
 def test_an_example_is_the_average_of_the_teachers_that_count_for_it():

@@ -72,6 +72,22 @@ def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
         predict_with_runs(folders, tasks, ["train"], source, cache, average="logit")
 
 
+def test_fitted_weights_are_those_of_each_task_in_its_manifest(runs, tmp_path):
+    folders, tasks, source, cache = runs
+    score(folders, tasks, "train", source, cache, tmp_path, fit_weights_on=["dev", "validation"])
+    alone = [predict_with_runs([folder], tasks, ["train"], source, cache)[0] for folder in folders]
+    fitted = []
+    for name in ("mood", "entailment", "similarity"):
+        stored = read_soft_targets(tmp_path / name)
+        weights = [teacher["weight"] for teacher in stored.manifest["teachers"]]
+        mean = np.average([run[f"{name}/train"].predictions for run in alone], axis=0, weights=weights)
+        np.testing.assert_allclose(stored.predictions, mean, atol=1e-5)
+        details = stored.manifest["fitted_weights"]
+        assert details["split"] == "validation" and details["rows_fitted_on"] + details["rows_held_apart"] == 40
+        fitted.append(tuple(weights))
+    assert len(set(fitted)) == 3
+
+
 def test_a_run_that_does_not_answer_the_task_is_refused(runs):
     folders, tasks, source, cache = runs
     with pytest.raises(UserError, match=r"unknown task of run .*run0 'rte'"):
