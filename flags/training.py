@@ -31,6 +31,12 @@ TRAIN_FRACTION = flags.DEFINE_float("train_fraction", None, "Share of its traini
 SUBSET_SEED = flags.DEFINE_integer(
     "subset_seed", 0, "Chooses the examples of --max_train_examples and --train_fraction; smaller parts are in larger."
 )
+FOLDS = flags.DEFINE_integer(
+    "folds", None, "Parts the training split in so many folds by example id; the run leaves out --held_out_fold."
+)
+HELD_OUT_FOLD = flags.DEFINE_integer(
+    "held_out_fold", None, "The fold, from 0, that the run is not trained on; tools.score has it score no other."
+)
 SEED = flags.DEFINE_integer("seed", 0, "Seed of initial heads, batches and dropout.")
 CHECKPOINT_INTERVAL = flags.DEFINE_integer("checkpoint_interval", 500, "Steps between checkpoints.")
 KEEP_CHECKPOINTS = flags.DEFINE_integer("keep_checkpoints", 2, "Number of checkpoints kept.")
@@ -64,6 +70,8 @@ def training_config() -> TrainingConfig:
         max_train_examples=MAX_TRAIN_EXAMPLES.value,
         train_fraction=TRAIN_FRACTION.value,
         subset_seed=SUBSET_SEED.value,
+        folds=FOLDS.value,
+        held_out_fold=HELD_OUT_FOLD.value,
         seed=SEED.value,
         deterministic=runtime.DETERMINISTIC.value,
         checkpoint_interval=CHECKPOINT_INTERVAL.value,

@@ -8,6 +8,7 @@ from typing import Any
 from absl import flags
 
 from flags import data, runtime, values
+from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.average import average
 from mtdnn_tf.evaluation.categories import categories_to_json, category_metrics, category_table, read_categories
@@ -19,6 +20,9 @@ from tools import cli
 _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
 _RUNS = flags.DEFINE_list("runs", [], "Folders of trained runs whose predictions are averaged, by commas.")
 _WEIGHTS = flags.DEFINE_list("weights", [], "One weight a run, by commas; equal if empty.")
+_AVERAGE = flags.DEFINE_enum(
+    "average", PROBABILITIES, AVERAGES, "What of the runs is averaged; of regressions it is scores."
+)
 _SPLIT = flags.DEFINE_list("split", [], "Splits to evaluate, by commas; each task's development splits if empty.")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the metrics; none is written if not given.")
 _BY_CATEGORY = flags.DEFINE_list(
@@ -40,6 +44,7 @@ def main() -> None:
         Path(data.CACHE_DIR.value),
         runtime.EVALUATION_BATCH_SIZE.value,
         values.numbers("weights", _WEIGHTS.value),
+        _AVERAGE.value,
     )
     metrics = metrics_of(predictions)
     by_category = {}

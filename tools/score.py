@@ -7,11 +7,21 @@ from pathlib import Path
 from absl import flags, logging
 
 from flags import data, runtime, values
+from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.evaluation.scoring import score
 from tools import cli
 
 _TEACHERS = flags.DEFINE_list("teachers", None, "Runs of the teachers, by commas.")
 _WEIGHTS = flags.DEFINE_list("weights", [], "One weight a teacher, by commas; equal if empty.")
+_FIT_WEIGHTS_ON = flags.DEFINE_list(
+    "fit_weights_on",
+    [],
+    "A labelled split, or several of which each task takes the first that it has: on one half of it the weights are "
+    "fitted, for each task.",
+)
+_AVERAGE = flags.DEFINE_enum(
+    "average", PROBABILITIES, AVERAGES, "What of the teachers is averaged; of regressions it is scores."
+)
 _SPLIT = flags.DEFINE_string("split", "train", "The split to score.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft targets, one folder a task.")
 
@@ -27,6 +37,8 @@ def main() -> None:
         output_dir=Path(_OUTPUT_DIR.value),
         weights=values.numbers("weights", _WEIGHTS.value),
         batch_size=runtime.EVALUATION_BATCH_SIZE.value,
+        average=_AVERAGE.value,
+        fit_weights_on=_FIT_WEIGHTS_ON.value,
     )
     logging.info("%s: soft targets of %d teachers for %s", _OUTPUT_DIR.value, len(_TEACHERS.value), ", ".join(names))
 

@@ -6,18 +6,25 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.distillation.candidate_lists import list_probabilities
+from mtdnn_tf.errors import UserError, unknown_name
 
-# Keeps the log of an averaged probability finite; the smallest normal float32 is about 1e-38.
+PROBABILITIES, LOGITS = "probabilities", "logits"
+AVERAGES = (PROBABILITIES, LOGITS)
+# Keeps the log of a probability finite; the smallest normal float32 is about 1e-38.
 _SMALLEST = 1e-30
 
 
-def average_predictions(predictions: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+def average_predictions(
+    predictions: Sequence[np.ndarray], weights: Sequence[float] | None = None, counted: np.ndarray | None = None
+) -> np.ndarray:
     """Averages the teachers' class probabilities or scores (1904.09482 eq. 3).
 
     Args:
         predictions: One float array [examples, num_outputs] a teacher.
         weights: One weight a teacher, at least one above 0; they are divided by their sum. Equal by default.
+        counted: Which teachers count for each example, bool [teachers, examples], one of a weight above 0 at least;
+            all by default. The weights are divided by the sum of those that count.
 
     Returns:
         Float32 [examples, num_outputs].
@@ -26,23 +33,69 @@ def average_predictions(predictions: Sequence[np.ndarray], weights: Sequence[flo
         UserError: The number of weights is not the number of teachers, or a weight is negative.
     """
     check_weights(weights, len(predictions))
-    stacked = np.stack([np.asarray(prediction, np.float64) for prediction in predictions])
-    return np.average(stacked, axis=0, weights=weights).astype(np.float32)
+    stacked = _stack(predictions)
+    return np.average(stacked, axis=0, weights=_weights_of(stacked, weights, counted)).astype(np.float32)
 
 
-def prediction_variance(predictions: Sequence[np.ndarray], weights: Sequence[float] | None = None) -> np.ndarray:
+def average_logits(
+    predictions: Sequence[np.ndarray],
+    weights: Sequence[float] | None = None,
+    counted: np.ndarray | None = None,
+    queries: np.ndarray | None = None,
+) -> np.ndarray:
+    """Returns the softmax of the mean of the teachers' logits: the geometric mean of their probabilities, normalized.
+
+    Args:
+        predictions: One float array [examples, num_outputs] of probabilities a teacher; below 1e-30 they are 1e-30.
+        weights: As `average_predictions` takes them.
+        counted: As `average_predictions` takes it.
+        queries: Of a ranking, the number of each example's query, from 0, int [examples]: probabilities are of the
+            candidates of a query, not of an example's labels.
+
+    Returns:
+        Float32 [examples, num_outputs].
+
+    Raises:
+        UserError: As of `average_predictions`.
+    """
+    check_weights(weights, len(predictions))
+    logits = np.log(np.maximum(_stack(predictions), _SMALLEST))
+    mean = np.average(logits, axis=0, weights=_weights_of(logits, weights, counted))
+    lists = np.repeat(np.arange(len(mean)), mean.shape[1]) if queries is None else queries
+    return list_probabilities(mean.ravel(), lists).reshape(mean.shape).astype(np.float32)
+
+
+def prediction_variance(
+    predictions: Sequence[np.ndarray], weights: Sequence[float] | None = None, counted: np.ndarray | None = None
+) -> np.ndarray:
     """Returns how much the teachers disagree: their predictions' variance around the average, by its weights.
 
     Args:
         predictions: One float array [examples, num_outputs] a teacher.
         weights: As `average_predictions` takes them.
+        counted: As `average_predictions` takes it.
 
     Returns:
         Float32 [examples], the mean over the outputs; 0 for one teacher.
     """
-    stacked = np.stack([np.asarray(prediction, np.float64) for prediction in predictions])
-    mean = np.average(stacked, axis=0, weights=weights)
-    return np.average((stacked - mean) ** 2, axis=0, weights=weights).mean(axis=-1).astype(np.float32)
+    stacked = _stack(predictions)
+    weighting = _weights_of(stacked, weights, counted)
+    mean = np.average(stacked, axis=0, weights=weighting)
+    return np.average((stacked - mean) ** 2, axis=0, weights=weighting).mean(axis=-1).astype(np.float32)
+
+
+def _stack(predictions: Sequence[np.ndarray]) -> np.ndarray:
+    return np.stack([np.asarray(prediction, np.float64) for prediction in predictions])
+
+
+def _weights_of(
+    stacked: np.ndarray, weights: Sequence[float] | None, counted: np.ndarray | None
+) -> Sequence[float] | np.ndarray | None:
+    """Returns what NumPy takes as weights of the teachers."""
+    if counted is None:
+        return weights
+    by_row = counted * np.ones((len(stacked), 1)) if weights is None else counted * np.reshape(weights, (-1, 1))
+    return np.broadcast_to(by_row[..., np.newaxis], stacked.shape)
 
 
 def variance_weights(variances: np.ndarray, mean_variance: float) -> np.ndarray:
@@ -59,6 +112,12 @@ def variance_weights(variances: np.ndarray, mean_variance: float) -> np.ndarray:
     """
     relative = np.asarray(variances, np.float64) / mean_variance if mean_variance > 0 else np.zeros(len(variances))
     return np.asarray(1.0 / (1.0 + relative), np.float32)
+
+
+def check_average(average: str) -> None:
+    """Refuses the name of an average that there is not."""
+    if average not in AVERAGES:
+        raise unknown_name("--average", average, AVERAGES)
 
 
 def check_weights(weights: Sequence[float] | None, teachers: int) -> None:

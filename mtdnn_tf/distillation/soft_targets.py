@@ -86,6 +86,7 @@ def write_soft_targets(
     predictions: np.ndarray,
     teachers: Sequence[Mapping[str, Any]],
     variances: np.ndarray | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes the soft targets of one task, complete or not at all.
 
@@ -96,6 +97,8 @@ def write_soft_targets(
         predictions: Float32 [examples, num_outputs], in the split's row order.
         teachers: For each teacher its run, weights fingerprint, weight in the average and dev metrics; JSON values.
         variances: Float32 [examples]: the teachers' variance around the average; not kept if not given.
+        details: What else the manifest tells, as JSON values; `teachers_per_example` where an example's soft target
+            is that of fewer teachers than there are.
     """
     with new_folder(folder) as temporary:
         np.save(temporary / _PREDICTIONS, predictions.astype(np.float32), allow_pickle=False)
@@ -110,6 +113,7 @@ def write_soft_targets(
                 "examples": len(encoded.example_ids),
                 "temperature": 1.0,
                 "teachers": [dict(teacher) for teacher in teachers],
+                **(details or {}),
             },
         )
 
@@ -207,7 +211,7 @@ def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.
     Raises:
         UserError: The soft targets are of one teacher, or their variances were not kept.
     """
-    teachers = len(targets.manifest["teachers"])
+    teachers = targets.manifest.get("teachers_per_example", len(targets.manifest["teachers"]))
     if targets.variances is None or teachers < 2:
         raise UserError(
             f"{targets.folder}: --distill_variance_weighting takes soft targets of two or more teachers with their "

@@ -37,17 +37,20 @@ def _encoder(model: MultiTaskModel) -> tf.types.experimental.PolymorphicFunction
     return _encoders[model]
 
 
-def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np.ndarray:
+def predict(
+    model: MultiTaskModel, encoded: EncodedSplit, batch_size: int, rows: np.ndarray | None = None
+) -> np.ndarray:
     """Returns a model's probabilities or scores for every row of a split.
 
     Args:
         model: The model; it has the head that answers the split's task.
         encoded: The split.
         batch_size: Rows in a batch; rows of like length share one, so that little is padded.
+        rows: Numbers of the rows to predict, int [rows], whole queries of a ranking; all by default.
 
     Returns:
-        Float32 [rows, num_outputs] in the split's order: of a classification the labels' probabilities, of a ranking
-        each candidate's among those of its query, of a regression scores.
+        Float32 [rows, num_outputs], in the order of the rows: of a classification the labels' probabilities, of a
+        ranking each candidate's among those of its query, of a regression scores.
 
     Raises:
         UserError: The model has no such head, or its outputs are not finite numbers.
@@ -56,21 +59,22 @@ def predict(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int) -> np
     if task.head_task not in model.heads:
         raise unknown_name("head", task.head_task, model.heads)
     encode, head = _encoder(model), model.heads[task.head_task]
-    longest_first = np.argsort(-np.asarray(encoded.lengths), kind="stable")
-    values = np.empty((len(encoded), len(task.head_labels) or task.num_outputs), np.float32)
-    for start in range(0, len(encoded), batch_size):
-        rows = longest_first[start : start + batch_size]
-        batch = encoded.batch(rows)
+    rows = np.arange(len(encoded)) if rows is None else rows
+    longest_first = np.argsort(-np.asarray(encoded.lengths)[rows], kind="stable")
+    values = np.empty((len(rows), len(task.head_labels) or task.num_outputs), np.float32)
+    for start in range(0, len(rows), batch_size):
+        places = longest_first[start : start + batch_size]
+        batch = encoded.batch(rows[places])
         logits = head(encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"]), training=False)
-        values[rows] = (tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits).numpy()
+        values[places] = (tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits).numpy()
     finite = np.isfinite(values).all(axis=1)
     if not finite.all():
         raise UserError(
-            f"task {task.name}, split {encoded.split}: {np.sum(~finite)} of {len(encoded)} predictions are "
+            f"task {task.name}, split {encoded.split}: {np.sum(~finite)} of {len(rows)} predictions are "
             "not finite numbers; the model's training diverged"
         )
     if encoded.queries is not None:
-        values[:, 0] = list_probabilities(values[:, 0], np.asarray(encoded.queries))
+        values[:, 0] = list_probabilities(values[:, 0], np.asarray(encoded.queries)[rows])
     return own_probabilities(task, values) if task.head_labels else values
 
 

@@ -11,15 +11,25 @@ import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.folds import Fold, read_fold
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
+from mtdnn_tf.distillation.ensemble import (
+    LOGITS,
+    PROBABILITIES,
+    average_logits,
+    average_predictions,
+    check_average,
+    check_weights,
+    prediction_variance,
+)
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.out_of_fold import predictions_per_example
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task
 
 
 class SplitPredictions(NamedTuple):
@@ -47,6 +57,33 @@ class SplitPredictions(NamedTuple):
         )
 
 
+class RunPredictions(NamedTuple):
+    """What each of several runs predicts on a split.
+
+    Attributes:
+        encoded: The split, as the first run's word pieces encode it.
+        by_run: Float32 [examples, num_outputs] of each run: probabilities or scores, 0 where it does not count.
+        counted: Which runs count for each example, bool [runs, examples]; None if all do.
+    """
+
+    encoded: EncodedSplit
+    by_run: list[np.ndarray]
+    counted: np.ndarray | None = None
+
+    def combined(self, weights: Sequence[float] | None = None, average: str = PROBABILITIES) -> SplitPredictions:
+        """Returns the runs' average, and the variance of their predictions around the mean.
+
+        Args:
+            weights: One weight a run; equal by default.
+            average: "probabilities" or "logits", of which the mean is taken; of a regression that of the scores.
+        """
+        if average == LOGITS and self.encoded.task.kind != REGRESSION:
+            averaged = average_logits(self.by_run, weights, self.counted, self.encoded.queries)
+        else:
+            averaged = average_predictions(self.by_run, weights, self.counted)
+        return SplitPredictions(self.encoded, averaged, prediction_variance(self.by_run, weights, self.counted))
+
+
 def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> None:
     known = {task.name: task for task in trained}
     for task in tasks:
@@ -60,16 +97,16 @@ def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> N
             )
 
 
-def predict_with_runs(
+def predict_each_run(
     runs: Sequence[Path],
     tasks: Sequence[Task],
     splits: Sequence[str] | Mapping[str, Sequence[str]],
     source: DataSource,
     cache_dir: Path,
     batch_size: int = 64,
-    weights: Sequence[float] | None = None,
-) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
-    """Predicts splits with every run and averages the predictions.
+    out_of_fold: bool = False,
+) -> tuple[dict[str, RunPredictions], list[LoadedModel]]:
+    """Predicts splits with every run.
 
     Every run is read once, whatever the number of splits.
 
@@ -80,16 +117,18 @@ def predict_with_runs(
         source: Where examples come from.
         cache_dir: Folder of encoded data.
         batch_size: Examples in a batch. Defaults to 64.
-        weights: One weight a run; equal by default.
+        out_of_fold: Whether a run that was trained without a fold counts, on the training split, for that fold alone.
+            Defaults to False: every run counts for every row.
 
     Returns:
         Predictions by result name, and the runs' models.
 
     Raises:
-        UserError: A run does not answer a task, or was trained on other labels.
+        UserError: A run does not answer a task, was trained on other labels, or runs of a fold are missing.
     """
     # Before the first prediction: it may take hours.
-    check_weights(weights, len(runs))
+    folds = [read_fold(run) if out_of_fold else None for run in runs]
+    predictions_per_example(folds)
     for run in runs:
         trained = read_tasks(run)
         tasks = tasks or trained
@@ -99,10 +138,9 @@ def predict_with_runs(
         task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
         for task in tasks
     }
-    encoded: dict[str, EncodedSplit] = {}
-    predictions: dict[str, list[np.ndarray]] = {}
+    predictions: dict[str, RunPredictions] = {}
     models = []
-    for run in runs:
+    for number, run in enumerate(runs):
         tf.keras.backend.clear_session()
         loaded = load_model(run)
         models.append(loaded)
@@ -110,15 +148,57 @@ def predict_with_runs(
             for split in splits_of[task.name]:
                 name = result_name(task, split)
                 rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
-                encoded.setdefault(name, rows)
-                predictions.setdefault(name, []).append(predict(loaded.model, rows, batch_size))
-    averaged = {
-        name: SplitPredictions(
-            encoded[name], average_predictions(values, weights), prediction_variance(values, weights)
-        )
-        for name, values in predictions.items()
-    }
-    return averaged, models
+                if name not in predictions:
+                    counted = _counted(rows, folds) if split == TRAIN and any(folds) else None
+                    predictions[name] = RunPredictions(rows, [], counted)
+                known = predictions[name]
+                counted_rows = None if known.counted is None else np.flatnonzero(known.counted[number])
+                values = predict(loaded.model, rows, batch_size, counted_rows)
+                if counted_rows is not None:
+                    values, predicted = np.zeros((len(rows), task.num_outputs), np.float32), values
+                    values[counted_rows] = predicted
+                known.by_run.append(values)
+    return predictions, models
+
+
+def _counted(encoded: EncodedSplit, folds: Sequence[Fold | None]) -> np.ndarray:
+    """Returns which runs count for each row of a training split, given the fold that each was trained without."""
+    every = np.ones(len(encoded), bool)
+    return np.stack([fold.contains(encoded.example_ids, encoded.queries) if fold else every for fold in folds])
+
+
+def predict_with_runs(
+    runs: Sequence[Path],
+    tasks: Sequence[Task],
+    splits: Sequence[str] | Mapping[str, Sequence[str]],
+    source: DataSource,
+    cache_dir: Path,
+    batch_size: int = 64,
+    weights: Sequence[float] | None = None,
+    average: str = PROBABILITIES,
+) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
+    """Predicts splits with every run and averages the predictions.
+
+    Args:
+        runs: As of `predict_each_run`, like all that is not told of here.
+        tasks: The tasks.
+        splits: The splits.
+        source: Where examples come from.
+        cache_dir: Folder of encoded data.
+        batch_size: Examples in a batch. Defaults to 64.
+        weights: One weight a run; equal by default.
+        average: As of `RunPredictions.combined`.
+
+    Returns:
+        Predictions by result name, and the runs' models.
+
+    Raises:
+        UserError: As of `predict_each_run`; or the weights make no average.
+    """
+    check_weights(weights, len(runs))
+    check_average(average)
+    predictions, models = predict_each_run(runs, tasks, splits, source, cache_dir, batch_size)
+    return {name: split.combined(weights, average) for name, split in predictions.items()}, models
 
 
 def metrics_of(predictions: Mapping[str, SplitPredictions]) -> dict[str, dict[str, float]]:

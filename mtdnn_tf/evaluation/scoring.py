@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.folds import Fold, read_fold
+from mtdnn_tf.data.sources import DataSource, has_split
+from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
-from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.runs import predict_with_runs
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.out_of_fold import check_fold_weights, predictions_per_example
+from mtdnn_tf.evaluation.result_names import result_name
+from mtdnn_tf.evaluation.runs import predict_each_run
+from mtdnn_tf.evaluation.weight_fitting import fit_on_half
 from mtdnn_tf.files import MANIFEST
-from mtdnn_tf.modeling.model_folder import model_fingerprint
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.modeling.model_folder import model_fingerprint, read_tasks
+from mtdnn_tf.tasks.task import TRAIN, Task
 
 
 def is_scored_by(store: Path, runs: Sequence[Path]) -> bool:
@@ -31,8 +37,12 @@ def score(
     output_dir: Path,
     weights: Sequence[float] | None = None,
     batch_size: int = 64,
+    average: str = PROBABILITIES,
+    fit_weights_on: str | Sequence[str] | None = None,
 ) -> list[str]:
     """Writes the averaged predictions of teachers on a split as soft targets, one folder a task and split.
+
+    A teacher that was trained without a fold scores, of the training split, that fold alone.
 
     Args:
         runs: Folders of the trained teachers.
@@ -43,26 +53,66 @@ def score(
         output_dir: Where the tasks' folders go.
         weights: One weight a teacher; equal by default.
         batch_size: Examples in a batch. Defaults to 64.
+        average: Whether "probabilities" or "logits" are averaged; scores of a regression are.
+        fit_weights_on: A labelled split, or several of which each task takes the first that it has: `weights` are
+            fitted on one half of it, for each task.
 
     Returns:
         Names of the scored tasks.
 
     Raises:
-        UserError: No teacher is given, or one does not answer a task.
+        UserError: No teacher is given, one does not answer a task, or teachers of a fold are missing; or weights
+            cannot be fitted.
     """
     if not runs:
         raise UserError("--teachers takes one or more runs, none given")
-    predictions, models = predict_with_runs(runs, tasks, [split], source, cache_dir, batch_size, weights)
+    check_weights(weights, len(runs))
+    check_average(average)
+    folds = [read_fold(run) for run in runs]
+    if split == TRAIN and weights is not None:
+        check_fold_weights(folds, weights)
+    tasks = tasks or read_tasks(runs[0])
+    fit_splits = _fit_splits(fit_weights_on, weights, tasks, source)
+    splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
+    predictions, models = predict_each_run(runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN)
+    details: dict[str, Any] = {"average": average}
+    if split == TRAIN and any(folds):
+        details["teachers_per_example"] = predictions_per_example(folds)
     teachers = [
-        {
-            "run": run.name,
-            "weights_sha256": model.fingerprint,
-            "weight": 1.0 if weights is None else weights[index],
-        }
-        for index, (run, model) in enumerate(zip(runs, models))
+        {"run": run.name, "weights_sha256": model.fingerprint, **_fold_fields(fold)}
+        for run, model, fold in zip(runs, models, folds)
     ]
-    for scored in predictions.values():
-        task = scored.encoded.task
+    for task in tasks:
+        given, task_details = weights, details
+        if task.name in fit_splits:
+            (fit_split,) = fit_splits[task.name]
+            given, fitted = fit_on_half(predictions[result_name(task, fit_split)], average)
+            task_details = {**details, "fitted_weights": fitted}
+        weighted = [
+            {**teacher, "weight": 1.0 if given is None else given[number]} for number, teacher in enumerate(teachers)
+        ]
+        scored = predictions[result_name(task, split)].combined(given, average)
         folder = soft_target_folder(output_dir, task, split)
-        write_soft_targets(folder, task, scored.encoded, scored.predictions, teachers, scored.variances)
-    return [scored.encoded.task.name for scored in predictions.values()]
+        write_soft_targets(folder, task, scored.encoded, scored.predictions, weighted, scored.variances, task_details)
+    return [task.name for task in tasks]
+
+
+def _fit_splits(
+    given: str | Sequence[str] | None, weights: Sequence[float] | None, tasks: Sequence[Task], source: DataSource
+) -> dict[str, tuple[str]]:
+    """Returns the split that each task's weights are fitted on; nothing if they are not fitted."""
+    splits = (given,) if isinstance(given, str) else tuple(given or ())
+    if splits and weights is not None:
+        raise UserError("--fit_weights_on makes the weights that --weights gives; give one of them")
+    if TRAIN in splits:
+        raise UserError(f"--fit_weights_on takes a labelled split that no teacher was trained on, {TRAIN} given")
+    found = {task.name: [split for split in splits if has_split(task, split, source)] for task in tasks}
+    for task in tasks if splits else ():
+        if not found[task.name]:
+            accepted = [name for name in task.files if name != TRAIN]
+            raise unknown_name(f"split of --fit_weights_on for task {task.name}", ",".join(splits), accepted)
+    return {name: (candidates[0],) for name, candidates in found.items() if candidates}
+
+
+def _fold_fields(fold: Fold | None) -> dict[str, Any]:
+    return {} if fold is None else {"folds": fold.folds, "held_out_fold": fold.held_out}

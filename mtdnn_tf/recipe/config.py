@@ -55,6 +55,10 @@ class RecipeConfig:
             raise UserError("--dropouts takes one number a teacher, none given")
         if self.base.soft_targets:
             raise UserError("--soft_targets is made by the recipe and not taken by it")
+        if self.base.folds is not None:
+            raise UserError(
+                "--folds and --held_out_fold are made by the recipe; --teacher_folds says how many there are"
+            )
         if self.base.evaluation == "never":
             raise UserError("--evaluation=never leaves the recipe nothing to compare; every_epoch and end are accepted")
         if self.top_k is not None and not 1 <= self.top_k <= self.grid_size:

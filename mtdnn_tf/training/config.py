@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.sampling import SAMPLERS as SAMPLERS
 from mtdnn_tf.data.sampling import Sampler
 from mtdnn_tf.data.sources import DataSource
@@ -55,6 +56,8 @@ class TrainingConfig:
         max_train_examples: Most training examples a task; None for all.
         train_fraction: Share of its training examples that each task trains on; None for all.
         subset_seed: Chooses the part that `max_train_examples` or `train_fraction` leaves.
+        folds: Number of folds of the training split, one of which the run is trained without; None for all rows.
+        held_out_fold: Which of the folds that is, from 0.
         seed: Seed of initial heads, batches and dropout.
         deterministic: Whether TensorFlow runs deterministic kernels only.
         checkpoint_interval: Steps between checkpoints.
@@ -94,6 +97,8 @@ class TrainingConfig:
     max_train_examples: int | None = None
     train_fraction: float | None = None
     subset_seed: int = 0
+    folds: int | None = None
+    held_out_fold: int | None = None
     seed: int = 0
     deterministic: bool = True
     checkpoint_interval: int = 500
@@ -128,6 +133,7 @@ class TrainingConfig:
         for field in ("seed", "subset_seed"):
             if not 0 <= getattr(self, field) < 2**32:
                 raise UserError(f"--{field} takes a whole number from 0 to {2**32 - 1}, {getattr(self, field)} given")
+        self._check_folds()
         if not 0.0 < self.learning_rate < 1.0:
             raise UserError(f"--learning_rate takes a number above 0 and below 1, {self.learning_rate} given")
         for field in ("warmup_ratio", "dropout"):
@@ -144,6 +150,25 @@ class TrainingConfig:
                 f"--transfer_splits takes different splits beside {TRAIN}, {','.join(self.transfer_splits)} given"
             )
         _ = self.distillation, self.task_sampler
+
+    def _check_folds(self) -> None:
+        if (self.folds is None) != (self.held_out_fold is None):
+            given = "folds" if self.held_out_fold is None else "held_out_fold"
+            raise UserError(f"--folds and --held_out_fold go together, --{given} alone given")
+        if self.folds is not None and self.folds < 2:
+            raise UserError(f"--folds takes a whole number from 2, {self.folds} given")
+        if self.folds is not None and self.held_out_fold not in range(self.folds):
+            raise UserError(
+                f"--held_out_fold takes a whole number from 0 to {self.folds - 1}, below --folds; "
+                f"{self.held_out_fold} given"
+            )
+
+    @property
+    def fold(self) -> Fold | None:
+        """The part of each task's training split that is left out."""
+        if self.folds is None or self.held_out_fold is None:
+            return None
+        return Fold(self.folds, self.held_out_fold)
 
     @property
     def task_sampler(self) -> Sampler:

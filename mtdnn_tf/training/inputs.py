@@ -37,6 +37,7 @@ class TaskInputs:
         teacher_logits: Float32 [rows, num_outputs]; zeros without soft targets.
         has_teacher: Bool [rows].
         teacher_weight: Float32 [rows]: multiplies the distilled loss.
+        held_out: Number of rows that could be trained on and are in a fold that is held out.
     """
 
     task: Task
@@ -47,6 +48,7 @@ class TaskInputs:
     teacher_logits: np.ndarray
     has_teacher: np.ndarray
     teacher_weight: np.ndarray
+    held_out: int = 0
 
 
 def task_inputs(
@@ -110,14 +112,14 @@ def join_task_inputs(parts: Sequence[TaskInputs]) -> TaskInputs:
     if len(parts) == 1:
         return parts[0]
     starts = np.cumsum([0, *(len(part.encoded) for part in parts)])
-    return TaskInputs(
-        parts[0].task,
-        join_splits([part.encoded for part in parts]),
-        np.concatenate([part.rows + start for part, start in zip(parts, starts)]),
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
+    return dataclasses.replace(
+        parts[0],
+        encoded=join_splits([part.encoded for part in parts]),
+        rows=np.concatenate([part.rows + start for part, start in zip(parts, starts)]),
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
             for name in ("gold", "has_gold", "teacher_logits", "has_teacher", "teacher_weight")
-        ),
+        },
     )
 
 

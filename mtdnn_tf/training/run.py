@@ -34,6 +34,7 @@ from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints
 from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.folds import check_initial_run, hold_out
 from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.schedule import LinearWarmupDecay
@@ -75,7 +76,7 @@ def _prepare_inputs(
     for task in tasks:
         encoded = encode_split(task, TRAIN, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
         rows, weighting = config.train_rows(len(encoded), encoded.queries), config.distill_variance_weighting
-        parts = [task_inputs(task, encoded, rows, targets.get(task.name), weighting)]
+        parts = [hold_out(task_inputs(task, encoded, rows, targets.get(task.name), weighting), config.fold)]
         inputs.append(join_task_inputs(parts + transfer_inputs(config, task, tokenizer, targets)))
     return inputs
 
@@ -124,12 +125,15 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     if config.student_layers is not None:
         pretrained = select_layers(pretrained, config.student_layers)
     check_length(pretrained, config.max_sequence_length)
+    check_initial_run(config, trained_tasks)
     targets = find_soft_targets(config.soft_targets, trained_tasks) if config.soft_targets else {}
     check_soft_targets(config, trained_tasks, targets)
     config.task_sampler.check_tasks([task.name for task in trained_tasks])
     tokenizer = tokenizer_of(pretrained)
     inputs = _prepare_inputs(config, trained_tasks, tokenizer, targets)
-    tasks = choose_heads(tasks, {task.task.name: len(task.rows) for task in inputs}, config.pair_head)
+    # A fold that is held out changes no head: teachers of all folds are of one architecture.
+    examples = {task.task.name: len(task.rows) + task.held_out for task in inputs}
+    tasks = choose_heads(tasks, examples, config.pair_head)
     trained_tasks = [task for task in tasks if task.head_of is None]
     identity = {
         **config.decisive_fields(),

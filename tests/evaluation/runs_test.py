@@ -5,6 +5,7 @@ import pytest
 
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.evaluation.scoring import score
@@ -51,6 +52,40 @@ def test_scores_are_the_averaged_predictions_with_their_teachers(runs, tmp_path)
     assert all(model.fingerprint in manifest for model in models)
     with pytest.raises(UserError, match="--teachers takes one or more runs"):
         score([], tasks, "train", source, cache, tmp_path)
+
+
+def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
+    folders, tasks, source, cache = runs
+    alone = [predict_with_runs([folder], tasks, ["train"], source, cache)[0] for folder in folders]
+    score(folders, tasks, "train", source, cache, tmp_path, [3.0, 1.0], average="logits")
+    for name in ("mood", "entailment"):
+        stored = read_soft_targets(tmp_path / name)
+        products = np.prod([run[f"{name}/train"].predictions ** p for run, p in zip(alone, (0.75, 0.25))], axis=0)
+        np.testing.assert_allclose(stored.predictions, products / products.sum(axis=1, keepdims=True), atol=1e-5)
+        assert stored.manifest["average"] == "logits"
+    scores = [run["similarity/train"].predictions for run in alone]
+    stored = read_soft_targets(tmp_path / "similarity")
+    np.testing.assert_allclose(stored.predictions, 0.75 * scores[0] + 0.25 * scores[1], atol=1e-6)
+    together, _ = predict_with_runs(folders, tasks, ["train"], source, cache, 64, [3.0, 1.0], "logits")
+    np.testing.assert_array_equal(together["similarity/train"].predictions, stored.predictions)
+    with pytest.raises(UserError, match="unknown --average 'logit'; did you mean 'logits'"):
+        predict_with_runs(folders, tasks, ["train"], source, cache, average="logit")
+
+
+def test_fitted_weights_are_those_of_each_task_in_its_manifest(runs, tmp_path):
+    folders, tasks, source, cache = runs
+    score(folders, tasks, "train", source, cache, tmp_path, fit_weights_on=["dev", "validation"])
+    alone = [predict_with_runs([folder], tasks, ["train"], source, cache)[0] for folder in folders]
+    fitted = []
+    for name in ("mood", "entailment", "similarity"):
+        stored = read_soft_targets(tmp_path / name)
+        weights = [teacher["weight"] for teacher in stored.manifest["teachers"]]
+        mean = np.average([run[f"{name}/train"].predictions for run in alone], axis=0, weights=weights)
+        np.testing.assert_allclose(stored.predictions, mean, atol=1e-5)
+        details = stored.manifest["fitted_weights"]
+        assert details["split"] == "validation" and details["rows_fitted_on"] + details["rows_held_apart"] == 40
+        fitted.append(tuple(weights))
+    assert len(set(fitted)) == 3
 
 
 def test_a_run_that_does_not_answer_the_task_is_refused(runs):

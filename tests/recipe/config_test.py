@@ -66,6 +66,7 @@ def test_what_does_not_fit_is_refused(config, change, message):
     [
         ({"evaluation": "never"}, "--evaluation=never leaves the recipe nothing to compare"),
         ({"soft_targets": (Path("x"),)}, "--soft_targets is made by the recipe"),
+        ({"folds": 2, "held_out_fold": 0}, "--teacher_folds says how many there are"),
     ],
 )
 def test_a_base_that_does_not_fit_is_refused(config, change, message):

@@ -33,6 +33,11 @@ def test_defaults_are_the_papers():
         ({"train_fraction": 0.0}, "--train_fraction takes a number above 0, up to 1, 0.0 given"),
         ({"train_fraction": 1.5}, "--train_fraction"),
         ({"subset_seed": -1}, "--subset_seed takes a whole number from 0"),
+        ({"folds": 2}, "--folds and --held_out_fold go together, --folds alone given"),
+        ({"held_out_fold": 0}, "go together, --held_out_fold alone given"),
+        ({"folds": 1, "held_out_fold": 0}, "--folds takes a whole number from 2, 1 given"),
+        ({"folds": 3, "held_out_fold": 3}, "--held_out_fold takes a whole number from 0 to 2, below --folds; 3 given"),
+        ({"folds": 3, "held_out_fold": -1}, "--held_out_fold takes"),
         ({"evaluation": "always"}, "unknown --evaluation 'always'"),
         ({"transfer_splits": ("test", "test")}, "--transfer_splits takes different splits beside train, test,test"),
         ({"distill_weight": 2.0}, "--distill_weight takes a number from 0 to 1"),
@@ -47,13 +52,16 @@ def test_a_flagfile_has_every_field_that_is_set():
     config = TrainingConfig(**PATHS, tasks=("rte", "mrpc"), task_file=(Path("a"), Path("b")), deterministic=False)
     lines = config.to_flagfile().splitlines()
     assert {"--tasks=rte,mrpc", "--task_file=a", "--task_file=b", "--nodeterministic", "--epochs=5"} <= set(lines)
-    assert not any("init_from" in line or "max_train_examples" in line for line in lines)
+    assert not any("init_from" in line or "max_train_examples" in line or "fold" in line for line in lines)
+    config = TrainingConfig(**PATHS, folds=3, held_out_fold=0)
+    assert {"--folds=3", "--held_out_fold=0"} <= set(config.to_flagfile().splitlines())
 
 
 def test_places_may_change_when_a_run_is_continued_and_settings_may_not():
     decisive = TrainingConfig(**PATHS).decisive_fields()
     assert not {"output_dir", "data_dir", "cache_dir", "checkpoint_interval"} & decisive.keys()
     assert {"seed", "epochs", "learning_rate", "dropout", "strategy", "distill_weight", "optimizer"} <= decisive.keys()
+    assert {"folds", "held_out_fold"} <= decisive.keys()
 
 
 def test_a_smaller_fraction_is_part_of_a_larger_and_the_subset_has_a_seed_of_its_own():

@@ -1,0 +1,62 @@
+"""Folds: parts of the training data, one of which a run leaves out, so that it can be asked about rows it never saw."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mtdnn_tf.files import read_json
+
+_RUN_CONFIG = "config.json"
+
+
+class Fold(NamedTuple):
+    """One fold of the training data.
+
+    Attributes:
+        folds: Number of folds.
+        held_out: Which of them this is, from 0.
+    """
+
+    folds: int
+    held_out: int
+
+    def contains(self, example_ids: Sequence[str], queries: np.ndarray | None = None) -> np.ndarray:
+        """Returns whether each row of a whole split is in the fold, bool [rows]; arguments as of `part_numbers`."""
+        return part_numbers(example_ids, self.folds, "fold", queries) == self.held_out
+
+
+def part_numbers(example_ids: Sequence[str], parts: int, key: str, queries: np.ndarray | None = None) -> np.ndarray:
+    """Returns which part of a split each row is in: SHA-256 of "<key> <example id>", modulo the number of parts.
+
+    It depends on the ids alone: a row is in the same part for every source, order, vocabulary and run. Candidates of
+    one query are in the part of the smallest of their ids.
+
+    Args:
+        example_ids: Id of each row.
+        parts: Number of parts.
+        key: What the parts are for; another key parts the rows independently.
+        queries: Of a ranking, the number of each row's query, int [rows].
+
+    Returns:
+        int64 [rows], from 0 to `parts` - 1.
+    """
+    deciding = list(example_ids)
+    if queries is not None:
+        smallest: dict[int, str] = {}
+        for example_id, query in zip(example_ids, queries):
+            smallest[query] = min(example_id, smallest.get(query, example_id))
+        deciding = [smallest[query] for query in queries]
+    digests = (hashlib.sha256(f"{key} {example_id}".encode()).digest() for example_id in deciding)
+    return np.array([int.from_bytes(digest, "big") % parts for digest in digests], np.int64)
+
+
+def read_fold(run: Path) -> Fold | None:
+    """Returns the fold that a run was trained without, as its folder tells; None if it was trained on all rows."""
+    path = run / _RUN_CONFIG
+    config = read_json(path) if path.is_file() else {}
+    return None if config.get("folds") is None else Fold(config["folds"], config["held_out_fold"])

@@ -1,0 +1,127 @@
+"""Weights of an ensemble's teachers that fit labelled examples best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+
+from mtdnn_tf.distillation.candidate_lists import list_probabilities, relevance_distribution
+from mtdnn_tf.distillation.ensemble import LOGITS, PROBABILITIES
+from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION
+
+LOSSES = {
+    CLASSIFICATION: "negative_log_likelihood",
+    RANKING: "negative_log_likelihood",
+    REGRESSION: "mean_squared_error",
+}
+# Above 0, so that an example for which only such teachers count (out of fold) still has an average.
+_LEAST_WEIGHT = 1e-6
+_SMALLEST = 1e-30
+
+
+class LabelledPredictions(NamedTuple):
+    """What teachers predict for examples with gold labels.
+
+    The labels of an example are a list as the candidates of a query are: classification is a ranking of them.
+
+    Attributes:
+        values: Float64 [teachers, entries]: probabilities of the lists' entries, or scores.
+        gold: Float64 [entries]: the gold distribution over each list, or gold scores.
+        lists: Number of each entry's list, from 0, int [entries]; None for scores.
+        size: Number of lists, or of scores.
+    """
+
+    values: np.ndarray
+    gold: np.ndarray
+    lists: np.ndarray | None
+    size: int
+
+
+def has_gold(kind: str, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    """Returns which rows have a gold label: of a ranking, whose query has a relevant candidate, bool [rows]."""
+    if queries is not None:
+        return relevance_distribution(labels, queries)[1]
+    return np.isfinite(labels) if kind == REGRESSION else np.asarray(labels >= 0)
+
+
+def labelled_predictions(
+    kind: str, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: np.ndarray | None = None
+) -> LabelledPredictions:
+    """Returns teachers' predictions for the rows that have gold labels.
+
+    Args:
+        kind: "classification", "regression" or "ranking".
+        predictions: One float array [rows, num_outputs] a teacher.
+        labels: [rows]: label indices with -1 for none, or scores with nan for none.
+        queries: Of a ranking, the number of each row's query, int [rows].
+    """
+    rows = has_gold(kind, labels, queries)
+    values = np.stack([np.asarray(prediction, np.float64)[rows] for prediction in predictions])
+    if kind == REGRESSION:
+        return LabelledPredictions(values[..., 0], labels[rows].astype(np.float64), None, int(rows.sum()))
+    if queries is not None:
+        gold = relevance_distribution(labels, queries)[0][rows].astype(np.float64)
+        numbers, lists = np.unique(queries[rows], return_inverse=True)
+        return LabelledPredictions(values[..., 0], gold, lists, len(numbers))
+    count, columns = values.shape[1:]
+    gold = np.eye(columns)[labels[rows]].ravel()
+    return LabelledPredictions(values.reshape(len(values), -1), gold, np.repeat(np.arange(count), columns), count)
+
+
+def ensemble_loss(
+    labelled: LabelledPredictions, weights: np.ndarray, average: str = PROBABILITIES
+) -> tuple[float, np.ndarray]:
+    """Returns the loss of the teachers' average, and its gradient by their weights.
+
+    Args:
+        labelled: The teachers' predictions.
+        weights: Of the teachers; they sum to 1.
+        average: "probabilities" or "logits", of which the mean is taken.
+
+    Returns:
+        The negative log-likelihood of a list, or the squared error of a score, as a mean over them; and float64
+        [teachers].
+    """
+    values, gold, lists, size = labelled
+    if lists is None:
+        residuals = weights @ values - gold
+        return float(np.mean(residuals**2)), 2.0 * values @ residuals / size
+    if average == LOGITS:
+        logits = np.log(np.maximum(values, _SMALLEST))
+        probabilities = list_probabilities(weights @ logits, lists)
+        return float(-gold @ np.log(probabilities) / size), logits @ (probabilities - gold) / size
+    probabilities = np.maximum(weights @ values, _SMALLEST)
+    return float(-gold @ np.log(probabilities) / size), -values @ (gold / probabilities) / size
+
+
+def fit_weights(labelled: LabelledPredictions, average: str = PROBABILITIES) -> np.ndarray:
+    """Returns the weights whose average has the smallest loss.
+
+    All of the losses are convex in the weights, so that what is found from equal weights is the best there is. It is
+    the same at every call.
+
+    Args:
+        labelled: The teachers' predictions.
+        average: As of `ensemble_loss`.
+
+    Returns:
+        Float64 [teachers], none below 1e-6 (but for rounding), their sum 1.
+    """
+    teachers = len(labelled.values)
+    equal = np.full(teachers, 1.0 / teachers)
+    found = minimize(
+        lambda weights: ensemble_loss(labelled, weights, average),
+        equal,
+        jac=True,
+        method="SLSQP",
+        bounds=[(_LEAST_WEIGHT, 1.0)] * teachers,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1.0, "jac": np.ones_like},
+        options={"ftol": 1e-12, "maxiter": 500},
+    ).x
+    found = np.maximum(found, _LEAST_WEIGHT)
+    found /= found.sum()
+    # Where no weights are better, rounding must not make them worse.
+    return min(found, equal, key=lambda weights: ensemble_loss(labelled, weights, average)[0])
