@@ -8,12 +8,19 @@ from typing import Any
 from absl import flags
 
 from flags import data, runtime, values
-from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
+from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.average import average
 from mtdnn_tf.evaluation.categories import categories_to_json, category_metrics, category_table, read_categories
+from mtdnn_tf.evaluation.ensemble_tables import (
+    check_table_flags,
+    disagreement,
+    disagreement_table,
+    leave_one_out,
+    run_names,
+)
 from mtdnn_tf.evaluation.results_table import text_table
-from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
+from mtdnn_tf.evaluation.runs import metrics_of, predict_each_run
 from mtdnn_tf.files import write_json
 from tools import cli
 
@@ -28,6 +35,8 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the metrics; none i
 _BY_CATEGORY = flags.DEFINE_list(
     "by_category", [], "Columns of the splits' files, by commas, by whose values metrics are computed too."
 )
+_LEAVE_ONE_OUT = flags.DEFINE_bool("leave_one_out", False, "Also prints the metrics of --runs without each run.")
+_DISAGREEMENT = flags.DEFINE_bool("disagreement", False, "Also prints how much every two of --runs disagree.")
 
 
 def main() -> None:
@@ -35,23 +44,30 @@ def main() -> None:
     if bool(_RUN.value) == bool(_RUNS.value):
         raise UserError("one of --run and --runs is needed, and only one")
     runs = [Path(run) for run in _RUNS.value or [_RUN.value]]
+    weights = values.numbers("weights", _WEIGHTS.value)
+    check_weights(weights, len(runs))
+    for flag in (_LEAVE_ONE_OUT, _DISAGREEMENT):
+        if flag.value:
+            check_table_flags(flag.name, runs)
     source = data.source()
-    predictions, _ = predict_with_runs(
+    by_run, _ = predict_each_run(
         runs,
         data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else [],
         _SPLIT.value,
         source,
         Path(data.CACHE_DIR.value),
         runtime.EVALUATION_BATCH_SIZE.value,
-        values.numbers("weights", _WEIGHTS.value),
-        _AVERAGE.value,
     )
+    predictions = {result: split.combined(weights, _AVERAGE.value) for result, split in by_run.items()}
     metrics = metrics_of(predictions)
     by_category = {}
     for result, predicted in predictions.items() if _BY_CATEGORY.value else ():
         encoded = predicted.encoded
         categories = read_categories(encoded.task, encoded.split, source, _BY_CATEGORY.value)
         by_category[result] = category_metrics(predicted, categories)
+    names = run_names(runs)
+    without = leave_one_out(by_run, names, weights, _AVERAGE.value) if _LEAVE_ONE_OUT.value else {}
+    disagreements = {result: disagreement(split, names) for result, split in by_run.items() if _DISAGREEMENT.value}
     if _OUTPUT.value:
         # No task's name starts with _.
         over_tasks = average(metrics)
@@ -60,9 +76,15 @@ def main() -> None:
             content["_average"] = {over_tasks.name: over_tasks.score}
         if by_category:
             content["_by_category"] = {name: categories_to_json(found) for name, found in by_category.items()}
+        if without:
+            content["_leave_one_out"] = without
+        if disagreements:
+            content["_disagreement"] = {result: found.to_json() for result, found in disagreements.items()}
         write_json(Path(_OUTPUT.value), content)
     name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
-    print(text_table({name: metrics}, show_metrics=True), end="")
+    print(text_table({name: metrics, **without}, show_metrics=True), end="")
+    if disagreements:
+        print(f"\n{disagreement_table(disagreements)}", end="")
     for result, found in by_category.items():
         print(f"\n{result}\n{category_table(found)}", end="")
 

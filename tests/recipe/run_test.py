@@ -69,12 +69,12 @@ def test_the_plan_counts_steps_and_runs_nothing(config):
 
 
 def test_folds_are_planned_for_every_kept_teacher(config):
-    lines = plan(dataclasses.replace(config, folds=2, top_k=1, teacher_tasks=("mood",))).splitlines()
+    lines = plan(dataclasses.replace(config, folds=2, top_k=1, teacher_tasks=("similarity",))).splitlines()
     steps = {line.split(":")[0]: line.split()[-1] for line in lines[1:-1]}
     of_folds = {name: count for name, count in steps.items() if "folds" in name}
     assert list(of_folds) == [
-        *("folds/1/without_0", "fine_tuned_folds/mood/1/without_0"),
-        *("folds/1/without_1", "fine_tuned_folds/mood/1/without_1"),
+        *("folds/1/without_0", "fine_tuned_folds/similarity/1/without_0"),
+        *("folds/1/without_1", "fine_tuned_folds/similarity/1/without_1"),
     ]
     # About half of the rows each, in batches of 8: fewer steps than with all rows.
     assert all(0 < int(count) < (15 if name.startswith("folds") else 10) for name, count in of_folds.items())

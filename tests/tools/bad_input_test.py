@@ -161,6 +161,8 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("weights fitted on a split there is not", "score",
      "--teachers={run} --output_dir={out} --fit_weights_on=dev --cache_dir={cache}",
      _nothing, ["split of --fit_weights_on for task mood 'dev'", "test, validation"]),
+    ("one run left out of one", "evaluate", "--run={run} --leave_one_out --cache_dir={cache}", _nothing,
+     ["--leave_one_out takes two or more different --runs", "one given"]),
     ("no teachers", "score", "--teachers= --output_dir={out}", _nothing, ["--teachers"]),
     ("predict without output", "predict", "--run={run} --split=test", _nothing, ["--output"]),
     ("predict a file without the column", "predict",

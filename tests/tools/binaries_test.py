@@ -80,6 +80,27 @@ def test_scores_are_the_mean_of_what_the_teachers_predict(binaries, trained: Tra
     np.testing.assert_allclose(stored[:, 1], np.mean(probabilities, axis=0), atol=2e-6)
 
 
+def test_an_ensemble_is_judged_without_each_run_and_by_what_they_disagree_on(binaries, trained: Trained, tmp_path):
+    labels, alone = [], []
+    for run in trained.runs:
+        output = tmp_path / f"{run.name}.tsv"
+        flags = (*trained.flags, f"--run={run}", "--tasks=mood", "--split=validation", f"--output={output}")
+        assert binaries.run("predict", *flags).status == 0
+        labels.append([row["label"] for row in _rows(output)])
+        alone.append(json.loads((run / "metrics" / "validation.json").read_text()))
+    flags = (*trained.flags, f"--runs={','.join(map(str, trained.runs))}", f"--output={tmp_path / 'metrics.json'}")
+    result = binaries.run("evaluate", *flags, "--leave_one_out", "--disagreement", "--average=logits")
+    assert result.status == 0, result.stderr
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["_leave_one_out"] == {"without one": alone[1], "without two": alone[0]}
+    (pair,) = found["_disagreement"]["mood"]["pairs"]
+    share = np.mean([one != two for one, two in zip(*labels)])
+    assert pair == {"runs": ["one", "two"], "value": share}
+    lines = result.stdout.splitlines()
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["ensemble of 2", "without one", "without two"]
+    assert lines[-1].split()[:3] == ["one,", "two", f"{100 * share:.1f}"]
+
+
 def test_export_answers_as_predict_does(binaries, trained: Trained, tmp_path):
     flags = (f"--run={trained.runs[0]}", f"--export_dir={tmp_path / 'export'}")
     assert binaries.run("export", *flags).status == 0

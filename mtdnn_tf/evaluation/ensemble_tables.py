@@ -1,0 +1,137 @@
+"""What each run is worth to an ensemble, and how much its runs disagree."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtdnn_tf.distillation.ensemble import PROBABILITIES
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.results_table import aligned
+from mtdnn_tf.evaluation.runs import RunPredictions
+from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION
+
+# What is measured for each kind of task.
+MEASURES = {
+    CLASSIFICATION: "share of examples with different labels",
+    REGRESSION: "mean absolute difference of scores",
+    RANKING: "share of queries with different top candidates",
+}
+
+
+class Disagreement(NamedTuple):
+    """How much the runs of an ensemble disagree on one split.
+
+    Attributes:
+        measure: What is measured.
+        is_share: Whether it is a share, from 0 to 1.
+        by_pair: Its value for each pair of runs, by their names.
+    """
+
+    measure: str
+    is_share: bool
+    by_pair: dict[tuple[str, str], float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as JSON values."""
+        pairs = [{"runs": list(pair), "value": value} for pair, value in self.by_pair.items()]
+        return {"measure": self.measure, "pairs": pairs}
+
+
+def run_names(runs: Sequence[Path]) -> list[str]:
+    """Returns the names of run folders, or their paths where two have the same name."""
+    names = [run.name for run in runs]
+    return names if len(set(names)) == len(names) else [str(run) for run in runs]
+
+
+def check_table_flags(flag: str, runs: Sequence[Path]) -> None:
+    """Refuses a table of an ensemble that is none.
+
+    Raises:
+        UserError: There are fewer than two runs, or one is given twice.
+    """
+    if len(runs) < 2 or len(set(runs)) < len(runs):
+        raise UserError(f"--{flag} takes two or more different --runs, {', '.join(map(str, runs))} given")
+
+
+def leave_one_out(
+    predictions: Mapping[str, RunPredictions],
+    names: Sequence[str],
+    weights: Sequence[float] | None = None,
+    average: str = PROBABILITIES,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Returns the metrics of an ensemble without each of its runs.
+
+    Args:
+        predictions: What each run predicts, by result name; all runs count for all rows.
+        names: Of the runs, two or more.
+        weights: One weight a run; equal by default. Those that remain are divided by their sum.
+        average: "probabilities" or "logits", of which the mean is taken.
+
+    Returns:
+        Metrics by "without <run>" and result name.
+
+    Raises:
+        UserError: Only one run has a weight above 0.
+    """
+    if weights is not None and sum(weight > 0 for weight in weights) < 2:
+        raise UserError(f"--leave_one_out takes two or more --weights above 0, {', '.join(map(str, weights))} given")
+    without: dict[str, dict[str, dict[str, float]]] = {}
+    for left_out, name in enumerate(names):
+        kept = [number for number in range(len(names)) if number != left_out]
+        remaining = None if weights is None else [weights[number] for number in kept]
+        without[f"without {name}"] = {
+            result: RunPredictions(split.encoded, [split.by_run[number] for number in kept])
+            .combined(remaining, average)
+            .metrics()
+            for result, split in predictions.items()
+        }
+    return without
+
+
+def disagreement(predicted: RunPredictions, names: Sequence[str]) -> Disagreement:
+    """Returns how much every two runs disagree on a split, whose gold labels are not used.
+
+    Args:
+        predicted: What each run predicts; all runs count for all rows.
+        names: Of the runs.
+    """
+    kind, queries = predicted.encoded.task.kind, predicted.encoded.queries
+    if kind == REGRESSION:
+        answers = [values[:, 0].astype(np.float64) for values in predicted.by_run]
+    elif queries is not None:
+        answers = [_top_candidates(values[:, 0], np.asarray(queries)) for values in predicted.by_run]
+    else:
+        answers = [values.argmax(axis=1) for values in predicted.by_run]
+    by_pair = {
+        (names[one], names[other]): float(
+            np.mean(np.abs(answers[one] - answers[other]) if kind == REGRESSION else answers[one] != answers[other])
+        )
+        for one, other in itertools.combinations(range(len(names)), 2)
+    }
+    return Disagreement(MEASURES[kind], kind != REGRESSION, by_pair)
+
+
+def _top_candidates(probabilities: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """Returns the row of each query's most probable candidate, the first of those that are alike."""
+    order = np.lexsort((-probabilities, queries))
+    return order[np.unique(queries[order], return_index=True)[1]]
+
+
+def disagreement_table(by_result: Mapping[str, Disagreement]) -> str:
+    """Returns a text table of pairs of runs (rows) against results (columns); shares are in percent.
+
+    Args:
+        by_result: Disagreement by result name, of the same runs.
+    """
+    pairs = next(iter(by_result.values())).by_pair
+    rows = [["runs that disagree", *(f"{name} (%)" if found.is_share else name for name, found in by_result.items())]]
+    for one, other in pairs:
+        values = [(found.by_pair[one, other], found.is_share) for found in by_result.values()]
+        cells = [f"{100 * value:.1f}" if is_share else f"{value:.3f}" for value, is_share in values]
+        rows.append([f"{one}, {other}", *cells])
+    return aligned(rows)
