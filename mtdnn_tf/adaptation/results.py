@@ -1,0 +1,197 @@
+"""What came out of an adaptation: scores by start, number of examples and subset, and tables of them."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import math
+import statistics
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from mtdnn_tf.adaptation.config import PLAIN
+from mtdnn_tf.evaluation.average import Metrics, average
+from mtdnn_tf.evaluation.statistics import PairedDifference, paired_difference
+
+
+class ScoreSummary(NamedTuple):
+    """Scores over subsets.
+
+    Attributes:
+        mean: Their mean.
+        deviation: Their standard deviation with n - 1; None of one.
+        n: Number of subsets.
+    """
+
+    mean: float
+    deviation: float | None
+    n: int
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptedRun:
+    """One training and its development metrics.
+
+    Attributes:
+        start: Name of what it started from.
+        fraction: Share of the task's training examples.
+        subset_seed: Chose them.
+        examples: Their number.
+        epochs: Number of its epochs.
+        steps: Number of its steps.
+        metrics: Development metrics by result name.
+    """
+
+    start: str
+    fraction: float
+    subset_seed: int
+    examples: int
+    epochs: int
+    steps: int
+    metrics: Mapping[str, Metrics]
+
+    @property
+    def score(self) -> float:
+        """The mean of the metrics, and of the splits where there are several."""
+        found = average(self.metrics)
+        assert found is not None  # The task has a head of its own.
+        return found.score
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptationResults:
+    """All trainings of an adaptation.
+
+    Attributes:
+        task: The task's name.
+        metrics: Names of its metrics.
+        starts: Run or encoder of every start, by name; the plain encoder is the first.
+        majority: Score of the most frequent training label; None of a task that is no classification.
+        runs: The trainings.
+    """
+
+    task: str
+    metrics: tuple[str, ...]
+    starts: Mapping[str, str]
+    majority: float | None
+    runs: tuple[AdaptedRun, ...]
+
+    @property
+    def score_name(self) -> str:
+        """What a score is called."""
+        name = self.metrics[0] if len(self.metrics) == 1 else f"mean of {' and '.join(self.metrics)}"
+        splits = len(self.runs[0].metrics)
+        return name.replace("_", " ") + (f", mean of {splits} splits" if splits > 1 else "")
+
+    @property
+    def fractions(self) -> list[float]:
+        """Shares of the examples, from the smallest on."""
+        return sorted({run.fraction for run in self.runs})
+
+    def of(self, start: str, fraction: float) -> list[AdaptedRun]:
+        """Returns the trainings of a start on a share of the examples, one a subset."""
+        return [run for run in self.runs if (run.start, run.fraction) == (start, fraction)]
+
+    def examples(self, fraction: float) -> float:
+        """Returns the number of examples of a share; subsets of a ranking, which are whole queries, may differ."""
+        return statistics.fmean(run.examples for run in self.of(PLAIN, fraction))
+
+    def summary(self, start: str, fraction: float) -> ScoreSummary:
+        """Returns the scores of a start on a share of the examples."""
+        scores = [run.score for run in self.of(start, fraction)]
+        deviation = statistics.stdev(scores) if len(scores) > 1 else None
+        return ScoreSummary(statistics.fmean(scores), deviation, len(scores))
+
+    def difference(self, start: str, fraction: float) -> PairedDifference:
+        """Returns a start's scores less the plain encoder's, by subset."""
+        first, second = ({run.subset_seed: run.score for run in self.of(name, fraction)} for name in (start, PLAIN))
+        found = paired_difference(first, second)
+        assert found is not None  # Both were trained on every subset.
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns everything as JSON values; scores and differences are from 0 to 1."""
+        summaries, differences = [], []
+        for fraction in self.fractions:
+            for start in self.starts:
+                place = {"start": start, "fraction": fraction}
+                summaries.append(
+                    {**place, "examples": self.examples(fraction), **self.summary(start, fraction)._asdict()}
+                )
+                if start != PLAIN:
+                    found = self.difference(start, fraction)
+                    interval = {"low": _finite(found.low), "high": _finite(found.high)}
+                    differences.append({**place, "mean": found.mean, **interval, "n": found.n})
+        return {
+            "task": self.task,
+            "score": self.score_name,
+            "starts": dict(self.starts),
+            "majority": self.majority,
+            "summaries": summaries,
+            "differences_to_plain_bert": differences,
+            "runs": [{**dataclasses.asdict(run), "score": run.score} for run in self.runs],
+        }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def csv_table(results: AdaptationResults) -> str:
+    """Returns a row a training, as CSV: metrics by name, "<split's result>:<metric>" where there are several splits."""
+    names = [(result, metric) for result, metrics in results.runs[0].metrics.items() for metric in metrics]
+    several = len(results.runs[0].metrics) > 1
+    columns = [f"{result}:{metric}" if several else metric for result, metric in names]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["task", "start", "fraction", "examples", "subset_seed", "epochs", "steps", "score", *columns])
+    for run in results.runs:
+        values = [run.metrics[result][metric] for result, metric in names]
+        writer.writerow(
+            [
+                results.task,
+                run.start,
+                run.fraction,
+                run.examples,
+                run.subset_seed,
+                run.epochs,
+                run.steps,
+                run.score,
+                *values,
+            ]
+        )
+    return file.getvalue()
+
+
+def markdown_table(results: AdaptationResults) -> str:
+    """Returns a Markdown table: a row a number of examples, scores and paired differences x 100."""
+    starts = [start for start in results.starts if start != PLAIN]
+    # A minus sign between two names is not read as one where they have hyphens.
+    header = ["examples", "share", "n", *results.starts, *(f"{start} less {PLAIN}" for start in starts)]
+    lines = [header, ["---:"] * len(header)]
+    for fraction in results.fractions:
+        line = [f"{results.examples(fraction):.0f}", percent(fraction), str(results.summary(PLAIN, fraction).n)]
+        line += [_mean_and_deviation(results.summary(start, fraction)) for start in results.starts]
+        line += [_difference(results.difference(start, fraction)) for start in starts]
+        lines.append(line)
+    title = f"{results.task}: {results.score_name} x 100, mean ± standard deviation over n subsets"
+    if results.majority is not None:
+        title += f"; the most frequent label has {100 * results.majority:.1f}"
+    title += ". Differences are paired by subset, with their 95 % t interval."
+    return f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def percent(fraction: float) -> str:
+    """Returns a share as "0.1 %"."""
+    return f"{100 * fraction:.6g} %"
+
+
+def _mean_and_deviation(summary: ScoreSummary) -> str:
+    mean = f"{100 * summary.mean:.1f}"
+    return mean if summary.deviation is None else f"{mean} ± {100 * summary.deviation:.1f}"
+
+
+def _difference(found: PairedDifference) -> str:
+    mean = f"{100 * found.mean:+.1f}"
+    return mean if _finite(found.low) is None else f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"

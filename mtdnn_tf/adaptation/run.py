@@ -1,0 +1,173 @@
+"""Adapts encoders to a new task: trainings on more and more of its labels, and what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, check_starts
+from mtdnn_tf.adaptation.figure import adaptation_figure
+from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_table
+from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.evaluation.average import average
+from mtdnn_tf.evaluation.majority import majority_predictions
+from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.result_names import result_name
+from mtdnn_tf.evaluation.results_table import aligned
+from mtdnn_tf.files import new_file, write_json, write_text
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.multi_task_model import tokenizer_of
+from mtdnn_tf.report.plotting import Style, to_png
+from mtdnn_tf.tasks.task import CLASSIFICATION, TRAIN
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.inputs import TrainingInputs, task_inputs
+from mtdnn_tf.training.run import is_trained, train
+
+JSON, CSV, TABLE, FIGURE = "results.json", "results.csv", "results.md", "adaptation.png"
+_log = logging.getLogger("absl")
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptationTraining:
+    """One training of an adaptation.
+
+    Attributes:
+        start: Name of what it starts from.
+        fraction: Share of the task's training examples.
+        subset_seed: Chooses them.
+        examples: Their number.
+        steps: Number of its steps.
+        settings: Of the training.
+    """
+
+    start: str
+    fraction: float
+    subset_seed: int
+    examples: int
+    steps: int
+    settings: TrainingConfig
+
+
+def adaptation_trainings(config: AdaptationConfig) -> list[AdaptationTraining]:
+    """Returns the trainings in the order that they run: a subset's, from its smallest part on, start after start.
+
+    The training data are encoded for it, since the number of rows decides the number of epochs; the same epochs for
+    every start.
+
+    Raises:
+        UserError: Something given is not accepted.
+    """
+    base, task = config.base, config.task
+    check_starts(config)
+    tokenizer = tokenizer_of(find_backbone(base.backbone))
+    encoded = encode_split(task, TRAIN, base.source, tokenizer, base.max_sequence_length, base.cache_dir)
+    trainings = []
+    for subset_seed in config.subset_seeds:
+        for fraction in sorted(config.fractions):
+            part = dataclasses.replace(
+                base,
+                train_fraction=fraction,
+                subset_seed=subset_seed,
+                seed=base.seed + subset_seed,
+                evaluation="end",
+            )
+            rows = part.train_rows(len(encoded), encoded.queries)
+            inputs = task_inputs(task, encoded, rows, None)
+            steps_per_epoch = TrainingInputs([inputs], part.batch_size, part.seed).plan.steps_per_epoch
+            epochs = max(base.epochs, -(-config.min_steps // steps_per_epoch))
+            for start, run in config.all_starts.items():
+                folder = Path(PLAIN_FOLDER if start == PLAIN else start)
+                settings = dataclasses.replace(
+                    part,
+                    output_dir=base.output_dir / folder / f"fraction_{fraction!r}" / f"subset_{subset_seed}",
+                    init_from=run,
+                    epochs=epochs,
+                )
+                steps = epochs * steps_per_epoch
+                trainings.append(AdaptationTraining(start, fraction, subset_seed, len(inputs.rows), steps, settings))
+    return trainings
+
+
+def plan(config: AdaptationConfig) -> str:
+    """Returns a table of the trainings, their examples and steps, and which of them are done.
+
+    Encodes the training data and writes nothing else.
+
+    Raises:
+        UserError: Something given is not accepted.
+    """
+    rows = [("training", "examples", "epochs", "steps", "")]
+    left = total = 0
+    for training in adaptation_trainings(config):
+        folder = training.settings.output_dir
+        done = is_trained(folder)
+        name = folder.relative_to(config.base.output_dir).as_posix()
+        counts = (training.examples, training.settings.epochs, training.steps)
+        rows.append((name, *map(str, counts), "done" if done else ""))  # type: ignore[arg-type]
+        total += training.steps
+        left += 0 if done else training.steps
+    rows.append(("all", "", "", str(total), f"{left} to do"))
+    return aligned(rows)
+
+
+def run_adaptation(config: AdaptationConfig) -> AdaptationResults:
+    """Runs every training that is not done, and writes results.json, results.csv, results.md and adaptation.png.
+
+    Args:
+        config: What to run.
+
+    Raises:
+        UserError: Something given is not accepted, or a training's folder holds a training of other settings.
+    """
+    trainings = adaptation_trainings(config)
+    runs = []
+    for number, training in enumerate(trainings, start=1):
+        settings = training.settings
+        if not is_trained(settings.output_dir):
+            _log.info("%s: training %d of %d", settings.output_dir, number, len(trainings))
+        metrics = train(settings)
+        runs.append(
+            AdaptedRun(
+                start=training.start,
+                fraction=training.fraction,
+                subset_seed=training.subset_seed,
+                examples=training.examples,
+                epochs=settings.epochs,
+                steps=training.steps,
+                metrics=metrics,
+            )
+        )
+    results = AdaptationResults(
+        task=config.task.name,
+        metrics=tuple(config.task.metrics),
+        starts={name: run or config.base.backbone for name, run in config.all_starts.items()},
+        majority=_majority_score(config),
+        runs=tuple(runs),
+    )
+    folder = config.base.output_dir
+    write_json(folder / JSON, results.to_json())
+    write_text(folder / CSV, csv_table(results))
+    write_text(folder / TABLE, markdown_table(results))
+    style = Style()
+    with new_file(folder / FIGURE) as temporary:
+        temporary.write_bytes(to_png(adaptation_figure(results, style), style))
+    _log.info("%s: %s, %s, %s and %s written", folder, JSON, CSV, TABLE, FIGURE)
+    return results
+
+
+def _majority_score(config: AdaptationConfig) -> float | None:
+    """Returns the score of the most frequent label; None of a task that is no classification."""
+    task, base = config.task, config.base
+    if task.kind != CLASSIFICATION:
+        return None
+    tokenizer = tokenizer_of(find_backbone(base.backbone))
+    metrics = {}
+    for split in task.evaluation_splits:
+        encoded = encode_split(task, split, base.source, tokenizer, base.max_sequence_length, base.cache_dir)
+        answers = majority_predictions(task, split, base.source).values
+        metrics[result_name(task, split)] = compute_metrics(task, answers, np.asarray(encoded.labels))
+    found = average(metrics)
+    return None if found is None else found.score
