@@ -21,11 +21,14 @@ from mtdnn_tf.tasks.task import TRAIN, Task
 
 
 def is_scored_by(store: Path, runs: Sequence[Path]) -> bool:
-    """Returns whether soft targets stand in a folder, and are those of these runs."""
+    """Returns whether soft targets stand in a folder, and are the mean probabilities, or scores, of these runs."""
     if not (store / MANIFEST).is_file():
         return False
-    teachers = read_soft_targets(store).manifest["teachers"]
-    return [teacher["weights_sha256"] for teacher in teachers] == [model_fingerprint(run) for run in runs]
+    manifest = read_soft_targets(store).manifest
+    expected = [(model_fingerprint(run), 1.0) for run in runs]
+    return manifest.get("average") == PROBABILITIES and expected == [
+        (teacher["weights_sha256"], teacher["weight"]) for teacher in manifest["teachers"]
+    ]
 
 
 def score(

@@ -7,14 +7,15 @@ import itertools
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.average import Metrics, average, counts_in_average, result_score
-from mtdnn_tf.evaluation.calibration import calibration
-from mtdnn_tf.evaluation.fidelity import agreement, divergence, gain_kept
+from mtdnn_tf.evaluation.calibration import ReliabilityBin, task_calibration
+from mtdnn_tf.evaluation.fidelity import agreement, divergence, gain_kept, grouped_gains
 from mtdnn_tf.evaluation.result_names import result_name, task_of_result
 from mtdnn_tf.evaluation.statistics import paired_difference
 from mtdnn_tf.files import read_json
@@ -36,7 +37,7 @@ from mtdnn_tf.report.data import (
     Run,
     TaskInfo,
 )
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import REGRESSION, Task
 
 # First less second, by role.
 _COMPARED = ((STUDENT, MULTI_TASK), (MULTI_TASK, SINGLE_TASK), (STUDENT, SINGLE_TASK), (FINE_TUNED, STUDENT))
@@ -76,7 +77,7 @@ def report_data(config: RecipeConfig, results: Sequence[ModelResults]) -> Report
         reliability=[
             reliability
             for task in tasks
-            if task.kind == CLASSIFICATION
+            if task.kind != REGRESSION
             for role in (MULTI_TASK, ENSEMBLE, STUDENT)
             for reliability in _reliability(by_role[role].name, task, predictions, role)
         ],
@@ -164,15 +165,27 @@ def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str,
 
 
 def _reliability(model: str, task: Task, predictions: _Predictions, role: str) -> Iterator[Reliability]:
-    """Returns a model's calibration on a task, over all seeds and development splits together."""
-    probabilities, gold = [], []
+    """Returns a model's calibration on a task: means over seeds, the bins of all of them together."""
+    fits = []
     for of_seed, split in itertools.product(predictions.of(role), task.evaluation_splits):
-        probabilities.append(of_seed[result_name(task, split)])
-        gold.append(np.asarray(predictions.split(task, split).labels))
-    fit = calibration(np.concatenate(probabilities), np.concatenate(gold))
-    if fit is not None:
-        bins = [Bin(b.confidence, b.accuracy, b.count) for b in fit.bins]
-        yield Reliability(model, task.name, bins, fit.nll, fit.brier, fit.ece)
+        encoded = predictions.split(task, split)
+        queries = None if encoded.queries is None else np.asarray(encoded.queries)
+        fits.append(task_calibration(task, of_seed[result_name(task, split)], np.asarray(encoded.labels), queries))
+    known = [fit for fit in fits if fit is not None]
+    if known:
+        bins = [_joined_bin(same) for same in zip(*(fit.bins for fit in known))]
+        nll, brier, ece = (_mean([getattr(fit, name) for fit in known]) for name in ("nll", "brier", "ece"))
+        yield Reliability(model, task.name, bins, nll, brier, ece)
+
+
+def _joined_bin(bins: Sequence[ReliabilityBin]) -> Bin:
+    count = sum(b.count for b in bins)
+    if not count:
+        return Bin(None, None, 0)
+    confidence, accuracy = (
+        sum((getattr(b, name) or 0.0) * b.count for b in bins) / count for name in ("confidence", "accuracy")
+    )
+    return Bin(confidence, accuracy, count)
 
 
 def _fidelity(
@@ -196,6 +209,23 @@ def _fidelity(
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if len(known) == len(values) else None
+
+
+def gains(config: RecipeConfig, results: Sequence[ModelResults]) -> dict[str, Any]:
+    """Returns what the tasks with soft targets, those without, and all gain by the ensemble and keep in the student.
+
+    Args:
+        config: A recipe whose stages are all done.
+        results: What `collect_results` returned.
+    """
+    by_role = {model.role: model for model in results}
+    tasks = [task.name for task in config.trained_tasks() if task.evaluation_splits]
+    baseline, ensemble, student = (
+        {task: statistics.fmean(_score_by_seed(by_role[role], task).values()) for task in tasks}
+        for role in (MULTI_TASK, ENSEMBLE, STUDENT)
+    )
+    groups = grouped_gains(baseline, ensemble, student, [task.name for task in config.taught_tasks()])
+    return {name: gain.to_json() for name, gain in groups.items()}
 
 
 def recipe_flags(config: RecipeConfig) -> str:

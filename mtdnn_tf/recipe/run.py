@@ -9,7 +9,7 @@ from mtdnn_tf.evaluation.results_table import aligned
 from mtdnn_tf.files import read_json, write_json, write_text
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
-from mtdnn_tf.recipe.report import report_data
+from mtdnn_tf.recipe.report import gains, report_data
 from mtdnn_tf.recipe.results import ModelResults, collect_results, results_table
 from mtdnn_tf.recipe.runs import Runs
 from mtdnn_tf.recipe.stage import Stage
@@ -44,7 +44,10 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
             _log.info("%s: stage %d of %d: %s", config.stage_folder(stage.name), number, len(stages), stage.what)
         _timed(config, stage)
     results = collect_results(config)
-    write_json(config.stage_folder("results.json"), {"models": [model.to_json() for model in results]})
+    write_json(
+        config.stage_folder("results.json"),
+        {"models": [model.to_json() for model in results], "gains": gains(config, results)},
+    )
     write_text(config.stage_folder("results.txt"), results_table(results))
     _report(config, report_data(config, results))
     _log.info("%s: development scores x 100\n%s", config.stage_folder(_REPORT) / PAGE, results_table(results))

@@ -97,9 +97,16 @@ def test_every_stage_is_run_once_and_the_table_has_every_model(config):
     for model in results:
         answered = {"mood", "similarity"} if "fine-tuned" in model.name else {"mood", "entailment", "similarity"}
         assert all(set(metrics) == answered for metrics in model.by_seed.values())
-    assert json.loads((folder / "results.json").read_text()) == {
-        "models": [json.loads(json.dumps(model.to_json())) for model in results]
+    written_results = json.loads((folder / "results.json").read_text())
+    assert written_results["models"] == [json.loads(json.dumps(model.to_json())) for model in results]
+    assert {name: gain["tasks"] for name, gain in written_results["gains"].items()} == {
+        "with": ["mood", "similarity"],
+        "without": ["entailment"],
+        "all": ["mood", "entailment", "similarity"],
     }
+    of_student = written_results["models"][-1]["runs"]
+    accuracies = [run["metrics"]["entailment"]["accuracy"] for run in of_student]
+    assert written_results["gains"]["without"]["student"] == pytest.approx(sum(accuracies) / 2)
     assert {path.name for path in (folder / "soft_targets").iterdir()} == {
         *("mood", "mood-test", "similarity", "similarity-test"),
     }
