@@ -56,23 +56,41 @@ class Checkpoints:
 
 
 class SaveCheckpoints(tf.keras.callbacks.Callback):
-    """Saves a checkpoint every so many steps, and at the end of every epoch.
+    """Saves a checkpoint every so many steps, and at the end of every epoch that is long enough.
 
     Args:
         checkpoints: Where to save.
         interval: Steps between checkpoints, counted from the start of the run.
+        least: Fewest steps since the last checkpoint for which the end of an epoch is saved. Defaults to 1. Writing a
+            checkpoint takes longer than the epochs of a handful of examples.
     """
 
-    def __init__(self, checkpoints: Checkpoints, interval: int) -> None:
+    def __init__(self, checkpoints: Checkpoints, interval: int, least: int = 1) -> None:
         super().__init__()
         self._checkpoints = checkpoints
         self._interval = interval
+        self._least = least
+        self._saved_step: int | None = None
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Counts from where this process began."""
+        if self._saved_step is None:
+            self._saved_step = self._step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Saves if the interval is full."""
-        if int(self.model.optimizer.iterations.numpy()) % self._interval == 0:
-            self._checkpoints.save()
+        if self._step % self._interval == 0:
+            self._save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Saves, so that an interrupted evaluation costs no training."""
+        if self._step - (self._saved_step or 0) >= self._least:
+            self._save()
+
+    @property
+    def _step(self) -> int:
+        return int(self.model.optimizer.iterations.numpy())
+
+    def _save(self) -> None:
         self._checkpoints.save()
+        self._saved_step = self._step

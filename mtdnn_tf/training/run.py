@@ -175,8 +175,9 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         training.plan.steps_per_epoch,
         f"continues at step {step} of {total_steps}" if step else f"{total_steps} steps",
     )
+    least = 1 if config.evaluation == "every_epoch" else config.checkpoint_interval // 10
     callbacks = [
-        SaveCheckpoints(checkpoints, config.checkpoint_interval),
+        SaveCheckpoints(checkpoints, config.checkpoint_interval, least),
         tf.keras.callbacks.TensorBoard(str(folder / "logs"), update_freq="epoch"),
     ]
     steps_per_epoch = training.plan.steps_per_epoch

@@ -8,7 +8,7 @@ from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.modeling.random_state import dropout_generators
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.checkpoints import Checkpoints
+from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.trainer import Trainer
 
@@ -76,3 +76,17 @@ def test_a_damaged_checkpoint_is_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(UserError, match="is damaged or of another model"):
         checkpoints.restore()
+
+
+@pytest.mark.parametrize(
+    ("interval", "least", "saved"),
+    [(100, 1, [2, 4, 6, 8]), (100, 3, [4, 8]), (5, 3, [5, 8]), (3, 100, [3, 6])],
+)
+def test_the_end_of_an_epoch_is_saved_after_enough_steps(tmp_path, interval, least, saved):
+    trainer = _trainer(0)
+    callback = SaveCheckpoints(Checkpoints(trainer, tmp_path, keep=100), interval, least)
+    # One pass of fit an epoch, of two steps each, as a run makes it.
+    for epoch in range(4):
+        data = tf.data.Dataset.from_tensors(BATCH).repeat(2)
+        trainer.fit(data, initial_epoch=epoch, epochs=epoch + 1, verbose=0, callbacks=[callback])
+    assert sorted(int(path.stem.split("-")[1]) for path in tmp_path.glob("*.index")) == saved
