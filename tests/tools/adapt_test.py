@@ -73,10 +73,9 @@ def test_tables_are_made_from_the_runs_own_metrics(trained: Trained, out):
         mean = statistics.mean(differences)
         shown = [float(value) for value in re.findall(r"[+-]\d+\.\d", row[5])]
         assert shown == pytest.approx([100 * mean, 100 * (mean - reach), 100 * (mean + reach)], abs=0.051)
-    for row in csv.DictReader((folder / "results.csv").open(newline="")):
-        assert float(row["score"]) == pytest.approx(
-            scores[row["start"], float(row["fraction"]), int(row["subset_seed"])]
-        )
+    for trained_run in csv.DictReader((folder / "results.csv").open(newline="")):
+        place = (trained_run["start"], float(trained_run["fraction"]), int(trained_run["subset_seed"]))
+        assert float(trained_run["score"]) == pytest.approx(scores[place])
     runs = json.loads((folder / "results.json").read_text())["runs"]
     assert {(run["start"], run["fraction"], run["subset_seed"]) for run in runs} == scores.keys()
     # The most frequent label of the training split, as the answer to every development row.
