@@ -82,7 +82,7 @@ def main() -> None:
             content["_disagreement"] = {result: found.to_json() for result, found in disagreements.items()}
         write_json(Path(_OUTPUT.value), content)
     name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
-    print(text_table({name: metrics, **without}, show_metrics=True), end="")
+    print(text_table({name: [metrics], **{of: [found] for of, found in without.items()}}, show_metrics=True), end="")
     if disagreements:
         print(f"\n{disagreement_table(disagreements)}", end="")
     for result, found in by_category.items():

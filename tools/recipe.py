@@ -5,7 +5,8 @@ from __future__ import annotations
 from absl import flags
 
 from flags import recipe, runtime
-from mtdnn_tf.recipe.results import results_table
+from mtdnn_tf.evaluation.results_table import text_table
+from mtdnn_tf.recipe.results import runs_by_model
 from mtdnn_tf.recipe.run import plan, run_recipe
 from mtdnn_tf.training.strategies import split_cpu
 from tools import cli
@@ -21,7 +22,7 @@ def main() -> None:
         return
     if runtime.LOGICAL_CPUS.value > 1:
         split_cpu(runtime.LOGICAL_CPUS.value)
-    print(results_table(run_recipe(config)), end="")
+    print(text_table(runs_by_model(run_recipe(config))), end="")
 
 
 if __name__ == "__main__":

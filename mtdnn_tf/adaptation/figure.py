@@ -32,7 +32,7 @@ def adaptation_figure(results: AdaptationResults, style: Style) -> Figure:
             look = appearance[start]
             axes.errorbar(
                 [count * _APART ** (i - (len(results.starts) - 1) / 2) for count in examples],
-                [100 * summary.mean for summary in summaries],
+                [100 * (summary.mean or 0.0) for summary in summaries],
                 [100 * (summary.deviation or 0.0) for summary in summaries] if n > 1 else None,
                 color=look.colour,
                 marker=look.marker,

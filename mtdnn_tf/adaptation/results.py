@@ -5,28 +5,15 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import math
 import statistics
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from mtdnn_tf.adaptation.config import PLAIN
 from mtdnn_tf.evaluation.average import Metrics, average
-from mtdnn_tf.evaluation.statistics import PairedDifference, paired_difference
-
-
-class ScoreSummary(NamedTuple):
-    """Scores over subsets.
-
-    Attributes:
-        mean: Their mean.
-        deviation: Their standard deviation with n - 1; None of one.
-        n: Number of subsets.
-    """
-
-    mean: float
-    deviation: float | None
-    n: int
+from mtdnn_tf.evaluation.json_values import finite
+from mtdnn_tf.evaluation.results_table import mean_and_deviation
+from mtdnn_tf.evaluation.statistics import PairedDifference, Summary, paired_difference, summarise
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,11 +84,9 @@ class AdaptationResults:
         """Returns the number of examples of a share; subsets of a ranking, which are whole queries, may differ."""
         return statistics.fmean(run.examples for run in self.of(PLAIN, fraction))
 
-    def summary(self, start: str, fraction: float) -> ScoreSummary:
+    def summary(self, start: str, fraction: float) -> Summary:
         """Returns the scores of a start on a share of the examples."""
-        scores = [run.score for run in self.of(start, fraction)]
-        deviation = statistics.stdev(scores) if len(scores) > 1 else None
-        return ScoreSummary(statistics.fmean(scores), deviation, len(scores))
+        return summarise(run.score for run in self.of(start, fraction))
 
     def difference(self, start: str, fraction: float) -> PairedDifference:
         """Returns a start's scores less the plain encoder's, by subset."""
@@ -121,7 +106,7 @@ class AdaptationResults:
                 )
                 if start != PLAIN:
                     found = self.difference(start, fraction)
-                    interval = {"low": _finite(found.low), "high": _finite(found.high)}
+                    interval = {"low": finite(found.low), "high": finite(found.high)}
                     differences.append({**place, "mean": found.mean, **interval, "n": found.n})
         return {
             "task": self.task,
@@ -132,10 +117,6 @@ class AdaptationResults:
             "differences_to_plain_bert": differences,
             "runs": [{**dataclasses.asdict(run), "score": run.score} for run in self.runs],
         }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def csv_table(results: AdaptationResults) -> str:
@@ -172,7 +153,7 @@ def markdown_table(results: AdaptationResults) -> str:
     lines = [header, ["---:"] * len(header)]
     for fraction in results.fractions:
         line = [f"{results.examples(fraction):.0f}", percent(fraction), str(results.summary(PLAIN, fraction).n)]
-        line += [_mean_and_deviation(results.summary(start, fraction)) for start in results.starts]
+        line += [mean_and_deviation(results.summary(start, fraction)) for start in results.starts]
         line += [_difference(results.difference(start, fraction)) for start in starts]
         lines.append(line)
     title = f"{results.task}: {results.score_name} x 100, mean ± standard deviation over n subsets"
@@ -187,11 +168,6 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.6g} %"
 
 
-def _mean_and_deviation(summary: ScoreSummary) -> str:
-    mean = f"{100 * summary.mean:.1f}"
-    return mean if summary.deviation is None else f"{mean} ± {100 * summary.deviation:.1f}"
-
-
 def _difference(found: PairedDifference) -> str:
     mean = f"{100 * found.mean:+.1f}"
-    return mean if _finite(found.low) is None else f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"
+    return mean if finite(found.low) is None else f"{mean} ({100 * found.low:+.1f} to {100 * found.high:+.1f})"

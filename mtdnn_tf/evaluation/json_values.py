@@ -10,6 +10,11 @@ from typing import Any
 import numpy as np
 
 
+def finite(value: float | None) -> float | None:
+    """Returns a number, or None for nan and infinity too, which JSON lacks."""
+    return value if value is not None and math.isfinite(value) else None
+
+
 def to_json_value(value: Any) -> Any:
     """Returns a result as JSON has it, nan and infinity as None.
 
@@ -23,7 +28,7 @@ def to_json_value(value: Any) -> Any:
     if value is None or isinstance(value, (bool, str, int)):
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return finite(value)
     if isinstance(value, (np.generic, np.ndarray)):
         return to_json_value(value.tolist())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mtdnn_tf.evaluation.average import Metrics, average, average_name, counts_in_average, result_score
+from mtdnn_tf.evaluation.statistics import Summary, summarise
 
+# Of one model, one a seed.
+Runs = Sequence[Mapping[str, Metrics]]
 _MISSING = "-"
 
 
-def text_table(results: Mapping[str, Mapping[str, Metrics]], *, show_metrics: bool = False) -> str:
+def text_table(results: Mapping[str, Runs], *, show_metrics: bool = False) -> str:
     """Returns a text table of models (rows) against tasks (columns) and their average, values times 100.
 
     Args:
-        results: Metrics by model and result name: "rte", or "mnli/validation_matched" of several splits.
+        results: Of each model its runs, and of these metrics by result name: "rte", or "mnli/validation_matched" of
+            several splits.
         show_metrics: Whether a cell shows every metric, as "84.3/88.9", not their mean. Defaults to False.
 
     Returns:
-        Lines ending in a line break. "-" stands for a missing result, and for an average that misses one. The
-        last column is named as `average_name` says; there is none where there is nothing to average.
+        Lines ending in a line break. A cell is the mean over runs, with their standard deviation and their number in a
+        last column where a model has several. "-" stands for a missing result, and for an average that misses one. The
+        average's column is named as `average_name` says; there is none where there is nothing to average.
     """
     return aligned(_rows(results, show_metrics))
 
@@ -33,7 +38,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def markdown_table(results: Mapping[str, Mapping[str, Metrics]], *, show_metrics: bool = False) -> str:
+def markdown_table(results: Mapping[str, Runs], *, show_metrics: bool = False) -> str:
     """Returns the table of `text_table` in Markdown."""
     rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(results, show_metrics)]
     header, *body = rows
@@ -41,21 +46,26 @@ def markdown_table(results: Mapping[str, Mapping[str, Metrics]], *, show_metrics
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _rows(results: Mapping[str, Mapping[str, Metrics]], show_metrics: bool) -> list[list[str]]:
-    columns = list(dict.fromkeys(name for tasks in results.values() for name in tasks))
-    header = ["model"]
-    for name in columns:
-        metrics = next(tasks[name] for tasks in results.values() if name in tasks)
-        header.append(f"{name} ({'/'.join(metrics)})" if show_metrics else name)
-    average_column = average_name(columns)
-    rows = [[*header, average_column] if average_column else header]
-    for model, tasks in results.items():
-        cells = [_cell(tasks[name], show_metrics) if name in tasks else _MISSING for name in columns]
+def mean_and_deviation(summary: Summary) -> str:
+    """Returns a summary times 100 as "84.3 ± 0.5", "84.3" of one value, or "-" of none."""
+    if summary.mean is None:
+        return _MISSING
+    return _percent(summary.mean) + ("" if summary.deviation is None else f" ± {_percent(summary.deviation)}")
+
+
+def _rows(results: Mapping[str, Runs], show_metrics: bool) -> list[list[str]]:
+    metrics_of = {name: metrics for runs in results.values() for run in runs for name, metrics in run.items()}
+    average_column = average_name(metrics_of)
+    has_several = any(len(runs) > 1 for runs in results.values())
+    header = ["model", *(f"{name} ({'/'.join(of)})" if show_metrics else name for name, of in metrics_of.items())]
+    rows = [[*header, *([average_column] if average_column else []), *(["n"] if has_several else [])]]
+    for model, runs in results.items():
+        row = [model, *(_cell([run[name] for run in runs if name in run], show_metrics) for name in metrics_of)]
         if average_column:
-            over_tasks = average(tasks)
-            complete = over_tasks and all(name in tasks for name in columns if counts_in_average(name))
-            cells.append(_percent(over_tasks.score) if over_tasks and complete else _MISSING)
-        rows.append([model, *cells])
+            complete = all(name in run for run in runs for name in metrics_of if counts_in_average(name))
+            averages = [average(run) for run in runs] if complete else []
+            row.append(mean_and_deviation(summarise(found.score for found in averages if found)))
+        rows.append(row + ([str(len(runs))] if has_several else []))
     return rows
 
 
@@ -63,7 +73,7 @@ def _percent(value: float) -> str:
     return f"{100 * value:.1f}"
 
 
-def _cell(metrics: Metrics, show_metrics: bool) -> str:
-    if show_metrics:
-        return "/".join(_percent(value) for value in metrics.values())
-    return _percent(result_score(metrics))
+def _cell(of_runs: Sequence[Metrics], show_metrics: bool) -> str:
+    if show_metrics and of_runs:
+        return "/".join(mean_and_deviation(summarise(metrics[name] for metrics in of_runs)) for name in of_runs[0])
+    return mean_and_deviation(summarise(result_score(metrics) for metrics in of_runs))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from mtdnn_tf.distillation.candidate_lists import relevance_distribution
-from mtdnn_tf.evaluation.json_values import to_json_value
+from mtdnn_tf.evaluation.json_values import finite, to_json_value
 from mtdnn_tf.evaluation.metrics import METRIC_FUNCTIONS
 from mtdnn_tf.evaluation.ranking_metrics import RANKING_METRICS
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, Task
@@ -31,18 +31,14 @@ class Summary(NamedTuple):
     """What a measure is over several runs.
 
     Attributes:
-        mean: Mean; nan of no values.
-        deviation: Sample standard deviation, with n - 1; nan of fewer than 2 values.
+        mean: Mean; None of no values.
+        deviation: Sample standard deviation, with n - 1; None of fewer than 2 values.
         n: Number of values.
     """
 
-    mean: float
-    deviation: float
+    mean: float | None
+    deviation: float | None
     n: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values, None for nan."""
-        return dict(to_json_value(self))
 
 
 class PairedDifference(NamedTuple):
@@ -68,13 +64,13 @@ class PairedDifference(NamedTuple):
         return dict(to_json_value(self))
 
 
-def summarise(values: Iterable[float]) -> Summary:
-    """Returns mean, sample standard deviation and number of values."""
-    array = np.array(list(values), np.float64)
+def summarise(values: Iterable[float | None]) -> Summary:
+    """Returns mean, sample standard deviation and number of the values that are there; None and nan are not."""
+    known = np.array([value for value in values if finite(value) is not None], np.float64)
     return Summary(
-        float(array.mean()) if len(array) else math.nan,
-        float(array.std(ddof=1)) if len(array) > 1 else math.nan,
-        len(array),
+        float(known.mean()) if len(known) else None,
+        float(known.std(ddof=1)) if len(known) > 1 else None,
+        len(known),
     )
 
 

@@ -24,7 +24,7 @@ from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.predictions import development_predictions
 from mtdnn_tf.recipe.results import ENSEMBLE, FINE_TUNED, MULTI_TASK, SINGLE_TASK, STUDENT, ModelResults
-from mtdnn_tf.recipe.runs import Runs
+from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.report.data import (
     AVERAGE,
     Bin,
@@ -93,7 +93,7 @@ class _Predictions:
 
     def __init__(self, config: RecipeConfig) -> None:
         self._config = config
-        self._runs = Runs(config)
+        self._runs = RunNames(config)
         self._tokenizer = tokenizer_of(find_backbone(config.base.backbone))
         names = {
             STUDENT: [self._runs.student(seed) for seed in config.all_seeds],
@@ -153,7 +153,7 @@ def _differences(first: ModelResults, second: ModelResults, tasks: Sequence[Task
 
 def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str, list[Point]]:
     """Returns the development scores after each epoch, where the recipe evaluated them."""
-    runs = Runs(config)
+    runs = RunNames(config)
     points: dict[str, list[Point]] = {task.name: [] for task in tasks}
     for seed in config.all_seeds:
         folder = runs.folder(runs.student(seed) if role == STUDENT else runs.multi_task(seed))
@@ -244,7 +244,7 @@ def recipe_flags(config: RecipeConfig) -> str:
 
 
 def _fingerprints(config: RecipeConfig) -> dict[str, str]:
-    runs = Runs(config)
+    runs = RunNames(config)
     student = read_json(runs.folder(runs.student(config.all_seeds[0])) / "config.json")
     fingerprints = {"encoder": str(student["backbone_weights"])}
     fingerprints.update({f"data of {task}": str(key) for task, key in student["data"].items()})

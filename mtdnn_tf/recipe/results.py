@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtdnn_tf.evaluation.average import Metrics, average, average_name, counts_in_average, result_score
-from mtdnn_tf.evaluation.results_table import aligned
+from mtdnn_tf.evaluation.average import Metrics
+from mtdnn_tf.evaluation.results_table import Runs
 from mtdnn_tf.files import read_json
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.predictions import development_predictions
-from mtdnn_tf.recipe.runs import Runs
+from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.training.run import METRICS
 
 SINGLE_TASK, MULTI_TASK, TEACHER, ENSEMBLE, STUDENT, FINE_TUNED = (
@@ -47,7 +46,7 @@ def collect_results(config: RecipeConfig) -> list[ModelResults]:
     Args:
         config: A recipe whose stages are all done.
     """
-    runs, seeds, tasks = Runs(config), config.all_seeds, config.trained_tasks()
+    runs, seeds, tasks = RunNames(config), config.all_seeds, config.trained_tasks()
 
     def metrics(name: str) -> dict[str, Metrics]:
         return dict(read_json(runs.folder(name) / METRICS))
@@ -84,27 +83,6 @@ def _merged(parts: Iterable[dict[str, Metrics]]) -> dict[str, Metrics]:
     return {name: values for part in parts for name, values in part.items()}
 
 
-def results_table(results: Sequence[ModelResults]) -> str:
-    """Returns a text table of models against tasks and their average, values times 100.
-
-    A cell holds the mean over seeds, and the standard deviation where there are several; "-" stands for a task that a
-    model does not answer, and for an average that misses one.
-    """
-    columns = list(dict.fromkeys(name for model in results for metrics in model.by_seed.values() for name in metrics))
-    average_column = average_name(columns)
-    rows = [["model", *columns, *([average_column] if average_column else []), "n"]]
-    for model in results:
-        by_column = [[result_score(run[name]) for run in model.by_seed.values() if name in run] for name in columns]
-        if average_column:
-            complete = all(scores for name, scores in zip(columns, by_column) if counts_in_average(name))
-            averages = [average(run) for run in model.by_seed.values()]
-            by_column.append([mean.score for mean in averages if mean] if complete else [])
-        rows.append([model.name, *map(_cell, by_column), str(len(model.by_seed))])
-    return aligned(rows)
-
-
-def _cell(scores: list[float]) -> str:
-    if not scores:
-        return "-"
-    mean = f"{100 * statistics.fmean(scores):.1f}"
-    return mean if len(scores) == 1 else f"{mean} ± {100 * statistics.stdev(scores):.1f}"
+def runs_by_model(results: Sequence[ModelResults]) -> dict[str, Runs]:
+    """Returns the metrics of every run as tables of results take them."""
+    return {model.name: list(model.by_seed.values()) for model in results}

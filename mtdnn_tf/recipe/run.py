@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 
-from mtdnn_tf.evaluation.results_table import aligned
+from mtdnn_tf.evaluation.results_table import aligned, markdown_table, text_table
 from mtdnn_tf.files import read_json, write_json, write_text
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
 from mtdnn_tf.recipe.report import gains, report_data
-from mtdnn_tf.recipe.results import ModelResults, collect_results, results_table
-from mtdnn_tf.recipe.runs import Runs
+from mtdnn_tf.recipe.results import ModelResults, collect_results, runs_by_model
+from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.recipe.stage import Stage
 from mtdnn_tf.recipe.stages import all_stages
 from mtdnn_tf.report.data import ReportData
@@ -48,9 +48,10 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
         config.stage_folder("results.json"),
         {"models": [model.to_json() for model in results], "gains": gains(config, results)},
     )
-    write_text(config.stage_folder("results.txt"), results_table(results))
+    runs = runs_by_model(results)
+    write_text(config.stage_folder("results.md"), markdown_table(runs, show_metrics=True))
     _report(config, report_data(config, results))
-    _log.info("%s: development scores x 100\n%s", config.stage_folder(_REPORT) / PAGE, results_table(results))
+    _log.info("%s: development scores x 100\n%s", config.stage_folder(_REPORT) / PAGE, text_table(runs))
     _export(config)
     return results
 
@@ -103,5 +104,5 @@ def _export(config: RecipeConfig) -> None:
     version = config.stage_folder("export") / "1"
     if version.exists():
         return
-    export_saved_model(load_model(config.stage_folder(Runs(config).student(config.all_seeds[0]))), version)
+    export_saved_model(load_model(config.stage_folder(RunNames(config).student(config.all_seeds[0]))), version)
     _log.info("%s: SavedModel written", version)

@@ -10,7 +10,7 @@ from mtdnn_tf.distillation.soft_targets import soft_target_folder
 from mtdnn_tf.evaluation.scoring import is_scored_by, score
 from mtdnn_tf.files import read_json
 from mtdnn_tf.recipe.config import RecipeConfig
-from mtdnn_tf.recipe.runs import Runs
+from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.recipe.selection import select_teachers, selection_file
 from mtdnn_tf.recipe.stage import Stage, training_stage
 from mtdnn_tf.tasks.task import TRAIN, Task
@@ -34,7 +34,7 @@ class _Stages:
 
     def __init__(self, config: RecipeConfig) -> None:
         self._config = config
-        self._runs = Runs(config)
+        self._runs = RunNames(config)
 
     def in_order(self) -> list[Stage]:
         """Returns all stages."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.report.json_fields import from_json_value, to_json_value
+from mtdnn_tf.evaluation.json_values import to_json_value
+from mtdnn_tf.report.json_fields import from_json_value
 
 SINGLE_TASK = "single-task"
 MULTI_TASK = "multi-task"

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from mtdnn_tf.evaluation.json_values import finite
+from mtdnn_tf.evaluation.statistics import summarise
 from mtdnn_tf.report.data import ReportData
 from mtdnn_tf.report.plotting import Style, drawing, label, legend_label, looks, new_figure, small_multiples
-from mtdnn_tf.report.summary import finite, summarize
 from mtdnn_tf.report.tables import number
 
 
@@ -37,9 +38,9 @@ def curve_figure(data: ReportData, style: Style) -> Figure | None:
                 epochs = sorted({point.epoch for point in known})
                 if not epochs:
                     continue
-                at = [summarize(point.score for point in known if point.epoch == epoch) for epoch in epochs]
+                at = [summarise(point.score for point in known if point.epoch == epoch) for epoch in epochs]
                 mean = 100 * np.array([summary.mean for summary in at], float)
-                spread = 100 * np.array([summary.sd or 0.0 for summary in at])
+                spread = 100 * np.array([summary.deviation or 0.0 for summary in at])
                 colour, marker = appearance[model.name]
                 shown = marker if len(epochs) <= 12 else ""
                 axes.plot(epochs, mean, color=colour, marker=shown, ms=4, lw=1.6)

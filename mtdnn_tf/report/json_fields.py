@@ -1,33 +1,13 @@
-"""Dataclasses as JSON and back, with one line for what does not fit."""
+"""Dataclasses from JSON, with one line for what does not fit."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import numbers
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from mtdnn_tf.errors import UserError, unknown_name
-
-
-def to_json_value(value: Any) -> Any:
-    """Returns a dataclass as JSON: objects by field, lists, and null for nan and infinity, which JSON lacks."""
-    if dataclasses.is_dataclass(value):
-        return {field.name: to_json_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): to_json_value(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [to_json_value(item) for item in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):  # numpy's of any width are Real, and not all are float.
-        return float(value) if math.isfinite(value) else None
-    return value
 
 
 def from_json_value(value: Any, annotation: str, classes: Mapping[str, type], where: str) -> Any:

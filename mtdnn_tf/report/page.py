@@ -98,7 +98,7 @@ def _headlines(data: ReportData) -> Markup:
     tiles = []
     for model in compared_models(data.models):
         summary = average_summary(model)
-        spread = "" if summary.sd is None else f"± {number(summary.sd, scale=100)}"
+        spread = "" if summary.deviation is None else f"± {number(summary.deviation, scale=100)}"
         tiles.append(
             Markup('<div><dt>{}, average of {} task{}</dt><dd>{} <span class="minor">{}</span></dd></div>\n').format(
                 model.name,

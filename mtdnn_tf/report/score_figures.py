@@ -10,9 +10,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mtdnn_tf.evaluation.json_values import finite
+from mtdnn_tf.evaluation.statistics import Summary
 from mtdnn_tf.report.data import AVERAGE, MULTI_TASK, SINGLE_TASK, STUDENT, Difference, Model, ReportData
 from mtdnn_tf.report.plotting import Style, drawing, label, legend_label, looks, new_figure, small_multiples
-from mtdnn_tf.report.summary import Summary, average_summary, finite, task_summary
+from mtdnn_tf.report.summary import average_summary, task_summary
 from mtdnn_tf.report.tables import number
 
 _COMPARED = (SINGLE_TASK, MULTI_TASK, STUDENT)
@@ -69,7 +71,7 @@ def _bars(
     for position, summary in zip(positions, summaries):
         if summary.mean is None:
             continue
-        value, error = 100 * summary.mean, None if summary.sd is None else 100 * summary.sd
+        value, error = 100 * summary.mean, None if summary.deviation is None else 100 * summary.deviation
         lines = {"ecolor": style.theme.ink, "error_kw": {"elinewidth": 1, "capsize": 2.5}}
         end = value + math.copysign(error or 0.0, value)
         text = number(summary.mean, scale=100)
@@ -99,7 +101,7 @@ def _bars(
 
 def _score_axes(axes: Any, positions: np.ndarray, groups: Sequence[str], summaries: dict, style: Style) -> None:
     ends = [
-        100 * (s.mean + sign * (s.sd or 0.0)) for col in summaries.values() for s in col if s.mean is not None
+        100 * (s.mean + sign * (s.deviation or 0.0)) for col in summaries.values() for s in col if s.mean is not None
         for sign in (-1, 1)
     ]  # fmt: skip
     low, high = min(0.0, *ends), max(0.0, *ends)

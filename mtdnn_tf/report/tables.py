@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
+from mtdnn_tf.evaluation.json_values import finite
+from mtdnn_tf.evaluation.statistics import Summary
 from mtdnn_tf.report.data import AVERAGE, Difference, ReportData
-from mtdnn_tf.report.summary import Summary, average_summary, finite, metric_summary, task_summary
+from mtdnn_tf.report.summary import average_summary, metric_summary, task_summary
 
 MISSING = "–"
 _SCORE = "score"
@@ -57,7 +59,7 @@ def number(value: float | None, digits: int = 1, scale: float = 1.0, sign: str =
 
 
 def _summary_cell(summary: Summary, usual_n: int, strong: bool = False) -> Cell:
-    spread = "" if summary.sd is None else f"± {number(summary.sd, scale=100)}"
+    spread = "" if summary.deviation is None else f"± {number(summary.deviation, scale=100)}"
     if summary.n not in (0, usual_n):
         spread = f"{spread} (n = {summary.n})".strip()
     return Cell(number(summary.mean, scale=100), spread, strong)
@@ -226,7 +228,7 @@ def results_csv(data: ReportData) -> str:
                 for metric in task.metrics:
                     named.append(((task.name, name, metric), metric_summary(model, name, metric)))
         for names, summary in named:
-            rows.append((model.name, model.role, *names, summary.n, _field(summary.mean), _field(summary.sd)))
+            rows.append((model.name, model.role, *names, summary.n, _field(summary.mean), _field(summary.deviation)))
     return _csv(rows)
 
 

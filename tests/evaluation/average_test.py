@@ -43,7 +43,7 @@ def test_the_score_is_the_papers(model, hundredths):
     assert name == "GLUE score"
     assert 100 * score == pytest.approx(hundredths, abs=0.005)
     assert round(100 * score, 1) == printed
-    header, _, line = markdown_table({model: results}).splitlines()
+    header, _, line = markdown_table({model: [results]}).splitlines()
     assert header.endswith("| GLUE score |")
     assert line.endswith(f"| {printed} |")
 

@@ -6,7 +6,8 @@ import math
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.report.json_fields import from_json_value, to_json_value
+from mtdnn_tf.evaluation.json_values import to_json_value
+from mtdnn_tf.report.json_fields import from_json_value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ import statistics
 import pytest
 
 from mtdnn_tf.report.data import Model, Run, TaskInfo
-from mtdnn_tf.report.summary import Summary, average_summary, metric_summary, run_score, summarize, task_summary
+from mtdnn_tf.report.summary import average_summary, metric_summary, run_score, task_summary
 
 _MNLI = TaskInfo("mnli", "classification", ["accuracy", "f1"], True, ["mnli/m", "mnli/mm"])
 
@@ -33,9 +33,5 @@ def test_a_missing_value_makes_a_score_missing_and_its_seed_does_not_count(missi
     assert run_score(runs[1], _MNLI) is None
     assert run_score(runs[2], _MNLI) is None
     summary = task_summary(Model("m", "student", runs), _MNLI)
-    assert (summary.sd, summary.n) == (None, 1)
+    assert (summary.deviation, summary.n) == (None, 1)
     assert average_summary(Model("m", "student", runs)).n == 2
-
-
-def test_nothing_has_no_mean():
-    assert summarize([]) == summarize([None, math.nan]) == Summary(None, None, 0)

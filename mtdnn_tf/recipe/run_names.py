@@ -1,4 +1,4 @@
-"""Where the trained runs of a recipe stand."""
+"""The names of the stages that train, and the folders of their runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mtdnn_tf.recipe.selection import kept_teachers
 from mtdnn_tf.tasks.task import Task
 
 
-class Runs:
+class RunNames:
     """Names of stages that train, and folders of their runs.
 
     A kept teacher goes by its place: 1 for the best.
