@@ -21,10 +21,9 @@ from mtdnn_tf.files import new_file, write_json, write_text
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.report.plotting import Style, to_png
-from mtdnn_tf.tasks.task import CLASSIFICATION, TRAIN
+from mtdnn_tf.tasks.task import CLASSIFICATION
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs import TrainingInputs, task_inputs
-from mtdnn_tf.training.run import is_trained, train
+from mtdnn_tf.training.run import is_trained, train, training_size
 
 JSON, CSV, TABLE, FIGURE = "results.json", "results.csv", "results.md", "adaptation.png"
 _log = logging.getLogger("absl")
@@ -60,10 +59,9 @@ def adaptation_trainings(config: AdaptationConfig) -> list[AdaptationTraining]:
     Raises:
         UserError: Something given is not accepted.
     """
-    base, task = config.base, config.task
+    base = config.base
     check_starts(config)
     tokenizer = tokenizer_of(find_backbone(base.backbone))
-    encoded = encode_split(task, TRAIN, base.source, tokenizer, base.max_sequence_length, base.cache_dir)
     trainings = []
     for subset_seed in config.subset_seeds:
         for fraction in sorted(config.fractions):
@@ -74,10 +72,8 @@ def adaptation_trainings(config: AdaptationConfig) -> list[AdaptationTraining]:
                 seed=base.seed + subset_seed,
                 evaluation="end",
             )
-            rows = part.train_rows(len(encoded), encoded.queries)
-            inputs = task_inputs(task, encoded, rows, None)
-            steps_per_epoch = TrainingInputs([inputs], part.batch_size, part.seed).plan.steps_per_epoch
-            epochs = max(base.epochs, -(-config.min_steps // steps_per_epoch))
+            size = training_size(part, tokenizer)
+            epochs = max(base.epochs, -(-config.min_steps // size.steps_per_epoch))
             for start, run in config.all_starts.items():
                 folder = Path(PLAIN_FOLDER if start == PLAIN else start)
                 settings = dataclasses.replace(
@@ -86,8 +82,8 @@ def adaptation_trainings(config: AdaptationConfig) -> list[AdaptationTraining]:
                     init_from=run,
                     epochs=epochs,
                 )
-                steps = epochs * steps_per_epoch
-                trainings.append(AdaptationTraining(start, fraction, subset_seed, len(inputs.rows), steps, settings))
+                steps = epochs * size.steps_per_epoch
+                trainings.append(AdaptationTraining(start, fraction, subset_seed, size.examples, steps, settings))
     return trainings
 
 

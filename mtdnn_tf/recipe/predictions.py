@@ -8,9 +8,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.files import MANIFEST, new_folder, read_manifest, write_manifest
+from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import model_fingerprint
+from mtdnn_tf.modeling.multi_task_model import tokenizer_of
+from mtdnn_tf.recipe.config import RecipeConfig
+from mtdnn_tf.recipe.run_names import RunNames
+from mtdnn_tf.report.data import ENSEMBLE, MULTI_TASK, STUDENT
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.config import TrainingConfig
 
@@ -69,3 +76,39 @@ def _by_runs(tasks: list[Task], runs_of: Callable[[Task], list[Path]]) -> list[t
 
 def _file(result_name: str) -> str:
     return f"{result_name.replace('/', '-')}.npy"
+
+
+class ComparedPredictions:
+    """Development predictions of ensemble, multi-task models and students, and the splits that they are of.
+
+    Args:
+        config: A recipe whose stages are all done.
+    """
+
+    def __init__(self, config: RecipeConfig) -> None:
+        self._config = config
+        self._names = RunNames(config)
+        self._tokenizer = tokenizer_of(find_backbone(config.base.backbone))
+        ensemble = self._read("ensemble", self._names.ensemble)
+        self.ensemble_metrics = ensemble.metrics
+        self._by_role = {
+            ENSEMBLE: [ensemble.predictions],
+            STUDENT: [self._of_run(self._names.student(seed)) for seed in config.all_seeds],
+            MULTI_TASK: [self._of_run(self._names.multi_task(seed)) for seed in config.all_seeds],
+        }
+
+    def of(self, role: str) -> list[dict[str, np.ndarray]]:
+        """Returns predictions by result name, one a seed, of the models of a role."""
+        return self._by_role[role]
+
+    def split(self, task: Task, split: str) -> EncodedSplit:
+        """Returns a development split, with its gold labels."""
+        base = self._config.base
+        return encode_split(task, split, base.source, self._tokenizer, base.max_sequence_length, base.cache_dir)
+
+    def _of_run(self, name: str) -> dict[str, np.ndarray]:
+        return self._read(name, lambda task: [self._names.folder(name)]).predictions
+
+    def _read(self, name: str, runs_of: Callable[[Task], list[Path]]) -> DevelopmentPredictions:
+        folder = self._config.stage_folder(f"predictions/{name}")
+        return development_predictions(folder, self._config.base, self._config.tasks(), runs_of)

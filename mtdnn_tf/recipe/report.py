@@ -5,28 +5,28 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.average import Metrics, average, counts_in_average, result_score
 from mtdnn_tf.evaluation.calibration import ReliabilityBin, task_calibration
 from mtdnn_tf.evaluation.fidelity import agreement, divergence, gain_kept, grouped_gains
 from mtdnn_tf.evaluation.result_names import result_name, task_of_result
 from mtdnn_tf.evaluation.statistics import paired_difference
 from mtdnn_tf.files import read_json
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.recipe.config import RecipeConfig
-from mtdnn_tf.recipe.predictions import development_predictions
-from mtdnn_tf.recipe.results import ENSEMBLE, FINE_TUNED, MULTI_TASK, SINGLE_TASK, STUDENT, ModelResults
+from mtdnn_tf.recipe.predictions import ComparedPredictions
+from mtdnn_tf.recipe.results import ModelResults
 from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.report.data import (
     AVERAGE,
+    ENSEMBLE,
+    FINE_TUNED_STUDENT,
+    MULTI_TASK,
+    SINGLE_TASK,
+    STUDENT,
     Bin,
     Difference,
     Fidelity,
@@ -40,20 +40,20 @@ from mtdnn_tf.report.data import (
 from mtdnn_tf.tasks.task import REGRESSION, Task
 
 # First less second, by role.
-_COMPARED = ((STUDENT, MULTI_TASK), (MULTI_TASK, SINGLE_TASK), (STUDENT, SINGLE_TASK), (FINE_TUNED, STUDENT))
+_COMPARED = ((STUDENT, MULTI_TASK), (MULTI_TASK, SINGLE_TASK), (STUDENT, SINGLE_TASK), (FINE_TUNED_STUDENT, STUDENT))
 
 
-def report_data(config: RecipeConfig, results: Sequence[ModelResults]) -> ReportData:
+def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictions: ComparedPredictions) -> ReportData:
     """Returns everything that the report shows.
 
     Args:
         config: A recipe whose stages are all done.
         results: What `collect_results` returned.
+        predictions: What it was given.
     """
     by_role = {model.role: model for model in results}
     tasks = [task for task in config.trained_tasks() if task.evaluation_splits]
     taught = {task.name for task in config.taught_tasks()}
-    predictions = _Predictions(config)
     return ReportData(
         title=f"Distilling {config.kept} teachers into one model of {len(tasks)} tasks",
         models=[_model(model, results) for model in results],
@@ -86,37 +86,6 @@ def report_data(config: RecipeConfig, results: Sequence[ModelResults]) -> Report
         fingerprints=_fingerprints(config),
         notes=_notes(config),
     )
-
-
-class _Predictions:
-    """Development predictions of the models that are compared, and the gold labels."""
-
-    def __init__(self, config: RecipeConfig) -> None:
-        self._config = config
-        self._runs = RunNames(config)
-        self._tokenizer = tokenizer_of(find_backbone(config.base.backbone))
-        names = {
-            STUDENT: [self._runs.student(seed) for seed in config.all_seeds],
-            MULTI_TASK: [self._runs.multi_task(seed) for seed in config.all_seeds],
-        }
-        self._by_role = {role: [self._of_run(name) for name in of_role] for role, of_role in names.items()}
-        self._by_role[ENSEMBLE] = [self._read("ensemble", self._runs.ensemble)]
-
-    def of(self, role: str) -> list[dict[str, np.ndarray]]:
-        """Returns a model's predictions by result name, one a seed."""
-        return self._by_role[role]
-
-    def split(self, task: Task, split: str) -> EncodedSplit:
-        """Returns a development split."""
-        base = self._config.base
-        return encode_split(task, split, base.source, self._tokenizer, base.max_sequence_length, base.cache_dir)
-
-    def _of_run(self, name: str) -> dict[str, np.ndarray]:
-        return self._read(name, lambda task: [self._runs.folder(name)])
-
-    def _read(self, name: str, runs_of: Callable[[Task], list[Path]]) -> dict[str, np.ndarray]:
-        folder = self._config.stage_folder(f"predictions/{name}")
-        return development_predictions(folder, self._config.base, self._config.tasks(), runs_of).predictions
 
 
 def _model(model: ModelResults, results: Sequence[ModelResults]) -> Model:
@@ -164,7 +133,7 @@ def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str,
     return points
 
 
-def _reliability(model: str, task: Task, predictions: _Predictions, role: str) -> Iterator[Reliability]:
+def _reliability(model: str, task: Task, predictions: ComparedPredictions, role: str) -> Iterator[Reliability]:
     """Returns a model's calibration on a task: means over seeds, the bins of all of them together."""
     fits = []
     for of_seed, split in itertools.product(predictions.of(role), task.evaluation_splits):
@@ -189,7 +158,7 @@ def _joined_bin(bins: Sequence[ReliabilityBin]) -> Bin:
 
 
 def _fidelity(
-    task: Task, has_teacher: bool, predictions: _Predictions, by_role: Mapping[str, ModelResults]
+    task: Task, has_teacher: bool, predictions: ComparedPredictions, by_role: Mapping[str, ModelResults]
 ) -> Fidelity:
     """Returns how closely the student follows the ensemble on a task: means over seeds and development splits."""
     agreements, divergences = [], []

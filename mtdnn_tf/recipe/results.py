@@ -10,14 +10,10 @@ from mtdnn_tf.evaluation.average import Metrics
 from mtdnn_tf.evaluation.results_table import Runs
 from mtdnn_tf.files import read_json
 from mtdnn_tf.recipe.config import RecipeConfig
-from mtdnn_tf.recipe.predictions import development_predictions
+from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.run_names import RunNames
+from mtdnn_tf.report.data import ENSEMBLE, FINE_TUNED_STUDENT, MULTI_TASK, SINGLE_TASK, STUDENT, TEACHER
 from mtdnn_tf.training.run import METRICS
-
-SINGLE_TASK, MULTI_TASK, TEACHER, ENSEMBLE, STUDENT, FINE_TUNED = (
-    *("single-task", "multi-task", "teacher", "ensemble", "student"),
-    "fine-tuned student",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +22,7 @@ class ModelResults:
 
     Attributes:
         name: Its name in tables.
-        role: "single-task", "multi-task", "teacher", "ensemble", "student" or "fine-tuned student".
+        role: One of the report's roles.
         by_seed: Development metrics by result name, by seed; a teacher has its own seed alone, an ensemble the seed 0.
     """
 
@@ -40,11 +36,12 @@ class ModelResults:
         return {"name": self.name, "role": self.role, "runs": runs}
 
 
-def collect_results(config: RecipeConfig) -> list[ModelResults]:
+def collect_results(config: RecipeConfig, predictions: ComparedPredictions) -> list[ModelResults]:
     """Returns the results of every model, in the order of the tables.
 
     Args:
         config: A recipe whose stages are all done.
+        predictions: Of its models.
     """
     runs, seeds, tasks = RunNames(config), config.all_seeds, config.trained_tasks()
 
@@ -65,17 +62,14 @@ def collect_results(config: RecipeConfig) -> list[ModelResults]:
             tuned = _merged(metrics(runs.fine_tuned_teacher(task, place)) for task in config.taught_tasks())
             seed = config.base.seed + number
             results.append(ModelResults(f"teacher {number}, fine-tuned", TEACHER, {seed: tuned}))
-    ensemble = development_predictions(
-        config.stage_folder("predictions/ensemble"), config.base, config.tasks(), runs.ensemble
-    )
-    results.append(ModelResults(f"ensemble of {config.kept}", ENSEMBLE, {0: dict(ensemble.metrics)}))
+    results.append(ModelResults(f"ensemble of {config.kept}", ENSEMBLE, {0: dict(predictions.ensemble_metrics)}))
     results.append(ModelResults("multi-task", MULTI_TASK, {seed: metrics(runs.multi_task(seed)) for seed in seeds}))
     results.append(ModelResults("distilled student", STUDENT, {seed: metrics(runs.student(seed)) for seed in seeds}))
     if config.fine_tune_student:
         tuned_by_seed = {
             seed: _merged(metrics(runs.fine_tuned_student(task, seed)) for task in tasks) for seed in seeds
         }
-        results.append(ModelResults("distilled student, fine-tuned", FINE_TUNED, tuned_by_seed))
+        results.append(ModelResults("distilled student, fine-tuned", FINE_TUNED_STUDENT, tuned_by_seed))
     return results
 
 

@@ -7,8 +7,11 @@ import time
 
 from mtdnn_tf.evaluation.results_table import aligned, markdown_table, text_table
 from mtdnn_tf.files import read_json, write_json, write_text
+from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
+from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.report import gains, report_data
 from mtdnn_tf.recipe.results import ModelResults, collect_results, runs_by_model
 from mtdnn_tf.recipe.run_names import RunNames
@@ -40,17 +43,20 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
     check_folder(config.stage_folder(_REPORT))
     stages = all_stages(config)
     for number, stage in enumerate(stages, start=1):
-        if not stage.is_done():
+        if stage.is_done():
+            stage.check()
+        else:
             _log.info("%s: stage %d of %d: %s", config.stage_folder(stage.name), number, len(stages), stage.what)
-        _timed(config, stage)
-    results = collect_results(config)
+            _run_timed(config, stage)
+    predictions = ComparedPredictions(config)
+    results = collect_results(config, predictions)
     write_json(
         config.stage_folder("results.json"),
         {"models": [model.to_json() for model in results], "gains": gains(config, results)},
     )
     runs = runs_by_model(results)
     write_text(config.stage_folder("results.md"), markdown_table(runs, show_metrics=True))
-    _report(config, report_data(config, results))
+    _report(config, report_data(config, results, predictions))
     _log.info("%s: development scores x 100\n%s", config.stage_folder(_REPORT) / PAGE, text_table(runs))
     _export(config)
     return results
@@ -66,7 +72,8 @@ def plan(config: RecipeConfig) -> str:
     """
     check_recipe(config)
     stages = all_stages(config)
-    steps = [stage.steps() for stage in stages]
+    tokenizer = tokenizer_of(find_backbone(config.base.backbone))
+    steps = [stage.steps(tokenizer) for stage in stages]
     done = [stage.is_done() for stage in stages]
     rows = [("stage", "training steps", "")]
     rows += [
@@ -78,13 +85,10 @@ def plan(config: RecipeConfig) -> str:
     return aligned(rows)
 
 
-def _timed(config: RecipeConfig, stage: Stage) -> None:
-    """Runs a stage and adds the time it took, if it was not done, to what earlier processes needed for it."""
-    was_done = stage.is_done()
+def _run_timed(config: RecipeConfig, stage: Stage) -> None:
+    """Runs a stage and adds the time it took to what earlier processes needed for it."""
     started = time.monotonic()
     stage.run()
-    if was_done:
-        return
     path = config.stage_folder(SECONDS)
     seconds = dict(read_json(path)) if path.is_file() else {}
     seconds[stage.name] = round(seconds.get(stage.name, 0.0) + time.monotonic() - started, 1)

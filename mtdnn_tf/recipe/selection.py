@@ -10,7 +10,7 @@ from mtdnn_tf.evaluation.result_names import task_of_result
 from mtdnn_tf.files import read_json, write_json
 from mtdnn_tf.recipe.config import RecipeConfig
 
-_FILE = "selection.json"
+SELECTION = "selection.json"
 
 
 def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Metrics]]) -> list[int]:
@@ -24,22 +24,30 @@ def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Met
     # Of equal teachers the first.
     ranked = sorted(scores, key=lambda number: (-scores[number], number))
     kept = ranked[: config.kept]
-    tasks = list(config.selection_tasks) or [task.name for task in config.trained_tasks()]
-    choice = {"tasks": tasks, "scores": {str(number): scores[number] for number in ranked}, "kept": kept}
-    path = selection_file(config)
-    if not path.is_file() or read_json(path) != choice:
-        write_json(path, choice)
+    choice = {"tasks": _tasks(config), "scores": {str(number): scores[number] for number in ranked}, "kept": kept}
+    write_json(_file(config), choice)
     return kept
+
+
+def is_selected(config: RecipeConfig) -> bool:
+    """Returns whether as many teachers have been chosen, by the same tasks."""
+    if not _file(config).is_file():
+        return False
+    choice = read_json(_file(config))
+    return choice["tasks"] == _tasks(config) and len(choice["kept"]) == config.kept
 
 
 def kept_teachers(config: RecipeConfig) -> list[int]:
     """Returns what `select_teachers` wrote."""
-    return list(read_json(selection_file(config))["kept"])
+    return list(read_json(_file(config))["kept"])
 
 
-def selection_file(config: RecipeConfig) -> Path:
-    """Returns the file of the choice."""
-    return config.stage_folder(_FILE)
+def _file(config: RecipeConfig) -> Path:
+    return config.stage_folder(SELECTION)
+
+
+def _tasks(config: RecipeConfig) -> list[str]:
+    return list(config.selection_tasks) or [task.name for task in config.trained_tasks()]
 
 
 def _score(config: RecipeConfig, results: Mapping[str, Metrics]) -> float:

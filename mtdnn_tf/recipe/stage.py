@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.run import is_trained, train, training_steps
+from mtdnn_tf.training.run import is_trained, train, training_size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,16 +17,18 @@ class Stage:
     Attributes:
         name: Its folder or file below the recipe's folder.
         what: What it makes, in a few words.
-        run: Makes it, going on where an interrupted run stopped; returns at once if it is done.
+        run: Makes it, going on where an interrupted run stopped.
         is_done: Whether it is.
-        steps: Returns how many training steps it takes from its start.
+        steps: Returns how many training steps it takes from its start; the tokenizer encodes the rows for it.
+        check: Refuses other settings than those that it was done with.
     """
 
     name: str
     what: str
     run: Callable[[], object]
     is_done: Callable[[], bool]
-    steps: Callable[[], int] = int
+    steps: Callable[[WordPieceTokenizer], int] = lambda tokenizer: 0
+    check: Callable[[], object] = lambda: None
 
 
 def training_stage(
@@ -43,10 +46,16 @@ def training_stage(
         what_is_known_later: Returns fields of the settings that depend on stages before this one; none of them changes
             the number of steps.
     """
+
+    def run() -> None:
+        train(dataclasses.replace(settings, **what_is_known_later()))  # type: ignore[arg-type]
+
     return Stage(
         name=name,
         what=what,
-        run=lambda: train(dataclasses.replace(settings, **what_is_known_later())),  # type: ignore[arg-type]
+        run=run,
         is_done=lambda: is_trained(settings.output_dir),
-        steps=lambda: training_steps(settings),
+        steps=lambda tokenizer: settings.epochs * training_size(settings, tokenizer).steps_per_epoch,
+        # What is trained already is not trained again, but compared.
+        check=run,
     )

@@ -11,7 +11,7 @@ from mtdnn_tf.evaluation.scoring import is_scored_by, score
 from mtdnn_tf.files import read_json
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames
-from mtdnn_tf.recipe.selection import select_teachers, selection_file
+from mtdnn_tf.recipe.selection import SELECTION, is_selected, select_teachers
 from mtdnn_tf.recipe.stage import Stage, training_stage
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
@@ -99,8 +99,8 @@ class _Stages:
             metrics = {number: read_json(self._runs.folder(self._runs.teacher(number)) / METRICS) for number in numbers}
             return select_teachers(self._config, metrics)
 
-        file = selection_file(self._config)
-        return [*stages, Stage(file.name, f"the best {self._config.kept} of {len(numbers)}", select, file.is_file)]
+        what = f"the best {self._config.kept} of {len(numbers)}"
+        return [*stages, Stage(SELECTION, what, select, functools.partial(is_selected, self._config))]
 
     def _fine_tuned_teachers(self) -> list[Stage]:
         return [
@@ -163,11 +163,9 @@ class _Stages:
 
     def _is_scored(self, task: Task, split: str) -> bool:
         store = soft_target_folder(self._config.stage_folder(SOFT_TARGETS), task, split)
-        return selection_file(self._config).is_file() and is_scored_by(store, self._runs.scorers(task))
+        return is_selected(self._config) and is_scored_by(store, self._runs.scorers(task))
 
     def _score(self, task: Task, split: str) -> None:
-        if self._is_scored(task, split):
-            return
         base, folder = self._config.base, self._config.stage_folder(SOFT_TARGETS)
         runs = self._runs.scorers(task)
         score(runs, [task], split, base.source, base.cache_dir, folder, batch_size=base.evaluation_batch_size)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -86,17 +86,31 @@ def is_trained(folder: Path) -> bool:
     return (folder / METRICS).is_file() and (folder / MODEL_FOLDER).is_dir()
 
 
-def training_steps(config: TrainingConfig) -> int:
-    """Returns how many steps a training takes from its start.
+class TrainingSize(NamedTuple):
+    """How much a training is.
 
-    Rows that only soft targets, which may not be made yet, can teach are not counted. The rows are encoded for it, with
-    the encoder of `backbone`.
+    Attributes:
+        examples: Rows that are trained on.
+        steps_per_epoch: Batches that hold each of them once.
+    """
+
+    examples: int
+    steps_per_epoch: int
+
+
+def training_size(config: TrainingConfig, tokenizer: WordPieceTokenizer) -> TrainingSize:
+    """Returns how much a training is, before it is begun.
+
+    Rows that only soft targets, which may not be made yet, can teach are not counted.
+
+    Args:
+        config: The training.
+        tokenizer: Encodes the rows for it; their number depends on none.
     """
     tasks = [task for task in config.selected_tasks() if task.head_of is None]
-    tokenizer = tokenizer_of(find_backbone(config.backbone))
-    gold_only = dataclasses.replace(config, soft_targets=(), transfer_splits=())
-    inputs = _prepare_inputs(gold_only, tasks, tokenizer, {})
-    return config.epochs * TrainingInputs(inputs, config.batch_size, config.seed).plan.steps_per_epoch
+    inputs = _prepare_inputs(dataclasses.replace(config, soft_targets=(), transfer_splits=()), tasks, tokenizer, {})
+    plan = TrainingInputs(inputs, config.batch_size, config.seed).plan
+    return TrainingSize(sum(len(task.rows) for task in inputs), plan.steps_per_epoch)
 
 
 def _encode_development_splits(config: TrainingConfig, tasks: list[Task], tokenizer: WordPieceTokenizer) -> None:

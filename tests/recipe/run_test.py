@@ -12,6 +12,8 @@ from mtdnn_tf.recipe.run import plan, run_recipe
 from mtdnn_tf.training.config import TrainingConfig
 from tests.helpers import write_huggingface_folder, write_tasks
 
+STUDENTS = ("student/seed_3", "student/seed_4")
+
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
@@ -149,6 +151,38 @@ def test_the_ensemble_is_the_mean_of_its_fine_tuned_teachers(config):
     np.testing.assert_allclose(stored, (trained[0] + trained[1]) / 2, atol=1e-6)
 
 
+def test_the_report_shows_what_plain_python_makes_of_the_files(config):
+    run_recipe(config)
+    folder = config.base.output_dir
+    report = json.loads((folder / "report" / "report.json").read_text())
+    scores = {}
+    for role in ("multi_task", "student"):
+        for seed in (3, 4):
+            metrics = json.loads((folder / role / f"seed_{seed}" / "metrics" / "validation.json").read_text())
+            scores[role, seed] = [sum(values.values()) / len(values) for values in metrics.values()]
+    differences = [np.mean(scores["student", seed]) - np.mean(scores["multi_task", seed]) for seed in (3, 4)]
+    (found,) = [
+        d for d in report["differences"] if (d["label"], d["task"]) == ("distilled student - multi-task", "average")
+    ]
+    assert (found["mean"], found["n"]) == (pytest.approx(np.mean(differences)), 2)
+    assert found["high"] - found["mean"] == pytest.approx(12.7062 * np.std(differences, ddof=1) / np.sqrt(2), rel=1e-4)
+
+    lines = (folder.parent / "tasks" / "mood_validation.tsv").read_text().splitlines()[1:]
+    gold = np.array([["bad", "good"].index(line.split("\t")[1]) for line in lines])
+    stored = {name: np.load(folder / "predictions" / name / "mood.npy") for name in ("ensemble", *STUDENTS)}
+    (reliability,) = [r for r in report["reliability"] if (r["model"], r["task"]) == ("distilled student", "mood")]
+    nlls = [-np.log(stored[name][np.arange(40), gold].astype(float)).mean() for name in STUDENTS]
+    assert reliability["nll"] == pytest.approx(np.mean(nlls), rel=1e-5)
+    assert sum(of["count"] for of in reliability["bins"]) == 80
+    (fidelity,) = [f for f in report["fidelity"] if f["task"] == "mood"]
+    same = [(stored[name].argmax(1) == stored["ensemble"].argmax(1)).mean() for name in STUDENTS]
+    assert fidelity["agreement"] == pytest.approx(np.mean(same))
+    assert fidelity["has_teacher"]
+    assert [task["has_teacher"] for task in report["tasks"]] == [True, False, True]
+    assert "--teacher_tasks=mood,similarity\n" in report["flags"]
+    assert {"encoder", "soft targets of mood", "data of entailment"} <= set(report["fingerprints"])
+
+
 def test_soft_targets_of_other_teachers_are_made_anew(config):
     run_recipe(config)
     store = config.base.output_dir / "soft_targets" / "mood"
@@ -156,7 +190,6 @@ def test_soft_targets_of_other_teachers_are_made_anew(config):
     manifest = json.loads(before)
     assert len(manifest["teachers"]) == 2
     other = dataclasses.replace(config, top_k=1)
-    (config.base.output_dir / "selection.json").unlink()
     with pytest.raises(UserError, match="takes soft targets of two or more teachers with their variance, 1 given"):
         run_recipe(other)
     assert len(json.loads((store / "manifest.json").read_text())["teachers"]) == 1

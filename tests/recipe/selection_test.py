@@ -1,10 +1,11 @@
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from mtdnn_tf.recipe.config import RecipeConfig
-from mtdnn_tf.recipe.selection import kept_teachers, select_teachers
+from mtdnn_tf.recipe.selection import is_selected, kept_teachers, select_teachers
 from mtdnn_tf.training.config import TrainingConfig
 from tests.helpers import write_tasks
 
@@ -26,7 +27,11 @@ METRICS = {
 def test_the_best_by_the_named_tasks_are_kept(tmp_path: Path, tasks, top_k, kept, scores):
     base = TrainingConfig(tmp_path / "out", tmp_path, tmp_path, task_file=(write_tasks(tmp_path / "tasks"),))
     config = RecipeConfig(base, top_k=top_k, selection_tasks=tasks)
+    assert not is_selected(config)
     assert select_teachers(config, METRICS) == kept
+    assert is_selected(config)
+    assert not is_selected(dataclasses.replace(config, top_k=1))
+    assert not is_selected(dataclasses.replace(config, selection_tasks=("entailment",)))
     assert kept_teachers(config) == kept
     written = json.loads((tmp_path / "out" / "selection.json").read_text())
     assert written["scores"] == pytest.approx(scores)
