@@ -1,8 +1,10 @@
-"""Lists of candidates: the rows of a ranking that answer one query."""
+"""Lists of candidates, the rows of a ranking that answer one query; and which rows of any kind have gold."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from mtdnn_tf.tasks.task import REGRESSION
 
 
 def list_probabilities(scores: np.ndarray, queries: np.ndarray) -> np.ndarray:
@@ -45,3 +47,19 @@ def relevance_distribution(labels: np.ndarray, queries: np.ndarray) -> tuple[np.
     has_gold = ((relevant > 0) & (unlabelled == 0))[queries]
     distribution = np.where(has_gold & (labels == 1), 1.0 / np.maximum(relevant, 1)[queries], 0.0)
     return distribution.astype(np.float32), has_gold
+
+
+def labelled_rows(kind: str, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    """Returns which rows have a gold label: of a ranking, whose query has a gold distribution.
+
+    Args:
+        kind: "classification", "regression" or "ranking".
+        labels: [rows]: label indices with -1 for none, or scores with nan for none.
+        queries: Of a ranking, the number of each row's query, from 0, int [rows].
+
+    Returns:
+        Bool [rows].
+    """
+    if queries is not None:
+        return relevance_distribution(labels, queries)[1]
+    return np.isfinite(labels) if kind == REGRESSION else np.asarray(labels >= 0)

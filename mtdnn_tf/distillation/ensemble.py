@@ -12,7 +12,7 @@ from mtdnn_tf.errors import UserError, unknown_name
 PROBABILITIES, LOGITS = "probabilities", "logits"
 AVERAGES = (PROBABILITIES, LOGITS)
 # Keeps the log of a probability finite; the smallest normal float32 is about 1e-38.
-_SMALLEST = 1e-30
+SMALLEST_PROBABILITY = 1e-30
 
 
 def average_predictions(
@@ -59,7 +59,7 @@ def average_logits(
         UserError: As of `average_predictions`.
     """
     check_weights(weights, len(predictions))
-    logits = np.log(np.maximum(_stack(predictions), _SMALLEST))
+    logits = np.log(np.maximum(_stack(predictions), SMALLEST_PROBABILITY))
     mean = np.average(logits, axis=0, weights=_weights_of(logits, weights, counted))
     lists = np.repeat(np.arange(len(mean)), mean.shape[1]) if queries is None else queries
     return list_probabilities(mean.ravel(), lists).reshape(mean.shape).astype(np.float32)
@@ -136,4 +136,4 @@ def check_weights(weights: Sequence[float] | None, teachers: int) -> None:
 
 def to_logits(probabilities: np.ndarray) -> np.ndarray:
     """Returns the teacher "logits" of an ensemble: the log of its averaged probabilities, as float32."""
-    return np.log(np.maximum(probabilities, _SMALLEST)).astype(np.float32)
+    return np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)).astype(np.float32)

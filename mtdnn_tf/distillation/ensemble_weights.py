@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize
 
-from mtdnn_tf.distillation.candidate_lists import list_probabilities, relevance_distribution
-from mtdnn_tf.distillation.ensemble import LOGITS, PROBABILITIES
+from mtdnn_tf.distillation.candidate_lists import labelled_rows, list_probabilities, relevance_distribution
+from mtdnn_tf.distillation.ensemble import LOGITS, PROBABILITIES, SMALLEST_PROBABILITY
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION
 
 LOSSES = {
@@ -19,7 +19,6 @@ LOSSES = {
 }
 # Above 0, so that an example for which only such teachers count (out of fold) still has an average.
 _LEAST_WEIGHT = 1e-6
-_SMALLEST = 1e-30
 
 
 class LabelledPredictions(NamedTuple):
@@ -40,13 +39,6 @@ class LabelledPredictions(NamedTuple):
     size: int
 
 
-def has_gold(kind: str, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
-    """Returns which rows have a gold label: of a ranking, whose query has a relevant candidate, bool [rows]."""
-    if queries is not None:
-        return relevance_distribution(labels, queries)[1]
-    return np.isfinite(labels) if kind == REGRESSION else np.asarray(labels >= 0)
-
-
 def labelled_predictions(
     kind: str, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: np.ndarray | None = None
 ) -> LabelledPredictions:
@@ -58,7 +50,7 @@ def labelled_predictions(
         labels: [rows]: label indices with -1 for none, or scores with nan for none.
         queries: Of a ranking, the number of each row's query, int [rows].
     """
-    rows = has_gold(kind, labels, queries)
+    rows = labelled_rows(kind, labels, queries)
     values = np.stack([np.asarray(prediction, np.float64)[rows] for prediction in predictions])
     if kind == REGRESSION:
         return LabelledPredictions(values[..., 0], labels[rows].astype(np.float64), None, int(rows.sum()))
@@ -90,10 +82,10 @@ def ensemble_loss(
         residuals = weights @ values - gold
         return float(np.mean(residuals**2)), 2.0 * values @ residuals / size
     if average == LOGITS:
-        logits = np.log(np.maximum(values, _SMALLEST))
+        logits = np.log(np.maximum(values, SMALLEST_PROBABILITY))
         probabilities = list_probabilities(weights @ logits, lists)
         return float(-gold @ np.log(probabilities) / size), logits @ (probabilities - gold) / size
-    probabilities = np.maximum(weights @ values, _SMALLEST)
+    probabilities = np.maximum(weights @ values, SMALLEST_PROBABILITY)
     return float(-gold @ np.log(probabilities) / size), -values @ (gold / probabilities) / size
 
 

@@ -11,11 +11,9 @@ from scipy import stats
 from scipy.special import rel_entr
 
 from mtdnn_tf.distillation.candidate_lists import list_sums
+from mtdnn_tf.distillation.ensemble import SMALLEST_PROBABILITY
 from mtdnn_tf.evaluation.json_values import to_json_value
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
-
-# The smallest probability whose log a teacher's "logit" holds.
-_SMALLEST = 1e-30
 
 
 class Fidelity(NamedTuple):
@@ -120,9 +118,9 @@ def divergence(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np
     # Sums that float32 rounds would make a divergence a little below 0.
     if queries is None:
         of_teacher, of_student = (side / side.sum(axis=1, keepdims=True) for side in sides)
-        return float(rel_entr(of_teacher, np.maximum(of_student, _SMALLEST)).sum(axis=1).mean())
+        return float(rel_entr(of_teacher, np.maximum(of_student, SMALLEST_PROBABILITY)).sum(axis=1).mean())
     of_teacher, of_student = (side[:, 0] / list_sums(side[:, 0], queries)[queries] for side in sides)
-    terms = rel_entr(of_teacher, np.maximum(of_student, _SMALLEST))
+    terms = rel_entr(of_teacher, np.maximum(of_student, SMALLEST_PROBABILITY))
     return float(terms.sum() / len(np.unique(queries)))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from mtdnn_tf.distillation.candidate_lists import relevance_distribution
+from mtdnn_tf.distillation.candidate_lists import labelled_rows
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ranking_metrics import mean_over_queries
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, Task
@@ -90,18 +90,15 @@ def compute_metrics(
         )
     if (queries is not None) != (task.kind == RANKING):
         raise ValueError(f"task {task.name}: metrics of a ranking, and no others, take the query of each row")
-    if queries is not None:
-        _, has_gold = relevance_distribution(gold, queries)
-    else:
-        has_gold = gold >= 0 if task.kind == CLASSIFICATION else np.isfinite(gold)
-    if not has_gold.any():
+    labelled = labelled_rows(task.kind, gold, queries)
+    if not labelled.any():
         what = "has one" if queries is None else "belongs to a query with a relevant candidate"
         raise UserError(f"task {task.name}: metrics need gold labels, and none of the {len(gold)} rows {what}")
     if queries is not None:
-        rows = gold[has_gold] == _POSITIVE, predictions[has_gold, 0], queries[has_gold]
+        rows = gold[labelled] == _POSITIVE, predictions[labelled, 0], queries[labelled]
         return {name: mean_over_queries(name, *rows) for name in task.metrics}
     if task.kind == CLASSIFICATION:
         predicted = predictions.argmax(axis=1)
     else:
         predicted, gold = predictions[:, 0].astype(np.float64), gold.astype(np.float64)
-    return {name: METRIC_FUNCTIONS[name](gold[has_gold], predicted[has_gold]) for name in task.metrics}
+    return {name: METRIC_FUNCTIONS[name](gold[labelled], predicted[labelled]) for name in task.metrics}

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.folds import part_numbers
+from mtdnn_tf.distillation.candidate_lists import labelled_rows
 from mtdnn_tf.distillation.ensemble_weights import (
     LOSSES,
     ensemble_loss,
     fit_weights,
-    has_gold,
     labelled_predictions,
 )
 from mtdnn_tf.errors import UserError
@@ -49,7 +49,7 @@ def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
     encoded = predicted.encoded
     task, labels = encoded.task, np.asarray(encoded.labels)
     queries = None if encoded.queries is None else np.asarray(encoded.queries)
-    labelled = has_gold(task.kind, labels, queries)
+    labelled = labelled_rows(task.kind, labels, queries)
     halves = part_numbers(encoded.example_ids, 2, "weights", queries)
     fitted_on, apart = labelled & (halves == 0), labelled & (halves == 1)
     if not fitted_on.any() or not apart.any():

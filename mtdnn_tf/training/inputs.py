@@ -14,7 +14,7 @@ from mtdnn_tf.data.batch_plan import BatchPlan, TaskRows
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.joined_splits import join_splits
 from mtdnn_tf.data.sampling import Sampler
-from mtdnn_tf.distillation.candidate_lists import relevance_distribution
+from mtdnn_tf.distillation.candidate_lists import labelled_rows, relevance_distribution
 from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import REGRESSION, Task
@@ -104,7 +104,7 @@ def _gold(encoded: EncodedSplit, rows: np.ndarray) -> tuple[np.ndarray[Any, Any]
     labels = np.asarray(encoded.labels)[rows]
     if encoded.queries is not None:
         return relevance_distribution(labels, np.asarray(encoded.queries)[rows])
-    return labels, np.isfinite(labels) if encoded.task.kind == REGRESSION else labels >= 0
+    return labels, labelled_rows(encoded.task.kind, labels)
 
 
 def join_task_inputs(parts: Sequence[TaskInputs]) -> TaskInputs:

@@ -4,7 +4,8 @@ from scipy.optimize import check_grad
 from scipy.special import softmax
 from sklearn.metrics import log_loss, mean_squared_error
 
-from mtdnn_tf.distillation.ensemble_weights import ensemble_loss, fit_weights, has_gold, labelled_predictions
+from mtdnn_tf.distillation.candidate_lists import labelled_rows
+from mtdnn_tf.distillation.ensemble_weights import ensemble_loss, fit_weights, labelled_predictions
 
 GRID = [np.array([a, b, 100 - a - b]) / 100 for a in range(101) for b in range(101 - a)]
 
@@ -88,7 +89,7 @@ def test_rankings_are_fitted_over_their_lists(average):
     weights = fit_weights(labelled, average)
     best = min(GRID[::7], key=loss)
     assert loss(weights) <= loss(best) + 1e-9 and np.abs(weights - best).max() < 0.08
-    assert has_gold("ranking", relevant, queries).sum() == sum(len(rows) for rows in lists if relevant[rows].any())
+    assert labelled_rows("ranking", relevant, queries).sum() == sum(len(rows) for rows in lists if relevant[rows].any())
 
 
 @pytest.mark.parametrize("average", ["probabilities", "logits"])
