@@ -76,31 +76,28 @@ class AdaptationConfig:
                 raise UserError(f"--{field} is not taken by an adaptation{instead}")
         if self.base.evaluation == "never":
             raise UserError("--evaluation=never leaves an adaptation nothing to compare; end is accepted")
+        _only_task(self.base)
         for seed in self.subset_seeds:  # Refuses what is no seed.
             dataclasses.replace(self.base, subset_seed=seed, seed=self.base.seed + seed)
 
     @property
     def task(self) -> Task:
-        """The task that is adapted to.
-
-        Raises:
-            UserError: There is not exactly one, or it has no head of its own.
-        """
-        tasks = self.base.selected_tasks()
-        if len(tasks) != 1:
-            raise UserError(
-                f"an adaptation takes one task, {len(tasks)} given: {', '.join(task.name for task in tasks)}"
-            )
-        if tasks[0].head_of is not None:
-            raise UserError(
-                f"an adaptation takes a task that is trained; {tasks[0].name} is answered by another's head"
-            )
-        return tasks[0]
+        """The task that is adapted to."""
+        return _only_task(self.base)
 
     @property
     def all_starts(self) -> dict[str, str | None]:
         """The run of every start by its name, None of the plain encoder, which is the first."""
         return {PLAIN: None, **self.starts}
+
+
+def _only_task(base: TrainingConfig) -> Task:
+    tasks = base.selected_tasks()
+    if len(tasks) != 1:
+        raise UserError(f"an adaptation takes one task, {len(tasks)} given: {', '.join(task.name for task in tasks)}")
+    if tasks[0].head_of is not None:
+        raise UserError(f"an adaptation takes a task that is trained; {tasks[0].name} is answered by another's head")
+    return tasks[0]
 
 
 def check_starts(config: AdaptationConfig) -> None:
