@@ -134,16 +134,21 @@ def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str,
 
 
 def _reliability(model: str, task: Task, predictions: ComparedPredictions, role: str) -> Iterator[Reliability]:
-    """Returns a model's calibration on a task: means over seeds, the bins of all of them together."""
-    fits = []
-    for of_seed, split in itertools.product(predictions.of(role), task.evaluation_splits):
-        encoded = predictions.split(task, split)
-        queries = None if encoded.queries is None else np.asarray(encoded.queries)
-        fits.append(task_calibration(task, of_seed[result_name(task, split)], np.asarray(encoded.labels), queries))
-    known = [fit for fit in fits if fit is not None]
+    """Returns a model's calibration on a task: a seed's is the mean of its splits, the bins are of all together."""
+    by_seed = []
+    for of_seed in predictions.of(role):
+        fits = []
+        for split in task.evaluation_splits:
+            encoded = predictions.split(task, split)
+            queries = None if encoded.queries is None else np.asarray(encoded.queries)
+            fits.append(task_calibration(task, of_seed[result_name(task, split)], np.asarray(encoded.labels), queries))
+        by_seed.append([fit for fit in fits if fit is not None])
+    known = list(itertools.chain.from_iterable(by_seed))
     if known:
         bins = [_joined_bin(same) for same in zip(*(fit.bins for fit in known))]
-        nll, brier, ece = (_mean([getattr(fit, name) for fit in known]) for name in ("nll", "brier", "ece"))
+        nll, brier, ece = (
+            [_mean([getattr(fit, name) for fit in fits]) for fits in by_seed] for name in ("nll", "brier", "ece")
+        )
         yield Reliability(model, task.name, bins, nll, brier, ece)
 
 
@@ -160,19 +165,21 @@ def _joined_bin(bins: Sequence[ReliabilityBin]) -> Bin:
 def _fidelity(
     task: Task, has_teacher: bool, predictions: ComparedPredictions, by_role: Mapping[str, ModelResults]
 ) -> Fidelity:
-    """Returns how closely the student follows the ensemble on a task: means over seeds and development splits."""
+    """Returns how closely the student follows the ensemble on a task: a seed's is the mean of its splits."""
     agreements, divergences = [], []
     (ensemble,) = predictions.of(ENSEMBLE)
-    for of_seed, split in itertools.product(predictions.of(STUDENT), task.evaluation_splits):
-        name, queries = result_name(task, split), predictions.split(task, split).queries
-        sides = task, of_seed[name], ensemble[name], None if queries is None else np.asarray(queries)
-        agreements.append(agreement(*sides))
-        divergences.append(divergence(*sides))
+    for of_seed in predictions.of(STUDENT):
+        sides = []
+        for split in task.evaluation_splits:
+            name, queries = result_name(task, split), predictions.split(task, split).queries
+            sides.append((task, of_seed[name], ensemble[name], None if queries is None else np.asarray(queries)))
+        agreements.append(_mean([agreement(*side) for side in sides]))
+        divergences.append(_mean([divergence(*side) for side in sides]))
     baseline, ensemble_score, student = (
         statistics.fmean(_score_by_seed(by_role[role], task.name).values()) for role in (MULTI_TASK, ENSEMBLE, STUDENT)
     )
     kept = gain_kept(baseline, ensemble_score, student)
-    return Fidelity(task.name, _mean(agreements), _mean(divergences), has_teacher, kept)
+    return Fidelity(task.name, agreements, divergences, has_teacher, kept)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -18,7 +18,7 @@ STUDENT = "student"
 FINE_TUNED_STUDENT = "fine-tuned student"
 ROLES = (SINGLE_TASK, MULTI_TASK, TEACHER, ENSEMBLE, STUDENT, FINE_TUNED_STUDENT)
 AVERAGE = "average"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,17 +135,17 @@ class Reliability:
         model: Its name.
         task: The task's name.
         bins: In the order of confidence.
-        nll: Negative log-likelihood of the gold labels, in nats an example.
-        brier: Brier score.
-        ece: Expected calibration error, from 0 to 1.
+        nll: Negative log-likelihood of the gold labels, in nats an example, one a seed.
+        brier: Brier score, one a seed.
+        ece: Expected calibration error, from 0 to 1, one a seed.
     """
 
     model: str
     task: str
     bins: Sequence[Bin]
-    nll: float | None
-    brier: float | None
-    ece: float | None
+    nll: Sequence[float | None]
+    brier: Sequence[float | None]
+    ece: Sequence[float | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,15 +154,16 @@ class Fidelity:
 
     Attributes:
         task: The task's name.
-        agreement: Fraction of examples with the same prediction; for scores their correlation.
-        kl: Mean divergence KL(teacher || student), in nats; None where there are no probabilities.
+        agreement: Fraction of examples with the same prediction, for scores their correlation; one a seed.
+        kl: Mean divergence KL(teacher || student), in nats, one a seed; None where there are no probabilities.
         has_teacher: Whether the student had soft targets for the task.
-        gain_kept: (student - multi-task) / (ensemble - multi-task); None where the ensemble gains nothing.
+        gain_kept: (student - multi-task) / (ensemble - multi-task) of the means over seeds; None where the
+            ensemble gains nothing.
     """
 
     task: str
-    agreement: float | None
-    kl: float | None
+    agreement: Sequence[float | None]
+    kl: Sequence[float | None]
     has_teacher: bool
     gain_kept: float | None = None
 

@@ -93,7 +93,7 @@ def reliability_figure(data: ReportData, style: Style) -> Figure | None:
                 axes.scatter(x, y, sizes, color=colours[item.model], alpha=0.75, lw=0, zorder=3, clip_on=False)
                 # From the bottom up: curves of good models leave the lower right corner free.
                 at = (0.98, 0.03 + 0.1 * (len(of_task) - 1 - line))
-                text = f"ECE {number(item.ece, 3)}"
+                text = f"ECE {number(summarise(item.ece).mean, 3)}"
                 axes.annotate(text, at, xycoords="axes fraction", ha="right", color=colours[item.model], fontsize=8)
             axes.set_title(label(task, 20 if style.narrow else 26), loc="left")
             axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], box_aspect=1)
@@ -112,8 +112,8 @@ def reliability_figure(data: ReportData, style: Style) -> Figure | None:
 def agreement_figure(data: ReportData, style: Style) -> Figure | None:
     """Draws how closely the student follows its teacher, by task, apart for tasks with and without soft targets."""
     panels = {
-        "agreement, %": [(item.agreement, 100) for item in data.fidelity],
-        "KL(teacher ‖ student), nats": [(item.kl, 1) for item in data.fidelity],
+        "agreement, %": [(summarise(item.agreement).mean, 100) for item in data.fidelity],
+        "KL(teacher ‖ student), nats": [(summarise(item.kl).mean, 1) for item in data.fidelity],
         "gain of the ensemble kept, %": [(item.gain_kept, 100) for item in data.fidelity],
     }
     panels = {name: values for name, values in panels.items() if any(finite(value) is not None for value, _ in values)}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from mtdnn_tf.evaluation.json_values import finite
-from mtdnn_tf.evaluation.statistics import Summary
+from mtdnn_tf.evaluation.statistics import Summary, summarise
 from mtdnn_tf.report.data import AVERAGE, Difference, ReportData
 from mtdnn_tf.report.summary import average_summary, metric_summary, task_summary
 
@@ -58,11 +58,19 @@ def number(value: float | None, digits: int = 1, scale: float = 1.0, sign: str =
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _summary_cell(summary: Summary, usual_n: int, strong: bool = False) -> Cell:
-    spread = "" if summary.deviation is None else f"± {number(summary.deviation, scale=100)}"
+def _summary_cell(summary: Summary, usual_n: int, strong: bool = False, *, digits: int = 1, scale: float = 100) -> Cell:
+    spread = "" if summary.deviation is None else f"± {number(summary.deviation, digits, scale)}"
     if summary.n not in (0, usual_n):
         spread = f"{spread} (n = {summary.n})".strip()
-    return Cell(number(summary.mean, scale=100), spread, strong)
+    return Cell(number(summary.mean, digits, scale), spread, strong)
+
+
+def _over_seeds(values: Sequence[float | None], digits: int, scale: float = 1) -> Cell:
+    return _summary_cell(summarise(values), len(values), digits=digits, scale=scale)
+
+
+def _n(values: Sequence[float | None]) -> str:
+    return f"n = {len(values)}"
 
 
 def _is_best(summary: Summary, column: Iterable[Summary]) -> bool:
@@ -139,27 +147,37 @@ def difference_table(data: ReportData, *, averages: bool) -> Table:
 def calibration_table(data: ReportData) -> Table:
     """Returns the calibration of models on tasks."""
     rows = [
-        [Cell(item.task), Cell(item.model), *(Cell(number(value, 3)) for value in (item.nll, item.brier, item.ece))]
+        [
+            Cell(item.task),
+            Cell(item.model, _n(item.nll)),
+            *(_over_seeds(values, 3) for values in (item.nll, item.brier, item.ece)),
+        ]
         for item in data.reliability
     ]
     header = [Cell("task"), Cell("model"), Cell("NLL", "nats"), Cell("Brier score"), Cell("ECE", "0 to 1")]
-    return Table("Calibration; lower is better.", header, rows, num_text_columns=2)
+    return Table(
+        "Calibration: mean ± standard deviation over n seeds; lower is better.", header, rows, num_text_columns=2
+    )
 
 
 def fidelity_table(data: ReportData) -> Table:
     """Returns how closely the student follows its teacher."""
     rows = [
         [
-            Cell(item.task),
+            Cell(item.task, _n(item.agreement)),
             Cell("yes" if item.has_teacher else "no"),
-            Cell(number(item.agreement, 1, 100)),
-            Cell(number(item.kl, 4)),
+            _over_seeds(item.agreement, 1, 100),
+            _over_seeds(item.kl, 4),
             Cell(number(item.gain_kept, 0, 100)),
         ]
         for item in data.fidelity
     ]
     header = [Cell("task"), Cell("soft targets"), Cell("agreement", "%"), Cell("KL", "nats"), Cell("gain kept", "%")]
-    return Table("The student against the ensemble of its teachers.", header, rows, num_text_columns=2)
+    caption = (
+        "The student against the ensemble of its teachers: mean ± standard deviation over n seeds; the gain kept is of "
+        "the means."
+    )
+    return Table(caption, header, rows, num_text_columns=2)
 
 
 def cost_table(data: ReportData) -> Table:

@@ -34,6 +34,7 @@ from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints
 from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.development_logs import log_development_metrics
 from mtdnn_tf.training.folds import check_initial_run, hold_out
 from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
 from mtdnn_tf.training.optimizers import build_optimizer
@@ -43,6 +44,7 @@ from mtdnn_tf.training.trainer import Trainer
 from mtdnn_tf.training.transfer import check_soft_targets, transfer_inputs
 
 METRICS = "metrics/validation.json"
+LOGS = "logs"
 _IDENTITY = "config.json"
 _log = logging.getLogger("absl")
 
@@ -192,7 +194,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     least = 1 if config.evaluation == "every_epoch" else config.checkpoint_interval // 10
     callbacks = [
         SaveCheckpoints(checkpoints, config.checkpoint_interval, least),
-        tf.keras.callbacks.TensorBoard(str(folder / "logs"), update_freq="epoch"),
+        tf.keras.callbacks.TensorBoard(str(folder / LOGS), update_freq="epoch"),
     ]
     steps_per_epoch = training.plan.steps_per_epoch
     metrics: dict[str, dict[str, float]] = {}
@@ -243,6 +245,7 @@ def _evaluate_epoch(
             config.evaluation_batch_size,
         )
         write_json(path, metrics)
+        log_development_metrics(config.output_dir / LOGS, epoch, metrics)
     metrics = dict(read_json(path))
     for name, values in metrics.items():
         shown = ", ".join(f"{metric} {value:.4f}" for metric, value in values.items())

@@ -26,12 +26,12 @@ def test_data_survive_json(data):
 
 def test_json_holds_the_fields_by_name_and_null_for_nan():
     stored = _parsed(awkward_report())
-    assert stored["format"] == 1
+    assert stored["format"] == 2
     assert stored["models"][0]["runs"][0]["metrics"]["a_very_long_task_name_" * 6] == {"pearson": None}
     assert stored["fidelity"][1] == {
         "task": "a_very_long_task_name_" * 6,
-        "agreement": 0.5,
-        "kl": None,
+        "agreement": [0.5],
+        "kl": [None],
         "has_teacher": False,
         "gain_kept": None,
     }
@@ -54,7 +54,7 @@ def test_numbers_of_numpy_are_plain_numbers_in_json():
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("format",), 2, ["format 1 is needed", "2 given"]),
+        (("format",), 1, ["format 2 is needed", "1 given"]),
         (("title",), 7, ["r.json.title", "a string is needed", "7 given"]),
         (("titel",), "x", ["r.json", "unknown field 'titel'", "'title'"]),
         (("models",), {}, ["r.json.models", "a list is needed"]),
@@ -86,5 +86,5 @@ def test_a_missing_field_is_named():
     del stored["models"][0]["runs"]
     with pytest.raises(UserError, match=r"r\.json\.models\[0\]: field 'runs' is missing"):
         ReportData.from_json(stored, "r.json")
-    with pytest.raises(UserError, match="not a report: format 1 is needed, list given"):
+    with pytest.raises(UserError, match="not a report: format 2 is needed, list given"):
         ReportData.from_json([], "r.json")

@@ -88,13 +88,19 @@ def full_report(num_seeds: int = 5) -> ReportData:
         if name in ("single-task", "multi-task", "distilled student")
     }
     reliability = [
-        Reliability(model, task.name, _bins(random, over), 0.3 + over, 0.2 + over / 2, over)
+        Reliability(
+            model,
+            task.name,
+            _bins(random, over),
+            *([mean - 0.01, mean + 0.01, mean] for mean in (0.3 + over, 0.2 + over / 2, over)),
+        )
         for task in tasks
         if task.kind == "classification"
         for model, over in (("multi-task", 0.12), ("distilled student", 0.04), ("ensemble of 3", 0.06))
     ]
     fidelity = [
-        Fidelity(task.name, 0.9 + 0.01 * i, None if task.kind == "regression" else 0.08 - 0.006 * i, task.has_teacher,
+        Fidelity(task.name, [0.89 + 0.01 * i, 0.91 + 0.01 * i],
+                 [None if task.kind == "regression" else 0.08 - 0.006 * i] * 2, task.has_teacher,
                  (0.7, None, 0.4, 3.5, 0.9, 0.65, 0.8, -0.5, None)[i])
         for i, task in enumerate(tasks)
     ]  # fmt: skip
@@ -151,9 +157,9 @@ def awkward_report() -> ReportData:
         differences=[Difference("a < b & $c$", AVERAGE, math.nan, None, None, None, 0),
                      Difference("a < b & $c$", name, -0.01, math.nan, None, None, 1)],
         curves={"_<i>first": {name: [Point(1, 0.5, 1), Point(2, math.nan, 1)], long: []}, "not a model": {name: []}},
-        reliability=[Reliability("unheard of", name, [Bin(None, None, 0), Bin(0.9, 0.5, 3)], math.nan, None, 0.4),
-                     Reliability("_<i>first", long, [Bin(None, None, 0)], None, None, None)],
-        fidelity=[Fidelity(name, None, 0.1, True, -1234.5), Fidelity(long, 0.5, math.inf, False, None)],
+        reliability=[Reliability("unheard of", name, [Bin(None, None, 0), Bin(0.9, 0.5, 3)], [math.nan], [None], [0.4]),
+                     Reliability("_<i>first", long, [Bin(None, None, 0)], [None], [None], [None])],
+        fidelity=[Fidelity(name, [None], [0.1], True, -1234.5), Fidelity(long, [0.5], [math.inf], False, None)],
         cost=Cost([CostRow("<u>")]),
         flags="--name=<script>",
         fingerprints={"<data>": "&amp;"},

@@ -55,5 +55,5 @@ def test_no_report_json_is_an_error(tmp_path):
     with pytest.raises(UserError, match=r"report\.json: no such file"):
         read_report(tmp_path / "report.json")
     (tmp_path / "report.json").write_text("{}")
-    with pytest.raises(UserError, match=r"report\.json: not a report: format 1 is needed, none given"):
+    with pytest.raises(UserError, match=r"report\.json: not a report: format 2 is needed, none given"):
         read_report(tmp_path / "report.json")
