@@ -137,7 +137,7 @@ def test_every_value_stands_in_a_table(full):
         assert shown[1:] == [f"{cell.text} {cell.spread}" for cell in expected[1:]]
     assert rows["ensemble of 3"][1:] == ["330.0", "67.50", "412.5 IQR 20.2"]
     assert ["rte", "distilled student n = 3", "0.340 ± 0.010", "0.220 ± 0.010", "0.040 ± 0.010"] in full.rows
-    assert ["rte", "yes", "97.0", "0.0380", "−50"] in full.rows
+    assert ["rte n = 2", "yes", "97.0 ± 1.4", "0.0380 ± 0.0000", "−50"] in full.rows
     assert rows["teachers"][1] == "3 h 25 min" and rows["total"][1] == "4 h 28 min"
     assert rows["encoder"][1] == "a9" * 32
     first = data.differences[0]
