@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS
+from mtdnn_tf.serving.steps import Steps, graph_function, has_second
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
 ALL_TASKS = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -20,9 +20,6 @@ EMBED = "embed"
 TEXTS = ("text_a", "text_b")
 
 Signature = Callable[..., dict[str, tf.Tensor]]
-
-# No Python branches on a tensor here, and without AutoGraph tracing is faster.
-_function = functools.partial(tf.function, autograph=False)
 
 
 def examples_signature(task: Task) -> str:
@@ -56,13 +53,11 @@ class _Untracked:
     """
 
     loaded: LoadedModel
-    heads: dict[str, Callable[..., tf.Tensor]]
+    steps: Steps
 
 
 class Signatures(tf.Module):
     """Answers from texts, serialized examples or token ids, by the tokenizer and model of a run.
-
-    Word pieces, encoder and each head are one function of the graph each, which all signatures call.
 
     Args:
         loaded: The model; it is used without dropout.
@@ -79,9 +74,8 @@ class Signatures(tf.Module):
             if task.head_task not in model.heads:
                 raise unknown_name(f"head of task {task.name}", task.head_task, model.heads)
         used = {task.head_task for task in loaded.tasks}
-        heads = {name: _function(functools.partial(head, training=False)) for name, head in model.heads.items()}
-        self._untracked = _Untracked(loaded, {name: heads[name] for name in sorted(used)})
         unused = {id(weight) for name, head in model.heads.items() if name not in used for weight in head.variables}
+        self._untracked = _Untracked(loaded, Steps(loaded, used))
         self._weights = [weight for weight in model.variables if id(weight) not in unused]
 
     @property
@@ -120,10 +114,10 @@ class Signatures(tf.Module):
             Of a classification `label` string [batch], `probabilities` float32 and `label_names` string, both
             [batch, labels]; of a regression or ranking `score` float32 [batch].
         """
-        tokens = [self._tokenize(texts[name]) for name in TEXTS if name in texts]
-        loaded = self._untracked.loaded
-        packed = pack(tokens[0], tokens[1] if task.is_pair else None, loaded.tokenizer, loaded.max_sequence_length)
-        return _answer(task, self._logits(self._encode(_as_inputs(to_model_inputs(packed))), task))
+        steps = self._untracked.steps
+        inputs = steps.pair_inputs if task.is_pair else steps.single_inputs
+        encoded = steps.encode(inputs(*(texts[name] for name in TEXTS if name in texts)))
+        return _answer(task, self._logits(encoded, task))
 
     def answer_examples(self, task: Task, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers one task from examples, by the contract of TF Serving's Classify and Regress.
@@ -156,11 +150,11 @@ class Signatures(tf.Module):
             What `answer_texts` returns, named "<task>_<output>", and `<task>_applicable` bool [batch]: whether the row
             has as many texts as the task takes. Where it has not, labels are "", probabilities and scores 0.
         """
-        has_second = tf.not_equal(text_b, "")
-        encoded = self._encode(self.model_inputs(text_a, text_b, has_second))
+        encoded = self._encode_any(text_a, text_b)
+        is_pair = has_second(text_b)
         answers: dict[str, tf.Tensor] = {}
         for task in self.tasks:
-            applicable = has_second if task.is_pair else tf.logical_not(has_second)
+            applicable = is_pair if task.is_pair else tf.logical_not(is_pair)
             for name, value in _answer(task, self._logits(encoded, task)).items():
                 if name != "label_names":
                     condition = applicable if value.shape.rank == 1 else applicable[:, tf.newaxis]
@@ -176,49 +170,31 @@ class Signatures(tf.Module):
             text_a: The first or only text, string [batch].
             text_b: The second text, string [batch]; "" for a single sentence.
         """
-        encoded = self._encode(self.model_inputs(text_a, text_b, tf.not_equal(text_b, "")))
-        return {"embedding": tf.cast(encoded["pooled_output"], tf.float32)}
+        return {"embedding": tf.cast(self._encode_any(text_a, text_b)["pooled_output"], tf.float32)}
 
     def logits_of_tokens(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns every task's logits [batch, num_outputs] from the model's inputs, int32 [batch, length]."""
-        encoded = self._encode(inputs)
+        encoded = self._untracked.steps.encode(inputs)
         return {task.name: self._logits(encoded, task) for task in self.tasks}
 
-    def model_inputs(
-        self, text_a: tf.Tensor, text_b: tf.Tensor, has_second: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
-        """Returns what the encoder reads, int32 [batch, length of the longest row].
+    def tokens_of_pairs(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what the signature for token ids takes, for pairs of texts, string [batch] each."""
+        inputs: dict[str, tf.Tensor] = self._untracked.steps.pair_inputs(text_a, text_b)
+        return inputs
 
-        Args:
-            text_a: The first or only text, string [batch].
-            text_b: The second text, string [batch].
-            has_second: Which rows are pairs, bool [batch]; all if None.
-        """
-        loaded = self._untracked.loaded
-        tokens = self._tokenize(text_a), self._tokenize(text_b)
-        return _as_inputs(to_model_inputs(pack(*tokens, loaded.tokenizer, loaded.max_sequence_length, has_second)))
-
-    @_function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def _tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        return self._untracked.loaded.tokenizer.tokenize(texts)
-
-    @_function(input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS}])
-    def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._untracked.loaded.model.encode(inputs, training=False)
+    def _encode_any(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
+        encoded: dict[str, tf.Tensor] = self._untracked.steps.encode(self._untracked.steps.any_inputs(text_a, text_b))
+        return encoded
 
     def _logits(self, encoded: dict[str, tf.Tensor], task: Task) -> tf.Tensor:
-        return tf.cast(self._untracked.heads[task.head_task](encoded), tf.float32)
+        return tf.cast(self._untracked.steps.heads[task.head_task](encoded), tf.float32)
 
 
 def _traced(function: Signature, name: str, inputs: tuple[str, ...]) -> Signature:
     dtype, shape = (tf.int32, [None, None]) if name == TOKENS else (tf.string, [None])
     specs = {key: tf.TensorSpec(shape, dtype, key) for key in inputs}
     # A function of its own: its name stands in the graph, and it takes nothing but the inputs.
-    return _function(lambda **tensors: function(**tensors)).get_concrete_function(**specs)
-
-
-def _as_inputs(packed: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    return {name: tf.cast(values, tf.int32) for name, values in packed.items()}
+    return graph_function(lambda **tensors: function(**tensors)).get_concrete_function(**specs)
 
 
 def _answer(task: Task, logits: tf.Tensor) -> dict[str, tf.Tensor]:

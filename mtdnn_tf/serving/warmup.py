@@ -59,7 +59,7 @@ def warmup_records(
             texts = _texts(size)
             tensors: Mapping[str, Any] = {text: texts[text] for text in TEXTS if text in inputs}
             if name == TOKENS:
-                tensors = signatures.model_inputs(*(tf.constant(texts[text]) for text in TEXTS))
+                tensors = signatures.tokens_of_pairs(*(tf.constant(texts[text]) for text in TEXTS))
             request = predict_pb2.PredictRequest(model_spec=spec)
             for key, value in tensors.items():
                 request.inputs[key].CopyFrom(tf.make_tensor_proto(value))

@@ -8,7 +8,8 @@ from scipy.special import softmax
 from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.serving.export import export_saved_model
-from mtdnn_tf.serving.signatures import Signatures, signature_names
+from mtdnn_tf.serving.signatures import signature_names
+from mtdnn_tf.serving.steps import Steps
 from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
 from tests.serving.examples import (
     DIAGNOSTIC,
@@ -99,7 +100,7 @@ def _answers_of_another_process(exported, inputs, tmp_path_factory):
         for part in _PARTS
     ]
     found = ask(exported, requests, tmp_path_factory.mktemp("client"))
-    by_signature = {}
+    by_signature: dict[str, list[dict[str, np.ndarray]]] = {}
     for (name, _), answer in zip(requests, found):
         by_signature.setdefault(name, []).append(answer)
     return by_signature
@@ -178,9 +179,8 @@ def test_the_encoder_runs_once_for_every_task(exported):
 
 
 def test_rows_are_padded_to_the_longest_of_their_batch(loaded):
-    signatures = Signatures(loaded._replace(tasks=TASKS))
     first, second = tf.constant(["the cat sat", "a"]), tf.constant(["", "dog ran on"])
-    inputs = signatures.model_inputs(first, second, tf.constant([False, True]))
+    inputs = Steps(loaded, ["pair"]).any_inputs(first, second)
     # [CLS] the cat sat [SEP]; [CLS] a [SEP] dog ran on [SEP]
     ids = [
         ["[CLS]", "the", "cat", "sat", "[SEP]", "[PAD]", "[PAD]"],
