@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mtdnn_tf.serving.export import export_saved_model
-from mtdnn_tf.tasks.task import CLASSIFICATION
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 from tests.serving.examples import TASKS, WIDTH, loaded_model, run_alone
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "serve.md"
@@ -34,7 +34,7 @@ def _documented() -> dict[str, tuple[dict[str, tuple[str, str]], dict[str, tuple
     signatures = {}
     for name, inputs, outputs in rows:
         pattern = re.findall(r"`([^`]+)`", name)[0]
-        for task in TASKS if "<task>" in pattern else [None]:
+        for task in _tasks_of(pattern):
             if task and name.endswith(("of single texts", "of pairs")) and name.endswith("of pairs") != task.is_pair:
                 continue
             found = dict(_tensors(outputs, [task] if task else TASKS))
@@ -43,6 +43,10 @@ def _documented() -> dict[str, tuple[dict[str, tuple[str, str]], dict[str, tuple
                 signature = pattern.replace("<task>", task.name) if task else pattern
                 signatures[signature] = (dict(_tensors(inputs, [])), found)
     return signatures
+
+
+def _tasks_of(pattern: str) -> list[Task | None]:
+    return [*TASKS] if "<task>" in pattern else [None]
 
 
 def _tensors(cell, tasks):
