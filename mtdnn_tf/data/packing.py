@@ -45,6 +45,7 @@ def pack(
     tokens_b: tf.RaggedTensor | None,
     tokenizer: WordPieceTokenizer,
     max_sequence_length: int,
+    has_second: tf.Tensor | None = None,
 ) -> PackedTokens:
     """Packs examples, cutting the longer text of a pair first where a row is too long.
 
@@ -56,6 +57,8 @@ def pack(
         tokens_b: Word pieces of the second texts, int32 [batch, None]; None for single sentences.
         tokenizer: Gives the ids of [CLS] and [SEP].
         max_sequence_length: Most tokens of a packed row, special tokens included.
+        has_second: Which rows are pairs, bool [batch]; the second texts of the others have no word piece. None, the
+            default: all are, if there are second texts.
 
     Returns:
         The packed rows, one for each example, of up to `max_sequence_length` tokens.
@@ -70,14 +73,21 @@ def pack(
     else:
         lengths_b = tf.cast(tokens_b.row_lengths(), tf.int32)
         budget = max_sequence_length - 3
-        kept_a = tf.minimum(lengths_a, tf.maximum(budget - lengths_b, (budget + 1) // 2))
+        # A single sentence has no second [SEP], and one place more.
+        of_first = budget if has_second is None else tf.where(has_second, budget, budget + 1)
+        kept_a = tf.minimum(lengths_a, tf.maximum(of_first - lengths_b, (budget + 1) // 2))
         kept_b = tf.minimum(lengths_b, tf.maximum(budget - lengths_a, budget // 2))
 
     start = tf.fill([tokens_a.nrows(), 1], tokenizer.start_id)
     end = tf.fill([tokens_a.nrows(), 1], tokenizer.end_id)
     parts = [start, _keep_first(tokens_a, kept_a), end]
     if tokens_b is not None:
-        parts += [_keep_first(tokens_b, kept_b), end]
+        second_end = end
+        if has_second is not None:
+            ends = tf.fill([tf.math.count_nonzero(has_second, dtype=tf.int32)], tokenizer.end_id)
+            counts = tf.cast(has_second, tokens_b.row_splits.dtype)
+            second_end = tf.RaggedTensor.from_row_lengths(ends, counts, validate=False)
+        parts += [_keep_first(tokens_b, kept_b), second_end]
     return PackedTokens(token_ids=tf.concat(parts, axis=1), first_segment_lengths=kept_a + 2)
 
 

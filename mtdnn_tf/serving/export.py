@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder, write_json
 from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.serving.server_config import MODEL_NAME, check_model_name, write_server_config
 from mtdnn_tf.serving.serving_ops import check_ops
 from mtdnn_tf.serving.signatures import Signatures
+from mtdnn_tf.serving.warmup import check_batch_sizes, write_warmup
+from mtdnn_tf.tasks.task import Task
 
 # TensorFlow leaves what stands in this folder of a SavedModel alone.
 DESCRIPTION = "assets.extra/mtdnn_tf.json"
 _SCHEMA = 1
+WARMUP_BATCH_SIZES = (1, 8, 32)
 
 
 def export_version(export_dir: Path, version: int | None = None) -> Path:
@@ -47,26 +52,61 @@ def _versions(export_dir: Path) -> list[int]:
     return sorted({int(name) for name in names if name.isascii() and name.isdigit()})
 
 
-def export_saved_model(loaded: LoadedModel, folder: Path) -> None:
-    """Writes a SavedModel that answers every task of a model from texts and from token ids.
+def served_tasks(loaded: LoadedModel, names: Sequence[str] = ()) -> list[Task]:
+    """Returns the tasks that an export answers.
 
-    A server that watches the folder's parent sees it complete or not at all.
+    Args:
+        loaded: The model.
+        names: Names of some of its tasks, different; all if empty.
+
+    Raises:
+        UserError: A name is unknown, stands twice, or is that of a task that no client can ask.
+    """
+    # A task that falls together from another's labels serves evaluation; a client asks that other task.
+    served = {task.name: task for task in loaded.tasks if not task.head_labels}
+    if len(set(names)) < len(names):
+        raise UserError(f"--tasks takes different tasks, {','.join(names)} given")
+    for name in names:
+        if name not in served:
+            raise unknown_name("task of the export", name, served)
+    return [served[name] for name in names] if names else list(served.values())
+
+
+def export_saved_model(
+    loaded: LoadedModel,
+    folder: Path,
+    tasks: Sequence[str] = (),
+    batch_sizes: Sequence[int] = WARMUP_BATCH_SIZES,
+    model_name: str = MODEL_NAME,
+) -> None:
+    """Writes a SavedModel that answers tasks of a model from texts, serialized examples and token ids.
+
+    A server that watches the folder's parent sees it complete or not at all. The server's own files are written beside
+    it, unless they stand.
 
     Args:
         loaded: The model with its tasks and tokenizer; longer inputs than its `max_sequence_length` are cut.
         folder: The version's folder, named by a number.
+        tasks: Names of the tasks that are answered; all if empty. Heads of others are left out.
+        batch_sizes: Sizes of the warm-up requests, which the server's batches are filled up to; in rising order.
+        model_name: Name under which the server knows the model.
 
     Raises:
-        UserError: The folder exists, or the graph holds operations that a stock TF Serving does not have.
+        UserError: The folder exists, the graph holds operations that a stock TF Serving does not have, or something
+            given is not accepted.
     """
     _refuse_existing(folder)
-    # A task that falls together from another's labels serves evaluation; a client asks that other task.
-    loaded = loaded._replace(tasks=[task for task in loaded.tasks if not task.head_labels])
+    check_batch_sizes(batch_sizes)
+    check_model_name(model_name)
+    loaded = loaded._replace(tasks=served_tasks(loaded, tasks))
     signatures = Signatures(loaded)
     with new_folder(folder) as temporary:
         tf.saved_model.save(signatures, str(temporary), signatures=signatures.all())
         check_ops(temporary)
         write_json(temporary / DESCRIPTION, _description(loaded))
+        write_warmup(temporary, signatures, batch_sizes, model_name)
+        # Before the version appears, so that a server started on it finds them.
+        write_server_config(folder.parent, model_name, batch_sizes)
         # Another export may have ended meanwhile.
         _refuse_existing(folder)
 
@@ -85,7 +125,12 @@ def _description(loaded: LoadedModel) -> dict[str, Any]:
         "model_fingerprint": loaded.fingerprint,
         "max_sequence_length": loaded.max_sequence_length,
         "tasks": {
-            task.name: {"kind": task.kind, "texts": len(task.text), "labels": list(task.labels)}
+            task.name: {
+                "kind": task.kind,
+                "texts": len(task.text),
+                "columns": list(task.text),
+                "labels": list(task.labels),
+            }
             for task in loaded.tasks
         },
     }

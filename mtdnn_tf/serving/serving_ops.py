@@ -15,12 +15,12 @@ OLDEST_TF_SERVING = "2.12.1"
 _CORE_OPS = """
 Abs AddV2 All ArgMax Assert AssignVariableOp BiasAdd BroadcastTo Cast ConcatV2 Const Cumsum DenseBincount
 DisableCopyOnRead Einsum Equal Erf Erfc Exp ExpandDims Fill GatherV2 Greater GreaterEqual Identity If IsFinite Less
-LessEqual Log LogSoftmax LogicalAnd LogicalNot MatMul Max Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp Pack
-PartitionedCall Placeholder Pow Prod RaggedGather RaggedTensorToTensor Range ReadVariableOp RealDiv Relu Reshape
-ResourceGather RestoreV2 Rsqrt SaveV2 Select SelectV2 Shape ShardedFilename Sigmoid Size Slice Softmax Split SplitV
-SquaredDifference Squeeze StatefulPartitionedCall StaticRegexFullMatch StaticRegexReplace StopGradient StridedSlice
-StringJoin StringLength StringLower StringSplitV2 Sub Sum Tanh Tile Transpose UnicodeTranscode Unpack VarHandleOp
-Where ZerosLike
+LessEqual Log LogSoftmax LogicalAnd LogicalNot MatMul Max Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp
+NotEqual Pack ParseExampleV2 PartitionedCall Placeholder Pow Prod RaggedGather RaggedTensorToTensor Range
+ReadVariableOp RealDiv Relu Reshape ResourceGather RestoreV2 Rsqrt SaveV2 Select SelectV2 Shape ShardedFilename
+Sigmoid Size Slice Softmax Split SplitV SquaredDifference Squeeze StatefulPartitionedCall StaticRegexFullMatch
+StaticRegexReplace StopGradient StridedSlice StringJoin StringLength StringLower StringSplitV2 Sub Sum Tanh Tile
+Transpose UnicodeTranscode Unpack VarHandleOp Where ZerosLike
 """
 
 # Of the operations of tensorflow-text, TF Serving 2.12.1 has these; it has not TFText>RoundRobinTrim.

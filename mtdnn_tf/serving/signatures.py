@@ -1,4 +1,4 @@
-"""What a served model answers to: one signature a task for texts, and one for token ids."""
+"""What a served model answers to: texts, serialized examples, and token ids, for each task and for all at once."""
 
 from __future__ import annotations
 
@@ -8,17 +8,41 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS
+from mtdnn_tf.serving.steps import Steps, graph_function, has_second
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
+ALL_TASKS = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 TOKENS = "tokens"
-_TEXTS = ("text_a", "text_b")
+EMBED = "embed"
+TEXTS = ("text_a", "text_b")
 
-# No Python branches on a tensor here, and without AutoGraph tracing is faster.
-_function = functools.partial(tf.function, autograph=False)
+Signature = Callable[..., dict[str, tf.Tensor]]
+
+
+def examples_signature(task: Task) -> str:
+    """Returns the name of the signature that answers a task by TF Serving's Classify or Regress."""
+    return f"{task.name}_{'classify' if task.kind == CLASSIFICATION else 'regress'}"
+
+
+def signature_names(tasks: list[Task]) -> list[str]:
+    """Returns the names of a model's signatures in the order of its tasks.
+
+    Raises:
+        UserError: Two signatures would have one name.
+    """
+    owner = {ALL_TASKS: "all tasks", TOKENS: "token ids", EMBED: "the encoder's vector"}
+    for task in tasks:
+        for name, what in ((task.name, "texts"), (examples_signature(task), "serialized examples")):
+            if name in owner:
+                raise UserError(
+                    f"task name {task.name!r}: its signature {name!r} for {what} is taken by the signature of "
+                    f"{owner[name]}; rename the task, or leave it out by --tasks"
+                )
+            owner[name] = f"task {task.name}"
+    return list(owner)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,80 +53,158 @@ class _Untracked:
     """
 
     loaded: LoadedModel
+    steps: Steps
 
 
 class Signatures(tf.Module):
-    """Answers from texts or token ids, by the tokenizer and model of a run.
-
-    Word pieces and encoder are one function of the graph each, which all signatures call.
+    """Answers from texts, serialized examples or token ids, by the tokenizer and model of a run.
 
     Args:
         loaded: The model; it is used without dropout.
 
     Raises:
-        UserError: A task has no head, or its name is that of the signature for token ids.
+        UserError: A task has no head, or two signatures would have one name.
     """
 
     def __init__(self, loaded: LoadedModel) -> None:
         super().__init__()
+        signature_names(loaded.tasks)
+        model = loaded.model
         for task in loaded.tasks:
-            if task.name == TOKENS:
-                raise UserError(f"task name {TOKENS!r} is taken by the signature for token ids; rename the task")
-            if task.head_task not in loaded.model.heads:
-                raise unknown_name(f"head of task {task.name}", task.head_task, loaded.model.heads)
-        self._untracked = _Untracked(loaded)
-        self._weights = list(loaded.model.variables)
+            if task.head_task not in model.heads:
+                raise unknown_name(f"head of task {task.name}", task.head_task, model.heads)
+        used = {task.head_task for task in loaded.tasks}
+        unused = {id(weight) for name, head in model.heads.items() if name not in used for weight in head.variables}
+        self._untracked = _Untracked(loaded, Steps(loaded, used))
+        self._weights = [weight for weight in model.variables if id(weight) not in unused]
 
-    def all(self) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
-        """Returns every signature by its name: that of each task, and "tokens"."""
-        tasks = self._untracked.loaded.tasks
-        signatures = {task.name: self._text_signature(task) for task in tasks}
-        tokens = {name: tf.TensorSpec([None, None], tf.int32, name) for name in INPUTS}
-        return {**signatures, TOKENS: _function(self.logits_of_tokens).get_concrete_function(**tokens)}
+    @property
+    def tasks(self) -> list[Task]:
+        """The tasks that are answered."""
+        return self._untracked.loaded.tasks
 
-    def logits_of_tokens(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns every task's logits [batch, num_outputs] from the model's inputs, int32 [batch, length]."""
-        encoded = self._encode(inputs)
-        return {task.name: self._logits(encoded, task) for task in self._untracked.loaded.tasks}
+    def inputs(self) -> dict[str, tuple[str, ...]]:
+        """Returns the names of every signature's inputs."""
+        of_tasks = {}
+        for task in self.tasks:
+            of_tasks[task.name] = TEXTS[: len(task.text)]
+            of_tasks[examples_signature(task)] = (tf.saved_model.CLASSIFY_INPUTS,)
+        return {ALL_TASKS: TEXTS, TOKENS: INPUTS, EMBED: TEXTS, **of_tasks}
 
-    def answer_texts(self, task: Task, texts: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def all(self) -> dict[str, Signature]:
+        """Returns every signature by its name."""
+        functions: dict[str, Signature] = {
+            ALL_TASKS: self.answer_every_task,
+            TOKENS: self.logits_of_tokens,
+            EMBED: self.embed,
+        }
+        for task in self.tasks:
+            functions[task.name] = functools.partial(self.answer_texts, task)
+            functions[examples_signature(task)] = functools.partial(self.answer_examples, task)
+        return {name: _traced(functions[name], name, inputs) for name, inputs in self.inputs().items()}
+
+    def answer_texts(self, task: Task, **texts: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers one task from texts.
 
         Args:
             task: The task.
-            texts: `text_a`, and `text_b` of a pair, string [batch].
+            texts: `text_a`, and `text_b` of a pair, string [batch]; of a ranking the query and a candidate.
 
         Returns:
             Of a classification `label` string [batch], `probabilities` float32 and `label_names` string, both
-            [batch, labels]; of a regression `score` float32 [batch].
+            [batch, labels]; of a regression or ranking `score` float32 [batch].
         """
-        loaded = self._untracked.loaded
-        tokens = [self._tokenize(texts[name]) for name in _TEXTS if name in texts]
-        packed = pack(tokens[0], tokens[1] if task.is_pair else None, loaded.tokenizer, loaded.max_sequence_length)
-        inputs = {name: tf.cast(values, tf.int32) for name, values in to_model_inputs(packed).items()}
-        logits = self._logits(self._encode(inputs), task)
+        steps = self._untracked.steps
+        inputs = steps.pair_inputs if task.is_pair else steps.single_inputs
+        encoded = steps.encode(inputs(*(texts[name] for name in TEXTS if name in texts)))
+        return _answer(task, self._logits(encoded, task))
+
+    def answer_examples(self, task: Task, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers one task from examples, by the contract of TF Serving's Classify and Regress.
+
+        Args:
+            task: The task.
+            inputs: Serialized tf.Example, string [batch], with the features `text_a`, and `text_b` of a pair.
+
+        Returns:
+            Of a classification `classes` string and `scores` float32, both [batch, labels], in the order of the
+            task's labels; of a regression or ranking `outputs` float32 [batch].
+        """
+        features = {name: tf.io.FixedLenFeature([], tf.string) for name in TEXTS[: len(task.text)]}
+        answer = self.answer_texts(task, **tf.io.parse_example(inputs, features))
         if task.kind != CLASSIFICATION:
-            return {"score": logits[:, 0]}
-        names = tf.constant(task.labels)
+            return {tf.saved_model.REGRESS_OUTPUTS: answer["score"]}
         return {
-            "label": tf.gather(names, tf.argmax(logits, axis=1)),
-            "probabilities": tf.nn.softmax(logits),
-            # A server's batching splits every output by rows, so the names stand in each row.
-            "label_names": tf.tile(names[tf.newaxis], [tf.shape(logits)[0], 1]),
+            tf.saved_model.CLASSIFY_OUTPUT_CLASSES: answer["label_names"],
+            tf.saved_model.CLASSIFY_OUTPUT_SCORES: answer["probabilities"],
         }
 
-    def _text_signature(self, task: Task) -> Callable[..., dict[str, tf.Tensor]]:
-        specs = {name: tf.TensorSpec([None], tf.string, name) for name in _TEXTS[: len(task.text)]}
-        return _function(lambda **texts: self.answer_texts(task, texts)).get_concrete_function(**specs)
+    def answer_every_task(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answers all tasks at once, running the encoder once.
 
-    @_function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def _tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        return self._untracked.loaded.tokenizer.tokenize(texts)
+        Args:
+            text_a: The first or only text, string [batch].
+            text_b: The second text, string [batch]; "" for a single sentence.
 
-    @_function(input_signature=[{name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS}])
-    def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._untracked.loaded.model.encode(inputs, training=False)
+        Returns:
+            What `answer_texts` returns, named "<task>_<output>", and `<task>_applicable` bool [batch]: whether the row
+            has as many texts as the task takes. Where it has not, labels are "", probabilities and scores 0.
+        """
+        encoded = self._encode_any(text_a, text_b)
+        is_pair = has_second(text_b)
+        answers: dict[str, tf.Tensor] = {}
+        for task in self.tasks:
+            applicable = is_pair if task.is_pair else tf.logical_not(is_pair)
+            for name, value in _answer(task, self._logits(encoded, task)).items():
+                if name != "label_names":
+                    condition = applicable if value.shape.rank == 1 else applicable[:, tf.newaxis]
+                    value = tf.where(condition, value, tf.zeros([], value.dtype))
+                answers[f"{task.name}_{name}"] = value
+            answers[f"{task.name}_applicable"] = applicable
+        return answers
+
+    def embed(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns `embedding` float32 [batch, hidden], the pooled vector that linear heads read.
+
+        Args:
+            text_a: The first or only text, string [batch].
+            text_b: The second text, string [batch]; "" for a single sentence.
+        """
+        return {"embedding": tf.cast(self._encode_any(text_a, text_b)["pooled_output"], tf.float32)}
+
+    def logits_of_tokens(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns every task's logits [batch, num_outputs] from the model's inputs, int32 [batch, length]."""
+        encoded = self._untracked.steps.encode(inputs)
+        return {task.name: self._logits(encoded, task) for task in self.tasks}
+
+    def tokens_of_pairs(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns what the signature for token ids takes, for pairs of texts, string [batch] each."""
+        inputs: dict[str, tf.Tensor] = self._untracked.steps.pair_inputs(text_a, text_b)
+        return inputs
+
+    def _encode_any(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
+        encoded: dict[str, tf.Tensor] = self._untracked.steps.encode(self._untracked.steps.any_inputs(text_a, text_b))
+        return encoded
 
     def _logits(self, encoded: dict[str, tf.Tensor], task: Task) -> tf.Tensor:
-        head = self._untracked.loaded.model.heads[task.head_task]
-        return tf.cast(head(encoded, training=False), tf.float32)
+        return tf.cast(self._untracked.steps.heads[task.head_task](encoded), tf.float32)
+
+
+def _traced(function: Signature, name: str, inputs: tuple[str, ...]) -> Signature:
+    dtype, shape = (tf.int32, [None, None]) if name == TOKENS else (tf.string, [None])
+    specs = {key: tf.TensorSpec(shape, dtype, key) for key in inputs}
+    # A function of its own: its name stands in the graph, and it takes nothing but the inputs.
+    return graph_function(lambda **tensors: function(**tensors)).get_concrete_function(**specs)
+
+
+def _answer(task: Task, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Returns the answers that logits [batch, num_outputs] stand for."""
+    if task.kind != CLASSIFICATION:
+        return {"score": logits[:, 0]}
+    names = tf.constant(task.labels)
+    return {
+        "label": tf.gather(names, tf.argmax(logits, axis=1)),
+        "probabilities": tf.nn.softmax(logits),
+        # A server's batching splits every output by rows, so the names stand in each row.
+        "label_names": tf.tile(names[tf.newaxis], [tf.shape(logits)[0], 1]),
+    }

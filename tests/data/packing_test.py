@@ -39,6 +39,28 @@ def test_single_sentences_are_cut_at_their_end():
     assert packed.first_segment_lengths.numpy().tolist() == [2, 4, 5]
 
 
+@pytest.mark.parametrize("max_sequence_length", [4, 5, 8, 11])
+def test_single_sentences_and_pairs_share_a_batch(max_sequence_length):
+    firsts = [list(range(100, 100 + a)) for a in range(12) for _ in range(6)]
+    seconds = [list(range(200, 200 + b)) if b % 2 else [] for _ in range(12) for b in range(6)]
+    # An empty second text may still be one.
+    is_pair = [bool(second) or row % 4 == 0 for row, second in enumerate(seconds)]
+    packed = pack(
+        tf.ragged.constant(firsts, tf.int32),
+        tf.ragged.constant(seconds, tf.int32),
+        TOKENIZER,
+        max_sequence_length,
+        tf.constant(is_pair),
+    )
+    rows = []
+    for first, second, pair in zip(firsts, seconds, is_pair):
+        a, b = truncated_pair(first, second, max_sequence_length - (3 if pair else 2))
+        rows.append([START, *a, END, *b, END] if pair else [START, *a, END])
+    assert packed.token_ids.to_list() == rows
+    assert packed.first_segment_lengths.numpy().tolist() == [row.index(END) + 1 for row in rows]
+    assert {True, False} == set(is_pair)
+
+
 def test_model_inputs_are_padded_to_the_longest_row():
     packed = pack(tf.ragged.constant([[7], [7, 8]], tf.int32), tf.ragged.constant([[], [9]], tf.int32), TOKENIZER, 9)
     inputs = to_model_inputs(packed)

@@ -105,7 +105,8 @@ def test_export_answers_as_predict_does(binaries, trained: Trained, tmp_path):
     flags = (f"--run={trained.runs[0]}", f"--export_dir={tmp_path / 'export'}")
     assert binaries.run("export", *flags).status == 0
     assert binaries.run("export", *flags).status == 0
-    assert sorted(path.name for path in (tmp_path / "export").iterdir()) == ["1", "2"]
+    written = ["1", "2", "batching.config", "models.config"]
+    assert sorted(path.name for path in (tmp_path / "export").iterdir()) == written
     predict = (*trained.flags, "--tasks=mood", "--split=test", f"--output={tmp_path / 'mood.tsv'}")
     assert binaries.run("predict", *predict, f"--run={trained.runs[0]}").status == 0
     texts = [row["sentence"] for row in _rows(trained.folder / "tasks" / "mood_test.tsv")]
