@@ -1,0 +1,101 @@
+"""Small SavedModels whose answers can be told by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tensorflow as tf
+
+_EXAMPLES = tf.TensorSpec([None], tf.string, "inputs")
+
+
+class Affine(tf.Module):
+    """x / 2 + offset, from floats and from examples with a feature "x"; and some signatures for awkward values."""
+
+    def __init__(self, offset: float) -> None:
+        super().__init__()
+        self.offset = tf.Variable(offset)
+
+    def _of(self, x):
+        return x / 2 + self.offset
+
+    def _parsed(self, inputs):
+        feature = {"x": tf.io.FixedLenFeature([1], tf.float32), "y": tf.io.FixedLenFeature([1], tf.float32, [0.0])}
+        parsed = tf.io.parse_example(inputs, feature)
+        return parsed["x"] + parsed["y"]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+    def predict(self, x):
+        return {"y": self._of(x)}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def regress(self, inputs):
+        return {"outputs": self._of(self._parsed(inputs))}
+
+    @tf.function(input_signature=[_EXAMPLES])
+    def classify(self, inputs):
+        y = self._of(self._parsed(inputs))
+        classes = tf.tile(tf.constant([["low", "high"]]), [tf.shape(y)[0], 1])
+        return {"classes": classes, "scores": tf.concat([10 - y, y], axis=1)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text"), tf.TensorSpec([None, 2], tf.int64, "ids")])
+    def mixed(self, text, ids):
+        return {
+            "length": tf.strings.length(text),
+            "image_bytes": text,
+            "sum": tf.reduce_sum(ids, axis=1),
+            "is_long": tf.strings.length(text) > 3,
+            "mean": tf.reduce_mean(ids),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, "row")])
+    def fails(self, row):
+        return {"value": tf.raw_ops.BatchMatMulV2(x=tf.ones([1, 2, 3]), y=tf.ones([1, 3 + tf.size(row), 2]))[0, 0]}
+
+
+def write_affine(folder: Path, offset: float) -> None:
+    """Writes a version of the model; it stands under its name only when complete."""
+    model = Affine(offset)
+    signatures = {
+        "serving_default": model.predict.get_concrete_function(),
+        "regress_x_to_y": model.regress.get_concrete_function(),
+        "classify_x_to_y": model.classify.get_concrete_function(),
+        "mixed": model.mixed.get_concrete_function(),
+        "fails": model.fails.get_concrete_function(),
+    }
+    temporary = folder.with_name(f".{folder.name}")
+    tf.saved_model.save(model, str(temporary), signatures=signatures)
+    temporary.rename(folder)
+
+
+class Tasks(tf.Module):
+    """Answers two tasks from one or two texts at once, as the default signature of an exported model does."""
+
+    def __init__(self, favourite: int) -> None:
+        super().__init__()
+        self.favourite = tf.Variable(favourite)
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, "text_a"), tf.TensorSpec([None], tf.string, "text_b")]
+    )
+    def predict(self, text_a, text_b):
+        rows = tf.shape(text_a)[0]
+        is_pair = tf.strings.length(text_b) > 0
+        labels = {"mood": ["bad", "good"], "entailment": ["<b>no</b>", "maybe & more", "a long name of a label"]}
+        outputs = {"closeness_score": tf.cast(tf.strings.length(text_a), tf.float32), "closeness_applicable": is_pair}
+        for task, names in labels.items():
+            best = tf.fill([rows], self.favourite % len(names))
+            shares = 0.7 * tf.one_hot(best, len(names)) + 0.3 / len(names)
+            outputs[f"{task}_label"] = tf.gather(tf.constant(names), best)
+            outputs[f"{task}_probabilities"] = shares
+            outputs[f"{task}_label_names"] = tf.tile(tf.constant([names]), [rows, 1])
+            outputs[f"{task}_applicable"] = is_pair if task == "entailment" else tf.logical_not(is_pair)
+        return outputs
+
+
+def write_tasks_model(folder: Path, favourite: int) -> None:
+    """Writes a version of the model; it stands under its name only when complete."""
+    model = Tasks(favourite)
+    temporary = folder.with_name(f".{folder.name}")
+    tf.saved_model.save(model, str(temporary), signatures={"serving_default": model.predict.get_concrete_function()})
+    temporary.rename(folder)
