@@ -6,7 +6,7 @@ from absl import flags, logging
 
 from mtdnn_tf.serving.server.limits import Limits
 from mtdnn_tf.serving.server.model_store import ModelStore, parse_models
-from mtdnn_tf.serving.server.serve import serve
+from mtdnn_tf.serving.server.serve import Address, serve
 from tools import cli
 
 _MODEL = flags.DEFINE_list(
@@ -30,9 +30,7 @@ def main() -> None:
     """Serves the models that the flags name, until it is told to end."""
     limits = Limits(_REQUEST_BYTES.value, _BATCH_ROWS.value, _CONCURRENCY.value, _THREADS.value)
     store = ModelStore(parse_models(_MODEL.value))
-    serve(
-        store, limits, _HOST.value, _PORT.value, _GRPC_PORT.value, _POLL_SECONDS.value, _GRACE_SECONDS.value
-    )
+    serve(store, limits, Address(_HOST.value, _PORT.value, _GRPC_PORT.value), _POLL_SECONDS.value, _GRACE_SECONDS.value)
     logging.info("ended")
 
 

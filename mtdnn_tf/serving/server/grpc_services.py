@@ -65,16 +65,16 @@ class _Service:
 class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict, Classify, Regress and GetModelMetadata."""
 
-    async def Predict(self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802, D102
+    async def Predict(self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102
         return await self._answer(context, self._predict, request)
 
-    async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802, D102
+    async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102
         return await self._answer(context, self._classify, request)
 
-    async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802, D102
+    async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102
         return await self._answer(context, self._regress, request)
 
-    async def GetModelMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: N802, D102
+    async def GetModelMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102
         return await self._answer(context, self._metadata, request)
 
     def _predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
@@ -122,7 +122,7 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
 class ModelService(_Service, model_service_pb2_grpc.ModelServiceServicer):
     """GetModelStatus."""
 
-    async def GetModelStatus(  # noqa: N802, D102
+    async def GetModelStatus(  # noqa: D102
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.aio.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
         # Costs nothing, and is asked when all threads are busy.

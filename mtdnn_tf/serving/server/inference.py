@@ -12,8 +12,6 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
 from mtdnn_tf.serving.server.status import invalid
 
-_SIGNATURE_DEF = meta_graph_pb2.SignatureDef
-
 
 class ClassScore(NamedTuple):
     """A class of an example: its label, empty if the model names none, and its score, 0 if it gives none."""
@@ -35,7 +33,7 @@ def predict(
         outputs: The outputs to return; all of them if empty.
 
     Raises:
-        ServingError: There is no such signature or output, or an input is missing, unknown, or of another type or shape.
+        ServingError: There is no such signature or output; or an input is missing, unknown, or of a wrong type or shape.
     """
     definition = servable.signature(signature)
     _check_names(definition, set(inputs))
@@ -49,7 +47,7 @@ def predict(
     return {name: found[name] for name in outputs or definition.outputs}
 
 
-def _check_names(definition: _SIGNATURE_DEF, given: set[str]) -> None:
+def _check_names(definition: meta_graph_pb2.SignatureDef, given: set[str]) -> None:
     missing, extra = sorted(set(definition.inputs) - given), sorted(given - set(definition.inputs))
     if missing or extra:
         takes = ", ".join(sorted(definition.inputs))
@@ -69,9 +67,7 @@ def _check_tensor(name: str, values: np.ndarray, info: meta_graph_pb2.TensorInfo
         raise invalid(f"input {name!r} has {values.shape[0]} rows; a request takes at most {batch_rows}")
 
 
-def classify(
-    servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int
-) -> list[list[ClassScore]]:
+def classify(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[list[ClassScore]]:
     """Returns the classes of every example, as its signature orders them.
 
     Args:
@@ -91,21 +87,17 @@ def classify(
         "classification",
         (tf.saved_model.CLASSIFY_OUTPUT_CLASSES, tf.saved_model.CLASSIFY_OUTPUT_SCORES),
     )
-    labels = outputs.get(tf.saved_model.CLASSIFY_OUTPUT_CLASSES)
-    scores = outputs.get(tf.saved_model.CLASSIFY_OUTPUT_SCORES)
-    for values in filter(lambda array: array is not None, (labels, scores)):
-        if values.ndim != 2 or len(values) != len(examples) or (labels is not None and values.shape != labels.shape):
-            raise invalid(f"signature is no classification: it gave shape {list(values.shape)} for {len(examples)} rows")
-    some = labels if labels is not None else scores
+    shape = next(iter(outputs.values())).shape
+    if len(shape) != 2 or shape[0] != len(examples) or any(values.shape != shape for values in outputs.values()):
+        shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in outputs.items())
+        raise invalid(f"signature is no classification: it gave {shapes} for {len(examples)} rows")
+    labels = outputs.get(tf.saved_model.CLASSIFY_OUTPUT_CLASSES, np.full(shape, b"", object))
+    scores = outputs.get(tf.saved_model.CLASSIFY_OUTPUT_SCORES, np.zeros(shape, np.float32))
+    if labels.dtype != object:
+        raise invalid("signature is no classification: its classes are no strings")
     return [
-        [
-            ClassScore(
-                "" if labels is None else labels[row, k].decode("utf-8", "replace"),
-                0.0 if scores is None else scores[row, k],
-            )
-            for k in range(some.shape[1])
-        ]
-        for row in range(len(examples))
+        [ClassScore(label.decode("utf-8", "replace"), score) for label, score in zip(*row)]
+        for row in zip(labels, scores)
     ]
 
 

@@ -200,7 +200,7 @@ def array_to_json(array: np.ndarray, name: str = "") -> Any:
     return nested.reshape(array.shape).tolist()
 
 
-def number_to_json(value: np.floating[Any]) -> float:
+def number_to_json(value: float | np.floating[Any]) -> float:
     """Returns the shortest number that is the same in the value's own precision, 0.1 for float32's 0.1."""
     return float(str(value))
 

@@ -35,7 +35,9 @@ def parse_models(values: list[str]) -> dict[str, Path]:
         base = Path(folder if colon else value)
         name = name if colon else base.absolute().name
         if not _NAME.fullmatch(name) or not value:
-            raise UserError(f"--model takes DIR or NAME:DIR, NAME of letters, digits, '_', '.' and '-'; {value!r} given")
+            raise UserError(
+                f"--model takes DIR or NAME:DIR, NAME of letters, digits, '_', '.' and '-'; {value!r} given"
+            )
         if name in models:
             raise UserError(f"--model: two models named {name!r}; give one another name with NAME:DIR")
         models[name] = base

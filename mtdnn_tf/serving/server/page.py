@@ -58,13 +58,16 @@ def _file(name: str, media_type: str) -> Any:
 
 
 def _models(store: ModelStore) -> list[dict[str, Any]]:
+    """Returns the models that answer texts."""
     described = []
     for name in store.models:
         try:
             with store.lease(name) as servable:
-                described.append(describe(servable))
+                model = describe(servable)
         except ServingError:  # Its folder is gone, and nothing is loaded.
             continue
+        if model["together"] or model["tasks"]:
+            described.append(model)
     return described
 
 
@@ -72,8 +75,8 @@ def describe(servable: Servable) -> dict[str, Any]:
     """Returns what a page asks of a model.
 
     Returns:
-        Name, version, `together` (whether the default signature answers every task at once), `tasks` (of the
-        signatures that answer one task from texts: name, number of texts) and the longest input in word pieces, or None.
+        Name, version, `together` (whether the default signature answers every task at once), `tasks` (the signatures
+        that answer one task from texts: name, number of texts) and the longest input in word pieces, or None.
     """
     default = servable.signatures.get(DEFAULT_SIGNATURE)
     together = default is not None and set(default.inputs) == _TEXT_INPUTS[1] and _tasks_together(default)
@@ -82,7 +85,9 @@ def describe(servable: Servable) -> dict[str, Any]:
         for name, definition in sorted(servable.signatures.items())
         if name != DEFAULT_SIGNATURE
         and set(definition.inputs) in _TEXT_INPUTS
-        and ({"score"} <= set(definition.outputs) or {"label", "probabilities", "label_names"} <= set(definition.outputs))
+        and (
+            {"score"} <= set(definition.outputs) or {"label", "probabilities", "label_names"} <= set(definition.outputs)
+        )
     ]
     return {
         "name": servable.model,

@@ -96,7 +96,9 @@ class ServedModel:
         with self._lock:
             before, self._current, self._loading = self._current, version.number, None
             self._loaded[version.number] = _Loaded(servable)
-        logging.info("model %s: version %d is served%s", self.name, version.number, f", {before} ends" if before else "")
+        logging.info(
+            "model %s: version %d is served%s", self.name, version.number, f", {before} ends" if before else ""
+        )
         self._unload_idle()
         return True
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
+
+from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
+from tests.helpers import VOCABULARY
 
 _EXAMPLES = tf.TensorSpec([None], tf.string, "inputs")
 
@@ -99,3 +107,26 @@ def write_tasks_model(folder: Path, favourite: int) -> None:
     temporary = folder.with_name(f".{folder.name}")
     tf.saved_model.save(model, str(temporary), signatures={"serving_default": model.predict.get_concrete_function()})
     temporary.rename(folder)
+
+
+def tiny_model() -> LoadedModel:
+    """Returns a model with random weights that answers one sentence, a pair by label, and a pair by score."""
+    tasks = [
+        Task(name="mood", kind=CLASSIFICATION, text=("sentence",), labels=("bad", "good"), metrics=("accuracy",)),
+        Task(
+            name="entailment",
+            kind=CLASSIFICATION,
+            text=("a", "b"),
+            labels=("yes", "maybe", "no"),
+            metrics=("accuracy",),
+        ),
+        Task(name="similarity", kind=REGRESSION, text=("a", "b"), metrics=("pearson",)),
+    ]
+    config = BackboneConfig(
+        vocabulary_size=len(VOCABULARY), num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32, max_positions=64
+    )
+    pretrained = PretrainedBackbone("tiny", config, tuple(VOCABULARY), lowercase=True, weights={})
+    model = build_multi_task_model(pretrained, tasks, dropout=0.1)
+    random = np.random.default_rng(0)
+    model.set_weights([weight + random.normal(0, 0.4, weight.shape) for weight in model.get_weights()])
+    return LoadedModel(model, tasks, tokenizer_of(pretrained), 64, fingerprint="f" * 64)

@@ -35,7 +35,7 @@ function showModels(results) {
     const result = results?.[index];
     if (result && !result.problem && result.answers.length) {
       item.append(" · ", element("span", "time", time(result.milliseconds)));
-      item.append(element("span", "minor", ` there and back, ${time(result.inside)} in the server`));
+      item.append(element("span", "minor", `, ${time(result.inside)} of it in the server`));
     }
     return item;
   });
@@ -84,6 +84,7 @@ function taskCard(task, results) {
 
 function showResults(results, isPair) {
   const tasks = [...new Set(results.flatMap((result) => result.answers.map((answer) => answer.task)))];
+  byId("tasks").style.setProperty("--models", models.length);
   byId("tasks").replaceChildren(...tasks.map((task) => taskCard(task, results)));
   const leftOut = [...new Set(results.flatMap((result) => result.leftOut))].filter((task) => !tasks.includes(task));
   byId("left_out").textContent = leftOut.length
@@ -112,6 +113,7 @@ async function submit() {
     return;
   }
   showProblem("");
+  if (matchMedia("(pointer: coarse)").matches) document.activeElement?.blur(); // A phone's keyboard hides the answers.
   const number = ++asked;
   byId("results").setAttribute("aria-busy", "true");
   byId("told").textContent = "Asking …";
