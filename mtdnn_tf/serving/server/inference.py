@@ -33,7 +33,7 @@ def predict(
         outputs: The outputs to return; all of them if empty.
 
     Raises:
-        ServingError: There is no such signature or output; or an input is missing, unknown, or of a wrong type or shape.
+        ServingError: There is no such signature or output, or an input is missing, unknown or of a wrong kind.
     """
     definition = servable.signature(signature)
     _check_names(definition, set(inputs))

@@ -56,6 +56,26 @@ class Affine(tf.Module):
             "mean": tf.reduce_mean(ids),
         }
 
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None], tf.string, "tag"),
+            tf.TensorSpec([None, 5], tf.int32, "signal"),
+            tf.TensorSpec([None, 2, 2], tf.float32, "sensor"),
+        ]
+    )
+    def documented(self, tag, signal, sensor):
+        return {"tag": tag, "total": tf.reduce_sum(signal, axis=1), "turned": tf.transpose(sensor, [0, 2, 1])}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image")])
+    def image(self, image):
+        return {"size": tf.strings.length(image)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, "steps")])
+    def slow(self, steps):
+        start = tf.ones([300, 300]) / 300
+        end = tf.while_loop(lambda i, m: i < tf.reduce_max(steps), lambda i, m: (i + 1, m @ start), (0, start))[1]
+        return {"steps": steps, "one": tf.repeat(tf.reduce_sum(end[0]), tf.size(steps))}
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, "row")])
     def fails(self, row):
         return {"value": tf.raw_ops.BatchMatMulV2(x=tf.ones([1, 2, 3]), y=tf.ones([1, 3 + tf.size(row), 2]))[0, 0]}
@@ -69,6 +89,9 @@ def write_affine(folder: Path, offset: float) -> None:
         "regress_x_to_y": model.regress.get_concrete_function(),
         "classify_x_to_y": model.classify.get_concrete_function(),
         "mixed": model.mixed.get_concrete_function(),
+        "documented": model.documented.get_concrete_function(),
+        "image": model.image.get_concrete_function(),
+        "slow": model.slow.get_concrete_function(),
         "fails": model.fails.get_concrete_function(),
     }
     temporary = folder.with_name(f".{folder.name}")
@@ -100,12 +123,26 @@ class Tasks(tf.Module):
             outputs[f"{task}_applicable"] = is_pair if task == "entailment" else tf.logical_not(is_pair)
         return outputs
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text_a")])
+    def mood(self, text_a):
+        outputs = self.predict(text_a, tf.fill(tf.shape(text_a), ""))
+        return {name: outputs[f"mood_{name}"] for name in ("label", "probabilities", "label_names")}
 
-def write_tasks_model(folder: Path, favourite: int) -> None:
+    @tf.function(
+        input_signature=[tf.TensorSpec([None], tf.string, "text_a"), tf.TensorSpec([None], tf.string, "text_b")]
+    )
+    def closeness(self, text_a, text_b):
+        return {"score": self.predict(text_a, text_b)["closeness_score"]}
+
+
+def write_tasks_model(folder: Path, favourite: int, together: bool = True) -> None:
     """Writes a version of the model; it stands under its name only when complete."""
     model = Tasks(favourite)
+    signatures = {"mood": model.mood.get_concrete_function(), "closeness": model.closeness.get_concrete_function()}
+    if together:
+        signatures = {"serving_default": model.predict.get_concrete_function()}
     temporary = folder.with_name(f".{folder.name}")
-    tf.saved_model.save(model, str(temporary), signatures={"serving_default": model.predict.get_concrete_function()})
+    tf.saved_model.save(model, str(temporary), signatures=signatures)
     temporary.rename(folder)
 
 
