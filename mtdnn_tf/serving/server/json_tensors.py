@@ -137,7 +137,7 @@ def _leaf(value: Any, dtype: tf.DType, where: str) -> Any:
         try:
             return float(value)
         except OverflowError:
-            return math.inf if value > 0 else -math.inf
+            raise invalid(f"{where} holds a number that is too large for {dtype.name}") from None
     elif dtype.is_integer and not isinstance(value, bool) and isinstance(value, int):
         if dtype.min <= value <= dtype.max:
             return value
