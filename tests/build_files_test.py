@@ -16,9 +16,12 @@ MODULES = sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT 
 # The packages whose name on PyPI is not that of their import.
 PACKAGES = {
     "absl": "absl-py",
+    "google": "protobuf",
+    "grpc": "grpcio",
     "markupsafe": "MarkupSafe",
     "official": "tf-models-official",
     "sklearn": "scikit-learn",
+    "tensorflow_serving": "tensorflow-serving-api",
     "yaml": "PyYAML",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging as python_logging
 from pathlib import Path
 
 from absl import flags, logging
@@ -47,6 +48,7 @@ def _texts() -> list[Texts]:
 
 def main() -> None:
     """Prints or writes the answers to the texts of the flags."""
+    python_logging.getLogger("httpx").setLevel(python_logging.WARNING)  # It logs every request.
     texts = _texts()
     if _OUTPUT.value and Path(_OUTPUT.value).suffix != ".jsonl":
         raise UserError(f"--output takes a .jsonl file, {_OUTPUT.value} given")
