@@ -43,7 +43,7 @@ def _version(models, tmp_path):
 
 def test_every_record_is_replayed(version):
     assert warm_up(Servable("name", 5, version)) == 0
-    _write(version, _records(np.float32([1.0]), np.float32([1.0] * 4000)))
+    _write(version, _records(np.ones(1, np.float32), np.ones(4000, np.float32)))
     assert warm_up(Servable("name", 5, version)) == 4
 
 
