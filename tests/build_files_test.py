@@ -17,6 +17,7 @@ MODULES = sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT 
 PACKAGES = {
     "absl": "absl-py",
     "google": "protobuf",
+    "grpc": "grpcio",
     "markupsafe": "MarkupSafe",
     "official": "tf-models-official",
     "sklearn": "scikit-learn",

@@ -61,11 +61,11 @@ class Chromium:
     def _page(self, method: str, **parameters: Any) -> dict[str, Any]:
         return self._call(method, self._session, **parameters)
 
-    def open(self, page: Path, width: int, height: int = 900, theme: str = "light") -> None:
-        """Opens a file in a window of a size in CSS pixels, and waits for its end."""
+    def open(self, page: Path | str, width: int, height: int = 900, theme: str = "light") -> None:
+        """Opens a file or an address in a window of a size in CSS pixels, and waits for its end."""
         self._page("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self._page("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
-        self._page("Page.navigate", url=page.as_uri())
+        self._page("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
         while self._message().get("method") != "Page.loadEventFired":
             pass
 
@@ -74,6 +74,15 @@ class Chromium:
         result = self._page("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
+
+    def type_text(self, text: str) -> None:
+        """Puts a text where the focus is, as a keyboard or a paste does."""
+        self._page("Input.insertText", text=text)
+
+    def press(self, key: str, code: int) -> None:
+        """Presses and releases a key where the focus is, such as "Tab", 9."""
+        for kind in ("rawKeyDown", "keyUp"):
+            self._page("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
     def screenshot(self) -> bytes:
         """Returns the whole page as a PNG file."""

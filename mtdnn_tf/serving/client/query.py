@@ -1,0 +1,131 @@
+"""Asking a server for what its model says of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtdnn_tf.data.tables import read_rows
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.serving.client.answers import answers_of_row, is_answer
+from mtdnn_tf.serving.client.connection import Connection, Patience, Signature
+from mtdnn_tf.serving.client.grpc_connection import GrpcConnection
+from mtdnn_tf.serving.client.rest_connection import RestConnection
+
+_DEFAULT = "serving_default"
+_TEXTS = ("text_a", "text_b")
+
+
+class Texts(NamedTuple):
+    """A sentence, or a pair; `text_b` is None for a sentence."""
+
+    text_a: str
+    text_b: str | None = None
+
+
+def connect(server: str, model: str, patience: Patience) -> RestConnection | GrpcConnection:
+    """Returns a way to a model, to be closed by `with`.
+
+    Args:
+        server: http://HOST:PORT, https://HOST:PORT or grpc://HOST:PORT.
+        model: The model's name.
+        patience: How long to wait.
+
+    Raises:
+        UserError: The address is of another form.
+    """
+    scheme, separator, address = server.partition("://")
+    if separator and address and scheme in ("http", "https"):
+        return RestConnection(server, model, patience)
+    if separator and address and scheme == "grpc":
+        return GrpcConnection(address.rstrip("/"), model, patience)
+    raise UserError(f"--server takes http://HOST:PORT or grpc://HOST:PORT, {server!r} given")
+
+
+def read_texts(path: Path, columns: Sequence[str]) -> list[Texts]:
+    """Reads the texts of a .tsv, .csv or .jsonl file.
+
+    Args:
+        path: The file.
+        columns: The column of the sentence, or both of a pair; `text_a`, and `text_b` where the file has it, if empty.
+
+    Raises:
+        UserError: The file is not of its format, has no row, or lacks a column or text.
+    """
+    names = list(columns) or list(_TEXTS)
+    required = names if columns else names[:1]
+    texts = []
+    for row in read_rows(path, required, [name for name in names if name not in required]):
+        if row.problem:
+            raise UserError(f"{path}:{row.line}: {row.problem}")
+        for name in required:
+            if row.cells[name] is None:
+                raise UserError(f"{path}:{row.line}: column {name!r} takes a text, null given")
+        texts.append(Texts(*(row.cells[name] or "" for name in names if name in row.cells)))
+    if not texts:
+        raise UserError(f"{path}: holds no row")
+    return texts
+
+
+def ask(
+    connection: Connection, texts: Sequence[Texts], signature: str | None, batch_size: int
+) -> Iterator[dict[str, dict[str, Any]]]:
+    """Yields what the model says of each text, by task.
+
+    Args:
+        connection: The way to the model.
+        texts: All of them sentences, or all pairs.
+        signature: The signature to ask; if None the default one, or where there is none those of all tasks.
+        batch_size: Rows of a request.
+
+    Raises:
+        UserError: The model has no such signature, it takes other inputs, or the server does not answer.
+    """
+    chosen = _choose(connection.signatures(), signature, any(text.text_b is not None for text in texts))
+    for start in range(0, len(texts), batch_size):
+        part = texts[start : start + batch_size]
+        columns = {"text_a": [text.text_a for text in part], "text_b": [text.text_b or "" for text in part]}
+        answers: list[dict[str, dict[str, Any]]] = [{} for _ in part]
+        for name, definition in chosen.items():
+            outputs = _named(connection.predict(name, {key: columns[key] for key in definition.inputs}), definition)
+            short = next((key for key, values in outputs.items() if not _has_rows(values, len(part))), None)
+            if short is not None:
+                raise UserError(f"signature {name}: output {short!r} has not a value for each of {len(part)} texts")
+            for row, answer in enumerate(answers):
+                answer.update(answers_of_row(outputs, row, name))
+        yield from answers
+
+
+def _has_rows(values: Any, count: int) -> bool:
+    return isinstance(values, list) and len(values) == count
+
+
+def _named(outputs: dict[str, list[Any]], definition: Signature) -> dict[str, list[Any]]:
+    """Gives the only output its name, which REST leaves out."""
+    return {definition.outputs[0]: outputs[""]} if list(outputs) == [""] else outputs
+
+
+def _choose(signatures: Mapping[str, Signature], name: str | None, is_pair: bool) -> dict[str, Signature]:
+    """Returns the signatures to ask, by name."""
+    both, wanted = set(_TEXTS), set(_TEXTS if is_pair else _TEXTS[:1])
+    if name is None:
+        default = signatures.get(_DEFAULT)
+        if default is not None and set(default.inputs) in (both, wanted):
+            return {_DEFAULT: default}
+        found = {
+            key: one
+            for key, one in signatures.items()
+            if key != _DEFAULT and set(one.inputs) == wanted and is_answer(one.outputs)
+        }
+        if not found:
+            raise UserError(f"no signature takes {' and '.join(sorted(wanted))}; the model has {', '.join(signatures)}")
+        return found
+    if name not in signatures:
+        raise unknown_name("signature", name, signatures)
+    inputs = set(signatures[name].inputs)
+    # The default signature takes an empty second text for a sentence.
+    if inputs != wanted and not (name == _DEFAULT and inputs == both):
+        takes = ", ".join(signatures[name].inputs)
+        raise UserError(f"signature {name} takes {takes}; {' and '.join(sorted(wanted))} given")
+    return {name: signatures[name]}

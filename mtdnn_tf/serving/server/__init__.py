@@ -1,0 +1,1 @@
+"""A server for development that answers as TF Serving does."""

@@ -1,0 +1,122 @@
+"""All models of a server, watched for new versions."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import grpc
+from absl import logging
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.serving.server.servable import Servable
+from mtdnn_tf.serving.server.served_model import ServedModel
+from mtdnn_tf.serving.server.status import ServingError, one_line
+from mtdnn_tf.serving.server.versions import versions_on_disk
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def parse_models(values: list[str]) -> dict[str, Path]:
+    """Returns folders of models by name, from what --model is given.
+
+    Args:
+        values: `DIR`, whose name is the folder's, or `NAME:DIR`.
+
+    Raises:
+        UserError: A name is empty, given twice or holds other characters than letters, digits, `_`, `.` and `-`.
+    """
+    models: dict[str, Path] = {}
+    for value in values:
+        name, colon, folder = value.partition(":")
+        base = Path(folder if colon else value)
+        name = name if colon else base.absolute().name
+        if not _NAME.fullmatch(name) or not value:
+            raise UserError(
+                f"--model takes DIR or NAME:DIR, NAME of letters, digits, '_', '.' and '-'; {value!r} given"
+            )
+        if name in models:
+            raise UserError(f"--model: two models named {name!r}; give one another name with NAME:DIR")
+        models[name] = base
+    return models
+
+
+class ModelStore:
+    """The models of a server by name.
+
+    Args:
+        folders: The folder of each model, in the order in which a page shows them.
+
+    Raises:
+        UserError: A folder is missing, or holds no version that can be loaded.
+    """
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self.models = {name: ServedModel(name, base) for name, base in folders.items()}
+        self._ended = threading.Event()
+        self._watcher: threading.Thread | None = None
+        for model in self.models.values():
+            _check_folder(model.base)
+        for model in self.models.values():
+            model.poll()
+            if not model.is_served:
+                raise UserError(f"--model: {model.base}: no version can be loaded ({model.failure})")
+
+    def watch(self, seconds: float) -> None:
+        """Looks for new versions from now on, in a thread, until `close`.
+
+        Args:
+            seconds: Time between two looks.
+        """
+
+        def look() -> None:
+            while not self._ended.wait(seconds):
+                for model in self.models.values():
+                    try:
+                        model.poll()
+                    except Exception as error:  # One bad look must not be the last.
+                        logging.error("%s: looking for versions failed (%s)", model.base, one_line(error))
+
+        self._watcher = threading.Thread(target=look, name="versions", daemon=True)
+        self._watcher.start()
+
+    def close(self) -> None:
+        """Ends the watching; a version that is being loaded is not waited for."""
+        self._ended.set()
+
+    def model(self, name: str) -> ServedModel:
+        """Returns a model.
+
+        Raises:
+            ServingError: There is no model of this name.
+        """
+        if name not in self.models:
+            message = f"Could not find any versions of model {name}. Served: {', '.join(self.models)}"
+            raise ServingError(grpc.StatusCode.NOT_FOUND, message)
+        return self.models[name]
+
+    @contextlib.contextmanager
+    def lease(self, name: str, version: int | None = None) -> Iterator[Servable]:
+        """Yields the served version of a model, which stays loaded until the block ends.
+
+        Raises:
+            ServingError: There is no such model or version.
+        """
+        if name not in self.models:
+            asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+            message = f"Servable not found for request: {asked}. Served: {', '.join(self.models)}"
+            raise ServingError(grpc.StatusCode.NOT_FOUND, message)
+        with self.models[name].lease(version) as servable:
+            yield servable
+
+
+def _check_folder(base: Path) -> None:
+    if not base.is_dir():
+        raise UserError(f"--model: {base}: no such folder; tools.export makes one")
+    if (base / "saved_model.pb").is_file():
+        raise UserError(f"--model: {base} is a version of a model; give the folder above it")
+    if not versions_on_disk(base):
+        raise UserError(f"--model: {base}: holds no version, a folder named by a number with saved_model.pb in it")

@@ -1,0 +1,110 @@
+"""The page to try models on: static files, and what they need to know of the models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mtdnn_tf.serving.server.model_store import ModelStore
+from mtdnn_tf.serving.server.rest import json_response
+from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
+from mtdnn_tf.serving.server.status import ServingError
+
+_FOLDER = Path(__file__).parent / "page_files"
+_FILES = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/answers.js": ("answers.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_TEXT_INPUTS = ({"text_a"}, {"text_a", "text_b"})
+_DESCRIPTION = "assets.extra/mtdnn_tf.json"
+
+
+def page_routes(store: ModelStore) -> list[Route]:
+    """Returns where the page, its files and its list of models stand."""
+    routes = [Route(path, _file(*file)) for path, file in _FILES.items()]
+
+    async def models(_: Request) -> Response:
+        response = json_response(_models(store))
+        response.headers.update(_HEADERS)
+        return response
+
+    return [*routes, Route("/page/models", models)]
+
+
+def _file(name: str, media_type: str) -> Any:
+    content = (_FOLDER / name).read_bytes()
+
+    async def answer(_: Request) -> Response:
+        return Response(content, media_type=media_type, headers=_HEADERS)
+
+    return answer
+
+
+def _models(store: ModelStore) -> list[dict[str, Any]]:
+    """Returns the models that answer texts."""
+    described = []
+    for name in store.models:
+        try:
+            with store.lease(name) as servable:
+                model = describe(servable)
+        except ServingError:  # Its folder is gone, and nothing is loaded.
+            continue
+        if model["together"] or model["tasks"]:
+            described.append(model)
+    return described
+
+
+def describe(servable: Servable) -> dict[str, Any]:
+    """Returns what a page asks of a model.
+
+    Returns:
+        Name, version, `together` (whether the default signature answers every task at once), `tasks` (the signatures
+        that answer one task from texts: name, number of texts) and the longest input in word pieces, or None.
+    """
+    default = servable.signatures.get(DEFAULT_SIGNATURE)
+    together = default is not None and set(default.inputs) == _TEXT_INPUTS[1] and _tasks_together(default)
+    tasks = [
+        {"name": name, "texts": len(definition.inputs)}
+        for name, definition in sorted(servable.signatures.items())
+        if name != DEFAULT_SIGNATURE
+        and set(definition.inputs) in _TEXT_INPUTS
+        and (
+            {"score"} <= set(definition.outputs) or {"label", "probabilities", "label_names"} <= set(definition.outputs)
+        )
+    ]
+    return {
+        "name": servable.model,
+        "version": servable.version,
+        "together": bool(together),
+        "tasks": tasks,
+        "max_sequence_length": _longest(servable.folder),
+    }
+
+
+def _tasks_together(definition: Any) -> bool:
+    return any(name.endswith(("_probabilities", "_score")) for name in definition.outputs)
+
+
+def _longest(folder: Path) -> int | None:
+    try:
+        value = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))["max_sequence_length"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return value if isinstance(value, int) else None

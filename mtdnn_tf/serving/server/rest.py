@@ -1,0 +1,158 @@
+"""TF Serving's REST API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from mtdnn_tf.serving.server.inference import classify, predict, regress
+from mtdnn_tf.serving.server.json_examples import examples_of_json
+from mtdnn_tf.serving.server.json_tensors import inputs_of_json, number_to_json, outputs_to_json
+from mtdnn_tf.serving.server.limits import Limits
+from mtdnn_tf.serving.server.model_messages import metadata_json, status_json
+from mtdnn_tf.serving.server.model_store import ModelStore
+from mtdnn_tf.serving.server.servable import Servable
+from mtdnn_tf.serving.server.status import ServingError, invalid, serving_error
+from mtdnn_tf.serving.server.work_pool import WorkPool
+
+_PATH = re.compile(
+    r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
+    r"(?::(?P<verb>predict|classify|regress)|(?P<metadata>/metadata))?"
+)
+# A client that sends more than it may is listened to for so long, so that it reads the answer.
+_MOST_IGNORED_BYTES = 64 << 20
+_BODY_SECONDS = 60.0
+
+
+class RestApi:
+    """Answers requests below /v1/.
+
+    Args:
+        store: The models.
+        pool: The threads.
+        limits: Bounds of a request.
+    """
+
+    def __init__(self, store: ModelStore, pool: WorkPool, limits: Limits) -> None:
+        self._store, self._pool, self._limits = store, pool, limits
+        self._verbs = {"predict": self._predict, "classify": self._classify, "regress": self._regress}
+
+    async def answer(self, request: Request) -> Response:
+        """Answers one request."""
+        try:
+            return await self._answer(request)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        except Exception as error:
+            return error_response(serving_error(error))
+
+    async def _answer(self, request: Request) -> Response:
+        path = _PATH.fullmatch(request.url.path)
+        asked = "POST" if path and path["verb"] else "GET"
+        if path is None or request.method != asked:
+            # TF Serving answers 400 to a wrong method too.
+            raise invalid(f"Malformed request: {request.method} {request.url.path}")
+        if path["label"]:
+            raise invalid(f"Unrecognized servable version label: {path['label']}; this server has no labels")
+        version = int(path["version"]) if path["version"] else None
+        if path["verb"]:
+            body = await self._body(request)
+            return await self._pool.run(self._ask, self._verbs[path["verb"]], path["model"], version, body)
+        if path["metadata"]:
+            with self._store.lease(path["model"], version) as servable:
+                return json_response(metadata_json(servable))
+        return json_response(status_json(self._store.model(path["model"]).status(version)))
+
+    async def _body(self, request: Request) -> bytes:
+        """Reads a request's body, as long as it may be.
+
+        Raises:
+            ServingError: It is too long, or takes too long to come.
+        """
+        try:
+            return await asyncio.wait_for(_read(request, self._limits.request_bytes), _BODY_SECONDS)
+        except asyncio.TimeoutError:
+            message = f"the request has not come within {_BODY_SECONDS:.0f} seconds"
+            raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, message, http_status=408) from None
+
+    def _ask(
+        self,
+        verb: Callable[[Servable, dict[str, Any]], dict[str, Any]],
+        model: str,
+        version: int | None,
+        content: bytes,
+    ) -> Response:
+        begun = time.perf_counter()
+        with self._store.lease(model, version) as servable:
+            body = _json_object(content)
+            name = body.get("signature_name", "")
+            if not isinstance(name, str):
+                raise invalid("'signature_name' takes a string")
+            servable.signature(name)
+            response = json_response(verb(servable, body))
+        milliseconds = 1000 * (time.perf_counter() - begun)
+        response.headers["Server-Timing"] = f"model;dur={milliseconds:.1f}"
+        return response
+
+    def _predict(self, servable: Servable, body: dict[str, Any]) -> dict[str, Any]:
+        name = body.get("signature_name", "")
+        inputs, by_row = inputs_of_json(body, servable.signature(name))
+        return outputs_to_json(predict(servable, name, inputs, self._limits.batch_rows), by_row)
+
+    def _classify(self, servable: Servable, body: dict[str, Any]) -> dict[str, Any]:
+        name = body.get("signature_name", "")
+        rows = classify(servable, name, examples_of_json(body), self._limits.batch_rows)
+        return {"results": [[[label, number_to_json(score)] for label, score in row] for row in rows]}
+
+    def _regress(self, servable: Servable, body: dict[str, Any]) -> dict[str, Any]:
+        name = body.get("signature_name", "")
+        values = regress(servable, name, examples_of_json(body), self._limits.batch_rows)
+        return {"results": [number_to_json(value) for value in values]}
+
+
+async def _read(request: Request, most: int) -> bytes:
+    blocks, size = [], 0
+    async for block in request.stream():
+        size += len(block)
+        if size <= most:
+            blocks.append(block)
+        elif size > most + _MOST_IGNORED_BYTES:
+            break
+    if size > most:
+        message = f"the request is longer than {most} bytes, the most this server takes"
+        raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, message, http_status=413)
+    return b"".join(blocks)
+
+
+def _json_object(content: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(content)
+    except RecursionError:
+        raise invalid("JSON Parse error: nested too deep") from None
+    except ValueError as error:  # Not JSON, not UTF-8, or a number of too many digits.
+        raise invalid(f"JSON Parse error: {error}") from None
+    if not isinstance(value, dict):
+        raise invalid("the request takes a JSON object")
+    return value
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """Returns a response of JSON, with NaN and Infinity where the model gave them, as TF Serving writes them."""
+    content = json.dumps(value, ensure_ascii=False, separators=(",", ": "))
+    return Response(content.encode("utf-8", "replace"), status, media_type="application/json")
+
+
+def error_response(error: ServingError) -> Response:
+    """Returns an error in TF Serving's form."""
+    response = json_response({"error": error.message}, error.http_status)
+    if error.http_status in (429, 503):
+        response.headers["Retry-After"] = "1"
+    return response

@@ -1,0 +1,76 @@
+"""One version of a model, loaded from its SavedModel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import grpc
+import numpy as np
+import tensorflow as tf
+import tensorflow_text  # noqa: F401  # Registers the operations that cut word pieces.
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+from mtdnn_tf.serving.server.status import ServingError
+
+DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
+_SERVING_TAG = tf.saved_model.SERVING
+
+
+class Servable:
+    """A loaded version of a model.
+
+    Args:
+        model: The model's name.
+        version: The version's number.
+        folder: The version's folder.
+
+    Raises:
+        Exception: The folder holds no SavedModel that can be loaded; TensorFlow raises errors of many types.
+    """
+
+    def __init__(self, model: str, version: int, folder: Path) -> None:
+        self.model = model
+        self.version = version
+        self.folder = folder
+        self.signature_defs = _signature_defs(folder)
+        self._saved = tf.saved_model.load(str(folder))
+        # A SavedModel of TensorFlow 1 may list its initialization as a signature, which nobody can ask.
+        self.signatures = {name: self.signature_defs[name] for name in self._saved.signatures}
+
+    def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
+        """Returns what a signature takes and gives.
+
+        Args:
+            name: The signature's name; the default signature if empty.
+
+        Raises:
+            ServingError: The model has no such signature.
+        """
+        name = name or DEFAULT_SIGNATURE
+        if name not in self.signatures:
+            names = ", ".join(sorted(self.signatures))
+            message = f"Serving signature key {name!r} not found in model {self.model!r}. It has: {names}"
+            raise ServingError(grpc.StatusCode.FAILED_PRECONDITION, message)
+        return self.signatures[name]
+
+    def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns every output of a signature.
+
+        Args:
+            signature: The signature's name; the default signature if empty.
+            inputs: Exactly the inputs that the signature takes, of their types.
+        """
+        outputs = self._saved.signatures[signature or DEFAULT_SIGNATURE](
+            **{name: tf.constant(values) for name, values in inputs.items()}
+        )
+        return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _signature_defs(folder: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
+    saved_model = saved_model_pb2.SavedModel()
+    saved_model.ParseFromString((folder / "saved_model.pb").read_bytes())
+    for meta_graph in saved_model.meta_graphs:
+        if _SERVING_TAG in meta_graph.meta_info_def.tags:
+            return dict(meta_graph.signature_def)
+    raise ValueError(f"saved_model.pb holds no graph tagged {_SERVING_TAG!r}")

@@ -1,0 +1,147 @@
+"""A server from its start to its end: REST, page and gRPC on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import grpc
+import uvicorn
+from absl import logging
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.serving.server.grpc_services import ModelService, PredictionService
+from mtdnn_tf.serving.server.limits import Limits
+from mtdnn_tf.serving.server.model_store import ModelStore
+from mtdnn_tf.serving.server.page import page_routes
+from mtdnn_tf.serving.server.rest import RestApi, json_response
+from mtdnn_tf.serving.server.work_pool import WorkPool
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Address(NamedTuple):
+    """Where a server listens.
+
+    Attributes:
+        host: Address or name of an interface.
+        port: Port of the page and of REST; 0 for any that is free.
+        grpc_port: Port of gRPC; 0 for any that is free.
+    """
+
+    host: str
+    port: int
+    grpc_port: int
+
+
+class _HttpServer(uvicorn.Server):
+    """A server that leaves signals to its caller."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def serve(store: ModelStore, limits: Limits, address: Address, poll_seconds: float, grace: int) -> None:
+    """Answers requests until SIGINT or SIGTERM, then those that have begun.
+
+    Args:
+        store: The models.
+        limits: Bounds of what is taken on at once.
+        address: Where to listen.
+        poll_seconds: Time between two looks for new versions.
+        grace: Seconds that begun requests have to end.
+
+    Raises:
+        UserError: A port cannot be listened on.
+    """
+    asyncio.run(_serve(store, limits, address, poll_seconds, grace))
+
+
+async def _serve(store: ModelStore, limits: Limits, address: Address, poll_seconds: float, grace: int) -> None:
+    pool = WorkPool(limits)
+    listener = _listen(address.host, address.port)
+    try:
+        grpc_server, grpc_port = await _start_grpc(store, pool, limits, address.host, address.grpc_port)
+        http_server = _HttpServer(
+            uvicorn.Config(
+                _application(store, pool, limits),
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_graceful_shutdown=grace,
+            )
+        )
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, stop.set)
+        answering = asyncio.create_task(http_server.serve(sockets=[listener]))
+        store.watch(poll_seconds)
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        logging.info("page and REST: http://%s:%d/", host, listener.getsockname()[1])
+        logging.info("gRPC: %s:%d", host, grpc_port)
+        await asyncio.wait([answering, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        logging.info("ending; requests that have begun are answered")
+        store.close()
+        http_server.should_exit = True
+        await asyncio.gather(answering, grpc_server.stop(grace))
+    finally:
+        listener.close()
+        pool.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"--port: cannot listen on {host}, port {port} ({reason})") from None
+    # Connections inherit it. asyncio sets it only where a socket names its protocol; without it, an answer's second
+    # packet waits 40 ms for the first to be acknowledged.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+async def _start_grpc(
+    store: ModelStore, pool: WorkPool, limits: Limits, host: str, port: int
+) -> tuple[grpc.aio.Server, int]:
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", limits.request_bytes),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),  # Two servers on one port would answer in turn.
+        ]
+    )
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store, pool, limits), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store, pool, limits), server)
+    try:
+        port = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    except RuntimeError:
+        raise UserError(f"--grpc_port: cannot listen on {host}, port {port}; is it taken?") from None
+    await server.start()
+    return server, port
+
+
+def _application(store: ModelStore, pool: WorkPool, limits: Limits) -> Starlette:
+    api = Route("/v1/{path:path}", RestApi(store, pool, limits).answer, methods=_METHODS)
+    return Starlette(routes=[*page_routes(store), api], exception_handlers={HTTPException: _http_error})
+
+
+async def _http_error(_: Request, error: Any) -> Response:
+    response = json_response({"error": error.detail}, error.status_code)
+    response.headers.update(error.headers or {})
+    return response

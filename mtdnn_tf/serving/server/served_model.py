@@ -1,0 +1,150 @@
+"""A model whose highest version is served: a new one is loaded beside the old one, which ends when it is idle."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+from absl import logging
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+
+from mtdnn_tf.serving.server.servable import Servable
+from mtdnn_tf.serving.server.status import ServingError, one_line
+from mtdnn_tf.serving.server.versions import Version, versions_on_disk
+from mtdnn_tf.serving.server.warmup import warm_up
+
+
+class _Loaded:
+    """A loaded version, and how many requests use it."""
+
+    def __init__(self, servable: Servable) -> None:
+        self.servable = servable
+        self.users = 0
+
+
+class ServedModel:
+    """The versions of one model.
+
+    Args:
+        name: The model's name in requests.
+        base: The model's folder, which holds one folder a version.
+    """
+
+    def __init__(self, name: str, base: Path) -> None:
+        self.name = name
+        self.base = base
+        self._lock = threading.Lock()
+        self._loaded: dict[int, _Loaded] = {}
+        self._current: int | None = None
+        self._loading: int | None = None
+        self._failed: dict[Version, str] = {}
+
+    @contextlib.contextmanager
+    def lease(self, version: int | None = None) -> Iterator[Servable]:
+        """Yields the served version, which stays loaded until the block ends.
+
+        Args:
+            version: The version asked for; the one that is served if None.
+
+        Raises:
+            ServingError: No version is served, or another one than is asked for.
+        """
+        with self._lock:
+            number = self._current
+            if number is None or version not in (None, number):
+                asked = f"Latest({self.name})" if version is None else f"Specific({self.name}, {version})"
+                raise ServingError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
+            loaded = self._loaded[number]
+            loaded.users += 1
+        try:
+            yield loaded.servable
+        finally:
+            with self._lock:
+                loaded.users -= 1
+            self._unload_idle()
+
+    def poll(self) -> None:
+        """Loads the highest version that can be loaded, if it is not the one that is served.
+
+        One that cannot is logged and not tried again while its files stay as they are.
+        """
+        versions = versions_on_disk(self.base)
+        with self._lock:
+            self._failed = {version: reason for version, reason in self._failed.items() if version in versions}
+        for version in versions:
+            if version.number == self._current:
+                return
+            if version not in self._failed and self._load(version):
+                return
+
+    def _load(self, version: Version) -> bool:
+        with self._lock:
+            self._loading = version.number
+        try:
+            servable = Servable(self.name, version.number, version.folder)
+            warm_up(servable)
+        except Exception as error:  # TensorFlow raises errors of many types.
+            logging.error("%s: version cannot be loaded (%s)", version.folder, one_line(error))
+            with self._lock:
+                self._loading = None
+                self._failed[version] = one_line(error)
+            return False
+        with self._lock:
+            before, self._current, self._loading = self._current, version.number, None
+            self._loaded[version.number] = _Loaded(servable)
+        logging.info(
+            "model %s: version %d is served%s", self.name, version.number, f", {before} ends" if before else ""
+        )
+        self._unload_idle()
+        return True
+
+    def _unload_idle(self) -> None:
+        with self._lock:
+            idle = [n for n, loaded in self._loaded.items() if n != self._current and not loaded.users]
+            for number in idle:
+                del self._loaded[number]
+        for number in idle:
+            logging.info("model %s: version %d is unloaded", self.name, number)
+        if idle:
+            gc.collect()  # A loaded SavedModel holds cycles.
+
+    def status(self, version: int | None = None) -> list[ModelVersionStatus]:
+        """Returns the state of every version that is known, the highest first, or of one.
+
+        Raises:
+            ServingError: There is no such version.
+        """
+        with self._lock:
+            states = {number: _status(number, ModelVersionStatus.UNLOADING) for number in self._loaded}
+            for failed, reason in self._failed.items():
+                states[failed.number] = _status(failed.number, ModelVersionStatus.END, reason)
+            if self._current is not None:
+                states[self._current] = _status(self._current, ModelVersionStatus.AVAILABLE)
+            if self._loading is not None:
+                states[self._loading] = _status(self._loading, ModelVersionStatus.LOADING)
+        found = [states[number] for number in sorted(states, reverse=True) if version in (None, number)]
+        if not found:
+            what = "any versions" if version is None else f"version {version}"
+            raise ServingError(grpc.StatusCode.NOT_FOUND, f"Could not find {what} of model {self.name}")
+        return found
+
+    @property
+    def is_served(self) -> bool:
+        """Whether any version is loaded."""
+        return self._current is not None
+
+    @property
+    def failure(self) -> str:
+        """Why the highest version that could not be loaded could not; empty if all could."""
+        return self._failed[max(self._failed)] if self._failed else ""
+
+
+def _status(number: int, state: int, failure: str = "") -> ModelVersionStatus:
+    status = ModelVersionStatus(version=number, state=state)
+    status.status.error_code = (grpc.StatusCode.UNKNOWN if failure else grpc.StatusCode.OK).value[0]
+    status.status.error_message = failure
+    return status

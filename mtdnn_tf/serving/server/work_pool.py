@@ -1,0 +1,56 @@
+"""The threads that requests are answered in, beside the event loop that reads and writes them."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import grpc
+
+from mtdnn_tf.serving.server.limits import Limits
+from mtdnn_tf.serving.server.status import ServingError
+
+_Answer = TypeVar("_Answer")
+
+
+class WorkPool:
+    """A bounded pool of threads with a bounded queue.
+
+    Args:
+        limits: Its `threads` and `concurrency`.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._most = limits.concurrency
+        self._admitted = 0
+        self._lock = threading.Lock()
+        self._threads = concurrent.futures.ThreadPoolExecutor(limits.threads, thread_name_prefix="answer")
+
+    async def run(self, work: Callable[..., _Answer], *arguments: Any) -> _Answer:
+        """Runs a function in a thread of the pool; one that is cancelled before it begins never runs.
+
+        Raises:
+            ServingError: As many requests as are allowed are answered or wait.
+        """
+        with self._lock:
+            if self._admitted >= self._most:
+                raise ServingError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    f"the server is busy with {self._most} requests, the most it takes at a time; try again later",
+                )
+            self._admitted += 1
+        # A client that goes away frees its place only when its work has ended.
+        future = self._threads.submit(work, *arguments)
+        future.add_done_callback(self._release)
+        return await asyncio.wrap_future(future)
+
+    def _release(self, _: concurrent.futures.Future[Any]) -> None:
+        with self._lock:
+            self._admitted -= 1
+
+    def close(self) -> None:
+        """Waits for what runs, and ends the threads."""
+        self._threads.shutdown(wait=True)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import grpc
+import pytest
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.serving.server.limits import Limits
+from mtdnn_tf.serving.server.status import ServingError
+from mtdnn_tf.serving.server.work_pool import WorkPool
+
+
+def test_a_place_is_free_again_when_its_work_has_ended_however_it_ends():
+    async def use():
+        pool = WorkPool(Limits(concurrency=2, threads=1))
+        release = threading.Event()
+        running = asyncio.create_task(pool.run(release.wait))
+        waiting = asyncio.create_task(pool.run(ran.append, "cancelled"))
+        await asyncio.sleep(0.05)
+        with pytest.raises(ServingError) as raised:
+            await pool.run(ran.append, "refused")
+        assert raised.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert raised.value.http_status == 429
+        waiting.cancel()
+        await asyncio.sleep(0.05)
+        after = asyncio.create_task(pool.run(ran.append, "after"))
+        await asyncio.sleep(0.05)
+        assert not ran  # The one thread is taken.
+        release.set()
+        assert await running is True
+        await after
+        for _ in range(5):
+            with pytest.raises(ZeroDivisionError):
+                await pool.run(lambda: 1 // 0)
+        pool.close()
+
+    ran: list[str] = []
+    asyncio.run(use())
+    assert ran == ["after"]
+
+
+@pytest.mark.parametrize("field", ["request_bytes", "batch_rows", "concurrency", "threads"])
+def test_a_limit_below_one_is_refused_by_its_flags_name(field):
+    with pytest.raises(UserError, match=rf"--(max_)?{field} takes a whole number from 1, 0 given"):
+        Limits(**{field: 0})

@@ -1,0 +1,38 @@
+"""Serves exported models for development, as TF Serving does: REST, gRPC, and a page to try them on."""
+
+from __future__ import annotations
+
+from absl import flags, logging
+
+from mtdnn_tf.serving.server.limits import Limits
+from mtdnn_tf.serving.server.model_store import ModelStore, parse_models
+from mtdnn_tf.serving.server.serve import Address, serve
+from tools import cli
+
+_MODEL = flags.DEFINE_list(
+    "model", [], "Folders of served models, by commas: DIR, served under the folder's name, or NAME:DIR."
+)
+_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets every machine ask.")
+_PORT = flags.DEFINE_integer("port", 8501, "Port of the page and of REST; 0 for any that is free.", 0, 65535)
+_GRPC_PORT = flags.DEFINE_integer("grpc_port", 8500, "Port of gRPC; 0 for any that is free.", 0, 65535)
+_POLL_SECONDS = flags.DEFINE_float("poll_seconds", 1.0, "Time between two looks for new versions.", lower_bound=0.01)
+_GRACE_SECONDS = flags.DEFINE_integer("grace_seconds", 30, "What begun requests have to end when the server ends.", 0)
+_DEFAULTS = Limits()
+_REQUEST_BYTES = flags.DEFINE_integer("max_request_bytes", _DEFAULTS.request_bytes, "Largest request.")
+_BATCH_ROWS = flags.DEFINE_integer("max_batch_rows", _DEFAULTS.batch_rows, "Most rows of a request.")
+_CONCURRENCY = flags.DEFINE_integer(
+    "max_concurrency", _DEFAULTS.concurrency, "Most requests that are answered or wait; others are told to come again."
+)
+_THREADS = flags.DEFINE_integer("threads", _DEFAULTS.threads, "Most requests that are answered at one time.")
+
+
+def main() -> None:
+    """Serves the models that the flags name, until it is told to end."""
+    limits = Limits(_REQUEST_BYTES.value, _BATCH_ROWS.value, _CONCURRENCY.value, _THREADS.value)
+    store = ModelStore(parse_models(_MODEL.value))
+    serve(store, limits, Address(_HOST.value, _PORT.value, _GRPC_PORT.value), _POLL_SECONDS.value, _GRACE_SECONDS.value)
+    logging.info("ended")
+
+
+if __name__ == "__main__":
+    cli.run(main, required=["model"])
