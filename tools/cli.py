@@ -10,6 +10,7 @@ from typing import NoReturn
 from absl import app, flags, logging
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.interruption import Interrupted, install_handlers
 
 
 def _fail(message: str) -> NoReturn:
@@ -39,7 +40,8 @@ def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
     """Parses the flags and runs a binary's main.
 
     A `UserError`, a wrong flag, and a file that cannot be read or written end it with one line on stderr and exit
-    status 1; Ctrl-C with status 130.
+    status 1. SIGTERM and SIGINT (Ctrl-C) end it at the next safe point with one line and status 75 or 130, a second
+    one at once.
 
     Args:
         main: Takes nothing; reads flags.
@@ -55,13 +57,14 @@ def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
         python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
         logging.get_absl_handler().addFilter(lambda record: "saved_model" not in record.pathname)
         try:
+            install_handlers()
             main()
         except UserError as error:
             _fail(str(error))
         except OSError as error:
             _fail(_reason(error))
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            sys.exit(130)
+        except Interrupted as stop:
+            print(stop, file=sys.stderr)
+            sys.exit(stop.exit_status)
 
     app.run(guarded, flags_parser=_parse_flags)

@@ -18,6 +18,7 @@ from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.results_table import aligned
 from mtdnn_tf.files import new_file, write_json, write_text
+from mtdnn_tf.locks import lock_within, locked
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.report.plotting import Style, to_png
@@ -116,8 +117,14 @@ def run_adaptation(config: AdaptationConfig) -> AdaptationResults:
         config: What to run.
 
     Raises:
-        UserError: Something given is not accepted, or a training's folder holds a training of other settings.
+        UserError: Something given is not accepted, or a training's folder holds a training of other settings; or
+            another process adapts there.
     """
+    with locked(lock_within(config.base.output_dir), f"--output_dir {config.base.output_dir}"):
+        return _run_adaptation(config)
+
+
+def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
     trainings = adaptation_trainings(config)
     runs = []
     for number, training in enumerate(trainings, start=1):

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -26,6 +27,8 @@ from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length, pack
 from mtdnn_tf.data.sources import DataSource, read_examples, source_fingerprint
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.files import fingerprint
+from mtdnn_tf.interruption import stop_if_asked
+from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
 from mtdnn_tf.tasks.task import RANKING, REGRESSION, Task
 
 _ROWS_PER_CALL = 1024
@@ -73,41 +76,58 @@ def encode_split(
     if folder.exists():
         logging.info("found %s %s encoded in %s", task.name, split, folder)
     else:
-        start = time.monotonic()
-        examples = read_examples(task, split, source)
-        token_ids, offsets, first_segment_lengths, truncated = _encode(examples, tokenizer, max_sequence_length)
-        manifest = {
-            "task": task.name,
-            "split": split,
-            "kind": task.kind,
-            "labels": list(task.labels),
-            "tokens": len(token_ids),
-            "truncated": truncated,
-            "data_fingerprint": data_fingerprint(examples),
-            "key": key,
-            "made_from": made_from,
-        }
-        write_encoded_split(
-            folder,
-            example_ids=[example.example_id for example in examples],
-            token_ids=token_ids,
-            offsets=offsets,
-            first_segment_lengths=first_segment_lengths,
-            labels=_gold_labels(examples, task),
-            manifest=manifest,
-            queries=query_numbers(examples) if task.kind == RANKING else None,
-        )
-        logging.info(
-            "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
-            task.name,
-            split,
-            len(examples),
-            len(token_ids),
-            truncated,
-            max_sequence_length,
-            time.monotonic() - start,
-        )
+        # Runs that share a cache wait for the one that encodes, instead of doing so too.
+        with locked(lock_beside(folder), f"{task.name} {split} in {cache_dir}", wait=True):
+            remove_leftovers(folder)
+            if not folder.exists():
+                _encode_into(folder, task, split, source, tokenizer, max_sequence_length, key, made_from)
     return open_encoded_split(folder, task)
+
+
+def _encode_into(
+    folder: Path,
+    task: Task,
+    split: str,
+    source: DataSource,
+    tokenizer: WordPieceTokenizer,
+    max_sequence_length: int,
+    key: str,
+    made_from: dict[str, Any],
+) -> None:
+    start = time.monotonic()
+    examples = read_examples(task, split, source)
+    token_ids, offsets, first_segment_lengths, truncated = _encode(examples, tokenizer, max_sequence_length)
+    manifest = {
+        "task": task.name,
+        "split": split,
+        "kind": task.kind,
+        "labels": list(task.labels),
+        "tokens": len(token_ids),
+        "truncated": truncated,
+        "data_fingerprint": data_fingerprint(examples),
+        "key": key,
+        "made_from": made_from,
+    }
+    write_encoded_split(
+        folder,
+        example_ids=[example.example_id for example in examples],
+        token_ids=token_ids,
+        offsets=offsets,
+        first_segment_lengths=first_segment_lengths,
+        labels=_gold_labels(examples, task),
+        manifest=manifest,
+        queries=query_numbers(examples) if task.kind == RANKING else None,
+    )
+    logging.info(
+        "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
+        task.name,
+        split,
+        len(examples),
+        len(token_ids),
+        truncated,
+        max_sequence_length,
+        time.monotonic() - start,
+    )
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:
@@ -131,6 +151,7 @@ def _encode(
     encoder = _encoder(tokenizer, is_pair, max_sequence_length)
     token_ids, lengths, first_segment_lengths, truncated = [], [], [], 0
     for start in range(0, len(examples), _ROWS_PER_CALL):
+        stop_if_asked()
         rows = examples[start : start + _ROWS_PER_CALL]
         columns = [[row.text_a for row in rows]]
         if is_pair:

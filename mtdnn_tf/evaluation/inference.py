@@ -10,6 +10,7 @@ import tensorflow as tf
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.candidate_lists import list_probabilities
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
@@ -63,6 +64,7 @@ def predict(
     longest_first = np.argsort(-np.asarray(encoded.lengths)[rows], kind="stable")
     values = np.empty((len(rows), len(task.head_labels) or task.num_outputs), np.float32)
     for start in range(0, len(rows), batch_size):
+        stop_if_asked()
         places = longest_first[start : start + batch_size]
         batch = encoded.batch(rows[places])
         logits = head(encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"]), training=False)

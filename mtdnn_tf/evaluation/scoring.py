@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.runs import predict_each_run
 from mtdnn_tf.evaluation.weight_fitting import fit_on_half
 from mtdnn_tf.files import MANIFEST
+from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
 from mtdnn_tf.modeling.model_folder import model_fingerprint, read_tasks
 from mtdnn_tf.tasks.task import TRAIN, Task
 
@@ -76,28 +78,42 @@ def score(
         check_fold_weights(folds, weights)
     tasks = tasks or read_tasks(runs[0])
     fit_splits = _fit_splits(fit_weights_on, weights, tasks, source)
-    splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
-    predictions, models = predict_each_run(runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN)
-    details: dict[str, Any] = {"average": average}
-    if split == TRAIN and any(folds):
-        details["teachers_per_example"] = predictions_per_example(folds)
-    teachers = [
-        {"run": run.name, "weights_sha256": model.fingerprint, **_fold_fields(fold)}
-        for run, model, fold in zip(runs, models, folds)
-    ]
-    for task in tasks:
-        given, task_details = weights, details
-        if task.name in fit_splits:
-            (fit_split,) = fit_splits[task.name]
-            given, fitted = fit_on_half(predictions[result_name(task, fit_split)], average)
-            task_details = {**details, "fitted_weights": fitted}
-        weighted = [
-            {**teacher, "weight": 1.0 if given is None else given[number]} for number, teacher in enumerate(teachers)
+    with _alone([soft_target_folder(output_dir, task, split) for task in tasks]):
+        splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
+        predictions, models = predict_each_run(runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN)
+        details: dict[str, Any] = {"average": average}
+        if split == TRAIN and any(folds):
+            details["teachers_per_example"] = predictions_per_example(folds)
+        teachers = [
+            {"run": run.name, "weights_sha256": model.fingerprint, **_fold_fields(fold)}
+            for run, model, fold in zip(runs, models, folds)
         ]
-        scored = predictions[result_name(task, split)].combined(given, average)
-        folder = soft_target_folder(output_dir, task, split)
-        write_soft_targets(folder, task, scored.encoded, scored.predictions, weighted, scored.variances, task_details)
+        for task in tasks:
+            given, task_details = weights, details
+            if task.name in fit_splits:
+                (fit_split,) = fit_splits[task.name]
+                given, fitted = fit_on_half(predictions[result_name(task, fit_split)], average)
+                task_details = {**details, "fitted_weights": fitted}
+            weighted = [
+                {**teacher, "weight": 1.0 if given is None else given[number]}
+                for number, teacher in enumerate(teachers)
+            ]
+            scored = predictions[result_name(task, split)].combined(given, average)
+            folder = soft_target_folder(output_dir, task, split)
+            write_soft_targets(
+                folder, task, scored.encoded, scored.predictions, weighted, scored.variances, task_details
+            )
     return [task.name for task in tasks]
+
+
+@contextlib.contextmanager
+def _alone(stores: Sequence[Path]) -> Iterator[None]:
+    """Refuses to score while another process scores into one of the folders."""
+    with contextlib.ExitStack() as held:
+        for store in stores:
+            held.enter_context(locked(lock_beside(store), f"--output_dir {store.parent}, {store.name}"))
+            remove_leftovers(store)
+        yield
 
 
 def _fit_splits(

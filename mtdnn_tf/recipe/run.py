@@ -7,6 +7,8 @@ import time
 
 from mtdnn_tf.evaluation.results_table import aligned, markdown_table, text_table
 from mtdnn_tf.files import read_json, write_json, write_text
+from mtdnn_tf.interruption import stop_if_asked
+from mtdnn_tf.locks import lock_within, locked
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
@@ -37,12 +39,19 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
         Development metrics of every model, by seed.
 
     Raises:
-        UserError: Something given is not accepted, or a stage's folder holds a stage of other settings.
+        UserError: Something given is not accepted, or a stage's folder holds a stage of other settings; or another
+            process runs a recipe there.
     """
+    with locked(lock_within(config.base.output_dir), f"--output_dir {config.base.output_dir}"):
+        return _run_recipe(config)
+
+
+def _run_recipe(config: RecipeConfig) -> list[ModelResults]:
     check_recipe(config)
     check_folder(config.stage_folder(_REPORT))
     stages = all_stages(config)
     for number, stage in enumerate(stages, start=1):
+        stop_if_asked()
         if stage.is_done():
             stage.check()
         else:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import new_folder, read_manifest, write_manifest
+from mtdnn_tf.interruption import stop_if_asked
+from mtdnn_tf.locks import remove_leftovers
 from mtdnn_tf.modeling.random_state import dropout_generators
 from mtdnn_tf.training.trainer import Trainer
+
+_STATE = "state"
+_REMEDY = "delete it to continue from the checkpoint before, or the run's folder to start again"
 
 
 class Checkpoints:
     """Saves and restores weights, optimizer slots, step and dropout generators.
 
-    Data needs no state: the batch of a step is a pure function of the seed and the step.
+    Data needs no state: the batch of a step is a pure function of the seed and the step. Each checkpoint is a folder
+    `ckpt-<step>` with TensorFlow's files and a manifest of their checksums.
 
     Args:
         trainer: The trainer, its optimizer built.
@@ -23,10 +32,19 @@ class Checkpoints:
     """
 
     def __init__(self, trainer: Trainer, folder: Path, keep: int) -> None:
+        self._trainer = trainer
         self._step = trainer.optimizer.iterations
         generators = dropout_generators(trainer.network)
-        checkpoint = tf.train.Checkpoint(network=trainer.network, optimizer=trainer.optimizer, generators=generators)
-        self._manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=keep)
+        self._checkpoint = tf.train.Checkpoint(
+            network=trainer.network, optimizer=trainer.optimizer, generators=generators
+        )
+        self._folder = folder
+        self._keep = keep
+        self._saved_step = 0
+
+    def newest(self) -> Path | None:
+        """Returns the checkpoint of the most steps; None if there is none."""
+        return max(self._standing(), key=_step_of, default=None)
 
     def restore(self) -> int:
         """Restores the last checkpoint, if there is one.
@@ -37,22 +55,70 @@ class Checkpoints:
         Raises:
             UserError: The checkpoint is damaged, or of another model.
         """
-        path = self._manager.latest_checkpoint
-        if path is None:
-            return 0
+        self._remove_leftovers()
+        newest = self.newest()
+        if newest is not None:
+            read_manifest(newest, _REMEDY)
+            self._read(newest / _STATE)
+        else:
+            # Runs of version 0.1 have TensorFlow's own layout.
+            path = tf.train.latest_checkpoint(str(self._folder))
+            if path is None:
+                return 0
+            self._read(Path(path))
+        self._saved_step = int(self._step.numpy())
+        return self._saved_step
+
+    def _read(self, path: Path) -> None:
         try:
-            self._manager.checkpoint.restore(path).assert_existing_objects_matched()
+            self._checkpoint.read(str(path)).assert_existing_objects_matched()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise UserError(
-                f"{path}: the checkpoint is damaged or of another model ({reason}); "
-                "delete it to continue from the one before, or the folder to start again"
-            ) from error
-        return int(self._step.numpy())
+            raise UserError(f"{path}: the checkpoint is damaged or of another model ({reason}); {_REMEDY}") from error
 
     def save(self) -> None:
-        """Saves a checkpoint named by the number of steps made."""
-        self._manager.save(checkpoint_number=int(self._step.numpy()))
+        """Saves a checkpoint named by the number of steps made, unless it stands, and removes the oldest.
+
+        Raises:
+            UserError: A weight or slot is not finite.
+        """
+        step = int(self._step.numpy())
+        if step == self._saved_step:
+            return
+        self._check_finite(step)
+        with new_folder(self._folder / f"ckpt-{step}") as temporary:
+            self._checkpoint.write(str(temporary / _STATE))
+            write_manifest(temporary, {"what": "checkpoint", "step": step})
+        self._saved_step = step
+        for folder in sorted(self._standing(), key=_step_of)[: -self._keep]:
+            shutil.rmtree(folder)
+        for file in (*self._folder.glob("ckpt-*.index"), *self._folder.glob("ckpt-*.data-*")):
+            file.unlink()
+        (self._folder / "checkpoint").unlink(missing_ok=True)
+
+    def _check_finite(self, step: int) -> None:
+        """Refuses to save what could only diverge: finite losses can still make weights overflow."""
+        variables = [*self._trainer.network.weights, *self._optimizer_variables()]
+        if all(tf.reduce_all(tf.math.is_finite(value)) for value in variables if value.dtype.is_floating):
+            return
+        last = self.newest()
+        kept = f"the last good checkpoint, {last}, is kept" if last else "no checkpoint had been written"
+        raise UserError(f"{self._folder}: step {step}: a weight is not finite: the training diverged; {kept}")
+
+    def _optimizer_variables(self) -> list[tf.Variable]:
+        variables = self._trainer.optimizer.variables
+        return list(variables() if callable(variables) else variables)
+
+    def _standing(self) -> list[Path]:
+        return [path for path in self._folder.glob("ckpt-*") if path.is_dir() and re.fullmatch(r"ckpt-\d+", path.name)]
+
+    def _remove_leftovers(self) -> None:
+        for path in list(self._folder.glob(".ckpt-*")):
+            remove_leftovers(path.with_name(path.name[1:].rpartition(".")[0]))
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.rpartition("-")[2])
 
 
 class SaveCheckpoints(tf.keras.callbacks.Callback):
@@ -94,3 +160,11 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
     def _save(self) -> None:
         self._checkpoints.save()
         self._saved_step = self._step
+
+
+class StopIfAsked(tf.keras.callbacks.Callback):
+    """Makes the end of every step a safe point to stop at."""
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Raises `Interrupted` if a signal has asked for it."""
+        stop_if_asked()

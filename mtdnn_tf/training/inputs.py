@@ -175,6 +175,10 @@ class TrainingInputs:
             "task_index": np.full(size, planned.task_index, np.int32),
         }
 
+    def task_of(self, step: int) -> str:
+        """Returns the name of the task that a step's batch is of."""
+        return self._tasks[self.plan.step(step).task_index].task.name
+
     def dataset(self, start: int, stop: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
         """Returns the batches of steps `start` to `stop` - 1 as a data set distributed over the replicas.
 

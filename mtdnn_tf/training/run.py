@@ -20,6 +20,8 @@ from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.development import development_metrics
 from mtdnn_tf.files import read_json, write_json, write_text
+from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
+from mtdnn_tf.locks import lock_within, locked, remove_leftovers
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.layer_selection import select_layers
@@ -32,9 +34,10 @@ from mtdnn_tf.modeling.multi_task_model import (
 )
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
-from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints
+from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints, StopIfAsked
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.development_logs import log_development_metrics
+from mtdnn_tf.training.finite import StopIfNotFinite
 from mtdnn_tf.training.folds import check_initial_run, hold_out
 from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
 from mtdnn_tf.training.optimizers import build_optimizer
@@ -45,6 +48,7 @@ from mtdnn_tf.training.transfer import check_soft_targets, transfer_inputs
 
 METRICS = "metrics/validation.json"
 LOGS = "logs"
+CHECKPOINTS = "checkpoints"
 _IDENTITY = "config.json"
 _log = logging.getLogger("absl")
 
@@ -133,7 +137,13 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
 
     Raises:
         UserError: Something given is not accepted; a new run folder is then left without files.
+        Interrupted: A signal asked to stop; a checkpoint of the last step stands.
     """
+    with locked(lock_within(config.output_dir), f"--output_dir {config.output_dir}"):
+        return _train(config)
+
+
+def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     folder = config.output_dir
     tasks = config.selected_tasks()
     trained_tasks = [task for task in tasks if task.head_of is None]
@@ -162,6 +172,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     _check_identity(folder, identity)
     if is_trained(folder):
         _log.info("%s: already trained", folder)
+        _clean(folder)
         return dict(read_json(folder / METRICS))
     if config.evaluation != "never":
         _encode_development_splits(config, tasks, tokenizer)
@@ -178,7 +189,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         trainer = Trainer(network, trained_tasks, config.distillation, total_steps)
         rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
         trainer.compile(optimizer=build_optimizer(config.optimizer, rate, network))
-        checkpoints = Checkpoints(trainer, folder / "checkpoints", config.keep_checkpoints)
+        checkpoints = Checkpoints(trainer, folder / CHECKPOINTS, config.keep_checkpoints)
         step = checkpoints.restore()
     write_json(folder / _IDENTITY, identity)
     write_text(folder / "config.flags", config.to_flagfile())
@@ -193,36 +204,50 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     )
     least = 1 if config.evaluation == "every_epoch" else config.checkpoint_interval // 10
     callbacks = [
+        StopIfNotFinite(checkpoints, training.task_of, str(folder)),
         SaveCheckpoints(checkpoints, config.checkpoint_interval, least),
+        StopIfAsked(),
         tf.keras.callbacks.TensorBoard(str(folder / LOGS), update_freq="epoch"),
     ]
     steps_per_epoch = training.plan.steps_per_epoch
     metrics: dict[str, dict[str, float]] = {}
-    while True:
-        if step and step % steps_per_epoch == 0:
+    try:
+        while True:
+            if step and step % steps_per_epoch == 0:
+                epoch = step // steps_per_epoch
+                if config.evaluation == "every_epoch" or (config.evaluation == "end" and step == total_steps):
+                    metrics = _evaluate_epoch(config, epoch, network, tasks, tokenizer)
+            if step == total_steps:
+                break
             epoch = step // steps_per_epoch
-            if config.evaluation == "every_epoch" or (config.evaluation == "end" and step == total_steps):
-                metrics = _evaluate_epoch(config, epoch, network, tasks, tokenizer)
-        if step == total_steps:
-            break
-        epoch = step // steps_per_epoch
-        end = (epoch + 1) * steps_per_epoch
-        started = time.monotonic()
-        fitted = trainer.fit(
-            training.dataset(step, end, strategy),
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            steps_per_epoch=end - step,
-            verbose=1 if sys.stderr.isatty() else 0,
-            callbacks=callbacks,
-        )
-        _log_epoch(config, epoch, fitted.history, time.monotonic() - started, end - step)
-        step = end
-    save_model(network, tasks, pretrained.config, tokenizer, config.max_sequence_length, folder / MODEL_FOLDER)
+            end = (epoch + 1) * steps_per_epoch
+            started = time.monotonic()
+            with postponed():
+                fitted = trainer.fit(
+                    training.dataset(step, end, strategy),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1,
+                    steps_per_epoch=end - step,
+                    verbose=1 if sys.stderr.isatty() else 0,
+                    callbacks=callbacks,
+                )
+            _log_epoch(config, epoch, fitted.history, time.monotonic() - started, end - step)
+            step = end
+            stop_if_asked()
+        save_model(network, tasks, pretrained.config, tokenizer, config.max_sequence_length, folder / MODEL_FOLDER)
+    except Interrupted as stop:
+        checkpoints.save()
+        raise stop.at(f"at step {int(trainer.optimizer.iterations.numpy())} of {folder}") from None
     write_json(folder / METRICS, metrics)
-    # The trained model stands; a checkpoint with its optimizer is three times its size and of no more use.
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    _clean(folder)
     return metrics
+
+
+def _clean(folder: Path) -> None:
+    """Removes what a trained run needs no more, and what killed processes left."""
+    # The trained model stands; a checkpoint with its optimizer is three times its size and of no more use.
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    remove_leftovers(folder / MODEL_FOLDER)
 
 
 def _evaluate_epoch(

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import runpy
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,6 +28,34 @@ class Result(NamedTuple):
     status: int
     stdout: str
     stderr: str
+
+
+class Running(NamedTuple):
+    """A command that has been started."""
+
+    pid: int
+    stdout: Path
+    stderr: Path
+    ask: Callable[[Any], Any]
+
+    def wait(self) -> Result:
+        """Waits for its end."""
+        status = self.ask(self.pid)
+        texts = [path.read_text(encoding="utf-8") for path in (self.stdout, self.stderr)]
+        for path in (self.stdout, self.stderr):
+            path.unlink()
+        return Result(status, *texts)
+
+    def send(self, signal_number: int) -> None:
+        """Sends it a signal."""
+        os.kill(self.pid, signal_number)
+
+    def wait_for(self, what: Callable[[], object], seconds: float = 120.0) -> None:
+        """Waits until something holds while the command runs."""
+        end = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < end, self.stderr.read_text(encoding="utf-8")
+            time.sleep(0.01)
 
 
 class Binaries:
@@ -41,10 +72,24 @@ class Binaries:
 
     def run(self, name: str, *arguments: str) -> Result:
         """Runs `python -m tools.NAME ARGUMENTS` and waits for its end."""
+        return self.start(name, *arguments).wait()
+
+    def start(self, name: str, *arguments: str, limits: Mapping[str, int] | None = None) -> Running:
+        """Starts `python -m tools.NAME ARGUMENTS`.
+
+        Args:
+            name: The binary.
+            arguments: Its flags.
+            limits: Limits of the process by `resource`'s names.
+        """
+        pid, stdout, stderr = self._ask([dict(limits or {}), name, *map(str, arguments)])
+        return Running(pid, Path(stdout), Path(stderr), self._ask)
+
+    def _ask(self, request: Any) -> Any:
         assert self._server.stdin and self._server.stdout
-        self._server.stdin.write(json.dumps([name, *map(str, arguments)]) + "\n")
+        self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
-        return Result(*json.loads(self._server.stdout.readline()))
+        return json.loads(self._server.stdout.readline())
 
     def close(self) -> None:
         """Ends the server."""
@@ -69,20 +114,25 @@ def _serve() -> None:
     import tools.cli  # noqa: F401
 
     for line in sys.stdin:
-        name, *arguments = json.loads(line)
-        with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
-            child = os.fork()
-            if child == 0:
-                os.dup2(stdout.fileno(), 1)
-                os.dup2(stderr.fileno(), 2)
-                status = _child(name, arguments)
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
-            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            stdout.seek(0)
-            stderr.seek(0)
-            print(json.dumps([status, stdout.read(), stderr.read()]), flush=True)
+        request = json.loads(line)
+        if isinstance(request, int):
+            print(os.waitstatus_to_exitcode(os.waitpid(request, 0)[1]), flush=True)
+            continue
+        limits, name, *arguments = request
+        (stdout, out), (stderr, err) = tempfile.mkstemp(), tempfile.mkstemp()
+        child = os.fork()
+        if child == 0:
+            os.dup2(stdout, 1)
+            os.dup2(stderr, 2)
+            for limit, value in limits.items():
+                resource.setrlimit(getattr(resource, limit), (value, value))
+            status = _child(name, arguments)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+        os.close(stdout)
+        os.close(stderr)
+        print(json.dumps([child, out, err]), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,119 @@
+"""Keeping two processes from writing in one place."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import logging
+import os
+import re
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mtdnn_tf.errors import UserError
+
+_LOCK = ".lock"
+_log = logging.getLogger("absl")
+
+
+def lock_within(folder: Path) -> Path:
+    """Returns the lock file of a folder that is added to."""
+    return folder / _LOCK
+
+
+def lock_beside(folder: Path) -> Path:
+    """Returns the lock file of a folder that appears, or is replaced, as a whole."""
+    return folder.parent / f".{folder.name}{_LOCK}"
+
+
+@contextlib.contextmanager
+def locked(file: Path, what: str, wait: bool = False) -> Iterator[None]:
+    """Holds a lock file for as long as the block runs, and removes it.
+
+    The kernel holds the lock, not the file's existence: a process that dies, however it dies, has released it. It is
+    sure among processes of one machine; over a network file system it is where that passes flock(2) on.
+
+    Args:
+        file: The lock file; its folder is made, and removed again if the block leaves it empty.
+        what: What is locked, for the line that refuses it, such as "--output_dir runs/a".
+        wait: Whether to wait for another process to end, instead of refusing. Defaults to False.
+
+    Raises:
+        UserError: Another process holds it.
+    """
+    missing = [folder for folder in (file.parent, *file.parent.parents) if not folder.exists()]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = _acquire(file, what, wait)
+        try:
+            yield
+        finally:
+            # Before it is released: whoever waits for this file finds that it is gone, and makes another.
+            file.unlink(missing_ok=True)
+            os.close(descriptor)
+    finally:
+        with contextlib.suppress(OSError):  # What is not empty stays.
+            for folder in missing:
+                folder.rmdir()
+
+
+def _acquire(file: Path, what: str, wait: bool) -> int:
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not wait:
+                    raise UserError(f"{what}: in use by {_holder(file)}; wait for its end, or give another") from None
+                _log.info("%s: waits for %s", what, _holder(file))
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
+                    raise
+                _log.warning("%s: this file system has no locks; see that no other process writes here", what)
+            if _is_at(descriptor, file):
+                os.ftruncate(descriptor, 0)
+                os.write(descriptor, _this_process().encode())
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, file: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), file.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _this_process() -> str:
+    since = datetime.datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+    return f"process {os.getpid()} of {socket.gethostname()} ({Path(sys.argv[0]).name}, since {since})"
+
+
+def _holder(file: Path) -> str:
+    try:
+        return " ".join(file.read_text(encoding="utf-8", errors="replace").split()) or "another process"
+    except FileNotFoundError:
+        return "another process"
+
+
+def remove_leftovers(path: Path) -> None:
+    """Removes what killed processes left while they wrote `path`; to be called by whoever holds its lock."""
+    if not path.parent.is_dir():
+        return
+    for entry in list(path.parent.iterdir()):
+        # As tempfile names them for mtdnn_tf.files.
+        if re.fullmatch(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}", entry.name):
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
