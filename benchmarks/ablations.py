@@ -19,9 +19,8 @@ from benchmarks.results import percent, table
 from mtdnn_tf.evaluation.average import average
 from mtdnn_tf.evaluation.scoring import is_scored_by, score
 from mtdnn_tf.evaluation.statistics import paired_difference
-from mtdnn_tf.files import read_json
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.run import METRICS, is_trained, train
+from mtdnn_tf.training.run import is_trained, read_metrics, train
 
 _TEACHERS = 3
 _MOST_TEACHERS = 5
@@ -102,7 +101,7 @@ def _averages(base: TrainingConfig, output: Path, variant: Variant, seeds: Seque
     averages = {}
     for seed in seeds:
         folder = _student(base, output, variant, seed).output_dir
-        over_tasks = average(read_json(folder / METRICS)) if is_trained(folder) else None
+        over_tasks = average(read_metrics(folder)) if is_trained(folder) else None
         if over_tasks:
             averages[seed] = over_tasks.score
     return averages

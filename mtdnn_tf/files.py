@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 from mtdnn_tf.errors import UserError
 
 MANIFEST = "manifest.json"
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def sha256_of_file(path: Path) -> str:
@@ -37,8 +39,16 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None and "requested and" in str(error):  # NumPy tells so that a disk is full.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         if error.filename is None or f".{path.name}." in str(error.filename):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
+    except Exception as error:
+        # TensorFlow and safetensors have errors of their own for what the system says.
+        for number in DISK_IS_FULL:
+            if os.strerror(number) in str(error):
+                raise OSError(number, os.strerror(number), str(path)) from error
         raise
 
 
@@ -89,6 +99,14 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: not JSON, or damaged ({error}); delete it and make it again") from None
 
 
+def _flush(folder: Path) -> None:
+    """Waits until a folder's files are on the disk: a name may outlive a loss of power that its content does not."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+
+
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder that is renamed to `path` if the block ends without an error, and removed if not.
@@ -101,6 +119,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o755)
+            _flush(temporary)
             if path.exists():
                 shutil.rmtree(path)
             temporary.rename(path)
@@ -145,7 +164,7 @@ def read_manifest(folder: Path, remedy: str) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         raise UserError(f"{path}: not a manifest; {remedy}")
     body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
-    if fingerprint(body) != manifest.get("manifest_sha256"):
+    if fingerprint(body) != manifest.get("manifest_sha256") or not path.read_bytes().endswith(b"}\n"):
         raise UserError(f"{path}: checksum does not match, the file is damaged; {remedy}")
     for name, expected in manifest["files"].items():
         file = folder / name

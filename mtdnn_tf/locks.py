@@ -78,8 +78,9 @@ def _acquire(file: Path, what: str, wait: bool) -> int:
                     raise
                 _log.warning("%s: this file system has no locks; see that no other process writes here", what)
             if _is_at(descriptor, file):
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, _this_process().encode())
+                with contextlib.suppress(OSError):  # A disk may be full.
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, _this_process().encode())
                 return descriptor
         except BaseException:
             os.close(descriptor)

@@ -43,8 +43,6 @@ def test_every_cut_and_every_flipped_bit_is_refused(tmp_path, name):
     for place in range(len(content)):
         for damaged in (content[:place], content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]):
             (folder / name).write_bytes(damaged)
-            if name == "manifest.json" and damaged.strip() == content.strip():
-                continue  # The cut took the last line break alone.
             with pytest.raises(UserError, match="make it again"):
                 read_manifest(folder, "make it again")
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging as python_logging
+import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags, logging
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import DISK_IS_FULL
 from mtdnn_tf.interruption import Interrupted, install_handlers
 
 
@@ -19,7 +22,15 @@ def _fail(message: str) -> NoReturn:
 
 
 def _reason(error: OSError) -> str:
-    return str(error) if error.filename is None else f"{error.filename}: {error.strerror}"
+    if error.filename is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}{_space(Path(error.filename)) if error.errno in DISK_IS_FULL else ''}"
+
+
+def _space(path: Path) -> str:
+    folder = next(place for place in (path, *path.absolute().parents) if place.is_dir())
+    free = shutil.disk_usage(folder).free
+    return f"; {free / 1e6:.1f} MB are free there; make room, and the same command continues"
 
 
 def _parse_flags(argv: list[str]) -> list[str]:

@@ -11,13 +11,14 @@ import numpy as np
 from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, check_starts
 from mtdnn_tf.adaptation.figure import adaptation_figure
 from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_table
+from mtdnn_tf.checked_json import write_checked_json
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.average import average
 from mtdnn_tf.evaluation.majority import majority_predictions
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.results_table import aligned
-from mtdnn_tf.files import new_file, write_json, write_text
+from mtdnn_tf.files import new_file, write_text
 from mtdnn_tf.locks import lock_within, locked
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
@@ -151,7 +152,7 @@ def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
         runs=tuple(runs),
     )
     folder = config.base.output_dir
-    write_json(folder / JSON, results.to_json())
+    write_checked_json(folder / JSON, results.to_json())
     write_text(folder / CSV, csv_table(results))
     write_text(folder / TABLE, markdown_table(results))
     style = Style()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.files import read_json
+from mtdnn_tf.checked_json import read_checked_json
 
 _RUN_CONFIG = "config.json"
 
@@ -58,5 +58,5 @@ def part_numbers(example_ids: Sequence[str], parts: int, key: str, queries: np.n
 def read_fold(run: Path) -> Fold | None:
     """Returns the fold that a run was trained without, as its folder tells; None if it was trained on all rows."""
     path = run / _RUN_CONFIG
-    config = read_json(path) if path.is_file() else {}
+    config = read_checked_json(path, "delete the run's folder and train again") if path.is_file() else {}
     return None if config.get("folds") is None else Fold(config["folds"], config["held_out_fold"])

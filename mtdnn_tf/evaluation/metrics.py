@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -15,6 +16,8 @@ from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, Task
 
 # The positive class of a two-label task is its second label, as in GLUE: "equivalent", "duplicate".
 _POSITIVE = 1
+_CORRELATIONS = ("matthews_correlation", "pearson", "spearman")
+_log = logging.getLogger("absl")
 
 
 def _accuracy(gold: np.ndarray, predicted: np.ndarray) -> float:
@@ -101,4 +104,15 @@ def compute_metrics(
         predicted = predictions.argmax(axis=1)
     else:
         predicted, gold = predictions[:, 0].astype(np.float64), gold.astype(np.float64)
-    return {name: METRIC_FUNCTIONS[name](gold[labelled], predicted[labelled]) for name in task.metrics}
+    gold, predicted = gold[labelled], predicted[labelled]
+    correlations = [name for name in task.metrics if name in _CORRELATIONS]
+    for what, values in (("gold labels", gold), ("predictions", predicted)):
+        if correlations and _is_constant(values):
+            _log.warning(
+                "task %s: all %d %s are alike; %s is undefined, and 0 by definition",
+                task.name,
+                len(values),
+                what,
+                " and ".join(correlations),
+            )
+    return {name: METRIC_FUNCTIONS[name](gold, predicted) for name in task.metrics}

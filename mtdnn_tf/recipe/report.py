@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.evaluation.average import Metrics, average, counts_in_average, result_score
 from mtdnn_tf.evaluation.calibration import ReliabilityBin, task_calibration
 from mtdnn_tf.evaluation.fidelity import agreement, divergence, gain_kept, grouped_gains
 from mtdnn_tf.evaluation.result_names import result_name, task_of_result
 from mtdnn_tf.evaluation.statistics import paired_difference
-from mtdnn_tf.files import read_json
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.results import ModelResults
@@ -40,6 +40,7 @@ from mtdnn_tf.report.data import (
 from mtdnn_tf.tasks.task import REGRESSION, Task
 
 # First less second, by role.
+_REMEDY = "delete the run's folder and run tools.recipe again"
 _COMPARED = ((STUDENT, MULTI_TASK), (MULTI_TASK, SINGLE_TASK), (STUDENT, SINGLE_TASK), (FINE_TUNED_STUDENT, STUDENT))
 
 
@@ -127,7 +128,7 @@ def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str,
     for seed in config.all_seeds:
         folder = runs.folder(runs.student(seed) if role == STUDENT else runs.multi_task(seed))
         for path in sorted((folder / "metrics").glob("epoch_*.json")):
-            metrics, epoch = read_json(path), int(path.stem.removeprefix("epoch_"))
+            metrics, epoch = read_checked_json(path, _REMEDY), int(path.stem.removeprefix("epoch_"))
             for task in tasks:
                 points[task.name].append(Point(epoch, statistics.fmean(_scores(metrics, task.name)), seed))
     return points
@@ -221,7 +222,7 @@ def recipe_flags(config: RecipeConfig) -> str:
 
 def _fingerprints(config: RecipeConfig) -> dict[str, str]:
     runs = RunNames(config)
-    student = read_json(runs.folder(runs.student(config.all_seeds[0])) / "config.json")
+    student = read_checked_json(runs.folder(runs.student(config.all_seeds[0])) / "config.json", _REMEDY)
     fingerprints = {"encoder": str(student["backbone_weights"])}
     fingerprints.update({f"data of {task}": str(key) for task, key in student["data"].items()})
     fingerprints.update({f"soft targets of {name}": str(key) for name, key in student["soft_targets"].items()})

@@ -8,12 +8,11 @@ from typing import Any
 
 from mtdnn_tf.evaluation.average import Metrics
 from mtdnn_tf.evaluation.results_table import Runs
-from mtdnn_tf.files import read_json
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.report.data import ENSEMBLE, FINE_TUNED_STUDENT, MULTI_TASK, SINGLE_TASK, STUDENT, TEACHER
-from mtdnn_tf.training.run import METRICS
+from mtdnn_tf.training.run import read_metrics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +45,7 @@ def collect_results(config: RecipeConfig, predictions: ComparedPredictions) -> l
     runs, seeds, tasks = RunNames(config), config.all_seeds, config.trained_tasks()
 
     def metrics(name: str) -> dict[str, Metrics]:
-        return dict(read_json(runs.folder(name) / METRICS))
+        return read_metrics(runs.folder(name))
 
     results = []
     if config.single_task:

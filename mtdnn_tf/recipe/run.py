@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import time
 
+from mtdnn_tf.checked_json import read_checked_json, write_checked_json
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.results_table import aligned, markdown_table, text_table
-from mtdnn_tf.files import read_json, write_json, write_text
+from mtdnn_tf.files import MANIFEST, read_json, read_manifest, write_text
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.locks import lock_within, locked
 from mtdnn_tf.modeling.backbones import find_backbone
@@ -59,7 +61,7 @@ def _run_recipe(config: RecipeConfig) -> list[ModelResults]:
             _run_timed(config, stage)
     predictions = ComparedPredictions(config)
     results = collect_results(config, predictions)
-    write_json(
+    write_checked_json(
         config.stage_folder("results.json"),
         {"models": [model.to_json() for model in results], "gains": gains(config, results)},
     )
@@ -99,16 +101,21 @@ def _run_timed(config: RecipeConfig, stage: Stage) -> None:
     started = time.monotonic()
     stage.run()
     path = config.stage_folder(SECONDS)
-    seconds = dict(read_json(path)) if path.is_file() else {}
+    seconds = read_checked_json(path, "delete it") if path.is_file() else {}
     seconds[stage.name] = round(seconds.get(stage.name, 0.0) + time.monotonic() - started, 1)
-    write_json(path, seconds)
+    write_checked_json(path, seconds)
 
 
 def _report(config: RecipeConfig, data: ReportData) -> None:
     """Writes the report, unless it stands as it would be written: drawing takes a while."""
     folder = config.stage_folder(_REPORT)
-    if (folder / DATA).is_file() and (folder / PAGE).is_file() and read_json(folder / DATA) == data.to_json():
-        return
+    if (folder / MANIFEST).is_file():
+        try:
+            read_manifest(folder, "it is written again")
+            if read_json(folder / DATA) == data.to_json():
+                return
+        except UserError as error:
+            _log.warning("%s", error)
     write_report(data, folder)
 
 
@@ -116,6 +123,8 @@ def _export(config: RecipeConfig) -> None:
     """Writes the SavedModel of the first seed's student, whichever seed is the best."""
     version = config.stage_folder("export") / "1"
     if version.exists():
+        if (version / MANIFEST).is_file():  # Version 0.1 wrote none.
+            read_manifest(version, "delete it and run tools.recipe again")
         return
     export_saved_model(load_model(config.stage_folder(RunNames(config).student(config.all_seeds[0]))), version)
     _log.info("%s: SavedModel written", version)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.evaluation.average import Metrics, average
 from mtdnn_tf.evaluation.result_names import task_of_result
-from mtdnn_tf.files import read_json, write_json
 from mtdnn_tf.recipe.config import RecipeConfig
 
 SELECTION = "selection.json"
+_REMEDY = "delete it and run tools.recipe again"
 
 
 def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Metrics]]) -> list[int]:
@@ -25,7 +26,7 @@ def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Met
     ranked = sorted(scores, key=lambda number: (-scores[number], number))
     kept = ranked[: config.kept]
     choice = {"tasks": _tasks(config), "scores": {str(number): scores[number] for number in ranked}, "kept": kept}
-    write_json(_file(config), choice)
+    write_checked_json(_file(config), choice)
     return kept
 
 
@@ -33,13 +34,13 @@ def is_selected(config: RecipeConfig) -> bool:
     """Returns whether as many teachers have been chosen, by the same tasks."""
     if not _file(config).is_file():
         return False
-    choice = read_json(_file(config))
+    choice = read_checked_json(_file(config), _REMEDY)
     return choice["tasks"] == _tasks(config) and len(choice["kept"]) == config.kept
 
 
 def kept_teachers(config: RecipeConfig) -> list[int]:
     """Returns what `select_teachers` wrote."""
-    return list(read_json(_file(config))["kept"])
+    return list(read_checked_json(_file(config), _REMEDY)["kept"])
 
 
 def _file(config: RecipeConfig) -> Path:

@@ -8,14 +8,13 @@ import functools
 from mtdnn_tf.data.sources import has_split
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
 from mtdnn_tf.evaluation.scoring import is_scored_by, score
-from mtdnn_tf.files import read_json
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.recipe.selection import SELECTION, is_selected, select_teachers
 from mtdnn_tf.recipe.stage import Stage, training_stage
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.run import METRICS
+from mtdnn_tf.training.run import read_metrics
 
 SOFT_TARGETS = "soft_targets"
 
@@ -96,7 +95,7 @@ class _Stages:
             stages.append(self._training(self._runs.teacher(number), what, self._config.gold_only, **made_as))
 
         def select() -> list[int]:
-            metrics = {number: read_json(self._runs.folder(self._runs.teacher(number)) / METRICS) for number in numbers}
+            metrics = {number: read_metrics(self._runs.folder(self._runs.teacher(number))) for number in numbers}
             return select_teachers(self._config, metrics)
 
         what = f"the best {self._config.kept} of {len(numbers)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_json, write_json, write_text
+from mtdnn_tf.files import MANIFEST, new_folder, read_json, read_manifest, write_json, write_manifest, write_text
 from mtdnn_tf.report.data import ReportData
 from mtdnn_tf.report.page import draw_images, render_page
 from mtdnn_tf.report.plotting import LIGHT, Style
@@ -39,14 +39,17 @@ def write_report(data: ReportData, folder: Path) -> None:
         for name, pictures in images.items():
             (temporary / FIGURES / f"{name}.png").write_bytes(pictures[Style(LIGHT)])
             (temporary / FIGURES / f"{name}_narrow.png").write_bytes(pictures[Style(LIGHT, narrow=True)])
+        write_manifest(temporary, {"what": "report"})
 
 
 def read_report(path: Path) -> ReportData:
     """Reads the data of a report from its report.json.
 
     Raises:
-        UserError: The file is missing, or holds no report.
+        UserError: The file is missing, or holds no report; or it stands in a report's folder that is damaged.
     """
+    if (path.parent / MANIFEST).is_file():
+        read_manifest(path.parent, "edit a copy of report.json elsewhere, or make the report again")
     return ReportData.from_json(read_json(path), str(path))
 
 
@@ -56,7 +59,7 @@ def check_folder(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise UserError(f"{folder}: a folder is needed for the report, a file stands there")
-    foreign = {path.name for path in folder.iterdir()} - {PAGE, DATA, RESULTS, DIFFERENCES, FIGURES}
+    foreign = {path.name for path in folder.iterdir()} - {PAGE, DATA, RESULTS, DIFFERENCES, FIGURES, MANIFEST}
     if (folder / FIGURES).is_dir():
         foreign |= {f"{FIGURES}/{path.name}" for path in (folder / FIGURES).iterdir() if path.suffix != ".png"}
     if foreign:

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.files import new_folder, write_json
+from mtdnn_tf.files import new_folder, write_json, write_manifest
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.serving.server_config import MODEL_NAME, check_model_name, write_server_config
 from mtdnn_tf.serving.serving_ops import check_ops
@@ -105,6 +105,7 @@ def export_saved_model(
         check_ops(temporary)
         write_json(temporary / DESCRIPTION, _description(loaded))
         write_warmup(temporary, signatures, batch_sizes, model_name)
+        write_manifest(temporary, {"what": "export"})
         # Before the version appears, so that a server started on it finds them.
         write_server_config(folder.parent, model_name, batch_sizes)
         # Another export may have ended meanwhile.

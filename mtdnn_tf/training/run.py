@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.development import development_metrics
-from mtdnn_tf.files import read_json, write_json, write_text
+from mtdnn_tf.evaluation.gold_labels import check_gold_labels
+from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
 from mtdnn_tf.locks import lock_within, locked, remove_leftovers
 from mtdnn_tf.modeling.backbones import find_backbone
@@ -50,6 +52,7 @@ METRICS = "metrics/validation.json"
 LOGS = "logs"
 CHECKPOINTS = "checkpoints"
 _IDENTITY = "config.json"
+_REMEDY = "delete the run's folder and train again"
 _log = logging.getLogger("absl")
 
 
@@ -66,7 +69,7 @@ def _check_identity(folder: Path, identity: dict[str, Any]) -> None:
     path = folder / _IDENTITY
     if not path.exists():
         return
-    before = {**TrainingConfig.default_fields(), **read_json(path)}
+    before = {**TrainingConfig.default_fields(), **read_checked_json(path, _REMEDY)}
     differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
     if differing:
         diff = "; ".join(f"{key}: {before.get(key)} before, {identity.get(key)} now" for key in differing)
@@ -90,6 +93,15 @@ def _prepare_inputs(
 def is_trained(folder: Path) -> bool:
     """Returns whether a run folder holds a training that has ended."""
     return (folder / METRICS).is_file() and (folder / MODEL_FOLDER).is_dir()
+
+
+def read_metrics(folder: Path) -> dict[str, dict[str, float]]:
+    """Returns the development metrics of a trained run, by result name.
+
+    Raises:
+        UserError: They are damaged.
+    """
+    return read_checked_json(folder / METRICS, f"copy the last epoch_*.json beside it over it, or {_REMEDY}")
 
 
 class TrainingSize(NamedTuple):
@@ -123,7 +135,8 @@ def _encode_development_splits(config: TrainingConfig, tasks: list[Task], tokeni
     """Finds the mistakes in them before an epoch is trained, not after."""
     for task in tasks:
         for split in task.evaluation_splits:
-            encode_split(task, split, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
+            encoded = encode_split(task, split, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
+            check_gold_labels(encoded)
 
 
 def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
@@ -173,7 +186,7 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     if is_trained(folder):
         _log.info("%s: already trained", folder)
         _clean(folder)
-        return dict(read_json(folder / METRICS))
+        return read_metrics(folder)
     if config.evaluation != "never":
         _encode_development_splits(config, tasks, tokenizer)
 
@@ -191,7 +204,7 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         trainer.compile(optimizer=build_optimizer(config.optimizer, rate, network))
         checkpoints = Checkpoints(trainer, folder / CHECKPOINTS, config.keep_checkpoints)
         step = checkpoints.restore()
-    write_json(folder / _IDENTITY, identity)
+    write_checked_json(folder / _IDENTITY, identity)
     write_text(folder / "config.flags", config.to_flagfile())
     _log.info(
         "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",
@@ -238,7 +251,7 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     except Interrupted as stop:
         checkpoints.save()
         raise stop.at(f"at step {int(trainer.optimizer.iterations.numpy())} of {folder}") from None
-    write_json(folder / METRICS, metrics)
+    write_checked_json(folder / METRICS, metrics)
     _clean(folder)
     return metrics
 
@@ -269,9 +282,9 @@ def _evaluate_epoch(
             config.cache_dir,
             config.evaluation_batch_size,
         )
-        write_json(path, metrics)
+        write_checked_json(path, metrics)
         log_development_metrics(config.output_dir / LOGS, epoch, metrics)
-    metrics = dict(read_json(path))
+    metrics = read_checked_json(path, "delete it and run the same command again")
     for name, values in metrics.items():
         shown = ", ".join(f"{metric} {value:.4f}" for metric, value in values.items())
         _log.info("%s: epoch %d: %s: %s", config.output_dir, epoch, name, shown)

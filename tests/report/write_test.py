@@ -24,7 +24,8 @@ def _contents(folder):
 def test_a_folder_holds_page_data_tables_and_figures(folder):
     figures = [f"figures/{name}{kind}.png" for name in _NAMES for kind in ("", "_narrow")]
     contents = _contents(folder)
-    assert sorted(contents) == sorted(["index.html", "report.json", "results.csv", "differences.csv", *figures])
+    written = ["index.html", "report.json", "results.csv", "differences.csv", "manifest.json", *figures]
+    assert sorted(contents) == sorted(written)
     assert [path.name for path in folder.parent.iterdir()] == ["report"]
     assert all(contents[name].startswith(b"\x89PNG\r\n\x1a\n") for name in figures)
     assert contents["index.html"].startswith(b"<!DOCTYPE html>")

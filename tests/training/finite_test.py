@@ -1,0 +1,59 @@
+"""A training whose numbers go wrong stops, and keeps what was good."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from safetensors.numpy import load_file, save_file
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.run import train
+from tests.helpers import VOCABULARY, write_huggingface_folder, write_tasks
+
+
+def test_it_stops_at_the_step_names_the_task_and_keeps_the_checkpoint_before(tmp_path):
+    weights = tmp_path / "bert" / "model.safetensors"
+    write_huggingface_folder(weights.parent)
+    arrays = load_file(weights)
+    # A word piece whose numbers are finite and overflow in the first layer, and one row of one task that has it.
+    arrays["embeddings.word_embeddings.weight"][VOCABULARY.index(".")] = 3e38
+    save_file(arrays, weights)
+    task_file = write_tasks(tmp_path / "tasks")
+    with (task_file.parent / "entailment_train.tsv").open("a") as file:
+        file.write("the cat .\ta dog\tentails\n")
+    config = TrainingConfig(
+        output_dir=tmp_path / "run",
+        data_dir=tmp_path,
+        cache_dir=tmp_path / "cache",
+        task_file=(task_file,),
+        tasks=("mood", "entailment"),
+        max_sequence_length=32,
+        backbone=str(weights.parent),
+        epochs=1,
+        batch_size=8,
+        seed=2,
+        checkpoint_interval=3,
+        evaluation="never",
+    )
+    with pytest.raises(UserError, match="step") as caught:
+        train(config)
+    found = re.fullmatch(
+        rf"{config.output_dir}: step (\d+), task entailment: loss nan, gradient norm nan: the training diverged; "
+        r"the last good checkpoint, (\S+), is kept\. A lower --learning_rate, .*",
+        str(caught.value),
+    )
+    assert found, caught.value
+    last_good = (int(found[1]) - 1) // 3 * 3
+    assert last_good > 0
+    folder = config.output_dir / "checkpoints" / f"ckpt-{last_good}"
+    assert found[2] == str(folder)
+    assert max(int(path.name.partition("-")[2]) for path in folder.parent.iterdir()) == last_good
+    reader = tf.train.load_checkpoint(str(folder / "state"))
+    for name, dtype in reader.get_variable_to_dtype_map().items():
+        if dtype.is_floating:
+            assert np.isfinite(reader.get_tensor(name)).all(), name
+    # The same command comes to the same step from there.
+    with pytest.raises(UserError, match=re.escape(f"step {found[1]}, task entailment: loss nan")):
+        train(config)
