@@ -45,7 +45,7 @@ def collect_results(config: RecipeConfig, predictions: ComparedPredictions) -> l
     runs, seeds, tasks = RunNames(config), config.all_seeds, config.trained_tasks()
 
     def metrics(name: str) -> dict[str, Metrics]:
-        return read_metrics(runs.folder(name))
+        return dict(read_metrics(runs.folder(name)))
 
     results = []
     if config.single_task:

@@ -15,7 +15,7 @@ from tests.helpers import write_huggingface_folder, write_tasks
 
 ROOT = Path(__file__).parents[2]
 # Times and TensorBoard's events; names of functions in a graph count what the process has traced before.
-_MAY_DIFFER = re.compile(r"(^|/)logs/|^export/1/(saved_model|fingerprint)\.pb$")
+_MAY_DIFFER = re.compile(r"(^|/)logs/|^export/1/((saved_model|fingerprint)\.pb|manifest\.json)$")
 
 
 def _command(folder: Path, output: Path) -> list[str]:

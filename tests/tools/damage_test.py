@@ -1,4 +1,4 @@
-"""Every file that the project writes, cut or with one bit flipped, is refused by what opens it: file and remedy named."""
+"""Every file that the project writes, cut or with one bit flipped, is refused by what opens it, with the remedy."""
 
 from __future__ import annotations
 
