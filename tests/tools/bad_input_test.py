@@ -220,6 +220,8 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("query a file of other columns", "query", "--model=m --input={tasks}/mood_test.tsv", _nothing,
      ["mood_test.tsv:1", "unknown column 'text_a'"]),
     ("query into a file of another kind", "query", "--model=m --text_a=a --output={out}.tsv", _nothing, ["--output takes a .jsonl file"]),
+    ("verify what is not there", "verify", "--folder={tasks}/none", _nothing, ["none", "a folder is needed"]),
+    ("verify nothing", "verify", "", _nothing, ["folder", "a value is needed"]),
     ("demo of no rows", "demo_corpus", "--output_dir={out} --train_examples=0", _nothing, ["0"]),
 ]  # fmt: skip
 
