@@ -115,7 +115,7 @@ def test_a_sentence_gets_bars_of_every_model(page, server):
     for bar, (*_, share) in zip(bars, expected):
         assert bar[3] == pytest.approx(share, abs=0.02)
     assert "answers differ" in page.text("#tasks")
-    assert re.search(r"student version 1 · [\d.]+ ms, [\d.]+ ms of it in the server", page.text("#models"))
+    assert re.search(r"student version 1 · [\d.]+ ms \(server [\d.]+ ms\)", page.text("#models"))
     assert page.text("#left_out") == "Asked only with a pair: entailment, similarity, closeness."
 
 
