@@ -14,7 +14,7 @@ from tests.serving.server.small_models import tiny_model, write_affine, write_ta
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of served models: by name, of one version each."""
     base = tmp_path_factory.mktemp("models")
-    folders = {name: base / name for name in ("half_plus_two", "tiny", "student", "teacher", "switching")}
+    folders = {name: base / name for name in ("half_plus_two", "tiny", "student", "teacher", "each", "switching")}
     for folder in folders.values():
         folder.mkdir()
     write_affine(folders["half_plus_two"] / "123", 2.0)
@@ -22,6 +22,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     export_saved_model(tiny_model(), folders["tiny"] / "1")
     for favourite, name in enumerate(("student", "teacher")):
         write_tasks_model(folders[name] / "1", favourite)
+    write_tasks_model(folders["each"] / "1", 1, together=False)
     return folders
 
 

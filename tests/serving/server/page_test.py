@@ -32,8 +32,8 @@ def test_the_page_and_its_files_come_from_this_server_alone(server):
 
 def test_the_page_knows_the_models_that_answer_texts(server):
     models = {model["name"]: model for model in server.ask("/page/models").body}
-    assert list(models) == ["tiny", "student", "teacher"]
-    tiny = {"name": "tiny", "version": 1, "together": False, "max_sequence_length": 64}
+    assert list(models) == ["tiny", "student", "teacher", "each"]
+    tiny = {"name": "tiny", "version": 1, "together": True, "max_sequence_length": 64}
     tiny["tasks"] = [
         {"name": "entailment", "texts": 2},
         {"name": "mood", "texts": 1},
@@ -41,6 +41,8 @@ def test_the_page_knows_the_models_that_answer_texts(server):
     ]
     assert models["tiny"] == tiny
     assert models["student"]["together"] and models["student"]["max_sequence_length"] is None
+    assert not models["each"]["together"]
+    assert models["each"]["tasks"] == [{"name": "closeness", "texts": 2}, {"name": "mood", "texts": 1}]
 
 
 class _Page:
@@ -52,7 +54,7 @@ class _Page:
 
     def open(self, width: int, theme: str = "light") -> None:
         self.browser.open(f"{self._server.address}/", width, theme=theme)
-        self.wait("document.querySelectorAll('#models li').length == 3")
+        self.wait("document.querySelectorAll('#models li').length == 4")
 
     def wait(self, condition: str) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -111,11 +113,12 @@ def test_a_sentence_gets_bars_of_every_model(page, server):
         ("teacher", "bad", 0.15),
         ("teacher", "good", 0.85),
     ]
+    expected += [("each", "bad", 0.15), ("each", "good", 0.85)]
     assert [bar[:3] for bar in bars] == [(model, name, f"{100 * share:.1f} %") for model, name, share in expected]
     for bar, (*_, share) in zip(bars, expected):
         assert bar[3] == pytest.approx(share, abs=0.02)
     assert "answers differ" in page.text("#tasks")
-    assert re.search(r"student version 1 · [\d.]+ ms, [\d.]+ ms of it in the server", page.text("#models"))
+    assert re.search(r"student version 1 · [\d.]+ ms \(server [\d.]+ ms\)", page.text("#models"))
     assert page.text("#left_out") == "Asked only with a pair: entailment, similarity, closeness."
 
 

@@ -36,7 +36,7 @@ async function askTogether(model, a, b) {
   const { outputs, ...times } = await predict(model, { inputs: { text_a: [a], text_b: [b] } });
   const answers = [];
   const leftOut = [];
-  for (const name of Object.keys(outputs)) {
+  for (const name of Object.keys(outputs).sort()) {
     const found = /^(.*)_(probabilities|score)$/s.exec(name);
     if (!found) continue;
     const [, task, kind] = found;

@@ -35,7 +35,7 @@ function showModels(results) {
     const result = results?.[index];
     if (result && !result.problem && result.answers.length) {
       item.append(" · ", element("span", "time", time(result.milliseconds)));
-      item.append(element("span", "minor", `, ${time(result.inside)} of it in the server`));
+      item.append(element("span", "minor", ` (server ${time(result.inside)})`));
     }
     return item;
   });
