@@ -13,6 +13,9 @@ from mtdnn_tf.training.optimizers import OPTIMIZERS
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "The run's folder.")
 EPOCHS = flags.DEFINE_integer("epochs", 5, "Passes over all training data.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Examples in a global batch.")
+GRADIENT_ACCUMULATION = flags.DEFINE_integer(
+    "gradient_accumulation", 1, "Micro-batches that a batch is gone through in, one after the other, to save memory."
+)
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-5, "Peak learning rate.")
 OPTIMIZER = flags.DEFINE_enum("optimizer", "adamax", sorted(OPTIMIZERS), "Optimizer.")
 WARMUP_RATIO = flags.DEFINE_float("warmup_ratio", 0.1, "Share of the steps in which the learning rate rises.")
@@ -59,6 +62,7 @@ def training_config() -> TrainingConfig:
         student_layers=None if layers is None else tuple(values.whole_numbers("student_layers", layers)),
         epochs=EPOCHS.value,
         batch_size=BATCH_SIZE.value,
+        gradient_accumulation=GRADIENT_ACCUMULATION.value,
         learning_rate=LEARNING_RATE.value,
         optimizer=OPTIMIZER.value,
         warmup_ratio=WARMUP_RATIO.value,

@@ -45,6 +45,7 @@ class TrainingConfig:
         output_dir: The run's folder.
         epochs: Passes over all training data.
         batch_size: Examples in a global batch.
+        gradient_accumulation: Micro-batches that a batch is gone through in, one after the other.
         learning_rate: Peak learning rate.
         optimizer: Name of the optimizer.
         warmup_ratio: Share of the steps in which the learning rate rises.
@@ -86,6 +87,7 @@ class TrainingConfig:
     student_layers: tuple[int, ...] | None = None
     epochs: int = 5
     batch_size: int = 32
+    gradient_accumulation: int = 1
     learning_rate: float = 5e-5
     optimizer: str = "adamax"
     warmup_ratio: float = 0.1
@@ -120,6 +122,7 @@ class TrainingConfig:
         for field in (
             "epochs",
             "batch_size",
+            "gradient_accumulation",
             "checkpoint_interval",
             "keep_checkpoints",
             "evaluation_batch_size",
@@ -133,6 +136,7 @@ class TrainingConfig:
         for field in ("seed", "subset_seed"):
             if not 0 <= getattr(self, field) < 2**32:
                 raise UserError(f"--{field} takes a whole number from 0 to {2**32 - 1}, {getattr(self, field)} given")
+        self._check_memory()
         self._check_folds()
         if not 0.0 < self.learning_rate < 1.0:
             raise UserError(f"--learning_rate takes a number above 0 and below 1, {self.learning_rate} given")
@@ -150,6 +154,13 @@ class TrainingConfig:
                 f"--transfer_splits takes different splits beside {TRAIN}, {','.join(self.transfer_splits)} given"
             )
         _ = self.distillation, self.task_sampler
+
+    def _check_memory(self) -> None:
+        if self.batch_size % self.gradient_accumulation:
+            raise UserError(
+                f"--gradient_accumulation takes a divisor of --batch_size {self.batch_size}, so that micro-batches are "
+                f"alike; {self.gradient_accumulation} given"
+            )
 
     def _check_folds(self) -> None:
         if (self.folds is None) != (self.held_out_fold is None):

@@ -18,6 +18,7 @@ from mtdnn_tf.distillation.candidate_lists import labelled_rows, relevance_distr
 from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import REGRESSION, Task
+from mtdnn_tf.training.accumulation import arrange_micro_batches
 
 _PREFETCHED_BATCHES = 8
 _log = logging.getLogger("absl")
@@ -175,10 +176,12 @@ class TrainingInputs:
             "task_index": np.full(size, planned.task_index, np.int32),
         }
 
-    def dataset(self, start: int, stop: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
+    def dataset(
+        self, start: int, stop: int, strategy: tf.distribute.Strategy, micro_batches: int = 1
+    ) -> tf.data.Dataset:
         """Returns the batches of steps `start` to `stop` - 1 as a data set distributed over the replicas.
 
-        Each replica gets an equally large part, see `split_batch`.
+        Each replica gets an equally large part, see `split_batch`, whose rows stand micro-batch after micro-batch.
         """
         replicas = strategy.num_replicas_in_sync
         matrix, vector = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.float32)
@@ -199,7 +202,8 @@ class TrainingInputs:
 
         def generate() -> Iterator[dict[str, np.ndarray]]:
             for step in range(start, stop):
-                yield from split_batch(self.batch(step), replicas)
+                for part in split_batch(self.batch(step), replicas):
+                    yield arrange_micro_batches(part, micro_batches)
 
         def build(context: tf.distribute.InputContext) -> tf.data.Dataset:
             dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)

@@ -175,7 +175,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     strategy = make_strategy(config.strategy)
     with strategy.scope():
         network = build_multi_task_model(pretrained, tasks, config.dropout, config.seed)
-        trainer = Trainer(network, trained_tasks, config.distillation, total_steps)
+        trainer = Trainer(network, trained_tasks, config.distillation, total_steps, config.gradient_accumulation)
         rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
         trainer.compile(optimizer=build_optimizer(config.optimizer, rate, network))
         checkpoints = Checkpoints(trainer, folder / "checkpoints", config.keep_checkpoints)
@@ -209,7 +209,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         end = (epoch + 1) * steps_per_epoch
         started = time.monotonic()
         fitted = trainer.fit(
-            training.dataset(step, end, strategy),
+            training.dataset(step, end, strategy, config.gradient_accumulation),
             initial_epoch=epoch,
             epochs=epoch + 1,
             steps_per_epoch=end - step,

@@ -104,6 +104,8 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("renamed column", "train", TRAIN, _edit("mood_train.tsv", "sentence", "sentense"), ["mood_train.tsv", "sentence"]),
     ("undeclared label in a development split", "train", TRAIN, _append("mood_validation.tsv", b"x\tgoood\n"),
      ["mood_validation.tsv:", "'goood'", "good"]),
+    ("micro-batches that differ", "train", TRAIN + " --gradient_accumulation=3", _nothing,
+     ["--gradient_accumulation takes a divisor of --batch_size", "3 given"]),
     ("seed below 0", "train", TRAIN + " --seed=-1", _nothing, ["--seed takes", "-1 given"]),
     ("empty folder name", "train", TRAIN + " --output_dir=", _nothing, ["output_dir", "a value is needed"]),
     ("flagfile of other bytes", "train", "--flagfile={tasks}/bytes.flags", _append("bytes.flags", b"--seed=\xff\n"),

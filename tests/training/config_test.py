@@ -22,6 +22,8 @@ def test_defaults_are_the_papers():
         ({"output_dir": Path()}, "--output_dir takes a folder of its own"),
         ({"epochs": 0}, "--epochs takes a whole number from 1, 0 given"),
         ({"batch_size": -1}, "--batch_size"),
+        ({"gradient_accumulation": 0}, "--gradient_accumulation takes a whole number from 1, 0 given"),
+        ({"gradient_accumulation": 3}, "--gradient_accumulation takes a divisor of --batch_size 32, .* 3 given"),
         ({"learning_rate": 0.0}, "--learning_rate takes a number above 0"),
         ({"learning_rate": float("nan")}, "--learning_rate"),
         ({"dropout": 1.0}, "--dropout takes a number from 0 to below 1"),
