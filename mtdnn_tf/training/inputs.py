@@ -132,9 +132,17 @@ class TrainingInputs:
         batch_size: Examples in a global batch.
         seed: Seed of the batch plan.
         sampler: How often each task is trained on; proportional to its size by default.
+        batch_tokens: Most tokens of a global batch, padding included, in place of `batch_size`; None for none.
     """
 
-    def __init__(self, tasks: Sequence[TaskInputs], batch_size: int, seed: int, sampler: Sampler | None = None) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[TaskInputs],
+        batch_size: int,
+        seed: int,
+        sampler: Sampler | None = None,
+        batch_tokens: int | None = None,
+    ) -> None:
         self._tasks = list(tasks)
         self._queries = [
             None if inputs.encoded.queries is None else np.asarray(inputs.encoded.queries)[inputs.rows]
@@ -144,7 +152,7 @@ class TrainingInputs:
             TaskRows(inputs.task.name, np.asarray(inputs.encoded.lengths)[inputs.rows], queries)
             for inputs, queries in zip(tasks, self._queries)
         ]
-        self.plan = BatchPlan(rows, batch_size, seed, sampler)
+        self.plan = BatchPlan(rows, batch_size, seed, sampler, batch_tokens)
         self._num_outputs = max(inputs.task.num_outputs for inputs in tasks)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
