@@ -7,12 +7,26 @@ from pathlib import Path
 from absl import flags
 
 from flags import data, distillation, model, runtime, values
+from mtdnn_tf.modeling.precision import FLOAT32, PRECISIONS
 from mtdnn_tf.training.config import EVALUATIONS, SAMPLERS, TrainingConfig
 from mtdnn_tf.training.optimizers import OPTIMIZERS
 
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "The run's folder.")
 EPOCHS = flags.DEFINE_integer("epochs", 5, "Passes over all training data.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Examples in a global batch.")
+BATCH_TOKENS = flags.DEFINE_integer(
+    "batch_tokens", None, "Most tokens of a global batch, padding included: in place of --batch_size."
+)
+PRECISION = flags.DEFINE_enum("precision", FLOAT32, PRECISIONS, "What the encoder computes in; the rest is float32.")
+RECOMPUTE_ACTIVATIONS = flags.DEFINE_bool(
+    "recompute_activations", False, "Computes the encoder's activations again in the backward pass, to save memory."
+)
+LAYER_DECAY = flags.DEFINE_float(
+    "layer_decay", 1.0, "Of the learning rate, from each layer of the encoder to the one below; heads have it whole."
+)
+GRADIENT_ACCUMULATION = flags.DEFINE_integer(
+    "gradient_accumulation", 1, "Micro-batches that a batch is gone through in, one after the other, to save memory."
+)
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-5, "Peak learning rate.")
 OPTIMIZER = flags.DEFINE_enum("optimizer", "adamax", sorted(OPTIMIZERS), "Optimizer.")
 WARMUP_RATIO = flags.DEFINE_float("warmup_ratio", 0.1, "Share of the steps in which the learning rate rises.")
@@ -59,6 +73,11 @@ def training_config() -> TrainingConfig:
         student_layers=None if layers is None else tuple(values.whole_numbers("student_layers", layers)),
         epochs=EPOCHS.value,
         batch_size=BATCH_SIZE.value,
+        batch_tokens=BATCH_TOKENS.value,
+        gradient_accumulation=GRADIENT_ACCUMULATION.value,
+        precision=PRECISION.value,
+        recompute_activations=RECOMPUTE_ACTIVATIONS.value,
+        layer_decay=LAYER_DECAY.value,
         learning_rate=LEARNING_RATE.value,
         optimizer=OPTIMIZER.value,
         warmup_ratio=WARMUP_RATIO.value,

@@ -4,7 +4,7 @@ An epoch is the paper's (Algorithm 1): every task's rows are cut into batches of
 union of all tasks' batches is shuffled, so that tasks are visited in proportion to their sizes. With another
 sampler an epoch has as many steps, of which each task gets its drawn share; a task's batches are then cut from
 one pass over its rows after another, and its next epoch goes on where the last one stopped. A ranking's batches hold
-whole queries (`query_batches`).
+whole queries (`query_batches`). Told a number of tokens, batches hold as many rows as fit in it (`token_batches`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from mtdnn_tf.data.permutation import seeded_permutation
 from mtdnn_tf.data.query_batches import QueryBatches
 from mtdnn_tf.data.sampling import Sampler, draw_visits
+from mtdnn_tf.data.token_batches import TokenBatches
 from mtdnn_tf.errors import UserError
 
 # Batches are cut from rows sorted by length within chunks of this many batches: enough for little padding,
@@ -64,7 +65,12 @@ class BatchPlan:
     """
 
     def __init__(
-        self, task_rows: Sequence[TaskRows], batch_size: int, seed: int, sampler: Sampler | None = None
+        self,
+        task_rows: Sequence[TaskRows],
+        batch_size: int,
+        seed: int,
+        sampler: Sampler | None = None,
+        batch_tokens: int | None = None,
     ) -> None:
         """Prepares the plan.
 
@@ -73,6 +79,7 @@ class BatchPlan:
             batch_size: Rows of a batch.
             seed: Chooses the shuffles, 0 or more.
             sampler: How often each task is trained on; proportional to its size by default.
+            batch_tokens: Most tokens of a batch, padding included, in place of `batch_size`; None for none.
 
         Raises:
             UserError: There is no task, a task without rows, one task twice, or a number out of range.
@@ -87,20 +94,21 @@ class BatchPlan:
                 raise UserError(f"task {task.name} has no rows to train on")
         if batch_size < 1:
             raise UserError(f"the batch size is 1 or more, {batch_size} given")
+        if batch_tokens is not None and batch_tokens < 1:
+            raise UserError(f"the tokens of a batch are 1 or more, {batch_tokens} given")
         if seed < 0:
             raise UserError(f"the seed is 0 or more, {seed} given")
         self._tasks = tuple(task_rows)
         self._batch_size = batch_size
         self._seed = seed
-        self._query_batches = {
-            task.name: QueryBatches(task.queries, task.lengths, batch_size, BATCHES_PER_CHUNK)
-            for task in task_rows
-            if task.queries is not None
-        }
+        self._packed: dict[str, QueryBatches | TokenBatches] = {}
+        for task in task_rows:
+            if batch_tokens is not None:
+                self._packed[task.name] = TokenBatches(task.lengths, task.queries, batch_tokens, BATCHES_PER_CHUNK)
+            elif task.queries is not None:
+                self._packed[task.name] = QueryBatches(task.queries, task.lengths, batch_size, BATCHES_PER_CHUNK)
         self._batch_counts = [
-            self._query_batches[task.name].count
-            if task.name in self._query_batches
-            else -(-len(task.lengths) // batch_size)
+            self._packed[task.name].count if task.name in self._packed else -(-len(task.lengths) // batch_size)
             for task in task_rows
         ]
         self.steps_per_epoch = sum(self._batch_counts)
@@ -165,8 +173,8 @@ class BatchPlan:
     def _cut_batches(self, task: TaskRows, epoch: int) -> list[np.ndarray]:
         """Returns the batches of a task in an epoch, or a pass over its rows, in the order they are trained on."""
         key = (task.name, self._seed, epoch)
-        if task.name in self._query_batches:
-            return self._query_batches[task.name].cut(*key)
+        if task.name in self._packed:
+            return self._packed[task.name].cut(*key)
         shuffled = seeded_permutation(len(task.lengths), "rows", *key)
         starts = np.arange(0, len(shuffled), self._batch_size)
         # Chunks of nearly equal size: a short last one would be badly padded.

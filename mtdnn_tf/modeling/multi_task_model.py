@@ -12,7 +12,9 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights
 from mtdnn_tf.modeling.heads import build_head
+from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+from mtdnn_tf.modeling.recomputation import recompute_activations
 from mtdnn_tf.tasks.task import Task
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask")
@@ -65,7 +67,12 @@ class MultiTaskModel(tf.keras.Model):
 
 
 def build_multi_task_model(
-    pretrained: PretrainedBackbone, tasks: Sequence[Task], dropout: float = 0.1, seed: int = 0
+    pretrained: PretrainedBackbone,
+    tasks: Sequence[Task],
+    dropout: float = 0.1,
+    seed: int = 0,
+    precision: str = FLOAT32,
+    recompute: bool = False,
 ) -> MultiTaskModel:
     """Builds the network with the encoder's pre-trained weights and fresh heads.
 
@@ -74,10 +81,15 @@ def build_multi_task_model(
         tasks: The tasks to answer.
         dropout: Dropout rate inside the encoder. Defaults to 0.1.
         seed: Seed of the heads' initial weights. Defaults to 0.
+        precision: What the encoder computes in: "float32", "mixed_bfloat16" or "mixed_float16". Defaults to float32.
+        recompute: Whether the encoder's layers compute their activations again in the backward pass. Defaults to False.
     """
     # Dropout then draws from tf.random.Generator objects, whose state a checkpoint holds; Keras's default has none.
     tf.keras.backend.experimental.enable_tf_random_generator()
-    backbone = build_backbone(pretrained.config, dropout)
+    with layers_of_precision(precision):
+        backbone = build_backbone(pretrained.config, dropout)
+    if recompute:
+        recompute_activations(backbone)
     if pretrained.weights:
         assign_weights(backbone, pretrained.weights, pretrained.source)
     return MultiTaskModel(backbone, tasks, seed)

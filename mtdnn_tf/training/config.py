@@ -16,6 +16,7 @@ from mtdnn_tf.data.subset import subset_limit, subset_queries, subset_rows
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.layer_selection import check_choice
+from mtdnn_tf.modeling.precision import FLOAT32, PRECISIONS
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import AUTO, HEADS, TRAIN, Task
 
@@ -23,7 +24,7 @@ EVALUATIONS = ("every_epoch", "end", "never")
 # They say where things lie or how often something is written, and may change when a run is continued.
 _FREE_TO_CHANGE = (
     *("output_dir", "data_dir", "cache_dir", "task_file", "backbone", "init_from", "soft_targets"),
-    *("checkpoint_interval", "keep_checkpoints", "evaluation", "evaluation_batch_size"),
+    *("checkpoint_interval", "keep_checkpoints", "evaluation", "evaluation_batch_size", "recompute_activations"),
 )
 
 
@@ -45,6 +46,11 @@ class TrainingConfig:
         output_dir: The run's folder.
         epochs: Passes over all training data.
         batch_size: Examples in a global batch.
+        batch_tokens: Most tokens of a global batch, padding included, in place of `batch_size`; None for none.
+        gradient_accumulation: Micro-batches that a batch is gone through in, one after the other.
+        precision: What the encoder computes in: "float32", "mixed_bfloat16" or "mixed_float16".
+        recompute_activations: Whether the encoder computes activations again in the backward pass.
+        layer_decay: Of the learning rate, from each layer of the encoder to the one below.
         learning_rate: Peak learning rate.
         optimizer: Name of the optimizer.
         warmup_ratio: Share of the steps in which the learning rate rises.
@@ -86,6 +92,11 @@ class TrainingConfig:
     student_layers: tuple[int, ...] | None = None
     epochs: int = 5
     batch_size: int = 32
+    batch_tokens: int | None = None
+    gradient_accumulation: int = 1
+    precision: str = FLOAT32
+    recompute_activations: bool = False
+    layer_decay: float = 1.0
     learning_rate: float = 5e-5
     optimizer: str = "adamax"
     warmup_ratio: float = 0.1
@@ -120,6 +131,7 @@ class TrainingConfig:
         for field in (
             "epochs",
             "batch_size",
+            "gradient_accumulation",
             "checkpoint_interval",
             "keep_checkpoints",
             "evaluation_batch_size",
@@ -133,6 +145,7 @@ class TrainingConfig:
         for field in ("seed", "subset_seed"):
             if not 0 <= getattr(self, field) < 2**32:
                 raise UserError(f"--{field} takes a whole number from 0 to {2**32 - 1}, {getattr(self, field)} given")
+        self._check_memory()
         self._check_folds()
         if not 0.0 < self.learning_rate < 1.0:
             raise UserError(f"--learning_rate takes a number above 0 and below 1, {self.learning_rate} given")
@@ -150,6 +163,19 @@ class TrainingConfig:
                 f"--transfer_splits takes different splits beside {TRAIN}, {','.join(self.transfer_splits)} given"
             )
         _ = self.distillation, self.task_sampler
+
+    def _check_memory(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise unknown_name("--precision", self.precision, PRECISIONS)
+        if not 0.0 < self.layer_decay <= 1.0:
+            raise UserError(f"--layer_decay takes a number above 0, up to 1, {self.layer_decay} given")
+        if self.batch_tokens is not None and self.batch_tokens < 1:
+            raise UserError(f"--batch_tokens takes a whole number from 1, {self.batch_tokens} given")
+        if self.batch_tokens is None and self.batch_size % self.gradient_accumulation:
+            raise UserError(
+                f"--gradient_accumulation takes a divisor of --batch_size {self.batch_size}, so that micro-batches are "
+                f"alike; {self.gradient_accumulation} given"
+            )
 
     def _check_folds(self) -> None:
         if (self.folds is None) != (self.held_out_fold is None):

@@ -18,6 +18,7 @@ from mtdnn_tf.distillation.candidate_lists import labelled_rows, relevance_distr
 from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import REGRESSION, Task
+from mtdnn_tf.training.accumulation import arrange_micro_batches
 
 _PREFETCHED_BATCHES = 8
 _log = logging.getLogger("absl")
@@ -131,9 +132,17 @@ class TrainingInputs:
         batch_size: Examples in a global batch.
         seed: Seed of the batch plan.
         sampler: How often each task is trained on; proportional to its size by default.
+        batch_tokens: Most tokens of a global batch, padding included, in place of `batch_size`; None for none.
     """
 
-    def __init__(self, tasks: Sequence[TaskInputs], batch_size: int, seed: int, sampler: Sampler | None = None) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[TaskInputs],
+        batch_size: int,
+        seed: int,
+        sampler: Sampler | None = None,
+        batch_tokens: int | None = None,
+    ) -> None:
         self._tasks = list(tasks)
         self._queries = [
             None if inputs.encoded.queries is None else np.asarray(inputs.encoded.queries)[inputs.rows]
@@ -143,7 +152,7 @@ class TrainingInputs:
             TaskRows(inputs.task.name, np.asarray(inputs.encoded.lengths)[inputs.rows], queries)
             for inputs, queries in zip(tasks, self._queries)
         ]
-        self.plan = BatchPlan(rows, batch_size, seed, sampler)
+        self.plan = BatchPlan(rows, batch_size, seed, sampler, batch_tokens)
         self._num_outputs = max(inputs.task.num_outputs for inputs in tasks)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
@@ -179,10 +188,12 @@ class TrainingInputs:
         """Returns the name of the task that a step's batch is of."""
         return self._tasks[self.plan.step(step).task_index].task.name
 
-    def dataset(self, start: int, stop: int, strategy: tf.distribute.Strategy) -> tf.data.Dataset:
+    def dataset(
+        self, start: int, stop: int, strategy: tf.distribute.Strategy, micro_batches: int = 1
+    ) -> tf.data.Dataset:
         """Returns the batches of steps `start` to `stop` - 1 as a data set distributed over the replicas.
 
-        Each replica gets an equally large part, see `split_batch`.
+        Each replica gets an equally large part, see `split_batch`, whose rows stand micro-batch after micro-batch.
         """
         replicas = strategy.num_replicas_in_sync
         matrix, vector = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.float32)
@@ -203,7 +214,8 @@ class TrainingInputs:
 
         def generate() -> Iterator[dict[str, np.ndarray]]:
             for step in range(start, stop):
-                yield from split_batch(self.batch(step), replicas)
+                for part in split_batch(self.batch(step), replicas):
+                    yield arrange_micro_batches(part, micro_batches)
 
         def build(context: tf.distribute.InputContext) -> tf.data.Dataset:
             dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)

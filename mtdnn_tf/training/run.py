@@ -34,6 +34,7 @@ from mtdnn_tf.modeling.multi_task_model import (
     check_length,
     tokenizer_of,
 )
+from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints, StopIfAsked
@@ -42,9 +43,11 @@ from mtdnn_tf.training.development_logs import log_development_metrics
 from mtdnn_tf.training.finite import StopIfNotFinite
 from mtdnn_tf.training.folds import check_initial_run, hold_out
 from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
+from mtdnn_tf.training.layer_decay import decay_rates
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.schedule import LinearWarmupDecay
 from mtdnn_tf.training.strategies import make_strategy
+from mtdnn_tf.training.traces import LogTraces
 from mtdnn_tf.training.trainer import Trainer
 from mtdnn_tf.training.transfer import check_soft_targets, transfer_inputs
 
@@ -127,7 +130,7 @@ def training_size(config: TrainingConfig, tokenizer: WordPieceTokenizer) -> Trai
     """
     tasks = [task for task in config.selected_tasks() if task.head_of is None]
     inputs = _prepare_inputs(dataclasses.replace(config, soft_targets=(), transfer_splits=()), tasks, tokenizer, {})
-    plan = TrainingInputs(inputs, config.batch_size, config.seed).plan
+    plan = TrainingInputs(inputs, config.batch_size, config.seed, batch_tokens=config.batch_tokens).plan
     return TrainingSize(sum(len(task.rows) for task in inputs), plan.steps_per_epoch)
 
 
@@ -194,14 +197,18 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         tf.config.experimental.enable_op_determinism()
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(config.seed)
-    training = TrainingInputs(inputs, config.batch_size, config.seed, config.task_sampler)
+    training = TrainingInputs(inputs, config.batch_size, config.seed, config.task_sampler, config.batch_tokens)
     total_steps = config.epochs * training.plan.steps_per_epoch
     strategy = make_strategy(config.strategy)
     with strategy.scope():
-        network = build_multi_task_model(pretrained, tasks, config.dropout, config.seed)
-        trainer = Trainer(network, trained_tasks, config.distillation, total_steps)
+        network = build_multi_task_model(
+            pretrained, tasks, config.dropout, config.seed, config.precision, config.recompute_activations
+        )
+        trainer = Trainer(network, trained_tasks, config.distillation, total_steps, config.gradient_accumulation)
         rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
-        trainer.compile(optimizer=build_optimizer(config.optimizer, rate, network))
+        optimizer = build_optimizer(config.optimizer, rate, network)
+        decay_rates(optimizer, network, config.layer_decay)
+        trainer.compile(optimizer=with_loss_scale(optimizer, config.precision))
         checkpoints = Checkpoints(trainer, folder / CHECKPOINTS, config.keep_checkpoints)
         step = checkpoints.restore()
     write_checked_json(folder / _IDENTITY, identity)
@@ -220,6 +227,7 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         StopIfNotFinite(checkpoints, training.task_of, str(folder)),
         SaveCheckpoints(checkpoints, config.checkpoint_interval, least),
         StopIfAsked(),
+        LogTraces(),
         tf.keras.callbacks.TensorBoard(str(folder / LOGS), update_freq="epoch"),
     ]
     steps_per_epoch = training.plan.steps_per_epoch
@@ -237,7 +245,7 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
             started = time.monotonic()
             with postponed():
                 fitted = trainer.fit(
-                    training.dataset(step, end, strategy),
+                    training.dataset(step, end, strategy, config.gradient_accumulation),
                     initial_epoch=epoch,
                     epochs=epoch + 1,
                     steps_per_epoch=end - step,

@@ -11,6 +11,7 @@ import tensorflow as tf
 from mtdnn_tf.distillation.losses import DistillationOptions, distilled_loss, gold_loss, mixture_weight
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.training.accumulation import sum_over_micro_batches
 
 MAX_GRADIENT_NORM = 1.0
 
@@ -65,6 +66,7 @@ class Trainer(tf.keras.Model):
         tasks: Tasks with a head of their own, in the order of `task_index`.
         distillation: How soft targets enter the loss.
         total_steps: Steps of the whole training, for schedules.
+        micro_batches: Parts that a replica's batch is gone through in, one after the other. Defaults to 1.
     """
 
     def __init__(
@@ -73,12 +75,14 @@ class Trainer(tf.keras.Model):
         tasks: Sequence[Task],
         distillation: DistillationOptions,
         total_steps: int,
+        micro_batches: int = 1,
     ) -> None:
         super().__init__(name="trainer")
         self.network = network
         self._tasks_in_order = list(tasks)
         self._distillation = distillation
         self._total_steps = total_steps
+        self._micro_batches = micro_batches
         names = [task.name for task in tasks]
         self._means = {name: MeanByTask(names, name) for name in ("loss", "gold_loss", "distilled_loss")}
         self.built = True
@@ -124,9 +128,9 @@ class Trainer(tf.keras.Model):
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, Any]:
         """Makes one optimizer step on one batch."""
         variables = self.network.trainable_variables
-        with tf.GradientTape() as tape:
-            losses = self.batch_loss(batch, training=True)
-        gradients = tape.gradient(losses["loss"], variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        losses, gradients = sum_over_micro_batches(self._losses_and_gradients, batch, self._micro_batches)
+        if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+            gradients = self.optimizer.get_unscaled_gradients(gradients)
         replica = tf.distribute.get_replica_context()
         if replica.num_replicas_in_sync > 1:
             # Clipping must see the gradient of the global batch, so replicas are summed first.
@@ -141,6 +145,16 @@ class Trainer(tf.keras.Model):
         for mean in self._means.values():
             results.update(mean.result())
         return results
+
+    def _losses_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
+        """Returns the losses of some rows, and the gradients of their sum, times the loss scale under float16."""
+        with tf.GradientTape() as tape:
+            losses = self.batch_loss(batch, training=True)
+            loss = losses["loss"]
+            if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
+                loss = self.optimizer.get_scaled_loss(loss)
+        variables = self.network.trainable_variables
+        return losses, tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def _apply(self, gradients: list[tf.Tensor], variables: list[tf.Variable]) -> None:
         pairs = zip(gradients, variables)

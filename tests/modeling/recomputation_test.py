@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
+from mtdnn_tf.modeling.random_state import dropout_generators
+from mtdnn_tf.tasks.task import Task
+
+TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
+INPUTS = {
+    "token_ids": tf.constant(np.random.default_rng(0).integers(5, 90, (4, 12)), tf.int32),
+    "segment_ids": tf.zeros((4, 12), tf.int32),
+    "padding_mask": tf.constant(np.arange(12) < np.array([[12], [5], [9], [2]])),
+}
+
+
+def _model(recompute: bool, precision: str = "float32") -> MultiTaskModel:
+    tf.keras.utils.set_random_seed(1)
+    model = build_multi_task_model(find_backbone("tiny"), [TASK], 0.3, 3, precision, recompute)
+    for variable in model.trainable_variables:
+        variable.assign(variable * 5.0)
+    return model
+
+
+def _steps(model, layer_calls=None):
+    """Returns outputs, gradients and the generators' states after each of two steps in one graph."""
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            logits = model.task_logits(INPUTS, "mood", training=True)
+            loss = tf.reduce_sum(logits * [[1.0, -2.0]])
+        return logits, tape.gradient(loss, model.trainable_variables)
+
+    results = []
+    for _ in range(2):
+        logits, gradients = step()
+        states = [generator.state.numpy() for generator in dropout_generators(model)]
+        results.append((logits.numpy(), [tf.convert_to_tensor(g).numpy() for g in gradients], states))
+    return results
+
+
+def test_gradients_and_generators_are_those_of_kept_activations():
+    kept, recomputed = _steps(_model(False)), _steps(_model(True))
+    assert np.abs(kept[0][0] - kept[1][0]).max() > 1e-3  # Dropout is on.
+    assert len(kept[0][2]) > 6
+    for one, other in zip(kept, recomputed):
+        np.testing.assert_allclose(one[0], other[0], atol=1e-6)
+        assert sum(np.abs(gradient).max() > 1e-3 for gradient in one[1]) > 30
+        for first, second in zip(one[1], other[1]):
+            np.testing.assert_allclose(first, second, atol=1e-6)
+        for first, second in zip(one[2], other[2]):
+            np.testing.assert_array_equal(first, second)
+
+
+def test_without_the_saved_states_gradients_would_differ(monkeypatch):
+    kept = _steps(_model(False))[0][1]
+    monkeypatch.setattr("mtdnn_tf.modeling.recomputation._write", lambda generators, states: None)
+    other = _steps(_model(True))[0][1]
+    assert max(np.abs(one - two).max() for one, two in zip(kept, other)) > 1e-3
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_inference_is_as_ever(precision):
+    one, other = (_model(recompute, precision).task_logits(INPUTS, "mood").numpy() for recompute in (False, True))
+    np.testing.assert_array_equal(one, other)
