@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging as python_logging
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -13,7 +14,9 @@ from mtdnn_tf.errors import UserError
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    # A file's own text may stand in it, and must not steer the terminal.
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
+    print(f"error: {shown}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -22,6 +25,10 @@ def _reason(error: OSError) -> str:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
+    for argument in argv[1:]:
+        # A run writes its flags to a file, one a line in UTF-8.
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in argument):
+            _fail(f"{argument!r}: flags take UTF-8 text without control characters")
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:

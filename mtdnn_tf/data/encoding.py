@@ -15,6 +15,7 @@ import tensorflow as tf
 from absl import logging
 
 from mtdnn_tf.data.encoded_split import (
+    REMEDY,
     SCHEMA_VERSION,
     EncodedSplit,
     label_dtype,
@@ -25,6 +26,7 @@ from mtdnn_tf.data.example import Example
 from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length, pack
 from mtdnn_tf.data.sources import DataSource, read_examples, source_fingerprint
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import fingerprint
 from mtdnn_tf.tasks.task import RANKING, REGRESSION, Task
 
@@ -107,7 +109,10 @@ def encode_split(
             max_sequence_length,
             time.monotonic() - start,
         )
-    return open_encoded_split(folder, task)
+    encoded = open_encoded_split(folder, task)
+    if encoded.manifest.get("key") != key or encoded.split != split:
+        raise UserError(f"{folder}: was made from other inputs than its name tells; {REMEDY}")
+    return encoded
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:

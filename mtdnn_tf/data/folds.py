@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.files import read_json
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import read_json_object
 
 _RUN_CONFIG = "config.json"
 
@@ -58,5 +59,10 @@ def part_numbers(example_ids: Sequence[str], parts: int, key: str, queries: np.n
 def read_fold(run: Path) -> Fold | None:
     """Returns the fold that a run was trained without, as its folder tells; None if it was trained on all rows."""
     path = run / _RUN_CONFIG
-    config = read_json(path) if path.is_file() else {}
-    return None if config.get("folds") is None else Fold(config["folds"], config["held_out_fold"])
+    config = read_json_object(path) if path.is_file() else {}
+    if config.get("folds") is None:
+        return None
+    folds, held_out = config["folds"], config.get("held_out_fold")
+    if type(folds) is not int or type(held_out) is not int or not 0 <= held_out < folds:
+        raise UserError(f"{path}: folds {str(folds)[:60]} and held_out_fold {str(held_out)[:60]} are no fold")
+    return Fold(folds, held_out)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.backbone import build_backbone
-from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
 from mtdnn_tf.modeling.heads import build_head
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import Task
@@ -75,6 +75,9 @@ def build_multi_task_model(
         dropout: Dropout rate inside the encoder. Defaults to 0.1.
         seed: Seed of the heads' initial weights. Defaults to 0.
     """
+    if pretrained.weights:
+        # Before an encoder is built that may be larger than the weights that there are.
+        check_weights(pretrained.config, pretrained.weights, pretrained.source)
     # Dropout then draws from tf.random.Generator objects, whose state a checkpoint holds; Keras's default has none.
     tf.keras.backend.experimental.enable_tf_random_generator()
     backbone = build_backbone(pretrained.config, dropout)
