@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -27,8 +28,17 @@ def read_array(path: Path, remedy: str, mapped: bool = False) -> np.ndarray:
         array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise UserError(f"{path}: missing; {remedy}") from None
-    # Its header is read by ast.literal_eval, which raises these.
-    except (OSError, ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+    # Its header is read by ast.literal_eval and, for NumPy's own repairs, tokenize, which raise these.
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        TypeError,
+        OverflowError,
+        MemoryError,
+        RecursionError,
+        TokenError,
+    ) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not a .npy file of numbers, or damaged ({reason}); {remedy}") from None
     if array.dtype.kind not in "biuf":

@@ -12,8 +12,12 @@ _MOST_SHOWN = 4000
 class UserError(Exception):
     """Reports bad input: what is wrong, what is accepted, what was given, and where.
 
-    Binaries print it as one line without a traceback and exit with status 1.
+    Binaries print it as one line without a traceback and exit with status 1. What cannot be printed stands in it as an
+    escape: a file's own text may be part of it.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = "") -> UserError:
@@ -38,6 +42,13 @@ def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = ""
     if len(listed) > _MOST_SHOWN:
         listed = f"{listed[:_MOST_SHOWN]}... ({len(names)} names)"
     return UserError(f"{place}unknown {what} {shortened(given)!r}{hint} Accepted: {listed}")
+
+
+def printable(text: str) -> str:
+    """Returns a text with escapes for all that is not printable, line breaks and terminal commands among it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shortened(text: str) -> str:

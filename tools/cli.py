@@ -10,13 +10,11 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, printable
 
 
 def _fail(message: str) -> NoReturn:
-    # A file's own text may stand in it, and must not steer the terminal.
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(message.split()))
-    print(f"error: {shown}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -37,6 +35,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
         _fail(_reason(error))
     except UnicodeDecodeError as error:
         _fail(f"--flagfile: not UTF-8 ({error})")
+    except ValueError as error:  # absl's, where --noFLAG is given a value.
+        _fail(str(error))
     if len(rest) > 1:
         _fail(f"arguments without -- are not accepted: {' '.join(rest[1:])}")
     return rest

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import io
 import json
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from absl import flags as absl_flags
 from hypothesis import given, settings
 
@@ -27,11 +32,14 @@ from mtdnn_tf.tasks.task_file import load_task_file
 from mtdnn_tf.training.config import TrainingConfig
 from tests.helpers import TASKS
 from tests.hostile.strategies import SEEDED, flag_sets, mutated, task_declarations
-from tests.report.example_data import example_data
+from tests.report.example_data import full_report
+from tools import cli
 
 TSV = b"id\tquery\ttext\tlabel\n1\tq\tone two\tgood\n2\tq\tthree\tbad\n3\tr\t\xc3\xa9 four\tgood\n"
 CSV = b'id,query,text,label\n1,q,"one, ""two""",good\n2,q,"three\nfour",bad\n3,r,five,good\n'
-JSONL = b'{"id": 1, "query": "q", "text": "a\\tb", "label": "good"}\n{"id": 2, "query": "r", "text": "b", "label": "bad"}\n'
+JSONL = (
+    b'{"id": 1, "query": "q", "text": "a\\tb", "label": "good"}\n{"id": 2, "query": "r", "text": "b", "label": "bad"}\n'
+)
 DATA = (TSV, CSV, JSONL)
 SCORES = tuple(file.replace(b"good", b"1.5").replace(b"bad", b"-2e-1") for file in DATA)
 IDS = ("1", "2", "3")
@@ -41,15 +49,19 @@ TARGETS = (
     b'{"id": "1", "bad": 0.25, "good": 0.75}\n{"id": "3", "bad": 1, "good": 0}\n{"id": "2", "bad": 0.5, "good": 0.5}\n',
 )
 ENDINGS = (".tsv", ".csv", ".jsonl")
+_OUTCOMES: collections.Counter[str] = collections.Counter()
 
 
 def _accepted(parse: Callable[[], Any]) -> Any:
     """Returns what the parser returns, None if it refuses in one line; any other error fails the test."""
     try:
-        return parse()
+        result = parse()
+        _OUTCOMES[f"{sys._getframe(1).f_code.co_name} accepted"] += 1
+        return result
     except UserError as error:
+        _OUTCOMES[f"{sys._getframe(1).f_code.co_name} refused"] += 1
         message = str(error)
-        assert "\n" not in message.strip()
+        assert message.isprintable()
         assert 10 < len(message) < 10_000
         return None
 
@@ -96,7 +108,9 @@ def _check_data(content: bytes) -> None:
     for ending in ENDINGS:
         path = _file(content, f"data{ending}")
         for task in _data_tasks(ending):
-            examples = _accepted(lambda task=task, path=path: read_examples(task, "train", DataSource("files", path.parent)))  # type: ignore[misc]
+            examples = _accepted(
+                lambda task=task, path=path: read_examples(task, "train", DataSource("files", path.parent))
+            )  # type: ignore[misc]
             if examples is None:
                 continue
             assert len({example.example_id for example in examples}) == len(examples) > 0
@@ -134,7 +148,10 @@ def test_mutated_tables_of_soft_targets(content: bytes) -> None:
 def _descriptions() -> list[bytes]:
     tasks = [get_task("mrpc"), get_task("stsb"), *_data_tasks(".tsv")]
     described = ModelDescription(find_backbone("tiny").config, True, 64, tasks).to_json()
-    return [json.dumps(described).encode(), json.dumps({**described, "tasks": described["tasks"][2:3]}, indent=1).encode()]
+    return [
+        json.dumps(described).encode(),
+        json.dumps({**described, "tasks": described["tasks"][2:3]}, indent=1).encode(),
+    ]
 
 
 @settings(SEEDED, max_examples=120)
@@ -148,7 +165,7 @@ def test_mutated_model_descriptions(content: bytes) -> None:
 
 
 @settings(SEEDED, max_examples=70)
-@given(mutated([json.dumps(example_data().to_json()).encode()]))
+@given(mutated([json.dumps(full_report(3).to_json()).encode()]))
 def test_mutated_reports(content: bytes) -> None:
     path = _file(content, "report.json")
     _accepted(lambda: read_report(path))
@@ -160,10 +177,8 @@ def test_flag_sets(arguments: list[str]) -> None:
     config = _config(arguments)
     if config is None:
         return
-    # What a run writes for its repetition is read as the same settings, if a file can hold them.
-    lines = config.to_flagfile().encode("utf-8", "replace").decode().splitlines()
-    if lines == config.to_flagfile().split("\n")[:-1]:
-        assert _config(lines) == config
+    # What a run writes for its repetition is read as the same settings.
+    assert _config([f"--flagfile={_file(config.to_flagfile().encode(), 'config.flags')}"]) == config
     _accepted(config.selected_tasks)
     _accepted(lambda: config.train_rows(10))
 
@@ -172,11 +187,27 @@ def _config(arguments: list[str]) -> TrainingConfig | None:
     absl_flags.FLAGS.unparse_flags()
     for name in absl_flags.FLAGS:
         absl_flags.FLAGS[name].unparse()
+    printed = io.StringIO()
     try:
-        absl_flags.FLAGS(["tools/train.py", *arguments])
-    except (absl_flags.Error, OSError):  # Which tools.cli prints in one line.
+        with contextlib.redirect_stderr(printed):
+            cli._parse_flags(["tools/train.py", *arguments])
+    except SystemExit as error:
+        assert error.code == 1
+        assert printed.getvalue().startswith("error: ")
+        assert printed.getvalue().count("\n") == 1
+        assert printed.getvalue()[:-1].isprintable()
         return None
     if not training.OUTPUT_DIR.value:
         return None
     config: TrainingConfig | None = _accepted(training.training_config)
     return config
+
+
+def test_each_parser_accepted_some_and_refused_some() -> None:
+    if not any("flag" in name for name in _OUTCOMES):
+        pytest.skip("the cases did not run in this process")
+    kinds = {name.rpartition(" ")[0] for name in _OUTCOMES}
+    assert len(kinds) == 7
+    for kind in kinds:
+        assert _OUTCOMES[f"{kind} accepted"] >= 3, _OUTCOMES
+        assert _OUTCOMES[f"{kind} refused"] >= 1, _OUTCOMES
