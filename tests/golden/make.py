@@ -64,7 +64,7 @@ def first_numbers(values: Any) -> list[float]:
 
 
 def interrupted_run(folder: Path, run: Path) -> None:
-    """Trains, and stops before the model is written; the last checkpoint is of step 10 of 12."""
+    """Trains, and stops before the model is written; its last checkpoint, of step 12 of 12, stands."""
     save_model = training_run.save_model
 
     def stop(*_: Any) -> str:
