@@ -70,7 +70,7 @@ def interrupted_run(folder: Path, run: Path) -> None:
     def stop(*_: Any) -> str:
         raise _StopError
 
-    training_run.save_model = stop
+    training_run.save_model = stop  # type: ignore[assignment]
     try:
         training_run.train(training_config(folder, run))
     except _StopError:

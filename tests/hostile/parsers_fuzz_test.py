@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import functools
 import io
 import json
 import sys
@@ -108,9 +109,8 @@ def _check_data(content: bytes) -> None:
     for ending in ENDINGS:
         path = _file(content, f"data{ending}")
         for task in _data_tasks(ending):
-            examples = _accepted(
-                lambda task=task, path=path: read_examples(task, "train", DataSource("files", path.parent))
-            )  # type: ignore[misc]
+            source = DataSource("files", path.parent)
+            examples = _accepted(functools.partial(read_examples, task, "train", source))
             if examples is None:
                 continue
             assert len({example.example_id for example in examples}) == len(examples) > 0
