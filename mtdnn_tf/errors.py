@@ -5,12 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LONGEST_COMPARED = 200
+_MOST_SHOWN = 4000
+
 
 class UserError(Exception):
     """Reports bad input: what is wrong, what is accepted, what was given, and where.
 
-    Binaries print it as one line without a traceback and exit with status 1.
+    Binaries print it as one line without a traceback and exit with status 1. What cannot be printed stands in it as an
+    escape: a file's own text may be part of it.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = "") -> UserError:
@@ -26,7 +33,24 @@ def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = ""
         The error to raise; it offers the closest accepted name where one is close.
     """
     names = sorted(accepted)
-    close = difflib.get_close_matches(given, names, n=1)
+    # difflib's time grows with the square of the texts' length, and names may come from a file.
+    comparable = len(given) <= _LONGEST_COMPARED and sum(map(len, names)) <= _MOST_SHOWN
+    close = difflib.get_close_matches(given, names, n=1) if comparable else []
     hint = f"; did you mean {close[0]!r}?" if close else "."
     place = f"{where}: " if where else ""
-    return UserError(f"{place}unknown {what} {given!r}{hint} Accepted: {', '.join(names) or 'none'}")
+    listed = ", ".join(names) or "none"
+    if len(listed) > _MOST_SHOWN:
+        listed = f"{listed[:_MOST_SHOWN]}... ({len(names)} names)"
+    return UserError(f"{place}unknown {what} {shortened(given)!r}{hint} Accepted: {listed}")
+
+
+def printable(text: str) -> str:
+    """Returns a text with escapes for all that is not printable, line breaks and terminal commands among it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shortened(text: str) -> str:
+    """Returns a text as a message shows it: its beginning, if it is long."""
+    return text if len(text) <= _LONGEST_COMPARED else f"{text[:_LONGEST_COMPARED]}..."

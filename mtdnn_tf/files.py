@@ -9,11 +9,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.strict_json import parse_json
 
 MANIFEST = "manifest.json"
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -86,16 +87,18 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON file.
+    """Reads a JSON file, as strictly as `parse_json`.
 
     Raises:
         UserError: The file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError as error:  # Not UTF-8, or not JSON.
         raise UserError(f"{path}: not JSON, or damaged ({error}); delete it and make it again") from None
 
 
@@ -105,6 +108,60 @@ def _flush(folder: Path) -> None:
         if file.is_file():
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Reads a JSON file that holds an object.
+
+    Raises:
+        UserError: The file is missing, or holds something else.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: an object of JSON is accepted, {str(value)[:60]} given")
+    return value
+
+
+def check_schema(given: Any, known: int, where: Path, remedy: str) -> None:
+    """Refuses what a version of mtdnn_tf wrote that lays it out in another way.
+
+    Args:
+        given: The number of the layout, as the file tells it.
+        known: The number of the layout that is read.
+        where: The file or folder.
+        remedy: What the user can do.
+
+    Raises:
+        UserError: The numbers differ.
+    """
+    if type(given) is int and given > known:
+        raise UserError(
+            f"{where}: written by a newer version of mtdnn_tf (schema {given}, this version reads {known}); "
+            f"update mtdnn_tf, or {remedy}"
+        )
+    if type(given) is not int or given != known:
+        raise UserError(f"{where}: schema {known} is accepted, {str(given)[:60]} given; {remedy}")
+
+
+def file_within(folder: Path, name: str, where: Path) -> Path:
+    """Returns a file that something read tells of, which may not lead out of its folder.
+
+    Args:
+        folder: The folder.
+        name: The file's path in the folder, by "/".
+        where: What tells of it, for messages.
+
+    Raises:
+        UserError: The path is absolute, has "..", or leads out of the folder by a symbolic link.
+    """
+    parts = PurePosixPath(name).parts
+    path = folder / name
+    # Not parts alone: a backslash or a drive is a way out on other systems.
+    inside = bool(parts) and not {"..", "/"} & {*parts} and "\\" not in name and name.isprintable()
+    # os.path.realpath raises nothing for links that lead to each other.
+    if not inside or Path(os.path.realpath(folder)) not in Path(os.path.realpath(path)).parents:
+        raise UserError(f"{where}: files within its folder are accepted, {name[:100]!r} leads elsewhere")
+    return path
 
 
 @contextlib.contextmanager
@@ -144,18 +201,20 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     write_json(folder / MANIFEST, {**body, "manifest_sha256": fingerprint(body)})
 
 
-def read_manifest(folder: Path, remedy: str) -> dict[str, Any]:
+def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict[str, Any]:
     """Reads a folder's manifest after verifying it and every file it lists.
 
     Args:
         folder: The folder.
         remedy: What the user can do if it is damaged, such as "delete it and run tools.encode again".
+        needed: Files that it lists, if it is the manifest that is expected.
 
     Returns:
         What `write_manifest` was given, with `files` and `manifest_sha256`.
 
     Raises:
-        UserError: The manifest is missing, or it or a listed file is missing or damaged.
+        UserError: The manifest is missing, or it or a listed file is missing or damaged; or a file that it lists is not
+            in the folder.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -166,8 +225,11 @@ def read_manifest(folder: Path, remedy: str) -> dict[str, Any]:
     body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
     if fingerprint(body) != manifest.get("manifest_sha256") or not path.read_bytes().endswith(b"}\n"):
         raise UserError(f"{path}: checksum does not match, the file is damaged; {remedy}")
+    for name in needed:
+        if name not in manifest["files"]:
+            raise UserError(f"{path}: does not tell of {name}; {remedy}")
     for name, expected in manifest["files"].items():
-        file = folder / name
+        file = file_within(folder, name, path)
         if not file.is_file():
             raise UserError(f"{file}: missing; {remedy}")
         if sha256_of_file(file) != expected:

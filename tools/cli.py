@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging as python_logging
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from absl import app, flags, logging
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, printable
 from mtdnn_tf.files import DISK_IS_FULL
 from mtdnn_tf.interruption import Interrupted, install_handlers
 
 
 def _fail(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(1)
 
 
@@ -34,6 +35,10 @@ def _space(path: Path) -> str:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
+    for argument in argv[1:]:
+        # A run writes its flags to a file, one a line in UTF-8.
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in argument):
+            _fail(f"{argument!r}: flags take UTF-8 text without control characters")
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:
@@ -42,6 +47,8 @@ def _parse_flags(argv: list[str]) -> list[str]:
         _fail(_reason(error))
     except UnicodeDecodeError as error:
         _fail(f"--flagfile: not UTF-8 ({error})")
+    except ValueError as error:  # absl's, where --noFLAG is given a value.
+        _fail(str(error))
     if len(rest) > 1:
         _fail(f"arguments without -- are not accepted: {' '.join(rest[1:])}")
     return rest

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf import files
+from mtdnn_tf.arrays import read_array
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import RANKING, REGRESSION, Task
 
@@ -24,6 +25,7 @@ _ARRAYS = {
     "first_segment_lengths": np.dtype(np.int32),
 }
 _QUERIES = "queries"
+_FIELDS = {"rows": int, "tokens": int, "split": str, "data_fingerprint": str}
 _EXAMPLE_IDS = "example_ids.txt"
 
 
@@ -145,9 +147,12 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     Raises:
         UserError: A file is missing or damaged, or the folder is of another task or another version's.
     """
-    manifest = files.read_manifest(folder, REMEDY)
+    manifest = files.read_manifest(folder, REMEDY, needed=(*(f"{name}.npy" for name in _ARRAYS), _EXAMPLE_IDS))
+    files.check_schema(manifest.get("schema_version"), SCHEMA_VERSION, folder, REMEDY)
+    for field, of in _FIELDS.items():
+        if type(manifest.get(field)) is not of:
+            raise UserError(f"{folder}: field {field} of {files.MANIFEST} is {manifest.get(field)!r}; {REMEDY}")
     expected = {
-        "schema_version": SCHEMA_VERSION,
         "task": task.name,
         "kind": task.kind,
         "labels": list(task.labels),
@@ -158,8 +163,11 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     dtypes = {**_ARRAYS, "labels": np.dtype(label_dtype(task))}
     if task.kind == RANKING:
         dtypes[_QUERIES] = np.dtype(np.int32)
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in dtypes}
-    ids = (folder / _EXAMPLE_IDS).read_bytes().decode().split("\n")[:-1]
+    arrays = {name: read_array(folder / f"{name}.npy", REMEDY, mapped=True) for name in dtypes}
+    try:
+        ids = (folder / _EXAMPLE_IDS).read_bytes().decode().split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{folder / _EXAMPLE_IDS}: not UTF-8 ({error}); {REMEDY}") from None
     rows = manifest["rows"]
     sizes = {
         "token_ids": manifest["tokens"],
@@ -176,6 +184,7 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
             )
     if len(ids) != rows:
         raise UserError(f"{folder / _EXAMPLE_IDS}: {rows} ids are expected, it holds {len(ids)}; {REMEDY}")
+    _check_contents(folder, arrays, task)
     return EncodedSplit(
         task=task,
         split=manifest["split"],
@@ -184,6 +193,23 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
         data_fingerprint=manifest["data_fingerprint"],
         manifest=manifest,
     )
+
+
+def _check_contents(folder: Path, arrays: dict[str, np.ndarray], task: Task) -> None:
+    """Refuses arrays that no encoding makes; a wrong one could point to memory that holds something else."""
+    offsets, firsts, tokens = arrays["offsets"], arrays["first_segment_lengths"], arrays["token_ids"]
+    lengths = np.diff(offsets)
+    faults = {
+        "offsets": offsets[0] != 0 or offsets[-1] != len(tokens) or lengths.min(initial=1) < 1,
+        "first_segment_lengths": bool((firsts < 1).any() or (firsts > lengths).any()),
+        "token_ids": tokens.min(initial=0) < 0,
+        "labels": task.kind != REGRESSION
+        and (arrays["labels"].min(initial=0) < -1 or arrays["labels"].max(initial=0) >= len(task.labels)),
+        _QUERIES: _QUERIES in arrays and arrays[_QUERIES].min(initial=0) < 0,
+    }
+    for name, is_wrong in faults.items():
+        if is_wrong:
+            raise UserError(f"{folder / name}.npy: numbers that no encoding makes; {REMEDY}")
 
 
 def _check_example_ids(example_ids: list[str], where: str) -> None:

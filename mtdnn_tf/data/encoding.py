@@ -16,6 +16,7 @@ import tensorflow as tf
 from absl import logging
 
 from mtdnn_tf.data.encoded_split import (
+    REMEDY,
     SCHEMA_VERSION,
     EncodedSplit,
     label_dtype,
@@ -26,6 +27,7 @@ from mtdnn_tf.data.example import Example
 from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length, pack
 from mtdnn_tf.data.sources import DataSource, read_examples, source_fingerprint
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import fingerprint
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
@@ -81,7 +83,10 @@ def encode_split(
             remove_leftovers(folder)
             if not folder.exists():
                 _encode_into(folder, task, split, source, tokenizer, max_sequence_length, key, made_from)
-    return open_encoded_split(folder, task)
+    encoded = open_encoded_split(folder, task)
+    if encoded.manifest.get("key") != key or encoded.split != split:
+        raise UserError(f"{folder}: was made from other inputs than its name tells; {REMEDY}")
+    return encoded
 
 
 def _encode_into(

@@ -13,12 +13,13 @@ from absl import logging
 from mtdnn_tf.data.example import Example
 from mtdnn_tf.data.example_ids import HashedIds
 from mtdnn_tf.data.tables import TableRow, read_rows
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.tasks.serialization import task_to_json
 from mtdnn_tf.tasks.task import RANKING, REGRESSION, SplitFile, Task
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+# No two parts take the same digits: a cell of many digits that is no number would take time by their square.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST_FLOAT32 = 3.4e38
 
 
@@ -70,7 +71,9 @@ def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
     """Returns the file of a split if there is one."""
     path = split_path(task, split, data_dir)
     if not path.is_file():
-        raise UserError(f"{path}: no such file; split {split!r} of task {task.name} is read from it")
+        raise UserError(
+            f"{path}: no such file; split {split!r} of task {task.name} is read from it; --data_dir names its folder"
+        )
     return path
 
 
@@ -160,7 +163,7 @@ class _SplitReader:
         """Returns the score that a cell spells."""
         score = float(cell) if _NUMBER.fullmatch(cell) else math.nan
         if not abs(score) <= _LARGEST_FLOAT32:
-            raise UserError(f"{where}: column {self._file.label!r} takes a number, {cell!r} given")
+            raise UserError(f"{where}: column {self._file.label!r} takes a number, {shortened(cell)!r} given")
         return score
 
     def _example_id(self, row: TableRow, text_a: str, text_b: str | None) -> str:
@@ -174,7 +177,8 @@ class _SplitReader:
         # Ids are written a line each, to soft targets and to predictions.
         if not example_id or not example_id.isprintable():
             raise UserError(
-                f"{where}: column {self._task.id!r} takes an id of printable characters, {example_id!r} given"
+                f"{where}: column {self._task.id!r} takes an id of printable characters, "
+                f"{shortened(example_id)!r} given"
             )
         if example_id in self._line_of_id:
             first = self._line_of_id[example_id]

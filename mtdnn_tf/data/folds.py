@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtdnn_tf.checked_json import read_checked_json
+from mtdnn_tf.errors import UserError
 
 _RUN_CONFIG = "config.json"
 
@@ -59,4 +60,9 @@ def read_fold(run: Path) -> Fold | None:
     """Returns the fold that a run was trained without, as its folder tells; None if it was trained on all rows."""
     path = run / _RUN_CONFIG
     config = read_checked_json(path, "delete the run's folder and train again") if path.is_file() else {}
-    return None if config.get("folds") is None else Fold(config["folds"], config["held_out_fold"])
+    if config.get("folds") is None:
+        return None
+    folds, held_out = config["folds"], config.get("held_out_fold")
+    if type(folds) is not int or type(held_out) is not int or not 0 <= held_out < folds:
+        raise UserError(f"{path}: folds {str(folds)[:60]} and held_out_fold {str(held_out)[:60]} are no fold")
+    return Fold(folds, held_out)

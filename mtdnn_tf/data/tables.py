@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.strict_json import object_without_repetition
 
 # csv refuses NUL before Python 3.11. This code point is no character and stands in no text.
 _NUL_STAND_IN = "\U0010ffff"
@@ -183,7 +184,9 @@ def _jsonl_records(path: Path) -> Iterator[_Record]:
     for number, line in _lines(path):
         where = f"{path}:{number}"
         try:
-            value = json.loads(line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=_unrepeated)
+            value = json.loads(
+                line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=object_without_repetition
+            )
         except json.JSONDecodeError as error:
             raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
         except (ValueError, RecursionError) as error:
@@ -194,20 +197,6 @@ def _jsonl_records(path: Path) -> Iterator[_Record]:
         if "\\u" in line and not all(_is_encodable(cell) for cell in cells.values()):
             raise UserError(f"{where}: a text holds half a surrogate pair, which is no character")
         yield _Record(number, cells)
-
-
-def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Returns the object of these names and values.
-
-    Raises:
-        ValueError: A name is given twice.
-    """
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{repeated!r} is given twice")
-    return value
 
 
 def _is_encodable(cell: Any) -> bool:

@@ -13,7 +13,7 @@ from scipy.special import softmax
 from mtdnn_tf.data.tables import TableRow, read_table
 from mtdnn_tf.distillation.candidate_lists import list_probabilities, list_sums
 from mtdnn_tf.distillation.ensemble import to_logits
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import write_text
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
 
@@ -73,7 +73,7 @@ def read_exchange_file(
             _check_columns(list(row.cells), task, names, where)
         example_id = row.cells[_ID] or ""
         if example_id not in position:
-            raise UserError(f"{where}: id {example_id!r} is no example of task {task.name}, split {split}")
+            raise UserError(f"{where}: id {shortened(example_id)!r} is no example of task {task.name}, split {split}")
         if example_id in line_of_id:
             raise UserError(f"{where}: id {example_id!r} stands on line {line_of_id[example_id]} already; give it once")
         line_of_id[example_id] = row.line
@@ -211,7 +211,7 @@ def _number(row: TableRow, name: str, where: str) -> float:
         number = math.nan
     # Python reads 1_000 too.
     if not abs(number) <= _LARGEST_FLOAT32 or "_" in (cell or ""):
-        raise UserError(f"{where}: column {name!r} takes a number, {cell!r} given")
+        raise UserError(f"{where}: column {name!r} takes a number, {shortened(cell or '')!r} given")
     return number
 
 

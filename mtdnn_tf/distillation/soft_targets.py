@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.ensemble import to_logits, variance_weights
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_manifest, write_manifest, write_text
+from mtdnn_tf.files import MANIFEST, check_schema, new_folder, read_manifest, write_manifest, write_text
 from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task
 
 _IDS = "example_ids.txt"
@@ -124,16 +125,25 @@ def read_soft_targets(folder: Path) -> SoftTargets:
     Raises:
         UserError: The folder is damaged or of another version.
     """
-    manifest = read_manifest(folder, _REMEDY)
-    if manifest.get("schema") != _SCHEMA:
-        raise UserError(
-            f"{folder}: soft targets of schema {_SCHEMA} are accepted, {manifest.get('schema')} given; {_REMEDY}"
-        )
-    example_ids = tuple((folder / _IDS).read_text(encoding="utf-8").split("\n")[:-1])
-    predictions = np.load(folder / _PREDICTIONS, allow_pickle=False)
-    if not len(predictions) == len(example_ids) == manifest["examples"]:
-        raise UserError(f"{folder}: {len(example_ids)} ids, {len(predictions)} predictions; {_REMEDY}")
-    variances = np.load(folder / _VARIANCES, allow_pickle=False) if _VARIANCES in manifest["files"] else None
+    manifest = read_manifest(folder, _REMEDY, needed=(_IDS, _PREDICTIONS))
+    check_schema(manifest.get("schema"), _SCHEMA, folder, _REMEDY)
+    if not isinstance(manifest.get("teachers"), list):
+        raise UserError(f"{folder / MANIFEST}: does not tell of teachers; {_REMEDY}")
+    try:
+        example_ids = tuple((folder / _IDS).read_bytes().decode().split("\n")[:-1])
+    except UnicodeDecodeError as error:
+        raise UserError(f"{folder / _IDS}: not UTF-8 ({error}); {_REMEDY}") from None
+    predictions = read_array(folder / _PREDICTIONS, _REMEDY)
+    if predictions.ndim != 2 or not len(predictions) == len(example_ids) == manifest.get("examples"):
+        raise UserError(f"{folder}: {len(example_ids)} ids, predictions {list(predictions.shape)}; {_REMEDY}")
+    if len({*example_ids}) < len(example_ids):
+        raise UserError(f"{folder / _IDS}: an id stands twice; {_REMEDY}")
+    variances = read_array(folder / _VARIANCES, _REMEDY) if _VARIANCES in manifest["files"] else None
+    if variances is not None and variances.shape != (len(example_ids),):
+        raise UserError(f"{folder / _VARIANCES}: one number an example is expected; {_REMEDY}")
+    for name, array in ((_PREDICTIONS, predictions), (_VARIANCES, variances)):
+        if array is not None and not (array.dtype.kind == "f" and np.isfinite(array).all()):
+            raise UserError(f"{folder / name}: finite numbers are accepted, others given; {_REMEDY}")
     return SoftTargets(folder, example_ids, predictions, manifest, variances)
 
 
@@ -193,6 +203,11 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
     if differing:
         diff = "; ".join(f"{field}: soft targets {given.get(field)}, training {needed[field]}" for field in differing)
         raise UserError(f"{targets.folder}: soft targets of another data set or task ({diff}); run tools.score on it")
+    if targets.predictions.shape[1] != task.num_outputs:
+        raise UserError(
+            f"{targets.folder}: {targets.predictions.shape[1]} numbers an example, task {task.name} has "
+            f"{task.num_outputs}; {_REMEDY}"
+        )
     joined = targets.predictions[_positions(targets, encoded, rows)]
     return joined.astype(np.float32) if task.kind == REGRESSION else to_logits(joined)
 

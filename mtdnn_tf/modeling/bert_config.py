@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.files import read_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
+
+_MOST_LAYERS = 1000
+_LARGEST_SIZE = 1 << 24
 
 # Fields of the file by those of a backbone's config.
 _SIZES = {
@@ -22,16 +24,15 @@ _SIZES = {
 }
 
 
-def read_config_values(path: Path) -> dict[str, Any]:
-    """Reads a JSON file that holds an object.
+def check_size(what: str, value: Any, is_layers: bool, path: Path) -> None:
+    """Refuses what is no size of an encoder: a file may tell of one that no machine could hold.
 
     Raises:
-        UserError: The file is missing or holds something else.
+        UserError: The value is no whole number, or below 1, or too large.
     """
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: an object of JSON is accepted, {str(values)[:60]} given")
-    return values
+    most = _MOST_LAYERS if is_layers else _LARGEST_SIZE
+    if type(value) is not int or not 1 <= value <= most:
+        raise UserError(f"{path}: {what} takes a whole number from 1 to {most}, {str(value)[:60]} given")
 
 
 def config_from_values(values: Mapping[str, Any], activations: Mapping[str, str], path: Path) -> BackboneConfig:
@@ -52,8 +53,7 @@ def config_from_values(values: Mapping[str, Any], activations: Mapping[str, str]
     for field in _SIZES.values():
         if field not in values:
             raise UserError(f"{path}: field {field} is missing")
-        if type(values[field]) is not int or values[field] < 1:
-            raise UserError(f"{path}: field {field} takes a whole number from 1, {values[field]!r} given")
+        check_size(f"field {field}", values[field], field == "num_hidden_layers", path)
     try:
         sizes = {name: values[field] for name, field in _SIZES.items()}
         return BackboneConfig(**sizes, activation=activations[activation])

@@ -96,6 +96,24 @@ def weight_shapes(config: BackboneConfig) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], source: str) -> None:
+    """Refuses arrays that are not those of an encoder, before it is built.
+
+    Args:
+        config: The shape of the encoder.
+        arrays: Arrays laid out as in a file; names that the encoder does not know are ignored.
+        source: Where the arrays came from, for messages.
+
+    Raises:
+        UserError: An array is missing, or has another shape than the config asks for.
+    """
+    for name, shape in weight_shapes(config).items():
+        if name not in arrays:
+            raise UserError(f"{source}: weight {name} is missing; an encoder of BERT's architecture is needed")
+        if arrays[name].shape != shape:
+            raise UserError(f"{source}: weight {name} has shape {arrays[name].shape}, the config asks for {shape}")
+
+
 def read_weights(backbone: keras_nlp.models.BertBackbone) -> dict[str, np.ndarray]:
     """Returns the backbone's weights as float32 arrays by name, laid out as in a file."""
     arrays = {}

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from mtdnn_tf.data.word_pieces import read_vocabulary
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import write_json, write_text
-from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values, read_config_values
+from mtdnn_tf.files import read_json_object, write_json, write_text
+from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values
 from mtdnn_tf.modeling.bert_weights import weight_shapes
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased, tokenizer_settings, written_lowercase
 
@@ -120,7 +120,7 @@ def read_google_folder(folder: Path) -> PretrainedBackbone:
         UserError: A file is missing, damaged, or of another architecture.
     """
     config_path = folder / CONFIG
-    config = config_from_values(read_config_values(config_path), ACTIVATIONS, config_path)
+    config = config_from_values(read_json_object(config_path), ACTIVATIONS, config_path)
     vocabulary = read_vocabulary(folder / VOCABULARY)
     check_vocabulary(vocabulary, config, folder / VOCABULARY, CONFIG)
     prefix = find_checkpoint(folder)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from mtdnn_tf.data.word_pieces import read_vocabulary
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import write_json, write_text
+from mtdnn_tf.files import read_json_object, write_json, write_text
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values, read_config_values
+from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values
 from mtdnn_tf.modeling.bert_weights import weight_shapes
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased, tokenizer_settings, written_lowercase
+from mtdnn_tf.modeling.safetensors_file import read_safetensors
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -35,7 +35,7 @@ def has_weights(folder: Path) -> bool:
 
 def _config(folder: Path) -> BackboneConfig:
     path = folder / CONFIG
-    values = read_config_values(path)
+    values = read_json_object(path)
     if values.get("model_type") != "bert":
         raise UserError(f"{path}: model_type 'bert' is accepted, {values.get('model_type')!r} given")
     if values.get("position_embedding_type", "absolute") != "absolute":
@@ -48,17 +48,14 @@ def _config(folder: Path) -> BackboneConfig:
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    try:
-        return dict(load_file(path))
-    except FileNotFoundError:
-        raise UserError(f"{path}: missing, though {SHARDS} names it; copy the folder again") from None
-    except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path}: not a safetensors file, or damaged ({error}); copy it again") from None
+    if not path.is_file():
+        raise UserError(f"{path}: missing, though {SHARDS} names it; copy the folder again")
+    return read_safetensors(path, "copy it again")
 
 
 def _load_shards(folder: Path) -> dict[str, np.ndarray]:
     path = folder / SHARDS
-    files = read_config_values(path).get("weight_map")
+    files = read_json_object(path).get("weight_map")
     if not isinstance(files, dict) or not files or not all(isinstance(file, str) for file in files.values()):
         raise UserError(f"{path}: weight_map, the file of each weight, is missing")
     arrays = {}

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 from pathlib import Path
+from typing import Any
 
 import keras_nlp
 import tensorflow as tf
 
+from mtdnn_tf.data.word_pieces import read_vocabulary
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import write_json, write_text
+from mtdnn_tf.files import read_json_object, write_json, write_text
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
+from mtdnn_tf.modeling.bert_config import check_size
+from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights, weight_shapes
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
 METADATA = "metadata.json"
 # KerasNLP's BertBackbone takes no activation and computes GELU by tanh.
 ACTIVATION = "gelu_approximate"
+_CLASSES = {"config.json": "BertBackbone", "tokenizer.json": "BertTokenizer"}
+_SIZES = (
+    "vocabulary_size",
+    "num_layers",
+    "num_heads",
+    "hidden_dim",
+    "intermediate_dim",
+    "max_sequence_length",
+    "num_segments",
+)
 
 
 def preset_names() -> list[str]:
@@ -33,9 +47,16 @@ def read_preset(preset: str) -> PretrainedBackbone:
     Raises:
         UserError: The preset cannot be downloaded, or the folder lacks a file.
     """
+    folder = Path(preset)
     try:
-        tokenizer = keras_nlp.models.BertTokenizer.from_preset(preset)
-        backbone = keras_nlp.models.BertBackbone.from_preset(preset)
+        if folder.is_dir():
+            backbone, vocabulary, lowercase = _read_folder(folder)
+        else:
+            tokenizer = keras_nlp.models.BertTokenizer.from_preset(preset)
+            backbone = keras_nlp.models.BertBackbone.from_preset(preset)
+            vocabulary, lowercase = tokenizer.get_vocabulary(), bool(tokenizer.lowercase)
+    except UserError:
+        raise
     except Exception as error:  # The hub's client raises errors of its own for a missing network, file or licence.
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"KerasNLP preset {preset!r} cannot be loaded: {type(error).__name__}: {reason}") from error
@@ -49,9 +70,42 @@ def read_preset(preset: str) -> PretrainedBackbone:
         num_segments=backbone.num_segments,
         activation=ACTIVATION,
     )
-    return PretrainedBackbone(
-        preset, config, tuple(tokenizer.get_vocabulary()), bool(tokenizer.lowercase), read_weights(backbone)
-    )
+    return PretrainedBackbone(preset, config, tuple(vocabulary), lowercase, read_weights(backbone))
+
+
+def _read_folder(folder: Path) -> tuple[keras_nlp.models.BertBackbone, list[str], bool]:
+    """Returns encoder, vocabulary and casing of a preset folder, without Keras's reader of objects.
+
+    That reader imports the module and makes an object of the class that a file names, whatever they are.
+    """
+    config, tokenizer = (_config_of(folder / name, of) for name, of in _CLASSES.items())
+    for field in _SIZES:
+        check_size(f"field {field}", config.get(field), field == "num_layers", folder / "config.json")
+    if config["hidden_dim"] % config["num_heads"]:
+        raise UserError(f"{folder / 'config.json'}: hidden_dim is not a multiple of num_heads")
+    lowercase = tokenizer.get("lowercase", False)
+    if not isinstance(lowercase, bool):
+        raise UserError(f"{folder / 'tokenizer.json'}: lowercase takes true or false, {str(lowercase)[:60]} given")
+    vocabulary = read_vocabulary(folder / "assets" / "tokenizer" / "vocabulary.txt")
+    if len(vocabulary) > config["vocabulary_size"]:
+        raise UserError(f"{folder}: {len(vocabulary)} word pieces, config.json has {config['vocabulary_size']}")
+    weights = folder / "model.weights.h5"
+    # What float32 needs; a compressed file could be smaller, which neither KerasNLP nor this project writes.
+    shape = {name: config[name] for name in _SIZES if name != "max_sequence_length"}
+    shapes = weight_shapes(BackboneConfig(**shape, max_positions=config["max_sequence_length"], activation=ACTIVATION))
+    if not weights.is_file() or weights.stat().st_size < 2 * sum(math.prod(shape) for shape in shapes.values()):
+        raise UserError(f"{weights}: cannot be loaded: missing, or smaller than an encoder as config.json tells it")
+    backbone = keras_nlp.models.BertBackbone(**{field: config[field] for field in _SIZES})
+    backbone.load_weights(str(weights))
+    return backbone, vocabulary, lowercase
+
+
+def _config_of(path: Path, of: str) -> dict[str, Any]:
+    """Returns the arguments of the class that a file describes, if it is the one that is expected."""
+    values = read_json_object(path)
+    if values.get("class_name") != of or not isinstance(values.get("config"), dict):
+        raise UserError(f"{path}: class_name {of!r} with its config is accepted, {str(values)[:60]} given")
+    return dict(values["config"])
 
 
 def write_preset(pretrained: PretrainedBackbone, folder: Path) -> None:

@@ -6,23 +6,25 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+import tensorflow as tf
+from safetensors.numpy import save_file
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer, read_vocabulary
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_json, read_manifest, write_json, write_manifest, write_text
+from mtdnn_tf.files import new_folder, read_manifest, write_json, write_manifest, write_text
 from mtdnn_tf.modeling.backbone import BackboneConfig, build_backbone
-from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
+from mtdnn_tf.modeling.bert_config import check_vocabulary
+from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
+from mtdnn_tf.modeling.model_description import ModelDescription, read_description
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
-from mtdnn_tf.tasks.serialization import task_from_json, task_to_json
+from mtdnn_tf.modeling.safetensors_file import read_safetensors
 from mtdnn_tf.tasks.task import Task
 
 MODEL_FOLDER = "model"
 DESCRIPTION = "model.json"
 _VOCABULARY = "vocab.txt"
 _WEIGHTS = "weights.safetensors"
-_SCHEMA = 1
 _REMEDY = "train the run again, or copy its model folder again"
 
 
@@ -74,34 +76,37 @@ def save_model(
         # A head's own order of its variables is fixed by its class.
         for index, variable in enumerate(head.weights):
             arrays[f"heads.{name}.{index}"] = np.ascontiguousarray(variable.numpy())
-    description = {
-        "schema": _SCHEMA,
-        "backbone": config.to_json(),
-        "lowercase": tokenizer.lowercase,
-        "max_sequence_length": max_sequence_length,
-        "tasks": [task_to_json(task) for task in tasks],
-    }
+    description = ModelDescription(config, tokenizer.lowercase, max_sequence_length, tasks)
     with new_folder(folder) as temporary:
         save_file(arrays, temporary / _WEIGHTS)
         write_text(temporary / _VOCABULARY, "".join(f"{piece}\n" for piece in tokenizer.vocabulary))
-        write_json(temporary / DESCRIPTION, description)
+        write_json(temporary / DESCRIPTION, description.to_json())
         write_manifest(temporary, {"what": "model"})
-    return str(read_manifest(folder, _REMEDY)["files"][_WEIGHTS])
+    return str(_manifest(folder)["files"][_WEIGHTS])
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], str, tuple[str, ...], dict[str, np.ndarray]]:
-    fingerprint = read_manifest(folder, _REMEDY)["files"][_WEIGHTS]
-    description = read_json(folder / DESCRIPTION)
-    if description.get("schema") != _SCHEMA:
-        raise UserError(
-            f"{folder / DESCRIPTION}: schema {_SCHEMA} is accepted, {description.get('schema')} given; {_REMEDY}"
-        )
-    return (
-        description,
-        fingerprint,
-        tuple(read_vocabulary(folder / _VOCABULARY)),
-        load_file(folder / _WEIGHTS),
-    )
+class _Files(NamedTuple):
+    """What a model folder holds."""
+
+    description: ModelDescription
+    fingerprint: str
+    vocabulary: tuple[str, ...]
+    arrays: dict[str, np.ndarray]
+
+
+def _read(folder: Path) -> _Files:
+    fingerprint = _manifest(folder)["files"][_WEIGHTS]
+    description = read_description(folder / DESCRIPTION, _REMEDY)
+    vocabulary = tuple(read_vocabulary(folder / _VOCABULARY))
+    check_vocabulary(list(vocabulary), description.config, folder / _VOCABULARY, DESCRIPTION)
+    arrays = read_safetensors(folder / _WEIGHTS, _REMEDY)
+    # Before an encoder is built that may be larger than the weights that there are.
+    check_weights(description.config, _of_backbone(arrays), str(folder / _WEIGHTS))
+    return _Files(description, fingerprint, vocabulary, arrays)
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    return read_manifest(folder, _REMEDY, needed=(DESCRIPTION, _VOCABULARY, _WEIGHTS))
 
 
 def _of_backbone(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -116,13 +121,7 @@ def read_backbone(folder: Path) -> PretrainedBackbone:
         UserError: The folder is damaged or of another version.
     """
     description, _, vocabulary, arrays = _read(folder)
-    return PretrainedBackbone(
-        str(folder),
-        BackboneConfig(**description["backbone"]),
-        vocabulary,
-        description["lowercase"],
-        _of_backbone(arrays),
-    )
+    return PretrainedBackbone(str(folder), description.config, vocabulary, description.lowercase, _of_backbone(arrays))
 
 
 def model_fingerprint(run: Path) -> str:
@@ -131,7 +130,7 @@ def model_fingerprint(run: Path) -> str:
     Raises:
         UserError: The run's folder is missing or damaged.
     """
-    return str(read_manifest(_find(run), _REMEDY)["files"][_WEIGHTS])
+    return str(_manifest(_find(run))["files"][_WEIGHTS])
 
 
 def read_tasks(run: Path) -> list[Task]:
@@ -141,8 +140,8 @@ def read_tasks(run: Path) -> list[Task]:
         UserError: The run's folder is missing, damaged or of another version.
     """
     folder = _find(run)
-    read_manifest(folder, _REMEDY)
-    return [task_from_json(task) for task in read_json(folder / DESCRIPTION)["tasks"]]
+    _manifest(folder)
+    return list(read_description(folder / DESCRIPTION, _REMEDY).tasks)
 
 
 def _find(folder: Path) -> Path:
@@ -167,11 +166,21 @@ def load_model(folder: Path) -> LoadedModel:
     """
     folder = _find(folder)
     description, fingerprint, vocabulary, arrays = _read(folder)
-    tasks = [task_from_json(task) for task in description["tasks"]]
-    backbone = build_backbone(BackboneConfig(**description["backbone"]), dropout=0.0)
+    tasks = list(description.tasks)
+    backbone = build_backbone(description.config, dropout=0.0)
     assign_weights(backbone, _of_backbone(arrays), str(folder / _WEIGHTS))
     model = MultiTaskModel(backbone, tasks)
     for name, head in model.heads.items():
-        head.set_weights([arrays[f"heads.{name}.{index}"] for index in range(len(head.weights))])
-    tokenizer = WordPieceTokenizer(vocabulary, description["lowercase"])
-    return LoadedModel(model, tasks, tokenizer, description["max_sequence_length"], fingerprint)
+        _assign_head(name, head, arrays, folder / _WEIGHTS)
+    tokenizer = WordPieceTokenizer(vocabulary, description.lowercase)
+    return LoadedModel(model, tasks, tokenizer, description.max_sequence_length, fingerprint)
+
+
+def _assign_head(name: str, head: tf.keras.layers.Layer, arrays: dict[str, np.ndarray], path: Path) -> None:
+    for index, variable in enumerate(head.weights):
+        array = arrays.get(f"heads.{name}.{index}")
+        shape = tuple(variable.shape)
+        if array is None or array.shape != shape:
+            given = "missing" if array is None else f"of shape {array.shape}"
+            raise UserError(f"{path}: array heads.{name}.{index} is {given}, the task's head has {shape}; {_REMEDY}")
+        variable.assign(array.astype(np.float32))

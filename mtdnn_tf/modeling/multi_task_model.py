@@ -10,7 +10,7 @@ import tensorflow as tf
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.backbone import build_backbone
-from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
 from mtdnn_tf.modeling.heads import build_head
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
@@ -84,6 +84,9 @@ def build_multi_task_model(
         precision: What the encoder computes in: "float32", "mixed_bfloat16" or "mixed_float16". Defaults to float32.
         recompute: Whether the encoder's layers compute their activations again in the backward pass. Defaults to False.
     """
+    if pretrained.weights:
+        # Before an encoder is built that may be larger than the weights that there are.
+        check_weights(pretrained.config, pretrained.weights, pretrained.source)
     # Dropout then draws from tf.random.Generator objects, whose state a checkpoint holds; Keras's default has none.
     tf.keras.backend.experimental.enable_tf_random_generator()
     with layers_of_precision(precision):

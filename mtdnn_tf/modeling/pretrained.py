@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import read_json
+from mtdnn_tf.files import read_json_object
 from mtdnn_tf.modeling.backbone import BackboneConfig
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
@@ -49,9 +49,7 @@ def written_lowercase(folder: Path) -> bool | None:
     path = folder / TOKENIZER_CONFIG
     if not path.is_file():
         return None
-    values = read_json(path)
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: an object of JSON is accepted, {str(values)[:60]} given")
+    values = read_json_object(path)
     lowercase = values.get("do_lower_case")
     if lowercase is not None and not isinstance(lowercase, bool):
         raise UserError(f"{path}: do_lower_case takes true or false, {lowercase!r} given")

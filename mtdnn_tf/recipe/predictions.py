@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.runs import predict_with_runs
@@ -52,7 +53,7 @@ def development_predictions(
     if (folder / MANIFEST).is_file():
         manifest = read_manifest(folder, _REMEDY)
         if manifest.get("made_from") == made_from:
-            predictions = {name: np.load(folder / _file(name), allow_pickle=False) for name in manifest[_METRICS]}
+            predictions = {name: read_array(folder / _file(name), _REMEDY) for name in manifest[_METRICS]}
             return DevelopmentPredictions(predictions, manifest[_METRICS])
     predictions, metrics = {}, {}
     for runs, answered in _by_runs(tasks, runs_of):

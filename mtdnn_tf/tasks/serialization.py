@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.tasks.task import SplitFile, Task, TfdsData
 
 
@@ -46,32 +46,48 @@ def task_from_json(value: Any) -> Task:
     return Task(**fields)
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _are_pairs(value: Any) -> bool:
+    return isinstance(value, list) and all(_are_texts(pair) and len(pair) == 2 for pair in value)
+
+
 # Annotations are strings here, those of the dataclasses; `files` and `tfds` are read by `task_from_json`.
-_TYPES: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "str | None": (str, type(None)),
-    "bool": (bool,),
-    "float": (float, int),
-    "tuple[str, ...]": (list,),
-    "tuple[str, ...] | None": (list, type(None)),
-    "tuple[tuple[str, str], ...]": (list,),
-    "Mapping[str, str]": (dict,),
-    "Mapping[str, int]": (dict,),
-    "Mapping[str, SplitFile]": (dict,),
-    "TfdsData | None": (dict, type(None)),
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "str": _is_text,
+    "str | None": lambda value: value is None or _is_text(value),
+    "bool": lambda value: isinstance(value, bool),
+    "float": lambda value: isinstance(value, float) or _is_whole(value),
+    "tuple[str, ...]": _are_texts,
+    "tuple[str, ...] | None": lambda value: value is None or _are_texts(value),
+    "tuple[tuple[str, str], ...]": _are_pairs,
+    "Mapping[str, str]": lambda value: isinstance(value, dict) and all(map(_is_text, value.values())),
+    "Mapping[str, int]": lambda value: isinstance(value, dict) and all(map(_is_whole, value.values())),
+    "Mapping[str, SplitFile]": lambda value: isinstance(value, dict),
+    "TfdsData | None": lambda value: value is None or isinstance(value, dict),
 }
 
 
 def _known_fields(value: Any, made: type, what: str) -> dict[str, Any]:
     """Returns a dataclass's arguments from a JSON object, arrays as tuples."""
     if not isinstance(value, dict):
-        raise UserError(f"{what} takes a JSON object, {value!r} given")
+        raise UserError(f"{what} takes a JSON object, {shortened(repr(value))} given")
     fields = {field.name: field for field in dataclasses.fields(made)}
     for name, item in value.items():
         if name not in fields:
             raise unknown_name(f"field of {what}", name, fields)
-        if not isinstance(item, _TYPES[str(fields[name].type)]):
-            raise UserError(f"{what}'s field {name!r} takes {fields[name].type}, {item!r} given")
+        if not _TYPES[str(fields[name].type)](item):
+            raise UserError(f"{what}'s field {name!r} takes {fields[name].type}, {shortened(repr(item))} given")
     for name, field in fields.items():
         has_default = field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
         if name not in value and not has_default:

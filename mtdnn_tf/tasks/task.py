@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError, shortened, unknown_name
 
 CLASSIFICATION = "classification"
 REGRESSION = "regression"
@@ -25,6 +25,11 @@ METRICS = {
 }
 TRAIN = "train"
 INPUT = "input"
+
+
+def is_split_name(name: str) -> bool:
+    """Returns whether a split may have this name, which becomes part of folders' names."""
+    return name.isidentifier() and name.isascii() and len(name) <= 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +75,11 @@ class TfdsData:
     label: str = "label"
     labels: tuple[tuple[str, str], ...] = ()
     id: str | None = "idx"
+
+    def __post_init__(self) -> None:
+        # TensorFlow Datasets downloads the code of a name with a colon, and runs it.
+        if not re.fullmatch(r"[a-z0-9_]+(/[A-Za-z0-9_.-]+)?", self.name):
+            raise UserError(f"name of a data set of TensorFlow Datasets {shortened(self.name)!r} is not accepted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,10 +135,21 @@ class Task:
     submission_rows: Mapping[str, int] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+        # Folders and files are named by tasks and splits.
+        if not re.fullmatch(r"[a-z][a-z0-9_]{,99}", self.name):
             raise UserError(
-                f"task name {self.name!r} is not accepted: lower-case letters, digits and _, starting with a letter"
+                f"task name {shortened(self.name)!r} is not accepted: lower-case letters, digits and _, starting with "
+                "a letter, up to 100"
             )
+        for split in self.files:
+            if not is_split_name(split):
+                raise UserError(
+                    f"task {self.name}: split {split[:60]!r} is not accepted: letters, digits and _, not starting with "
+                    "a digit"
+                )
+        for file in self.submission.values():
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", file):
+                raise UserError(f"task {self.name}: submission takes names of letters, digits, - and _, {file!r} given")
         if self.kind not in KINDS:
             raise unknown_name(f"kind of task {self.name}", str(self.kind), KINDS)
         if self.head not in HEADS:

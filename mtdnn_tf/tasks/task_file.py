@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.tasks.task import CLASSIFICATION, HEADS, KINDS, METRICS, RANKING, REGRESSION, TRAIN, SplitFile, Task
+from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.tasks.task import (
+    CLASSIFICATION,
+    HEADS,
+    KINDS,
+    METRICS,
+    RANKING,
+    REGRESSION,
+    TRAIN,
+    SplitFile,
+    Task,
+    is_split_name,
+)
 from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
 
 FILE_ENDINGS = (".csv", ".jsonl", ".tsv")
@@ -110,10 +121,10 @@ def _evaluation_splits(fields: dict[str, YamlValue], task: str, splits: tuple[st
 
 def _file_path(split: str, value: YamlValue, task: str, folder: Path) -> str:
     """Returns the absolute path of a split's file."""
-    if not (split.isidentifier() and split.isascii()):
+    if not is_split_name(split):
         raise UserError(
-            f"{value.where}: split {split!r} of task {task} is not accepted:"
-            " letters, digits and _, not starting with a digit"
+            f"{value.where}: split {shortened(split)!r} of task {task} is not accepted:"
+            " letters, digits and _, not starting with a digit, up to 100"
         )
     path = Path(value.text())
     if path.suffix not in FILE_ENDINGS:

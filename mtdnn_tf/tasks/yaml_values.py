@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, shortened
 
 
 class YamlValue:
@@ -84,12 +84,12 @@ class YamlValue:
         Raises:
             UserError: The value is no list of different texts.
         """
-        texts: list[str] = []
+        texts: dict[str, None] = {}
         for item in self.items():
             text = item.text()
             if text in texts:
                 raise UserError(f"{item.where}: {text!r} is given twice in {self._name}; give it once")
-            texts.append(text)
+            texts[text] = None
         return tuple(texts)
 
     def number(self) -> float:
@@ -140,7 +140,7 @@ def _line_of(node: yaml.Node) -> int:
 def _shown(node: yaml.Node) -> str:
     """Returns a value as a message shows it."""
     if isinstance(node, yaml.ScalarNode):
-        return repr(node.value) if node.value else "nothing"
+        return repr(shortened(node.value)) if node.value else "nothing"
     if not node.value:
         return "an empty list or mapping"
     return "a mapping" if isinstance(node, yaml.MappingNode) else "a list"

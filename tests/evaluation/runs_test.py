@@ -29,7 +29,7 @@ def runs(tmp_path_factory):
         tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
         written.append(folder / f"run{number}")
         save_model(model, tasks, pretrained.config, tokenizer, 60, written[-1] / "model")
-    return written, tasks, DataSource("files", folder), folder / "cache"
+    return written, tasks, DataSource("files", folder / "tasks"), folder / "cache"
 
 
 def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):

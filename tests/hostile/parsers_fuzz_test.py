@@ -1,0 +1,213 @@
+"""Whatever a file or flag holds, it is accepted or refused by a `UserError` of one line; 860 generated cases."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from absl import flags as absl_flags
+from hypothesis import given, settings
+
+from flags import training
+from mtdnn_tf.data.encoding import data_fingerprint
+from mtdnn_tf.data.sources import DataSource, read_examples
+from mtdnn_tf.distillation.exchange_files import read_exchange_file
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.model_description import ModelDescription, read_description
+from mtdnn_tf.report.write import read_report
+from mtdnn_tf.tasks.registry import get_task
+from mtdnn_tf.tasks.serialization import task_from_json, task_to_json
+from mtdnn_tf.tasks.task import SplitFile, Task
+from mtdnn_tf.tasks.task_file import load_task_file
+from mtdnn_tf.training.config import TrainingConfig
+from tests.helpers import TASKS
+from tests.hostile.strategies import SEEDED, flag_sets, mutated, task_declarations
+from tests.report.example_data import full_report
+from tools import cli
+
+TSV = b"id\tquery\ttext\tlabel\n1\tq\tone two\tgood\n2\tq\tthree\tbad\n3\tr\t\xc3\xa9 four\tgood\n"
+CSV = b'id,query,text,label\n1,q,"one, ""two""",good\n2,q,"three\nfour",bad\n3,r,five,good\n'
+JSONL = (
+    b'{"id": 1, "query": "q", "text": "a\\tb", "label": "good"}\n{"id": 2, "query": "r", "text": "b", "label": "bad"}\n'
+)
+DATA = (TSV, CSV, JSONL)
+SCORES = tuple(file.replace(b"good", b"1.5").replace(b"bad", b"-2e-1") for file in DATA)
+IDS = ("1", "2", "3")
+TARGETS = (
+    b"id\tbad\tgood\n1\t0.25\t0.75\n3\t1\t0\n2\t0.5\t0.5\n",
+    b"id,bad,good\n1,0.25,0.75\n3,1,0\n2,0.5,0.5\n",
+    b'{"id": "1", "bad": 0.25, "good": 0.75}\n{"id": "3", "bad": 1, "good": 0}\n{"id": "2", "bad": 0.5, "good": 0.5}\n',
+)
+ENDINGS = (".tsv", ".csv", ".jsonl")
+_OUTCOMES: collections.Counter[str] = collections.Counter()
+
+
+def _accepted(parse: Callable[[], Any]) -> Any:
+    """Returns what the parser returns, None if it refuses in one line; any other error fails the test."""
+    try:
+        result = parse()
+        _OUTCOMES[f"{sys._getframe(1).f_code.co_name} accepted"] += 1
+        return result
+    except UserError as error:
+        _OUTCOMES[f"{sys._getframe(1).f_code.co_name} refused"] += 1
+        message = str(error)
+        assert message.isprintable()
+        assert 10 < len(message) < 10_000
+        return None
+
+
+def _file(content: bytes, name: str) -> Path:
+    folder = Path(tempfile.mkdtemp(dir=_FOLDER.name))
+    (folder / name).write_bytes(content)
+    return folder / name
+
+
+_FOLDER = tempfile.TemporaryDirectory()
+
+
+def _check_task_file(content: bytes) -> None:
+    path = _file(content, "tasks.yaml")
+    for task in _accepted(lambda: load_task_file(path)) or ():
+        assert task_from_json(json.loads(json.dumps(task_to_json(task)))) == task
+        assert all(Path(file.path).is_absolute() for file in task.files.values())
+
+
+@settings(SEEDED, max_examples=150)
+@given(mutated([TASKS.encode(), TASKS.replace("{", "\n      ").replace("}", "").encode()]))
+def test_mutated_task_files(content: bytes) -> None:
+    _check_task_file(content)
+
+
+@settings(SEEDED, max_examples=100)
+@given(task_declarations())
+def test_generated_task_files(content: bytes) -> None:
+    _check_task_file(content)
+
+
+def _data_tasks(ending: str) -> list[Task]:
+    files = {"train": SplitFile(f"data{ending}")}
+    return [
+        Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",), files=files, id="hash"),
+        Task("moods", "classification", ("text", "query"), ("bad", "good"), ("accuracy",), files=files, id="id"),
+        Task("answers", "ranking", ("query", "text"), ("bad", "good"), ("mrr",), files=files, id="row", group="query"),
+        Task("close", "regression", ("text",), metrics=("pearson",), files=files, id="id"),
+    ]
+
+
+def _check_data(content: bytes) -> None:
+    for ending in ENDINGS:
+        path = _file(content, f"data{ending}")
+        for task in _data_tasks(ending):
+            source = DataSource("files", path.parent)
+            examples = _accepted(functools.partial(read_examples, task, "train", source))
+            if examples is None:
+                continue
+            assert len({example.example_id for example in examples}) == len(examples) > 0
+            assert len(data_fingerprint(examples)) == 64
+            for example in examples:
+                assert example.label in (0, 1) if task.labels else np.isfinite(np.float32(example.score))
+                example.text_a.encode(), (example.text_b or "").encode()
+
+
+@settings(SEEDED, max_examples=150)
+@given(mutated([*DATA, *SCORES]))
+def test_mutated_data_files(content: bytes) -> None:
+    _check_data(content)
+
+
+@settings(SEEDED, max_examples=120)
+@given(mutated([*TARGETS, *(file.replace(b"bad", b"score") for file in TARGETS)]))
+def test_mutated_tables_of_soft_targets(content: bytes) -> None:
+    tasks = _data_tasks(".tsv")
+    for ending in ENDINGS:
+        path = _file(content, f"data{ending}")
+        for task in (tasks[0], tasks[2], tasks[3]):
+            for values in ("probabilities", "logits"):
+                queries = np.array([0, 0, 1]) if task.kind == "ranking" else None
+                read = _accepted(
+                    lambda path=path, task=task, values=values, queries=queries: read_exchange_file(  # type: ignore[misc]
+                        path, task, "train", IDS, values, queries
+                    )
+                )
+                if read is not None:
+                    assert read.shape == (3, task.num_outputs)
+                    assert np.isfinite(read.astype(np.float32)).all()
+
+
+def _descriptions() -> list[bytes]:
+    tasks = [get_task("mrpc"), get_task("stsb"), *_data_tasks(".tsv")]
+    described = ModelDescription(find_backbone("tiny").config, True, 64, tasks).to_json()
+    return [
+        json.dumps(described).encode(),
+        json.dumps({**described, "tasks": described["tasks"][2:3]}, indent=1).encode(),
+    ]
+
+
+@settings(SEEDED, max_examples=120)
+@given(mutated(_descriptions()))
+def test_mutated_model_descriptions(content: bytes) -> None:
+    path = _file(content, "model.json")
+    description = _accepted(lambda: read_description(path, "copy it again"))
+    if description is not None:
+        assert description.config.num_layers <= 1000
+        assert all(task.name.isidentifier() for task in description.tasks)
+
+
+@settings(SEEDED, max_examples=70)
+@given(mutated([json.dumps(full_report(3).to_json()).encode()]))
+def test_mutated_reports(content: bytes) -> None:
+    path = _file(content, "report.json")
+    _accepted(lambda: read_report(path))
+
+
+@settings(SEEDED, max_examples=150)
+@given(flag_sets())
+def test_flag_sets(arguments: list[str]) -> None:
+    config = _config(arguments)
+    if config is None:
+        return
+    # What a run writes for its repetition is read as the same settings.
+    assert _config([f"--flagfile={_file(config.to_flagfile().encode(), 'config.flags')}"]) == config
+    _accepted(config.selected_tasks)
+    _accepted(lambda: config.train_rows(10))
+
+
+def _config(arguments: list[str]) -> TrainingConfig | None:
+    absl_flags.FLAGS.unparse_flags()
+    for name in absl_flags.FLAGS:
+        absl_flags.FLAGS[name].unparse()
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(printed):
+            cli._parse_flags(["tools/train.py", *arguments])
+    except SystemExit as error:
+        assert error.code == 1
+        assert printed.getvalue().startswith("error: ")
+        assert printed.getvalue().count("\n") == 1
+        assert printed.getvalue()[:-1].isprintable()
+        return None
+    if not training.OUTPUT_DIR.value:
+        return None
+    config: TrainingConfig | None = _accepted(training.training_config)
+    return config
+
+
+def test_each_parser_accepted_some_and_refused_some() -> None:
+    if not any("flag" in name for name in _OUTCOMES):
+        pytest.skip("the cases did not run in this process")
+    kinds = {name.rpartition(" ")[0] for name in _OUTCOMES}
+    assert len(kinds) == 7
+    for kind in kinds:
+        assert _OUTCOMES[f"{kind} accepted"] >= 3, _OUTCOMES
+        assert _OUTCOMES[f"{kind} refused"] >= 1, _OUTCOMES
