@@ -152,7 +152,7 @@ class Benchmark:
         assert warm is not None
         return [
             *(spread(f"{name}, rows/s", side) for name, side in values.items()),
-            ratio_of("times the Hugging Face fast tokenizer (which reads and writes no files)", *values.values()),
+            ratio_of("times the Hugging Face fast tokenizer, same rows in memory", *values.values()),
             spread("import, seconds", [warm["import_seconds"]]),
             spread("tracing, seconds", [warm["trace_seconds"]]),
             spread("start to first step beyond both, warm cache, seconds", [warm["start_seconds"]], at_most=10.0),
