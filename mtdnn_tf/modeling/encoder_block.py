@@ -53,11 +53,18 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
         width = rows.shape[-1]
         heads, depth = self.num_heads, width // self.num_heads
         projections = (layer._query_dense, layer._key_dense, layer._value_dense)
-        kernel = tf.concat([tf.reshape(dense.kernel, [width, width]) for dense in projections], axis=1)
-        bias = tf.concat([tf.reshape(dense.bias, [width]) for dense in projections], axis=0)
-        projected = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
-        split = tf.transpose(tf.reshape(projected, [batch, length, 3, heads, depth]), [2, 0, 3, 1, 4])
-        query, key, value = tf.unstack(split)
+        kernels = [tf.reshape(dense.kernel, [width, width]) for dense in projections]
+        biases = [tf.reshape(dense.bias, [width]) for dense in projections]
+        if training:
+            projected = tf.nn.bias_add(tf.matmul(rows, tf.concat(kernels, axis=1)), tf.concat(biases, axis=0))
+            split = tf.transpose(tf.reshape(projected, [batch, length, 3, heads, depth]), [2, 0, 3, 1, 4])
+            query, key, value = tf.unstack(split)
+        else:
+            # Copying the matrices into one takes longer than what the one product saves on a single short text.
+            parts = [tf.nn.bias_add(tf.matmul(rows, kernel), bias) for kernel, bias in zip(kernels, biases)]
+            query, key, value = (
+                tf.transpose(tf.reshape(part, [batch, length, heads, depth]), [0, 2, 1, 3]) for part in parts
+            )
         scores = tf.matmul(query * depth**-0.5, key, transpose_b=True)
         if mask is not None:
             closed = tf.cast(tf.equal(mask, 0), scores.dtype) * tf.cast(

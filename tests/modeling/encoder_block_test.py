@@ -32,15 +32,16 @@ def _inputs():
     return tf.constant(generator.normal(size=(BATCH, LENGTH, WIDTH)), tf.float32), tf.constant(mask, tf.int32)
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("masked", [True, False])
-def test_outputs_and_gradients_equal_those_of_keras_nlp(blocks, masked):
+def test_outputs_and_gradients_equal_those_of_keras_nlp(blocks, masked, training):
     inputs, mask = _inputs()
     target = tf.constant(np.random.default_rng(2).normal(size=inputs.shape), tf.float32)
     outputs, gradients = [], []
     for block in blocks:
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            output = block(inputs, padding_mask=mask if masked else None, training=True)
+            output = block(inputs, padding_mask=mask if masked else None, training=training)
             loss = tf.reduce_sum(output * target)
         outputs.append(output)
         gradients.append(tape.gradient(loss, [inputs, *block.trainable_variables]))
