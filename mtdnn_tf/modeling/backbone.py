@@ -10,6 +10,7 @@ import keras_nlp
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling.encoder_block import EncoderBlock
 
 BACKBONE = "backbone"
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -83,4 +84,6 @@ def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> keras_nlp.mo
     for layer in backbone.transformer_layers:
         layer.activation = activation
         layer._feedforward_intermediate_dense.activation = activation
+        # Nor does it take a class of blocks. The layer keeps its variables and their names; its call alone changes.
+        layer.__class__ = EncoderBlock
     return backbone

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.training.fused_adamax import FusedAdamax
 
 WEIGHT_DECAY = 0.01
 
@@ -28,7 +29,7 @@ def decayed_variables(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf
 
 
 def _adamax(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
-    return tf.keras.optimizers.Adamax(learning_rate)
+    return FusedAdamax(learning_rate)
 
 
 def _adamw(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:

@@ -1,0 +1,49 @@
+"""The results of benchmarks.run as a page of the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.tried import TRIED
+
+_INTRODUCTION = """\
+# Performance
+
+Made by `python -m benchmarks.run`: medians of runs in turn, with the least and the largest of them. Ratios are taken
+round by round. A target that is missed is called missed.
+
+```sh
+.venv/bin/python -m benchmarks.run --glue=$GLUE --encoder=demo --pytorch=PYTHON --output=performance \\
+  --page=docs/performance.md
+```
+
+PYTHON is an environment of benchmarks/requirements.txt. `--quick` shows that everything runs, and
+`--only=training,serving` measures parts.
+"""
+
+
+def page(results: Mapping[str, Any]) -> str:
+    """Returns the page in Markdown."""
+    machine = results["machine"]
+    lines = [_INTRODUCTION]
+    lines.append("Machine: " + ", ".join(f"{name} {value}" for name, value in machine.items()) + ".")
+    if results["quick"]:
+        lines.append("\n**Quick run: the figures say nothing of speed.**")
+    for part in results["parts"].values():
+        lines += ["", f"## {part['title'].rstrip('.')}", "", "| what | median | least | largest | target |"]
+        lines.append("|---|---:|---:|---:|---|")
+        lines += [_row(row) for row in part["rows"]]
+    return "\n".join([*lines, "", TRIED])
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    if "note" in row:
+        return f"| {row['what']} | {row['note']} | | | |"
+    target = f"{row['target']}: {'met' if row['met'] else '**missed**'}" if "target" in row else ""
+    values = " | ".join(_number(row[name]) for name in ("median", "low", "high"))
+    return f"| {row['what']} | {values} | {target} |"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

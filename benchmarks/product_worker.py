@@ -1,0 +1,410 @@
+"""Measures the product on request of benchmarks.run."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+_BEGIN = time.perf_counter()
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+import mtdnn_tf  # noqa: E402, F401
+from benchmarks.worker import serve  # noqa: E402
+from mtdnn_tf.data import encoding  # noqa: E402
+from mtdnn_tf.data.encoding import encode_split  # noqa: E402
+from mtdnn_tf.data.example import Example  # noqa: E402
+from mtdnn_tf.data.sources import read_examples  # noqa: E402
+from mtdnn_tf.evaluation.cost import forward_flops  # noqa: E402
+from mtdnn_tf.evaluation.inference import predict  # noqa: E402
+from mtdnn_tf.files import write_json  # noqa: E402
+from mtdnn_tf.modeling.backbones import find_backbone  # noqa: E402
+from mtdnn_tf.modeling.heads import choose_heads  # noqa: E402
+from mtdnn_tf.modeling.model_folder import LoadedModel  # noqa: E402
+from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, tokenizer_of  # noqa: E402
+from mtdnn_tf.serving.export import export_saved_model  # noqa: E402
+from mtdnn_tf.tasks.task import TRAIN, Task  # noqa: E402
+from mtdnn_tf.training import run as training_run  # noqa: E402
+from mtdnn_tf.training.checkpoints import SaveCheckpoints  # noqa: E402
+from mtdnn_tf.training.config import TrainingConfig  # noqa: E402
+from mtdnn_tf.training.inputs import TrainingInputs, task_inputs  # noqa: E402
+from mtdnn_tf.training.optimizers import build_optimizer  # noqa: E402
+from mtdnn_tf.training.schedule import LinearWarmupDecay  # noqa: E402
+from mtdnn_tf.training.trainer import Trainer  # noqa: E402
+
+_IMPORTED = time.perf_counter()
+_MATRIX = 2048
+_STEPS = 1_000_000
+
+
+class TeachersInTheStep(Trainer):
+    """Trains with teachers that are run on every batch, which stored soft targets save."""
+
+    def __init__(self, *arguments: Any, teachers: Sequence[tf.keras.Model]) -> None:
+        super().__init__(*arguments)
+        # A list that Keras does not track: teachers are not trained, saved or counted.
+        self._teachers = tuple([teacher] for teacher in teachers)
+        self._run = [teacher.task_logits for teacher in teachers]
+
+    def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, Any]:
+        """Makes one step against the mean of the teachers' probabilities, or scores."""
+
+        def of(task: Task) -> tf.Tensor:
+            logits = [answer(batch, task.name) for answer in self._run]
+            if task.num_outputs > 1:
+                mean = tf.math.log(tf.add_n([tf.nn.softmax(values) for values in logits]) / len(logits))
+            else:
+                mean = tf.add_n(logits) / len(logits)
+            width = tf.shape(batch["teacher_logits"])[1]
+            return tf.pad(mean, [[0, 0], [0, width - task.num_outputs]])
+
+        tasks = self._tasks_in_order
+        answers = tf.switch_case(batch["task_index"][0], [lambda task=task: of(task) for task in tasks])
+        taught = {"teacher_logits": answers, "has_teacher": tf.ones_like(batch["has_teacher"])}
+        return super().train_step({**batch, **taught})
+
+
+class ProductWorker:
+    """Trains and answers GLUE tasks as tools.train and tools.export do.
+
+    Args:
+        glue: Folder of GLUE's files.
+        backbone: The encoder.
+        output: A folder of its own.
+        tasks: Names of the tasks.
+        rows: Training rows a task.
+        max_length: Longest sequence.
+    """
+
+    def __init__(self, glue: Path, backbone: str, output: Path, tasks: Sequence[str], rows: int, max_length: int):
+        self._config = TrainingConfig(
+            output_dir=output / "run",
+            data_dir=glue,
+            cache_dir=output / "cache",
+            tasks=tuple(tasks),
+            max_sequence_length=max_length,
+            backbone=backbone,
+            max_train_examples=rows,
+            pair_head="linear",
+        )
+        self._output = output
+        self._pretrained = find_backbone(backbone)
+        self._tokenizer = tokenizer_of(self._pretrained)
+        self._tasks = choose_heads(self._config.selected_tasks(), {}, "linear")
+        self._trainers: dict[str, Trainer] = {}
+        self._served: dict[str, Callable[..., Any]] = {}
+        self._batches: dict[int, TrainingInputs] = {}
+        self._examples: list[list[Example]] = []
+        # As training does.
+        tf.config.experimental.enable_op_determinism()
+        tf.keras.utils.set_random_seed(0)
+
+    def versions(self) -> dict[str, Any]:
+        """Returns what is measured."""
+        return {"tensorflow": tf.__version__, "python": sys.version.split()[0]}
+
+    def write_rows(self, path: str) -> dict[str, int]:
+        """Writes the rows that are trained on for a worker of another framework, and returns their numbers."""
+        tables, numbers = {}, {}
+        for task in self._tasks:
+            examples = read_examples(task, TRAIN, self._config.source)
+            chosen = [examples[row] for row in self._config.train_rows(len(examples))]
+            tables[task.name] = {
+                "first": [example.text_a for example in chosen],
+                "second": [example.text_b for example in chosen] if task.is_pair else None,
+                "gold": [example.score if task.num_outputs == 1 else example.label for example in chosen],
+                "num_outputs": task.num_outputs,
+            }
+            numbers[task.name] = len(chosen)
+            self._examples.append(chosen)
+        write_json(Path(path), tables)
+        return numbers
+
+    def encode(self) -> dict[str, float]:
+        """Splits the texts of the rows that are trained on into word pieces again, in memory."""
+        rows, started = 0, time.perf_counter()
+        for examples in self._examples:
+            # What encode_split does between reading the file and writing the arrays.
+            _, offsets, *_ = encoding._encode(examples, self._tokenizer, self._config.max_sequence_length)
+            rows += len(offsets) - 1
+        return {"rows": rows, "seconds": time.perf_counter() - started}
+
+    def _encoded(self, task: Task) -> Any:
+        config = self._config
+        return encode_split(task, TRAIN, config.source, self._tokenizer, config.max_sequence_length, config.cache_dir)
+
+    def _inputs(self, batch_size: int) -> TrainingInputs:
+        if batch_size not in self._batches:
+            parts = []
+            for task in self._tasks:
+                encoded = self._encoded(task)
+                parts.append(task_inputs(task, encoded, self._config.train_rows(len(encoded)), None))
+            self._batches[batch_size] = TrainingInputs(parts, batch_size, 0)
+        return self._batches[batch_size]
+
+    def _network(self, tasks: Sequence[Task]) -> Any:
+        return build_multi_task_model(self._pretrained, tasks, self._config.dropout, 0)
+
+    def _trainer(self, kind: str) -> Trainer:
+        """Returns a trainer, always the same of a kind: "all" heads, "one" head, or "teachers" in the step."""
+        if kind not in self._trainers:
+            tasks = self._tasks[:1] if kind == "one" else self._tasks
+            network = self._network(tasks)
+            arguments = (network, tasks, self._config.distillation, _STEPS)
+            if kind == "teachers":
+                trainer: Trainer = TeachersInTheStep(*arguments, teachers=[self._network(tasks) for _ in range(3)])
+            else:
+                trainer = Trainer(*arguments)
+            rate = LinearWarmupDecay(self._config.learning_rate, _STEPS, _STEPS // 10)
+            trainer.compile(optimizer=build_optimizer("adamax", rate, network))
+            self._trainers[kind] = trainer
+        return self._trainers[kind]
+
+    def task_names(self, start: int, steps: int, batch_size: int) -> list[str]:
+        """Returns the task of each of some steps."""
+        plan = self._inputs(batch_size).plan
+        return [self._tasks[plan.step(step).task_index].name for step in range(start, start + steps)]
+
+    def train(self, start: int, steps: int, batch_size: int) -> dict[str, float]:
+        """Fits the batches of some steps of the plan."""
+        inputs, trainer = self._inputs(batch_size), self._trainer("all")
+        masks = [inputs.batch(step)["padding_mask"] for step in range(start, start + steps)]
+        data = inputs.dataset(start, start + steps, tf.distribute.get_strategy())
+        started = time.perf_counter()
+        trainer.fit(data, steps_per_epoch=steps, verbose=0)
+        seconds = time.perf_counter() - started
+        tokens, padded = sum(int(mask.sum()) for mask in masks), sum(mask.size for mask in masks)
+        return {"tokens": tokens, "padded_tokens": padded, "seconds": seconds}
+
+    def traces(self) -> int:
+        """Returns how many graphs the training function has."""
+        return int(self._trainer("all").train_function.experimental_get_tracing_count())
+
+    def wait(self, start: int, steps: int, batch_size: int) -> dict[str, float]:
+        """Makes steps on the pipeline's batches and returns the time of all, and that of waiting for the batches."""
+        trainer, inputs = self._trainer("all"), self._inputs(batch_size)
+        data = inputs.dataset(start, start + steps + 1, tf.distribute.get_strategy())
+        if "step" not in self._served:
+            spec = data.element_spec
+            self._served["step"] = tf.function(trainer.train_step, input_signature=[spec])
+        iterator, step = iter(data), self._served["step"]
+        step(next(iterator))["gradient_norm"].numpy()
+        waited, started = 0.0, time.perf_counter()
+        for _ in range(steps):
+            asked = time.perf_counter()
+            batch = next(iterator)
+            waited += time.perf_counter() - asked
+            step(batch)["gradient_norm"].numpy()
+        return {"seconds": time.perf_counter() - started, "waited": waited}
+
+    def fixed(self, kind: str, length: int, batch_size: int, steps: int, soft: bool = False) -> dict[str, float]:
+        """Fits batches of the first task, all of one length and without padding, and counts their operations.
+
+        Args:
+            kind: Of the trainer.
+            length: Word pieces of a row.
+            batch_size: Rows in a batch.
+            steps: Number of batches.
+            soft: Whether rows have stored soft targets.
+        """
+        trainer, task = self._trainer(kind), self._tasks[0]
+        generator = np.random.default_rng(0)
+        width = task.num_outputs if kind == "one" else max(one.num_outputs for one in self._tasks)
+        batch = {
+            "token_ids": generator.integers(1000, self._pretrained.config.vocabulary_size, (batch_size, length)),
+            "segment_ids": np.zeros((batch_size, length)),
+            "padding_mask": np.ones((batch_size, length), bool),
+            "gold": np.zeros(batch_size, np.float32),
+            "has_gold": np.ones(batch_size, bool),
+            "teacher_logits": np.full((batch_size, width), -0.7, np.float32),
+            "has_teacher": np.full(batch_size, soft),
+            "teacher_weight": np.ones(batch_size, np.float32),
+            "example_weight": np.full(batch_size, 1 / batch_size, np.float32),
+            "query": np.arange(batch_size),
+            "task_index": np.zeros(batch_size),
+        }
+        whole = ("token_ids", "segment_ids", "query", "task_index")
+        tensors = {name: tf.constant(array, tf.int32 if name in whole else None) for name, array in batch.items()}
+        spec = self._inputs(batch_size).dataset(0, 1, tf.distribute.get_strategy()).element_spec
+        spec["teacher_logits"] = tf.TensorSpec([None, width], tf.float32)
+
+        def generate() -> Any:
+            while True:
+                yield tensors
+
+        data = tf.data.Dataset.from_generator(generate, output_signature=spec).prefetch(2)
+        started = time.perf_counter()
+        trainer.fit(data, steps_per_epoch=steps, verbose=0)
+        seconds = time.perf_counter() - started
+        forward = forward_flops(self._pretrained.config, [trainer.network.heads[task.name]], length)
+        # Each product of the forward pass has two in the backward pass.
+        return {"seconds": seconds, "flops": 3.0 * forward * batch_size * steps}
+
+    def peak(self) -> float:
+        """Returns the operations a second of a square matrix product."""
+        if "product" not in self._served:
+            self._served["product"] = tf.function(tf.matmul)
+        product, matrix = self._served["product"], tf.random.normal([_MATRIX, _MATRIX])
+        product(matrix, matrix).numpy()
+        times = []
+        for _ in range(5):
+            started = time.perf_counter()
+            product(matrix, matrix).numpy()
+            times.append(time.perf_counter() - started)
+        return float(2 * _MATRIX**3 / np.median(times))
+
+    def score(self, task: str, rows: int, batch_size: int) -> dict[str, float]:
+        """Answers a task's first training rows as tools.score does."""
+        asked = next(one for one in self._tasks if one.name == task)
+        encoded = self._encoded(asked)
+        chosen = self._config.train_rows(len(encoded))[:rows]
+        started = time.perf_counter()
+        predict(self._trainer("all").network, encoded, batch_size, chosen)
+        return {"rows": len(chosen), "seconds": time.perf_counter() - started}
+
+    def answer(self, engine: str, batch_size: int, length: int, repeats: int) -> list[float]:
+        """Returns the milliseconds of each of some requests, after one that is not counted.
+
+        Args:
+            engine: "saved_model" (all tasks of the exported model from token ids), "one_task" or "all_tasks" (the
+                Python model in one graph), or "ensemble" (three models, one task).
+            batch_size: Sequences in a request.
+            length: Word pieces of each.
+            repeats: Number of requests.
+        """
+        ids = np.random.default_rng(0).integers(1000, self._pretrained.config.vocabulary_size, (batch_size, length))
+        arrays = dict(zip(INPUTS, (ids, np.zeros_like(ids), np.ones_like(ids))))
+        tensors = {name: tf.constant(array, tf.int32) for name, array in arrays.items()}
+        function = self._engine(engine)
+        times = []
+        for _ in range(repeats + 1):
+            started = time.perf_counter()
+            tf.nest.map_structure(lambda tensor: tensor.numpy(), function(**tensors))
+            times.append(1000 * (time.perf_counter() - started))
+        return times[1:]
+
+    def _engine(self, engine: str) -> Callable[..., Any]:
+        if engine not in self._served:
+            network, name = self._trainer("all").network, self._tasks[0].name
+            models = [network] + [self._network(self._tasks) for _ in range(2 if engine == "ensemble" else 0)]
+
+            def answer(**inputs: tf.Tensor) -> Any:
+                if engine == "all_tasks":
+                    encoded = network.encode(inputs)
+                    return [tf.nn.softmax(head(encoded, training=False)) for head in network.heads.values()]
+                logits = [model.task_logits(inputs, name) for model in models]
+                return tf.add_n([tf.nn.softmax(values) for values in logits]) / len(logits)
+
+            if engine == "saved_model":
+                length = self._config.max_sequence_length
+                loaded = LoadedModel(network, self._tasks, self._tokenizer, length, "benchmark")
+                folder = Path(tempfile.mkdtemp(dir=self._output)) / "1"
+                export_saved_model(loaded, folder)
+                self._served[engine] = tf.saved_model.load(str(folder)).signatures["tokens"]
+            else:
+                specs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in INPUTS}
+                self._served[engine] = tf.function(answer, autograph=False).get_concrete_function(**specs)
+        return self._served[engine]
+
+
+class _EnoughSteps(Exception):
+    """Ends a run that has been measured."""
+
+
+def measure_run(config: TrainingConfig, steps: int) -> dict[str, Any]:
+    """Runs a training of its own up to a step, and returns what its start and its steps took.
+
+    Args:
+        config: The training; its folder is removed.
+        steps: Number of steps.
+    """
+    traced, ends = [0.0], []
+    own_step, own_end = Trainer.train_step, SaveCheckpoints.on_train_batch_end
+
+    def train_step(trainer: Trainer, batch: dict[str, tf.Tensor]) -> Any:
+        began = time.perf_counter()
+        result = own_step(trainer, batch)
+        traced[0] += time.perf_counter() - began
+        return result
+
+    def on_train_batch_end(callback: SaveCheckpoints, batch: int, logs: Any = None) -> None:
+        ends.append(time.perf_counter())
+        if len(ends) >= steps:
+            raise _EnoughSteps
+
+    Trainer.train_step, SaveCheckpoints.on_train_batch_end = train_step, on_train_batch_end
+    shutil.rmtree(config.output_dir, ignore_errors=True)
+    began = time.perf_counter()
+    try:
+        training_run.train(config)
+    except _EnoughSteps:
+        pass
+    finally:
+        Trainer.train_step, SaveCheckpoints.on_train_batch_end = own_step, own_end
+        shutil.rmtree(config.output_dir, ignore_errors=True)
+    return {
+        "import_seconds": _IMPORTED - _BEGIN,
+        "trace_seconds": traced[0],
+        "start_seconds": ends[0] - began - traced[0],
+        "step_seconds": float(np.median(np.diff(ends))) if len(ends) > 1 else None,
+        "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+
+
+def available(field: str) -> bool:
+    """Returns whether the product has a setting."""
+    return field in {known.name for known in dataclasses.fields(TrainingConfig)}
+
+
+def run_once(
+    glue: str, cache: str, output: str, backbone: str, tasks: Sequence[str], steps: int, settings: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Measures one training run with settings of its own, None if the product has none of that name."""
+    if not all(available(field) for field in settings):
+        return None
+    config = TrainingConfig(
+        output_dir=Path(output),
+        data_dir=Path(glue),
+        cache_dir=Path(cache),
+        tasks=tuple(tasks),
+        backbone=backbone,
+        evaluation="never",
+        **{"max_sequence_length": 128, "pair_head": "linear", **settings},
+    )
+    return measure_run(config, steps)
+
+
+def main() -> None:
+    """Serves until standard input ends."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--glue", type=Path)
+    parser.add_argument("--encoder", default="demo")
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--tasks", default="")
+    parser.add_argument("--rows", type=int, default=2000)
+    parser.add_argument("--max_length", type=int, default=128)
+    flags = parser.parse_args()
+    if not flags.tasks:
+        serve({"run_once": run_once})
+        return
+    worker = ProductWorker(
+        flags.glue, flags.encoder, flags.output, flags.tasks.split(","), flags.rows, flags.max_length
+    )
+    names = (
+        *("versions", "write_rows", "encode", "task_names", "train", "traces", "wait", "fixed"),
+        *("peak", "score", "answer"),
+    )
+    serve({name: getattr(worker, name) for name in names})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,364 @@
+"""Measures the product beside transformers and PyTorch, in turns, and writes results.json and performance.md.
+
+python -m benchmarks.run --glue=FOLDER --encoder=FOLDER --pytorch=PYTHON --output=FOLDER [--quick] [--only=a,b]
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.command_line import InputError, run, write_bytes
+from benchmarks.performance_page import page
+from benchmarks.ratios import ratio_of, spread
+from benchmarks.worker import Worker
+
+_TASKS = ("mrpc", "cola", "sst2", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
+_BATCH_SIZE = 32
+_SMALL_FILE = "MRPC", "mrpc"
+_LARGE_FILE = "SST-2", "sst2"
+
+
+class Benchmark:
+    """The parts of issue 5 and of serving, each a method that returns its rows of results.
+
+    Args:
+        flags: Of the command line.
+        product: A worker of the product.
+        pytorch: A worker of PyTorch.
+    """
+
+    def __init__(self, flags: argparse.Namespace, product: Worker, pytorch: Worker) -> None:
+        self._flags, self._product, self._pytorch = flags, product, pytorch
+        self._repeats = 2 if flags.quick else flags.repeats
+        self._steps = 4 if flags.quick else 24
+        self._traces: int | None = None
+
+    def _rounds(self, measures: dict[str, Callable[[int], float]]) -> dict[str, list[float]]:
+        """Measures everything once a round, each round beginning with another, after a round that is not counted."""
+        values: dict[str, list[float]] = {name: [] for name in measures}
+        names = list(measures)
+        for number in range(self._repeats + 1):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                value = measures[name](number)
+                if number:
+                    values[name].append(value)
+        return values
+
+    def training(self) -> list[dict[str, Any]]:
+        """(a) Real tokens a second of multi-task training."""
+        steps = self._steps
+
+        def tokens(result: dict[str, float]) -> float:
+            return result["tokens"] / result["seconds"]
+
+        def names(number: int) -> list[str]:
+            return list(self._product("task_names", start=number * steps, steps=steps, batch_size=_BATCH_SIZE))
+
+        def pytorch(number: int, grouped: bool) -> float:
+            return tokens(self._pytorch("train", tasks=names(number), batch_size=_BATCH_SIZE, group_by_length=grouped))
+
+        values = self._rounds(
+            {
+                "mtdnn_tf": lambda number: tokens(
+                    self._product("train", start=number * steps, steps=steps, batch_size=_BATCH_SIZE)
+                ),
+                "default collator": lambda number: pytorch(number, False),
+                "group_by_length": lambda number: pytorch(number, True),
+            }
+        )
+        self._traces = self._product("traces")
+        ours = values["mtdnn_tf"]
+        return [
+            *(spread(f"{name}, real tokens/s", side) for name, side in values.items()),
+            ratio_of("times transformers' default collator", ours, values["default collator"], at_least=3.0),
+            ratio_of("times transformers' group_by_length", ours, values["group_by_length"], at_least=1.1),
+            spread("graphs traced for all batch shapes", [self._traces], at_most=1),
+        ]
+
+    def _fixed(self, kind: str, steps: int, soft: bool = False, length: int = 64) -> dict[str, float]:
+        arguments = {"kind": kind, "length": length, "batch_size": _BATCH_SIZE, "steps": steps, "soft": soft}
+        return dict(self._product("fixed", **arguments))
+
+    def peak(self) -> list[dict[str, Any]]:
+        """(b) Share of the matrix product's peak, length 64."""
+        steps = max(2, self._steps // 3)
+
+        def achieved(_: int) -> float:
+            result = self._fixed("all", steps)
+            return result["flops"] / result["seconds"] / 1e9
+
+        values = self._rounds({"product": lambda _: self._product("peak") / 1e9, "training": achieved})
+        return [
+            spread("matrix product of 2048, GFLOP/s", values["product"]),
+            spread("training steps, GFLOP/s", values["training"]),
+            ratio_of("share of the peak", values["training"], values["product"], at_least=0.65),
+        ]
+
+    def heads(self) -> list[dict[str, Any]]:
+        """(c) Nine heads against one."""
+        steps = max(2, self._steps // 3)
+        values = self._rounds(
+            {
+                "nine": lambda _: self._fixed("all", steps)["seconds"] / steps,
+                "one": lambda _: self._fixed("one", steps)["seconds"] / steps,
+            }
+        )
+        return [
+            *(spread(f"{name} head(s), seconds a step", side) for name, side in values.items()),
+            ratio_of("nine heads against one", values["nine"], values["one"], at_most=1.03),
+        ]
+
+    def distillation(self) -> list[dict[str, Any]]:
+        """(d) Stored soft targets against gold alone, and against teachers in the step."""
+        steps = max(2, self._steps // 3)
+        values = self._rounds(
+            {
+                "gold": lambda _: self._fixed("all", steps)["seconds"] / steps,
+                "stored": lambda _: self._fixed("all", steps, soft=True)["seconds"] / steps,
+                "teachers": lambda _: self._fixed("teachers", max(2, steps // 2))["seconds"] / max(2, steps // 2),
+            }
+        )
+        return [
+            ratio_of("stored soft targets against gold alone", values["stored"], values["gold"], at_most=1.02),
+            ratio_of("three teachers in the step against gold alone", values["teachers"], values["gold"]),
+        ]
+
+    def encoding(self) -> list[dict[str, Any]]:
+        """(e) Encoding, and the time to the first step."""
+
+        def speed(result: dict[str, float]) -> float:
+            return result["rows"] / result["seconds"]
+
+        values = self._rounds(
+            {
+                "mtdnn_tf": lambda _: speed(self._product("encode")),
+                "tokenizers": lambda _: speed(self._pytorch("encode")),
+            }
+        )
+        runs = [self._run_once(list(_TASKS), 1, {"max_train_examples": self._flags.rows}) for _ in range(2)]
+        warm = runs[-1]
+        assert warm is not None
+        return [
+            *(spread(f"{name}, rows/s", side) for name, side in values.items()),
+            ratio_of("times the Hugging Face fast tokenizer, same rows in memory", *values.values()),
+            spread("import, seconds", [warm["import_seconds"]]),
+            spread("tracing, seconds", [warm["trace_seconds"]]),
+            spread("start to first step beyond both, warm cache, seconds", [warm["start_seconds"]], at_most=10.0),
+        ]
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """(f) Share of the time in which the step waits for data."""
+        shares = []
+        for number in range(self._repeats):
+            result = self._product("wait", start=number * self._steps, steps=self._steps, batch_size=_BATCH_SIZE)
+            shares.append(result["waited"] / result["seconds"])
+        return [spread("share of waiting for data", shares, at_most=0.02)]
+
+    def memory(self) -> list[dict[str, Any]]:
+        """(g) Peak memory against rows."""
+        folder, task = _SMALL_FILE if self._flags.quick else _LARGE_FILE
+        peaks = {}
+        for times in (1, 10):
+            glue = self._flags.output / f"rows_{times}"
+            shutil.rmtree(glue, ignore_errors=True)
+            (glue / folder).mkdir(parents=True)
+            header, _, rows = (self._flags.glue / folder / "train.tsv").read_bytes().partition(b"\n")
+            (glue / folder / "train.tsv").write_bytes(header + b"\n" + times * (rows.rstrip(b"\n") + b"\n"))
+            # The first run encodes; the second, whose memory counts, finds the rows encoded.
+            results = [self._run_once([task], 4, {"max_sequence_length": 64}, glue) for _ in range(2)]
+            peaks[times] = [results[-1]["peak_bytes"] / 2**20] if results[-1] else []
+            shutil.rmtree(glue)
+        return [
+            *(spread(f"{task}, rows x {times}, peak MiB", peak) for times, peak in peaks.items()),
+            ratio_of("memory at ten times the rows", peaks[10], peaks[1], at_most=1.10),
+        ]
+
+    def scoring(self) -> list[dict[str, Any]]:
+        """(h) Teacher scoring."""
+        arguments = {"task": "mrpc", "rows": 96 if self._flags.quick else 1000, "batch_size": 64}
+
+        def speed(worker: Worker) -> float:
+            result = worker("score", **arguments)
+            return float(result["rows"] / result["seconds"])
+
+        values = self._rounds({"mtdnn_tf": lambda _: speed(self._product), "pytorch": lambda _: speed(self._pytorch)})
+        return [
+            *(spread(f"{name}, rows/s", side) for name, side in values.items()),
+            ratio_of("times PyTorch", *values.values()),
+        ]
+
+    def settings(self) -> list[dict[str, Any]]:
+        """(i) Gradient accumulation and precision."""
+        steps, rows = (4, []) if self._flags.quick else (12, [])
+        choices: dict[str, dict[str, Any]] = {"default": {}}
+        choices["gradient_accumulation=4, batch 32"] = {"gradient_accumulation": 4}
+        if not self._flags.quick:
+            choices["precision=mixed_bfloat16"] = {"precision": "mixed_bfloat16"}
+            choices["precision=mixed_float16"] = {"precision": "mixed_float16"}
+        for name, settings in choices.items():
+            result = self._run_once(["mrpc"], steps, settings)
+            if result is None:
+                rows.append({"what": name, "note": "not available"})
+                continue
+            rows.append(spread(f"{name}, seconds a step", [result["step_seconds"]]))
+            rows.append(spread(f"{name}, peak MiB", [result["peak_bytes"] / 2**20]))
+        return rows
+
+    def _run_once(
+        self, tasks: list[str], steps: int, settings: dict[str, Any], glue: Path | None = None
+    ) -> dict[str, Any] | None:
+        worker = Worker(sys.executable, "benchmarks.product_worker")
+        try:
+            arguments = {
+                "glue": str(glue or self._flags.glue),
+                "cache": str((glue or self._flags.output) / "cache"),
+                "output": str(self._flags.output / "measured_run"),
+                "backbone": self._flags.encoder,
+            }
+            result = worker("run_once", tasks=tasks, steps=steps, settings=settings, **arguments)
+            return None if result is None else dict(result)
+        finally:
+            worker.close()
+
+    def serving(self) -> list[dict[str, Any]]:
+        """Latency of answers from token ids."""
+        sizes = [(1, 32)] + [(size, length) for size in (1, 8, 32) for length in (16, 64, 128)]
+        requests = 3 if self._flags.quick else 7
+        rows: list[dict[str, Any]] = []
+        for size, length in sizes[:2] if self._flags.quick else sizes:
+            shape = {"batch_size": size, "length": length, "repeats": requests}
+
+            def ours(engine: str, shape: dict[str, int] = shape) -> Callable[[int], float]:
+                return lambda _: _median(self._product("answer", engine=engine, **shape))
+
+            def theirs(engine: str, shape: dict[str, int] = shape) -> Callable[[int], float]:
+                return lambda _: _median(self._pytorch("answer", engine=engine, task=_TASKS[0], **shape))
+
+            engines = {name: ours(name) for name in ("saved_model", "one_task", "all_tasks", "ensemble")}
+            values = self._rounds({**engines, "pytorch": theirs("pytorch"), "onnx": theirs("onnx")})
+            at = f"batch {size}, length {length}"
+            target = 1.0 if (size, length) == (1, 32) else None
+            together = 1.1 if (size, length) == (1, 32) else None
+            rows += [spread(f"{at}: {name}, ms", side) for name, side in values.items()]
+            rows += [
+                ratio_of(f"{at}: SavedModel (9 tasks) against PyTorch (1)", values["saved_model"], values["pytorch"]),
+                ratio_of(f"{at}: one task against PyTorch", values["one_task"], values["pytorch"], at_most=target),
+                ratio_of(f"{at}: one task against ONNX Runtime", values["one_task"], values["onnx"]),
+                ratio_of(f"{at}: 9 tasks against one", values["all_tasks"], values["one_task"], at_most=together),
+                ratio_of(f"{at}: ensemble of 3 against one", values["ensemble"], values["one_task"]),
+            ]
+        return rows
+
+
+PARTS = ("training", "peak", "heads", "distillation", "encoding", "waiting", "memory", "scoring", "settings", "serving")
+
+
+def _median(values: list[float]) -> float:
+    return sorted(values)[len(values) // 2]
+
+
+def machine() -> dict[str, Any]:
+    """Returns what the figures depend on."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return {
+        "cpu": models[0] if models else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "load_before": round(os.getloadavg()[0], 2),
+        "date": datetime.date.today().isoformat(),
+        "commit": commit.stdout.strip() or "unknown",
+    }
+
+
+def parse_flags() -> argparse.Namespace:
+    """Returns the checked flags."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--glue", type=Path, required=True, help="folder of GLUE's files")
+    parser.add_argument("--encoder", required=True, help="Hugging Face folder of a BERT with exact GELU, or demo")
+    parser.add_argument("--pytorch", required=True, help="Python with benchmarks/requirements.txt")
+    parser.add_argument("--output", type=Path, required=True, help="folder of results and of what is left over")
+    parser.add_argument("--page", type=Path, help="performance.md; in the output folder by default")
+    parser.add_argument("--only", default=",".join(PARTS), help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--quick", action="store_true", help="shows that everything runs; its figures say nothing")
+    parser.add_argument("--repeats", type=int, default=5, help="alternating runs")
+    parser.add_argument("--rows", type=int, default=2000, help="training rows a task")
+    flags = parser.parse_args()
+    flags.only = flags.only.split(",")
+    for part in flags.only:
+        if part not in PARTS:
+            raise InputError(f"--only takes some of {','.join(PARTS)}, {part!r} given")
+    if flags.quick:
+        flags.rows = min(flags.rows, 200)
+    if not (flags.glue / "MRPC" / "train.tsv").is_file():
+        raise InputError(f"--glue takes the folder of GLUE's files, MRPC/train.tsv is not in {flags.glue}")
+    if shutil.which(flags.pytorch) is None:
+        raise InputError(f"--pytorch takes a Python interpreter, {flags.pytorch} given")
+    flags.output = flags.output.resolve()
+    return flags
+
+
+def _encoder_folder(encoder: str) -> str:
+    if encoder != "demo":
+        return encoder
+    from mtdnn_tf.modeling.demo_encoder import demo_encoder_folder
+
+    return str(demo_encoder_folder())
+
+
+def main() -> None:
+    """Measures the parts and writes their results after each."""
+    flags = parse_flags()
+    flags.output.mkdir(parents=True, exist_ok=True)
+    flags.encoder = _encoder_folder(flags.encoder)
+    results: dict[str, Any] = {"machine": machine(), "quick": flags.quick, "parts": {}}
+    common = ["--max_length=128"]
+    product = Worker(
+        sys.executable,
+        "benchmarks.product_worker",
+        [
+            *common,
+            *(f"--glue={flags.glue}", f"--encoder={flags.encoder}", f"--output={flags.output}"),
+            *(f"--tasks={','.join(_TASKS)}", f"--rows={flags.rows}"),
+        ],
+    )
+    rows = flags.output / "rows.json"
+    product("write_rows", path=str(rows))
+    pytorch = Worker(
+        flags.pytorch,
+        "benchmarks.pytorch_worker",
+        [*common, f"--model={flags.encoder}", f"--rows={rows}", f"--threads={len(os.sched_getaffinity(0))}"],
+    )
+    try:
+        results["machine"].update({**product("versions"), **pytorch("versions")})
+        rows.unlink()
+        benchmark = Benchmark(flags, product, pytorch)
+        for part in flags.only:
+            started = time.monotonic()
+            measured = getattr(benchmark, part)()
+            seconds = round(time.monotonic() - started)
+            results["parts"][part] = {"title": getattr(Benchmark, part).__doc__, "seconds": seconds, "rows": measured}
+            print(f"{part}: {seconds} s", file=sys.stderr, flush=True)
+            write_bytes(flags.output / "results.json", (json.dumps(results, indent=2) + "\n").encode())
+            write_bytes(flags.page or flags.output / "performance.md", page(results).encode())
+    finally:
+        product.close()
+        pytorch.close()
+    print(page(results))
+
+
+if __name__ == "__main__":
+    run(main)
