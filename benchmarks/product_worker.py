@@ -18,7 +18,6 @@ _BEGIN = time.perf_counter()
 import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-import mtdnn_tf  # noqa: E402, F401
 from benchmarks.worker import serve  # noqa: E402
 from mtdnn_tf.data import encoding  # noqa: E402
 from mtdnn_tf.data.encoding import encode_split  # noqa: E402

@@ -40,11 +40,13 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
         rows = tf.reshape(inputs, [-1, width])
         attended = self._attend(rows, batch, length, padding_mask, training)
         attended = self._self_attention_dropout(attended, training=training)
-        rows = _normalize(attended + rows, self._self_attention_layer_norm)
+        rows = _normalize(attended + rows, self._self_attention_layer_norm, training)
         wide = self._feedforward_intermediate_dense(rows)
         narrow = self._feedforward_dropout(self._feedforward_output_dense(wide), training=training)
-        rows = _normalize(narrow + rows, self._feedforward_layer_norm)
-        return tf.ensure_shape(tf.reshape(rows, shape), inputs.shape)
+        rows = _normalize(narrow + rows, self._feedforward_layer_norm, training)
+        outputs = tf.reshape(rows, shape)
+        outputs.set_shape(inputs.shape)
+        return outputs
 
     def _attend(
         self, rows: tf.Tensor, batch: tf.Tensor, length: tf.Tensor, mask: tf.Tensor | None, training: bool | None
@@ -65,45 +67,45 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
             query, key, value = (
                 tf.transpose(tf.reshape(part, [batch, length, heads, depth]), [0, 2, 1, 3]) for part in parts
             )
-        scores = tf.matmul(query * depth**-0.5, key, transpose_b=True)
+        scores = tf.einsum("bhqd,bhkd->bhqk", query * depth**-0.5, key)
         if mask is not None:
             closed = tf.cast(tf.equal(mask, 0), scores.dtype) * tf.cast(
                 tf.maximum(_MASKED, scores.dtype.min), scores.dtype
             )
             scores += closed[:, tf.newaxis, tf.newaxis, :]
         weights = layer._dropout_layer(tf.nn.softmax(scores), training=training)
-        mixed = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
+        mixed = tf.transpose(tf.einsum("bhqk,bhkd->bhqd", weights, value), [0, 2, 1, 3])
         output = layer._output_dense
         product = tf.matmul(tf.reshape(mixed, [-1, width]), tf.reshape(output.kernel, [width, width]))
         return tf.nn.bias_add(product, tf.convert_to_tensor(output.bias))
 
 
-def _normalize(rows: tf.Tensor, layer: tf.keras.layers.LayerNormalization) -> tf.Tensor:
+def _normalize(rows: tf.Tensor, layer: tf.keras.layers.LayerNormalization, training: bool | None) -> tf.Tensor:
     """Returns what a layer of Keras's would, in float32 inside whatever the precision."""
     gamma, beta = (tf.cast(variable, tf.float32) for variable in (layer.gamma, layer.beta))
-    return tf.cast(_layer_norm(tf.cast(rows, tf.float32), gamma, beta, layer.epsilon), rows.dtype)
+    # A graph that is served holds no gradients.
+    normalize = tf.custom_gradient(_layer_norm) if training else lambda *arguments: _layer_norm(*arguments)[0]
+    return tf.cast(normalize(tf.cast(rows, tf.float32), gamma, beta, tf.constant(layer.epsilon)), rows.dtype)
 
 
-def _layer_norm(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tf.Tensor:
-    @tf.custom_gradient
-    def normalize(
-        rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
-    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]]:
-        centred = rows - tf.reduce_mean(rows, axis=1, keepdims=True)
-        scale = tf.math.rsqrt(tf.reduce_mean(tf.square(centred), axis=1, keepdims=True) + epsilon)
-        normal = centred * scale
+def _layer_norm(
+    rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
+    """Returns the rows, normalized, and what makes their gradients of the outputs'."""
+    mean = tf.reduce_mean(rows, axis=1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(rows, mean), axis=1, keepdims=True)
+    scale = tf.math.rsqrt(variance + epsilon)
+    normal = (rows - mean) * scale
 
-        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            product = upstream * normal
-            inner = upstream * gamma
-            mean = tf.reduce_mean(inner, axis=1, keepdims=True)
-            along = tf.reduce_mean(inner * normal, axis=1, keepdims=True)
-            return (
-                scale * (inner - mean - normal * along),
-                tf.reduce_sum(product, axis=0),
-                tf.reduce_sum(upstream, axis=0),
-            )
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        inner = upstream * gamma
+        mean = tf.reduce_mean(inner, axis=1, keepdims=True)
+        along = tf.reduce_mean(inner * normal, axis=1, keepdims=True)
+        return (
+            scale * (inner - mean - normal * along),
+            tf.reduce_sum(upstream * normal, axis=0),
+            tf.reduce_sum(upstream, axis=0),
+            None,
+        )
 
-        return normal * gamma + beta, gradient
-
-    return normalize(rows, gamma, beta)
+    return normal * gamma + beta, gradient
