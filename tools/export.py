@@ -1,4 +1,4 @@
-"""Writes a trained run as a SavedModel that TF Serving answers from."""
+"""Writes a trained run as a SavedModel that TF Serving answers from, or as a release with all that goes with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 from absl import flags, logging
 
 from flags.values import whole_numbers
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.release.write import ReleaseOptions, check_release_folder, write_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version
 from mtdnn_tf.serving.server_config import MODEL_NAME
 from tools import cli
@@ -23,14 +25,35 @@ _BATCH_SIZES = flags.DEFINE_list(
 )
 _MODEL_NAME = flags.DEFINE_string("model_name", MODEL_NAME, "Name under which TF Serving knows the model.")
 
+_RELEASE = flags.DEFINE_string("release", None, "Folder to write a release to; nothing may stand there.")
+_RELEASE_METRICS = flags.DEFINE_string(
+    "release_metrics",
+    None,
+    "report.json or results.json of the recipe that made the run, for metrics with their spread over its seeds.",
+)
+
 
 def main() -> None:
-    """Writes the version that the flags describe."""
+    """Writes the version, the release, or both, that the flags describe."""
+    if not _EXPORT_DIR.value and not _RELEASE.value:
+        raise UserError("--export_dir or --release takes a folder to write, none given")
+    if _RELEASE_METRICS.value and not _RELEASE.value:
+        raise UserError("--release_metrics goes with --release, which is not given")
     sizes = whole_numbers("warmup_batch_sizes", _BATCH_SIZES.value)
-    folder = export_version(Path(_EXPORT_DIR.value), _VERSION.value)
-    export_saved_model(load_model(Path(_RUN.value)), folder, _TASKS.value, sizes, _MODEL_NAME.value)
-    logging.info("%s: SavedModel written", folder)
+    run = Path(_RUN.value)
+    if _RELEASE.value:
+        # Before a version is written beside it.
+        check_release_folder(Path(_RELEASE.value))
+    if _EXPORT_DIR.value:
+        folder = export_version(Path(_EXPORT_DIR.value), _VERSION.value)
+        export_saved_model(load_model(run), folder, _TASKS.value, sizes, _MODEL_NAME.value)
+        logging.info("%s: SavedModel written", folder)
+    if _RELEASE.value:
+        metrics = Path(_RELEASE_METRICS.value) if _RELEASE_METRICS.value else None
+        options = ReleaseOptions(_TASKS.value, sizes, _MODEL_NAME.value, metrics)
+        verified = write_release(run, Path(_RELEASE.value), options)
+        logging.info("%s: release of %d files written and verified", _RELEASE.value, verified.files)
 
 
 if __name__ == "__main__":
-    cli.run(main, required=["run", "export_dir"])
+    cli.run(main, required=["run"])

@@ -1,0 +1,1 @@
+"""The folder that a trained model is given away in."""

@@ -1,0 +1,59 @@
+"""Task heads as safetensors, their arrays named by the head's layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from mtdnn_tf.errors import UserError
+
+
+def head_arrays(head: tf.keras.layers.Layer) -> dict[str, tf.Variable]:
+    """Returns a head's weights by "<layer>.<weight>", such as "logits.kernel".
+
+    Keras's own names of layers count what was built before.
+    """
+    layers = {name: value for name, value in vars(head).items() if isinstance(value, tf.keras.layers.Layer)}
+    named = {
+        f"{name}.{variable.name.rpartition('/')[2].partition(':')[0]}": variable
+        for name, layer in sorted(layers.items())
+        for variable in layer.weights
+    }
+    assert {id(variable) for variable in named.values()} == {id(variable) for variable in head.weights}
+    return named
+
+
+def write_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> None:
+    """Writes one file a head, `<task>.safetensors`."""
+    folder.mkdir()
+    for name, head in heads.items():
+        arrays = {key: np.ascontiguousarray(variable.numpy()) for key, variable in head_arrays(head).items()}
+        save_file(arrays, folder / f"{name}.safetensors")
+
+
+def read_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> None:
+    """Reads the weights of built heads from what `write_heads` wrote.
+
+    Raises:
+        UserError: A file is missing or damaged, or holds other arrays than the head has.
+    """
+    for name, head in heads.items():
+        path = folder / f"{name}.safetensors"
+        try:
+            arrays = load_file(path)
+        except FileNotFoundError:
+            raise UserError(f"{path}: missing; copy the release again") from None
+        except (SafetensorError, OSError, ValueError) as error:
+            raise UserError(f"{path}: not a safetensors file, or damaged ({error}); copy the release again") from None
+        variables = head_arrays(head)
+        expected = {key: tuple(variable.shape) for key, variable in variables.items()}
+        given = {key: array.shape for key, array in arrays.items()}
+        if given != expected:
+            raise UserError(f"{path}: arrays {expected} are accepted, {given} given; copy the release again")
+        for key, variable in variables.items():
+            variable.assign(arrays[key])

@@ -1,0 +1,139 @@
+"""Verifying a release: every checksum, every part read again, and their answers compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.data.packing import pack, to_model_inputs
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import read_json
+from mtdnn_tf.modeling.backbone import build_backbone
+from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.huggingface import read_huggingface_folder
+from mtdnn_tf.modeling.keras_nlp_preset import read_preset
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, tokenizer_of
+from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+from mtdnn_tf.release import layout
+from mtdnn_tf.release.checksums import verify_checksums
+from mtdnn_tf.release.heads import read_heads
+from mtdnn_tf.serving import export
+from mtdnn_tf.tasks.serialization import task_from_json
+from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+
+_FIRST = ("The film was a delight.", "Shares fell.", "", "How do I change the password of my account?", "a b c d e f g")
+_SECOND = ("It bored everyone who saw it.", "The price of shares went down on Tuesday.", "Why?", "", "g f e d")
+
+
+class Verified(NamedTuple):
+    """What was verified.
+
+    Attributes:
+        files: Number of files whose checksums match.
+        tasks: Number of tasks whose answers agree.
+        difference: The largest difference of any probability or score.
+    """
+
+    files: int
+    tasks: int
+    difference: float
+
+
+def verify_release(folder: Path) -> Verified:
+    """Verifies a release.
+
+    Args:
+        folder: What `write_release` wrote.
+
+    Raises:
+        UserError: A file is missing or changed, a part cannot be read, or parts do not belong together.
+    """
+    files = verify_checksums(folder)
+    return verify_parts(folder)._replace(files=files)
+
+
+def verify_parts(folder: Path) -> Verified:
+    """Reads every part of a release and compares the SavedModel with the model that the others make.
+
+    Raises:
+        UserError: A part cannot be read, or parts do not belong together.
+    """
+    description = read_json(folder / layout.DESCRIPTION)
+    if not isinstance(description, dict) or description.get("schema") != layout.SCHEMA:
+        raise UserError(f"{folder / layout.DESCRIPTION}: not the description of a release of schema {layout.SCHEMA}")
+    tasks = [task_from_json(task) for task in read_json(folder / layout.TASKS)]
+    pretrained = read_huggingface_folder(folder / layout.HUGGING_FACE)
+    if description["has_preset"]:
+        _check_preset(pretrained, folder / layout.KERAS_NLP)
+    read_json(folder / layout.METRICS)
+    served = [task for task in tasks if not task.head_labels]
+    _check_descriptions(folder, description, served)
+
+    backbone = build_backbone(pretrained.config, dropout=0.0)
+    assign_weights(backbone, pretrained.weights, pretrained.source)
+    model = MultiTaskModel(backbone, tasks)
+    read_heads(model.heads, folder / layout.HEADS)
+    version = folder / layout.SERVING / layout.VERSION
+    try:
+        signatures = tf.saved_model.load(str(version)).signatures
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{version}: cannot be loaded as a SavedModel ({reason}); copy the release again") from None
+    differences = []
+    for task in served:
+        if task.name not in signatures:
+            raise UserError(f"{version}: signature {task.name} is missing; copy the release again")
+        logits = _python_logits(model, pretrained, task, description["max_sequence_length"])
+        differences.append(_difference(task, logits, signatures[task.name], version))
+    return Verified(0, len(served), max(differences))
+
+
+def _check_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
+    preset = read_preset(str(folder))
+    same = preset.vocabulary == pretrained.vocabulary and preset.lowercase == pretrained.lowercase
+    same = same and all(np.array_equal(array, pretrained.weights[name]) for name, array in preset.weights.items())
+    if not same or preset.weights.keys() != pretrained.weights.keys():
+        raise UserError(f"{folder}: holds another encoder than {layout.HUGGING_FACE}; copy the release again")
+
+
+def _check_descriptions(folder: Path, description: dict[str, Any], served: Sequence[Task]) -> None:
+    of_export = read_json(folder / layout.SERVING / layout.VERSION / export.DESCRIPTION)
+    labels = {task.name: list(task.labels) for task in served}
+    if of_export["model_fingerprint"] != description["model_fingerprint"]:
+        raise UserError(
+            f"{folder}: {layout.SERVING} and {layout.DESCRIPTION} are of two models; copy the release again"
+        )
+    for where, found in (
+        (layout.LABELS, read_json(folder / layout.LABELS)),
+        (layout.SERVING, {name: task["labels"] for name, task in of_export["tasks"].items()}),
+    ):
+        if found != labels:
+            raise UserError(f"{folder / where}: has other labels than {layout.TASKS}; copy the release again")
+
+
+def _python_logits(
+    model: MultiTaskModel, pretrained: PretrainedBackbone, task: Task, max_sequence_length: int
+) -> np.ndarray:
+    tokenizer = tokenizer_of(pretrained)
+    first, second = (tokenizer.tokenize(tf.constant(texts)) for texts in (_FIRST, _SECOND))
+    packed = pack(first, second if task.is_pair else None, tokenizer, max_sequence_length)
+    return np.asarray(model.task_logits(to_model_inputs(packed), task.head_task))
+
+
+def _difference(task: Task, logits: np.ndarray, signature: Any, version: Path) -> float:
+    texts = {"text_a": tf.constant(_FIRST), "text_b": tf.constant(_SECOND)}
+    answer = signature(**{name: texts[name] for name in list(texts)[: len(task.text)]})
+    if task.kind == CLASSIFICATION:
+        difference = np.abs(answer["probabilities"] - tf.nn.softmax(logits)).max()
+    else:
+        difference = np.abs(answer["score"] - logits[:, 0]).max()
+    if not difference <= layout.TOLERANCE:
+        raise UserError(
+            f"{version}: answers task {task.name} differently, by {difference:.1e}, from what {layout.HUGGING_FACE} "
+            f"and {layout.HEADS} make; up to {layout.TOLERANCE:.0e} is accepted"
+        )
+    return float(difference)

@@ -1,0 +1,117 @@
+"""Writing a release: everything that serving, reading and judging a trained model takes, in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import new_folder, write_json, write_text
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.conversion import convert, output_difference
+from mtdnn_tf.modeling.keras_nlp_preset import ACTIVATION
+from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.release import layout
+from mtdnn_tf.release.checksums import write_checksums
+from mtdnn_tf.release.heads import write_heads
+from mtdnn_tf.release.metrics import release_metrics
+from mtdnn_tf.release.model_card import licence_notes, model_card
+from mtdnn_tf.release.provenance import read_provenance
+from mtdnn_tf.release.verify import Verified, verify_release
+from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, served_tasks
+from mtdnn_tf.serving.server_config import MODEL_NAME
+from mtdnn_tf.tasks.serialization import task_to_json
+
+
+class ReleaseOptions(NamedTuple):
+    """What a release may be told.
+
+    Attributes:
+        tasks: Names of the tasks that are answered; all if empty.
+        batch_sizes: As of `export_saved_model`.
+        model_name: As of `export_saved_model`.
+        metrics: A recipe's report.json or results.json; None for the run's own metrics.
+    """
+
+    tasks: Sequence[str] = ()
+    batch_sizes: Sequence[int] = WARMUP_BATCH_SIZES
+    model_name: str = MODEL_NAME
+    metrics: Path | None = None
+
+
+_DEFAULT = ReleaseOptions()
+
+
+def check_release_folder(folder: Path) -> None:
+    """Refuses to write a release where something stands.
+
+    Raises:
+        UserError: Something does.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise UserError(f"--release={folder}: exists; a folder that does not is accepted")
+
+
+def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -> Verified:
+    """Writes the release of a run, which becomes visible when all of it is written and verified.
+
+    Args:
+        run: The folder of a run that has ended.
+        folder: Where to write; nothing may stand there.
+        options: What is released.
+
+    Returns:
+        What was verified.
+
+    Raises:
+        UserError: Something stands at `folder`, the run is not complete, or something given is not accepted.
+    """
+    check_release_folder(folder)
+    provenance = read_provenance(run)
+    metrics = release_metrics(run, options.metrics)
+    loaded = load_model(run)
+    tasks = served_tasks(loaded, options.tasks)
+    used = {task.head_task for task in tasks}
+    # A task's head may be that of a task which is not answered itself.
+    kept = [task for task in loaded.tasks if task in tasks or task.name in used]
+    heads = {name: head for name, head in loaded.model.heads.items() if name in used}
+    pretrained = find_backbone(str(run))
+    activation = pretrained.config.activation
+    has_preset = activation in (ACTIVATION, "gelu")
+    difference = output_difference(pretrained, ACTIVATION) if has_preset and activation != ACTIVATION else None
+    with new_folder(folder) as temporary:
+        serving = temporary / layout.SERVING / layout.VERSION
+        names = [task.name for task in tasks]
+        export_saved_model(loaded, serving, names, options.batch_sizes, options.model_name)
+        convert(pretrained, temporary / layout.HUGGING_FACE, "huggingface")
+        if has_preset:
+            convert(pretrained, temporary / layout.KERAS_NLP, "keras_nlp", accept_approximate_gelu=True)
+        write_heads(heads, temporary / layout.HEADS)
+        write_json(temporary / layout.TASKS, [task_to_json(task) for task in kept])
+        write_json(temporary / layout.LABELS, {task.name: list(task.labels) for task in tasks})
+        write_json(temporary / layout.METRICS, metrics.to_json())
+        write_text(temporary / layout.FLAGS, provenance.flags)
+        write_json(temporary / layout.IDENTITY, provenance.identity)
+        length = loaded.max_sequence_length
+        write_json(
+            temporary / layout.DESCRIPTION,
+            {
+                "schema": layout.SCHEMA,
+                "model_fingerprint": loaded.fingerprint,
+                "max_sequence_length": length,
+                "tensorflow": tf.__version__,
+                "has_preset": has_preset,
+                "preset_difference": difference,
+            },
+        )
+        card = model_card(tasks, pretrained.config, length, provenance, metrics, difference, options.model_name)
+        write_text(temporary / layout.CARD, card)
+        write_text(temporary / layout.LICENCES, licence_notes(tasks, provenance))
+        write_checksums(temporary)
+        verified = verify_release(temporary)
+        # Another release may have ended meanwhile.
+        check_release_folder(folder)
+    return verified
