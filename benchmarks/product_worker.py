@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import resource
 import shutil
@@ -12,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 _BEGIN = time.perf_counter()
 
@@ -326,8 +328,9 @@ def measure_run(config: TrainingConfig, steps: int) -> dict[str, Any]:
         config: The training; its folder is removed.
         steps: Number of steps.
     """
-    traced, ends = [0.0], []
-    own_step, own_end = Trainer.train_step, SaveCheckpoints.on_train_batch_end
+    traced = [0.0]
+    ends: list[float] = []
+    own_step = Trainer.train_step
 
     def train_step(trainer: Trainer, batch: dict[str, tf.Tensor]) -> Any:
         began = time.perf_counter()
@@ -340,16 +343,13 @@ def measure_run(config: TrainingConfig, steps: int) -> dict[str, Any]:
         if len(ends) >= steps:
             raise _EnoughSteps
 
-    Trainer.train_step, SaveCheckpoints.on_train_batch_end = train_step, on_train_batch_end
     shutil.rmtree(config.output_dir, ignore_errors=True)
     began = time.perf_counter()
-    try:
+    timed = mock.patch.multiple(Trainer, train_step=train_step)
+    counted = mock.patch.multiple(SaveCheckpoints, on_train_batch_end=on_train_batch_end)
+    with contextlib.suppress(_EnoughSteps), timed, counted:
         training_run.train(config)
-    except _EnoughSteps:
-        pass
-    finally:
-        Trainer.train_step, SaveCheckpoints.on_train_batch_end = own_step, own_end
-        shutil.rmtree(config.output_dir, ignore_errors=True)
+    shutil.rmtree(config.output_dir, ignore_errors=True)
     return {
         "import_seconds": _IMPORTED - _BEGIN,
         "trace_seconds": traced[0],
