@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,7 +16,8 @@ from mtdnn_tf.errors import UserError
 _FORM = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
 
 
-class Cluster(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Cluster:
     """The workers of a training and which of them this process is.
 
     Attributes:
@@ -48,9 +50,7 @@ def read_cluster() -> Cluster:
     """
     text = os.environ.get("TF_CONFIG")
     if not text:
-        raise UserError(
-            f"--strategy=multi_worker takes its workers from TF_CONFIG, which is not set; {_FORM} is accepted"
-        )
+        raise UserError(f"--strategy=multi_worker takes its workers from TF_CONFIG, not set; {_FORM} is accepted")
     try:
         found = json.loads(text)
     except ValueError as error:
