@@ -82,7 +82,7 @@ def test_a_dead_worker_ends_the_other_and_a_restart_ends_with_the_weights_of_one
     output = folder / "multi_worker"
     chief, other = start_two(folder, output)
     deadline = time.monotonic() + 300
-    while not list((output / "checkpoints").glob("ckpt-*.index")) and time.monotonic() < deadline:
+    while not list((output / "checkpoints").glob("ckpt-*/manifest.json")) and time.monotonic() < deadline:
         assert chief.poll() is None and other.poll() is None
         time.sleep(0.05)
     other.send_signal(signal.SIGKILL)
