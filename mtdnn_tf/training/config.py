@@ -70,7 +70,7 @@ class TrainingConfig:
         keep_checkpoints: Number of checkpoints kept.
         evaluation: When development splits are evaluated: "every_epoch", "end" or "never".
         evaluation_batch_size: Examples in a batch of evaluation.
-        strategy: "off" or "mirrored".
+        strategy: "off", "mirrored" or "multi_worker".
         soft_targets: Folders that tools.score wrote; empty to learn from gold labels alone.
         transfer_splits: Splits that are trained on too, where a task has soft targets of them, without gold labels.
         distill_weight: Weight of the distilled loss.

@@ -193,7 +193,8 @@ class TrainingInputs:
     ) -> tf.data.Dataset:
         """Returns the batches of steps `start` to `stop` - 1 as a data set distributed over the replicas.
 
-        Each replica gets an equally large part, see `split_batch`, whose rows stand micro-batch after micro-batch.
+        Each replica gets an equally large part, see `split_batch`, whose rows stand micro-batch after micro-batch. A
+        worker makes the parts of its own replicas alone.
         """
         replicas = strategy.num_replicas_in_sync
         matrix, vector = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.float32)
@@ -212,14 +213,17 @@ class TrainingInputs:
             "task_index": tf.TensorSpec([None], tf.int32),
         }
 
-        def generate() -> Iterator[dict[str, np.ndarray]]:
-            for step in range(start, stop):
-                for part in split_batch(self.batch(step), replicas):
-                    yield arrange_micro_batches(part, micro_batches)
-
         def build(context: tf.distribute.InputContext) -> tf.data.Dataset:
+            own = replicas // context.num_input_pipelines
+            first = own * context.input_pipeline_id
+
+            def generate() -> Iterator[dict[str, np.ndarray]]:
+                for step in range(start, stop):
+                    for part in split_batch(self.batch(step), replicas)[first : first + own]:
+                        yield arrange_micro_batches(part, micro_batches)
+
             dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)
-            return dataset.prefetch(_PREFETCHED_BATCHES * replicas)
+            return dataset.prefetch(_PREFETCHED_BATCHES * own)
 
         if replicas == 1:
             return build(tf.distribute.InputContext())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -38,6 +39,7 @@ from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints, StopIfAsked
+from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, ending_with_the_others, read_cluster
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.development_logs import log_development_metrics
 from mtdnn_tf.training.finite import StopIfNotFinite
@@ -46,7 +48,7 @@ from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_input
 from mtdnn_tf.training.layer_decay import decay_rates
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.schedule import LinearWarmupDecay
-from mtdnn_tf.training.strategies import make_strategy
+from mtdnn_tf.training.strategies import MULTI_WORKER, make_strategy
 from mtdnn_tf.training.traces import LogTraces
 from mtdnn_tf.training.trainer import Trainer
 from mtdnn_tf.training.transfer import check_soft_targets, transfer_inputs
@@ -155,11 +157,16 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         UserError: Something given is not accepted; a new run folder is then left without files.
         Interrupted: A signal asked to stop; a checkpoint of the last step stands.
     """
-    with locked(lock_within(config.output_dir), f"--output_dir {config.output_dir}"):
-        return _train(config)
+    cluster = read_cluster() if config.strategy == MULTI_WORKER else ALONE
+    with contextlib.ExitStack() as stack:
+        if cluster.is_chief:
+            stack.enter_context(locked(lock_within(config.output_dir), f"--output_dir {config.output_dir}"))
+        stack.enter_context(ending_with_the_others(cluster))
+        # Workers connect before TensorFlow does anything else.
+        return _train(config, cluster, make_strategy(config.strategy))
 
 
-def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
+def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Strategy) -> dict[str, dict[str, float]]:
     folder = config.output_dir
     tasks = config.selected_tasks()
     trained_tasks = [task for task in tasks if task.head_of is None]
@@ -172,7 +179,8 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     check_soft_targets(config, trained_tasks, targets)
     config.task_sampler.check_tasks([task.name for task in trained_tasks])
     tokenizer = tokenizer_of(pretrained)
-    inputs = _prepare_inputs(config, trained_tasks, tokenizer, targets)
+    with chief_first(cluster, strategy):
+        inputs = _prepare_inputs(config, trained_tasks, tokenizer, targets)
     # A fold that is held out changes no head: teachers of all folds are of one architecture.
     examples = {task.task.name: len(task.rows) + task.held_out for task in inputs}
     tasks = choose_heads(tasks, examples, config.pair_head)
@@ -188,9 +196,10 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     _check_identity(folder, identity)
     if is_trained(folder):
         _log.info("%s: already trained", folder)
-        _clean(folder)
+        if cluster.is_chief:
+            _clean(folder)
         return read_metrics(folder)
-    if config.evaluation != "never":
+    if config.evaluation != "never" and cluster.is_chief:
         _encode_development_splits(config, tasks, tokenizer)
 
     if config.deterministic:
@@ -199,7 +208,6 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     tf.keras.utils.set_random_seed(config.seed)
     training = TrainingInputs(inputs, config.batch_size, config.seed, config.task_sampler, config.batch_tokens)
     total_steps = config.epochs * training.plan.steps_per_epoch
-    strategy = make_strategy(config.strategy)
     with strategy.scope():
         network = build_multi_task_model(
             pretrained, tasks, config.dropout, config.seed, config.precision, config.recompute_activations
@@ -211,8 +219,11 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         trainer.compile(optimizer=with_loss_scale(optimizer, config.precision))
         checkpoints = Checkpoints(trainer, folder / CHECKPOINTS, config.keep_checkpoints)
         step = checkpoints.restore()
-    write_checked_json(folder / _IDENTITY, identity)
-    write_text(folder / "config.flags", config.to_flagfile())
+    if not all_agree(cluster, strategy, step):
+        raise UserError(f"--output_dir {folder}: workers see different checkpoints; they need a shared folder")
+    if cluster.is_chief:
+        write_checked_json(folder / _IDENTITY, identity)
+        write_text(folder / "config.flags", config.to_flagfile())
     _log.info(
         "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",
         folder,
@@ -223,18 +234,17 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         f"continues at step {step} of {total_steps}" if step else f"{total_steps} steps",
     )
     least = 1 if config.evaluation == "every_epoch" else config.checkpoint_interval // 10
-    callbacks = [
-        StopIfNotFinite(checkpoints, training.task_of, str(folder)),
-        SaveCheckpoints(checkpoints, config.checkpoint_interval, least),
-        StopIfAsked(),
-        LogTraces(),
-        tf.keras.callbacks.TensorBoard(str(folder / LOGS), update_freq="epoch"),
-    ]
+    callbacks = [StopIfNotFinite(checkpoints, training.task_of, str(folder)), StopIfAsked(), LogTraces()]
+    if cluster.is_chief:
+        callbacks += [
+            SaveCheckpoints(checkpoints, config.checkpoint_interval, least),
+            tf.keras.callbacks.TensorBoard(str(folder / LOGS), update_freq="epoch"),
+        ]
     steps_per_epoch = training.plan.steps_per_epoch
     metrics: dict[str, dict[str, float]] = {}
     try:
         while True:
-            if step and step % steps_per_epoch == 0:
+            if step and step % steps_per_epoch == 0 and cluster.is_chief:
                 epoch = step // steps_per_epoch
                 if config.evaluation == "every_epoch" or (config.evaluation == "end" and step == total_steps):
                     metrics = _evaluate_epoch(config, epoch, network, tasks, tokenizer)
@@ -255,13 +265,19 @@ def _train(config: TrainingConfig) -> dict[str, dict[str, float]]:
             _log_epoch(config, epoch, fitted.history, time.monotonic() - started, end - step)
             step = end
             stop_if_asked()
-        save_model(network, tasks, pretrained.config, tokenizer, config.max_sequence_length, folder / MODEL_FOLDER)
+        with chief_first(cluster, strategy):
+            if cluster.is_chief:
+                architecture = pretrained.config, tokenizer, config.max_sequence_length
+                save_model(network, tasks, *architecture, folder / MODEL_FOLDER)
+                write_checked_json(folder / METRICS, metrics)
+                _clean(folder)
+        # Who left while others still wait would be taken for one that has failed.
+        all_agree(cluster, strategy, step)
     except Interrupted as stop:
-        checkpoints.save()
+        if cluster.is_chief:
+            checkpoints.save()
         raise stop.at(f"at step {int(trainer.optimizer.iterations.numpy())} of {folder}") from None
-    write_checked_json(folder / METRICS, metrics)
-    _clean(folder)
-    return metrics
+    return read_metrics(folder)
 
 
 def _clean(folder: Path) -> None:

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import unknown_name
 
-STRATEGIES = ("off", "mirrored")
+MULTI_WORKER = "multi_worker"
+STRATEGIES = ("off", "mirrored", MULTI_WORKER)
 
 
 def split_cpu(count: int) -> None:
@@ -22,12 +23,16 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     """Returns a distribution strategy.
 
     Args:
-        name: "off" for one device, or "mirrored" for every GPU of this machine, or every logical CPU if it has none.
+        name: "off" for one device, or "mirrored" for every GPU of this machine, or every logical CPU if it has none,
+            or "multi_worker" for those of every machine that TF_CONFIG names. Connecting to the others must come
+            before anything else that TensorFlow does.
     """
     if name not in STRATEGIES:
         raise unknown_name("--strategy", name, STRATEGIES)
     if name == "off":
         return tf.distribute.get_strategy()
+    if name == MULTI_WORKER:
+        return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
         from official.common import distribute_utils  # Heavy, and needed here alone.

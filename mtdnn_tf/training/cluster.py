@@ -1,0 +1,136 @@
+"""The workers of a training on several machines, as TF_CONFIG names them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+from mtdnn_tf.errors import UserError
+
+_FORM = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The workers of a training and which of them this process is.
+
+    Attributes:
+        num_workers: Number of workers, 1 or more.
+        index: This one's place among them, from 0.
+    """
+
+    num_workers: int
+    index: int
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this worker is the one that writes."""
+        return self.index == 0
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there are no others."""
+        return self.num_workers == 1
+
+
+ALONE = Cluster(num_workers=1, index=0)
+
+
+def read_cluster() -> Cluster:
+    """Returns the cluster that the environment variable TF_CONFIG describes.
+
+    Raises:
+        UserError: TF_CONFIG is not set or does not describe a cluster of workers.
+    """
+    text = os.environ.get("TF_CONFIG")
+    if not text:
+        raise UserError(f"--strategy=multi_worker takes its workers from TF_CONFIG, not set; {_FORM} is accepted")
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise _refused(f"is not JSON ({error})") from None
+    workers, task = _part(found, "cluster"), _part(found, "task")
+    other = sorted(set(workers) - {"worker"})
+    if other:
+        raise _refused(f"has jobs other than worker: {', '.join(other)}")
+    hosts = workers.get("worker")
+    if not isinstance(hosts, list) or not hosts or not all(_is_address(host) for host in hosts):
+        raise _refused(f"has no list of HOST:PORT as cluster.worker, {json.dumps(hosts)} given")
+    if len(set(hosts)) < len(hosts):
+        raise _refused(f"names a worker twice: {', '.join(hosts)}")
+    index = task.get("index")
+    if task.get("type") != "worker" or type(index) is not int or not 0 <= index < len(hosts):
+        raise _refused(f"has no task of type worker and index 0 to {len(hosts) - 1}, {json.dumps(task)} given")
+    return Cluster(len(hosts), index)
+
+
+def all_agree(cluster: Cluster, strategy: tf.distribute.Strategy, value: int) -> bool:
+    """Returns whether every worker has the same value; waits until all of them have come here.
+
+    Args:
+        cluster: The workers.
+        strategy: That of their training.
+        value: This worker's.
+    """
+    if cluster.is_alone:
+        return True
+
+    @tf.function(autograph=False)
+    def gather() -> tf.Tensor:
+        def of_replica() -> tf.Tensor:
+            return tf.distribute.get_replica_context().all_gather(tf.constant([value], tf.int64), axis=0)
+
+        return strategy.experimental_local_results(strategy.run(of_replica))[0]
+
+    return len(set(gather().numpy().tolist())) == 1
+
+
+@contextmanager
+def chief_first(cluster: Cluster, strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Holds the other workers back until the chief has left the block, so that it alone makes what all of them read."""
+    if not cluster.is_chief:
+        all_agree(cluster, strategy, 0)
+    yield
+    if cluster.is_chief:
+        all_agree(cluster, strategy, 0)
+
+
+def _is_address(host: Any) -> bool:
+    return isinstance(host, str) and bool(host.rpartition(":")[0]) and host.rpartition(":")[2].isdecimal()
+
+
+def _part(found: Any, name: str) -> dict[str, Any]:
+    part = found.get(name) if isinstance(found, dict) else None
+    if not isinstance(part, dict):
+        raise _refused(f"has no object {name!r}")
+    return part
+
+
+def _refused(what: str) -> UserError:
+    return UserError(f"TF_CONFIG {what}; {_FORM} is accepted")
+
+
+@contextmanager
+def ending_with_the_others(cluster: Cluster) -> Iterator[None]:
+    """Turns the failure of another worker into one line.
+
+    Raises:
+        UserError: A worker has ended, or is not reached.
+    """
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError, tf.errors.CancelledError,
+            tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError) as error:  # fmt: skip
+        if cluster.is_alone:
+            raise
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"worker {cluster.index} of {cluster.num_workers}: another worker has ended or is not reached ({reason}); "
+            "start all workers again to go on from the last checkpoint"
+        ) from error
