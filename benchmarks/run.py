@@ -41,7 +41,7 @@ class Benchmark:
     def __init__(self, flags: argparse.Namespace, product: Worker, pytorch: Worker) -> None:
         self._flags, self._product, self._pytorch = flags, product, pytorch
         self._repeats = 2 if flags.quick else flags.repeats
-        self._steps = 4 if flags.quick else 24
+        self._steps = 4 if flags.quick else 20
         self._traces: int | None = None
 
     def _rounds(self, measures: dict[str, Callable[[int], float]]) -> dict[str, list[float]]:
@@ -235,7 +235,7 @@ class Benchmark:
     def serving(self) -> list[dict[str, Any]]:
         """Latency of answers from token ids."""
         sizes = [(1, 32)] + [(size, length) for size in (1, 8, 32) for length in (16, 64, 128)]
-        requests = 3 if self._flags.quick else 7
+        requests = 3 if self._flags.quick else 5
         rows: list[dict[str, Any]] = []
         for size, length in sizes[:2] if self._flags.quick else sizes:
             shape = {"batch_size": size, "length": length, "repeats": requests}
