@@ -12,8 +12,7 @@ from mtdnn_tf.evaluation.json_values import to_json_value
 from mtdnn_tf.evaluation.statistics import Summary, summarise
 from mtdnn_tf.files import read_json
 from mtdnn_tf.report.data import Reliability, ReportData
-
-_OF_RUN = "metrics/validation.json"
+from mtdnn_tf.training.run import METRICS, read_metrics
 
 _Results = Mapping[str, Mapping[str, "float | None"]]
 
@@ -49,7 +48,7 @@ def release_metrics(run: Path, path: Path | None) -> ReleaseMetrics:
     Raises:
         UserError: A file is missing or of another form, or no model of the recipe has the run's metrics.
     """
-    own: _Results = to_json_value(read_json(run / _OF_RUN))
+    own: _Results = to_json_value(read_metrics(run))
     if path is None:
         return ReleaseMetrics("this run", (), _summaries([own]))
     value = read_json(path)
@@ -66,7 +65,7 @@ def release_metrics(run: Path, path: Path | None) -> ReleaseMetrics:
             seeds = tuple(seed for seed, _ in runs)
             return ReleaseMetrics(name, seeds, results, [of for of in calibration if of.model == name])
     raise UserError(
-        f"--release_metrics={path}: no model there has the metrics of {run / _OF_RUN}; the report of the recipe that "
+        f"--release_metrics={path}: no model there has the metrics of {run / METRICS}; the report of the recipe that "
         f"made the run is accepted, with models {', '.join(name for name, _ in models) or 'none'} given"
     )
 

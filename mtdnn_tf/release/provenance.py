@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import MANIFEST, read_json
 from mtdnn_tf.release.layout import FLAGS, IDENTITY
+from mtdnn_tf.training.run import METRICS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +47,15 @@ def read_provenance(run: Path) -> Provenance:
     Raises:
         UserError: The folder is not that of a run that tools.train has ended.
     """
-    missing = [name for name in (FLAGS, IDENTITY, "metrics/validation.json") if not (run / name).is_file()]
+    missing = [name for name in (FLAGS, IDENTITY, METRICS) if not (run / name).is_file()]
     if missing:
         raise UserError(
             f"--run={run}: {missing[0]} is missing; for a release the folder of a run that ended is accepted"
         )
-    flags, identity = (run / FLAGS).read_text(encoding="utf-8"), read_json(run / IDENTITY)
+    flags, identity = (
+        (run / FLAGS).read_text(encoding="utf-8"),
+        read_checked_json(run / IDENTITY, "train the run again"),
+    )
     folders = [line.partition("=")[2].split(",") for line in flags.splitlines() if line.startswith("--soft_targets=")]
     teachers = dict.fromkeys(identity.get("soft_targets", {}), 0)
     for folder in (Path(path) for paths in folders for path in paths):
