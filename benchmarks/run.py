@@ -30,7 +30,7 @@ _LARGE_FILE = "SST-2", "sst2"
 
 
 class Benchmark:
-    """The parts of issue 5 and of serving, each a method that returns its rows of results.
+    """The parts of the measurement, each a method that returns its rows of results.
 
     Args:
         flags: Of the command line.
