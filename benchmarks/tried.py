@@ -13,7 +13,8 @@ matrix product's peak in the same process (0.48), inference 0.67.
   place of Keras's dozen operations. Weights within 1e-7 of Keras's after 50 steps. In place: 2.8 times as fast (2.6 to
   3.1) on the variables of this encoder, one core, processor time.
 * **Queries, keys and values by one product; LayerNorm with a gradient in closed form** (`modeling/encoder_block.py`).
-  In place: a block is 1.09 to 1.13 times as fast forward and backward, 1.13 forward (32 rows of 32 and of 16).
+  In place: a block is 1.07, 1.12 and 1.02 times as fast forward and backward (32 rows of 32, 32 of 16, 16 of 64), 1.04
+  forward with one row of 32. One product in inference too was 0.86 times as fast with one row; left out there.
 * Updating the rows alone that the last batches have named: by estimate a few hundred batches of GLUE name a third to
   half of the table, and gathering and scattering rows costs more than one sweep. Not built.
 * XLA for what is no matrix product: a program for every batch shape, of which there are as many as lengths. Not built.
