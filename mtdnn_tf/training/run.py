@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import logging
 import shutil
 import sys
@@ -12,7 +11,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
@@ -36,7 +34,6 @@ from mtdnn_tf.modeling.multi_task_model import (
     tokenizer_of,
 )
 from mtdnn_tf.modeling.precision import with_loss_scale
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints, StopIfAsked
 from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, ending_with_the_others, read_cluster
@@ -44,6 +41,7 @@ from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.development_logs import log_development_metrics
 from mtdnn_tf.training.finite import StopIfNotFinite
 from mtdnn_tf.training.folds import check_initial_run, hold_out
+from mtdnn_tf.training.identity import REMEDY, check_identity, run_identity, write_identity
 from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
 from mtdnn_tf.training.layer_decay import decay_rates
 from mtdnn_tf.training.optimizers import build_optimizer
@@ -56,31 +54,7 @@ from mtdnn_tf.training.transfer import check_soft_targets, transfer_inputs
 METRICS = "metrics/validation.json"
 LOGS = "logs"
 CHECKPOINTS = "checkpoints"
-_IDENTITY = "config.json"
-_REMEDY = "delete the run's folder and train again"
 _log = logging.getLogger("absl")
-
-
-def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
-    digest = hashlib.sha256()
-    for name, array in sorted(pretrained.weights.items()):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _check_identity(folder: Path, identity: dict[str, Any]) -> None:
-    """Refuses to continue a run that depended on something else."""
-    path = folder / _IDENTITY
-    if not path.exists():
-        return
-    before = {**TrainingConfig.default_fields(), **read_checked_json(path, _REMEDY)}
-    differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
-    if differing:
-        diff = "; ".join(f"{key}: {before.get(key)} before, {identity.get(key)} now" for key in differing)
-        raise UserError(
-            f"--output_dir {folder}: holds a run that differs ({diff}); give another folder, or the same settings"
-        )
 
 
 def _prepare_inputs(
@@ -106,7 +80,7 @@ def read_metrics(folder: Path) -> dict[str, dict[str, float]]:
     Raises:
         UserError: They are damaged.
     """
-    return read_checked_json(folder / METRICS, f"copy the last epoch_*.json beside it over it, or {_REMEDY}")
+    return read_checked_json(folder / METRICS, f"copy the last epoch_*.json beside it over it, or {REMEDY}")
 
 
 class TrainingSize(NamedTuple):
@@ -185,15 +159,8 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     examples = {task.task.name: len(task.rows) + task.held_out for task in inputs}
     tasks = choose_heads(tasks, examples, config.pair_head)
     trained_tasks = [task for task in tasks if task.head_of is None]
-    identity = {
-        **config.decisive_fields(),
-        "tasks": [task.name for task in trained_tasks],
-        "backbone_weights": _weights_fingerprint(pretrained),
-        "backbone_config": pretrained.config.to_json(),
-        "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
-        "soft_targets": {name: target.manifest["manifest_sha256"] for name, target in targets.items()},
-    }
-    _check_identity(folder, identity)
+    identity = run_identity(config, pretrained, inputs, targets)
+    check_identity(folder, identity)
     if is_trained(folder):
         _log.info("%s: already trained", folder)
         if cluster.is_chief:
@@ -222,7 +189,7 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     if not all_agree(cluster, strategy, step):
         raise UserError(f"--output_dir {folder}: workers see different checkpoints; they need a shared folder")
     if cluster.is_chief:
-        write_checked_json(folder / _IDENTITY, identity)
+        write_identity(folder, identity)
         write_text(folder / "config.flags", config.to_flagfile())
     _log.info(
         "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",

@@ -22,8 +22,8 @@ from mtdnn_tf.modeling.model_description import ModelDescription, read_descripti
 from mtdnn_tf.tasks.portable import portable_task
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
-from mtdnn_tf.training import run as training_run
 from mtdnn_tf.training.config import _FREE_TO_CHANGE, TrainingConfig
+from mtdnn_tf.training.identity import check_identity
 from tests.helpers import VOCABULARY, write_tasks
 
 CONFIG = TrainingConfig(Path("out"), Path("data"), Path("cache"), tasks=("mood",))
@@ -51,13 +51,13 @@ def _identity(config: TrainingConfig = CONFIG) -> dict[str, Any]:
 def test_a_run_is_not_continued_with_another(tmp_path: Path, field: str) -> None:
     before = _identity()
     (tmp_path / "config.json").write_text(json.dumps(before), encoding="utf-8")
-    training_run._check_identity(tmp_path, before)
+    check_identity(tmp_path, before)
     value = before[field]
     other = _MORE.get(field, _OTHERS.get(field))
     if other is None:
         other = not value if isinstance(value, bool) else [*value, "x"] if isinstance(value, list) else f"{value}x"
     with pytest.raises(UserError, match=f"holds a run that differs .{field}: .* before, .* now.;"):
-        training_run._check_identity(tmp_path, {**before, field: other})
+        check_identity(tmp_path, {**before, field: other})
 
 
 def test_places_alone_may_change(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_places_alone_may_change(tmp_path: Path) -> None:
         {"soft_targets": (Path("s"),), "backbone": "folder", "checkpoint_interval": 7, "keep_checkpoints": 9}
     )
     assert {*changed} <= {*_FREE_TO_CHANGE}
-    training_run._check_identity(tmp_path, _identity(dataclasses.replace(CONFIG, **changed)))
+    check_identity(tmp_path, _identity(dataclasses.replace(CONFIG, **changed)))
 
 
 TASK = Task(
