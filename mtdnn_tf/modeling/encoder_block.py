@@ -55,8 +55,9 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
         width = rows.shape[-1]
         heads, depth = self.num_heads, width // self.num_heads
         projections = (layer._query_dense, layer._key_dense, layer._value_dense)
-        kernels = [tf.reshape(dense.kernel, [width, width]) for dense in projections]
-        biases = [tf.reshape(dense.bias, [width]) for dense in projections]
+        # Keras casts a variable within its layer's call alone, not where activations are computed again.
+        kernels = [tf.cast(tf.reshape(dense.kernel, [width, width]), rows.dtype) for dense in projections]
+        biases = [tf.cast(tf.reshape(dense.bias, [width]), rows.dtype) for dense in projections]
         if training:
             projected = tf.nn.bias_add(tf.matmul(rows, tf.concat(kernels, axis=1)), tf.concat(biases, axis=0))
             split = tf.transpose(tf.reshape(projected, [batch, length, 3, heads, depth]), [2, 0, 3, 1, 4])
@@ -76,8 +77,9 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
         weights = layer._dropout_layer(tf.nn.softmax(scores), training=training)
         mixed = tf.transpose(tf.einsum("bhqk,bhkd->bhqd", weights, value), [0, 2, 1, 3])
         output = layer._output_dense
-        product = tf.matmul(tf.reshape(mixed, [-1, width]), tf.reshape(output.kernel, [width, width]))
-        return tf.nn.bias_add(product, tf.convert_to_tensor(output.bias))
+        kernel = tf.cast(tf.reshape(output.kernel, [width, width]), rows.dtype)
+        product = tf.matmul(tf.reshape(mixed, [-1, width]), kernel)
+        return tf.nn.bias_add(product, tf.cast(output.bias, rows.dtype))
 
 
 def _normalize(rows: tf.Tensor, layer: tf.keras.layers.LayerNormalization, training: bool | None) -> tf.Tensor:
