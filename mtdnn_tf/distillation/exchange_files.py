@@ -211,7 +211,8 @@ def _number(row: TableRow, name: str, where: str) -> float:
         number = math.nan
     # Python reads 1_000 too.
     if not abs(number) <= _LARGEST_FLOAT32 or "_" in (cell or ""):
-        raise UserError(f"{where}: column {name!r} takes a number, {shortened(cell or '')!r} given")
+        given = "null" if cell is None else repr(shortened(cell))
+        raise UserError(f"{where}: column {name!r} takes a number, {given} given")
     return number
 
 

@@ -19,7 +19,7 @@ from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, write_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import MANIFEST, file_within, fingerprint, read_json, read_manifest, write_manifest
+from mtdnn_tf.files import MANIFEST, file_within, fingerprint, read_json, read_manifest, write_json, write_manifest
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import load_model, read_tasks, save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
@@ -199,7 +199,7 @@ def _lie(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     del manifest["manifest_sha256"]
     change(manifest)
-    (folder / MANIFEST).write_text(json.dumps({**manifest, "manifest_sha256": fingerprint(manifest)}), encoding="utf-8")
+    write_json(folder / MANIFEST, {**manifest, "manifest_sha256": fingerprint(manifest)})
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,11 @@ import json, pathlib, sys, time
 
 served, seen = pathlib.Path(sys.argv[1]), {}
 print("reading", flush=True)
-while not (served / "stop").exists():
+stopped = False
+while not stopped:
     time.sleep(0.001)
+    # The last look comes after the last export.
+    stopped = (served / "stop").exists()
     for version in served.iterdir():
         if version.name.isdigit():
             files = [path for path in version.rglob("*") if path.is_file()]

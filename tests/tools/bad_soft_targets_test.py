@@ -54,7 +54,7 @@ CASES: list[tuple[str, str, Change, list[str]]] = [
     ("other wrong kind", MOOD.replace("mood_", "score_"), ("score.tsv", "", ""), ["score_teacher.tsv:1", "classification task mood"]),
     ("missing label of an object", LINES, ("mood_teacher.jsonl", ', "good": 1', ""), ["jsonl:2", "column 'good' is missing"]),
     ("unknown label beside", LINES, ("mood_teacher.jsonl", '"bad": 0,', '"bad": 0, "sad": 0,'), ["jsonl:2", "'sad'", "did you mean 'bad'"]),
-    ("null", LINES, ("mood_teacher.jsonl", "1e-3", "null"), ["jsonl:3", "'bad' takes a number, None given"]),
+    ("null", LINES, ("mood_teacher.jsonl", "1e-3", "null"), ["jsonl:3", "'bad' takes a number, null given"]),
     ("no JSON", LINES, ("mood_teacher.jsonl", "1e-3", "+"), ["mood_teacher.jsonl:3", "not JSON"]),
     ("no such file", MOOD + "x", ("score.tsv", "", ""), ["mood_teacher.tsvx"]),
     ("logits of regression", SCORE + " --values=logits", ("score.tsv", "", ""), ["--values=logits", "score is of kind regression"]),
