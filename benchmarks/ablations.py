@@ -25,8 +25,9 @@ from mtdnn_tf.training.run import is_trained, read_metrics, train
 _TEACHERS = 3
 _MOST_TEACHERS = 5
 _FOLDS = 2
-_DROPOUTS = (0.1, 0.2, 0.3)
+_DROPOUTS = (0.05, 0.1, 0.15)
 _OUT_OF_FOLD = "out_of_fold"
+_ALIKE = "alike"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,11 +67,12 @@ VARIANTS = (
     Variant("schedule", "linear", changes=(("distill_schedule", "linear"), ("distill_weight", 1.0))),
     *(Variant("teachers", str(count), f"teachers_{count}") for count in (1, 2, 4, _MOST_TEACHERS)),
     Variant("soft targets", "out-of-fold", _OUT_OF_FOLD),
+    Variant("soft targets", "teachers of one dropout", _ALIKE),
 )
 
 
 def _train_teachers(base: TrainingConfig, output: Path) -> None:
-    """Trains the teachers, and those of the first ones that leave a fold out, and scores with them."""
+    """Trains the teachers, those that leave a fold out and those that differ by seed alone, and scores with them."""
     made_as = [
         {"dropout": _DROPOUTS[number % len(_DROPOUTS)], "seed": 100 + number} for number in range(_MOST_TEACHERS)
     ]
@@ -82,8 +84,11 @@ def _train_teachers(base: TrainingConfig, output: Path) -> None:
         number, fold = divmod(place, _FOLDS)
         left_out = {**made_as[number], "folds": _FOLDS, "held_out_fold": fold}
         train(dataclasses.replace(base, output_dir=folder, **left_out))  # type: ignore[arg-type]
+    alike = [teachers[0], *(output / "teachers" / f"alike_{number}" for number in range(1, _TEACHERS))]
+    for number, folder in enumerate(alike[1:], start=1):
+        train(dataclasses.replace(base, output_dir=folder, dropout=_DROPOUTS[0], seed=200 + number))
     stores = {f"teachers_{count}": teachers[:count] for count in range(1, _MOST_TEACHERS + 1)}
-    for name, runs in {**stores, _OUT_OF_FOLD: folds}.items():
+    for name, runs in {**stores, _OUT_OF_FOLD: folds, _ALIKE: alike}.items():
         store = output / "soft_targets" / name
         if not all(is_scored_by(store / task, runs) for task in base.tasks):
             score(runs, base.selected_tasks(), "train", base.source, base.cache_dir, store)
@@ -133,10 +138,11 @@ def main() -> None:
     parser.add_argument("--glue", type=Path, required=True, help="folder of GLUE's own files")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--backbone", default="demo")
-    parser.add_argument("--tasks", default="rte,qnli,mrpc")
+    parser.add_argument("--tasks", default="sst2,qqp,stsb")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--rows", type=int, default=500)
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=400)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--learning_rate", type=float, default=3e-4)
     parser.add_argument("--part", default="0/1", help="which of how many processes this one is")
     flags = parser.parse_args()
@@ -153,6 +159,7 @@ def main() -> None:
         max_sequence_length=128,
         backbone=flags.backbone,
         epochs=flags.epochs,
+        batch_size=flags.batch_size,
         learning_rate=flags.learning_rate,
         max_train_examples=flags.rows,
         evaluation="end",
