@@ -17,6 +17,7 @@ from mtdnn_tf.evaluation.fidelity import agreement, divergence, gain_kept, group
 from mtdnn_tf.evaluation.result_names import result_name, task_of_result
 from mtdnn_tf.evaluation.statistics import paired_difference
 from mtdnn_tf.recipe.config import RecipeConfig
+from mtdnn_tf.recipe.cost import answering_cost
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.results import ModelResults
 from mtdnn_tf.recipe.run_names import RunNames
@@ -83,6 +84,7 @@ def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictio
             for reliability in _reliability(by_role[role].name, task, predictions, role)
         ],
         fidelity=[_fidelity(task, task.name in taught, predictions, by_role) for task in tasks],
+        cost=answering_cost(config),
         flags=recipe_flags(config),
         fingerprints=_fingerprints(config),
         notes=_notes(config),

@@ -175,7 +175,7 @@ class CostRow:
     Attributes:
         name: The model.
         parameters: Number of weights.
-        flops: Of one forward pass of one example.
+        flops: Of the matrix products that answer one example.
         latency_ms: Median time of one request, in ms.
         latency_iqr_ms: Its interquartile range, in ms.
     """
@@ -193,9 +193,11 @@ class Cost:
 
     Attributes:
         rows: One a model.
+        length: Word pieces of the sequence that is answered.
     """
 
     rows: Sequence[CostRow]
+    length: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

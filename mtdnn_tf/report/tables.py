@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from mtdnn_tf.evaluation.json_values import finite
 from mtdnn_tf.evaluation.statistics import Summary, summarise
-from mtdnn_tf.report.data import AVERAGE, Difference, ReportData
+from mtdnn_tf.report.data import AVERAGE, Cost, Difference, ReportData
 from mtdnn_tf.report.summary import average_summary, metric_summary, task_summary
 
 MISSING = "–"
@@ -181,26 +181,21 @@ def fidelity_table(data: ReportData) -> Table:
 
 
 def cost_table(data: ReportData) -> Table:
-    """Returns what models cost to serve."""
-    rows = [
-        [
-            Cell(row.name),
-            Cell(number(row.parameters, 1, 1e-6)),
-            Cell(number(row.flops, 2, 1e-9)),
-            Cell(
-                number(row.latency_ms),
-                "" if finite(row.latency_iqr_ms) is None else f"IQR {number(row.latency_iqr_ms)}",
-            ),
-        ]
-        for row in (data.cost.rows if data.cost else ())
-    ]
-    header = [
-        Cell("model"),
-        Cell("parameters", "millions"),
-        Cell("forward pass", "GFLOP"),
-        Cell("latency", "ms, median"),
-    ]
-    return Table("What an answer costs.", header, rows)
+    """Returns what models cost to serve; the column of times only where some were measured."""
+    cost = data.cost or Cost([])
+    is_timed = any(row.latency_ms is not None for row in cost.rows)
+    rows = []
+    for row in cost.rows:
+        cells = [Cell(row.name), Cell(number(row.parameters, 1, 1e-6)), Cell(number(row.flops, 2, 1e-9))]
+        if is_timed:
+            spread = "" if finite(row.latency_iqr_ms) is None else f"IQR {number(row.latency_iqr_ms)}"
+            cells.append(Cell(number(row.latency_ms), spread))
+        rows.append(cells)
+    header = [Cell("model"), Cell("parameters", "millions"), Cell("matrix products", "GFLOP")]
+    if is_timed:
+        header.append(Cell("latency", "ms, median"))
+    caption = "What an answer costs." if cost.length is None else f"What an answer to {cost.length} word pieces costs."
+    return Table(caption, header, rows)
 
 
 def to_html(table: Table) -> Markup:

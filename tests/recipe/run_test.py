@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.metrics import compute_metrics
@@ -132,6 +133,40 @@ def test_every_stage_is_run_once_and_the_table_has_every_model(config):
     assert run_recipe(config) == results
     assert _written(folder) == written
     assert plan(config).splitlines()[-1].split() == ["all", "145", "0", "to", "do"]
+
+
+def _weights_of(run):
+    return sum(array.size for array in load_file(run / "model" / "weights.safetensors").values())
+
+
+def test_the_report_has_what_an_answer_costs(config):
+    run_recipe(config)
+    folder = config.base.output_dir
+    report = json.loads((folder / "report" / "report.json").read_text())
+    assert report["cost"]["length"] == 32
+    costs = {row["name"]: row for row in report["cost"]["rows"]}
+    assert list(costs) == [
+        *("mood: ensemble of 2", "mood: student", "all 3 tasks: ensembles", "all 3 tasks: student"),
+    ]
+    tuned = {task: folder / "fine_tuned_teachers" / task for task in ("mood", "similarity")}
+    kept = json.loads((folder / "selection.json").read_text())["kept"]
+    of_mood = sum(_weights_of(tuned["mood"] / str(place)) for place in (1, 2))
+    of_similarity = sum(_weights_of(tuned["similarity"] / str(place)) for place in (1, 2))
+    of_entailment = sum(_weights_of(folder / "teachers" / str(number)) for number in kept)
+    student = _weights_of(folder / "student" / "seed_3")
+    assert [row["parameters"] for row in costs.values()] == [
+        *(of_mood, student, of_mood + of_similarity + of_entailment, student),
+    ]
+    # Blocks of width 16 and feed-forward width 32 over 32 word pieces: 2 in a teacher, 1 in the student.
+    block, pooler = 8 * 32 * 16**2 + 4 * 32**2 * 16 + 4 * 32 * 16 * 32, 2 * 16**2
+    mood, entailment, similarity = (2 * 16 * outputs for outputs in (2, 3, 1))
+    assert [row["flops"] for row in costs.values()] == [
+        2 * (2 * block + pooler + mood),
+        block + pooler + mood,
+        2 * (3 * (2 * block + pooler) + mood + entailment + similarity),
+        block + pooler + mood + entailment + similarity,
+    ]
+    assert "What an answer to 32 word pieces costs." in (folder / "report" / "index.html").read_text()
 
 
 def test_the_ensemble_is_the_mean_of_its_fine_tuned_teachers(config):
