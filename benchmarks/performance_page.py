@@ -25,14 +25,13 @@ PYTHON is an environment of benchmarks/requirements.txt. `--quick` shows that ev
 
 def page(results: Mapping[str, Any]) -> str:
     """Returns the page in Markdown."""
-    machine = results["machine"]
     lines = [_INTRODUCTION]
-    lines.append("Machine: " + ", ".join(f"{name} {value}" for name, value in machine.items()) + ".")
     if results["quick"]:
         lines.append("\n**Quick run: the figures say nothing of speed.**")
     for part in results["parts"].values():
-        lines += ["", f"## {part['title'].rstrip('.')}", "", "| what | median | least | largest | target |"]
-        lines.append("|---|---:|---:|---:|---|")
+        on = ", ".join(f"{name} {value}" for name, value in part["machine"].items())
+        lines += ["", f"## {part['title'].rstrip('.')}", "", f"Measured in {part['seconds']} s on: {on}.", ""]
+        lines += ["| what | median | least | largest | target |", "|---|---:|---:|---:|---|"]
         lines += [_row(row) for row in part["rows"]]
     return "\n".join([*lines, "", TRIED])
 

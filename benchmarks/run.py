@@ -1,6 +1,8 @@
 """Measures the product beside transformers and PyTorch, in turns, and writes results.json and performance.md.
 
 python -m benchmarks.run --glue=FOLDER --encoder=FOLDER --pytorch=PYTHON --output=FOLDER [--quick] [--only=a,b]
+
+Parts that the output folder has from earlier calls stay on the page, each with its own date and commit.
 """
 
 from __future__ import annotations
@@ -319,12 +321,21 @@ def _encoder_folder(encoder: str) -> str:
     return str(demo_encoder_folder())
 
 
+def _measured_before(flags: argparse.Namespace) -> dict[str, Any]:
+    """Returns the parts that stand in the output folder, of which those asked for are measured again."""
+    path = flags.output / "results.json"
+    before = json.loads(path.read_text()) if path.is_file() else {"quick": flags.quick, "parts": {}}
+    if before["quick"] != flags.quick:
+        raise InputError(f"--output takes a folder with results of the same --quick, {path} has others")
+    return dict(before["parts"])
+
+
 def main() -> None:
     """Measures the parts and writes their results after each."""
     flags = parse_flags()
     flags.output.mkdir(parents=True, exist_ok=True)
     flags.encoder = _encoder_folder(flags.encoder)
-    results: dict[str, Any] = {"machine": machine(), "quick": flags.quick, "parts": {}}
+    results = {"quick": flags.quick, "parts": _measured_before(flags)}
     common = ["--max_length=128"]
     product = Worker(
         sys.executable,
@@ -343,14 +354,16 @@ def main() -> None:
         [*common, f"--model={flags.encoder}", f"--rows={rows}", f"--threads={len(os.sched_getaffinity(0))}"],
     )
     try:
-        results["machine"].update({**product("versions"), **pytorch("versions")})
+        versions = {**product("versions"), **pytorch("versions")}
         rows.unlink()
         benchmark = Benchmark(flags, product, pytorch)
         for part in flags.only:
-            started = time.monotonic()
+            started, on = time.monotonic(), {**machine(), **versions}
             measured = getattr(benchmark, part)()
             seconds = round(time.monotonic() - started)
-            results["parts"][part] = {"title": getattr(Benchmark, part).__doc__, "seconds": seconds, "rows": measured}
+            title = getattr(Benchmark, part).__doc__
+            results["parts"][part] = {"title": title, "machine": on, "seconds": seconds, "rows": measured}
+            results["parts"] = {name: results["parts"][name] for name in PARTS if name in results["parts"]}
             print(f"{part}: {seconds} s", file=sys.stderr, flush=True)
             write_bytes(flags.output / "results.json", (json.dumps(results, indent=2) + "\n").encode())
             write_bytes(flags.page or flags.output / "performance.md", page(results).encode())

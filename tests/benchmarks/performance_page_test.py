@@ -8,8 +8,8 @@ def test_the_page_names_the_machine_and_says_what_is_missed():
         spread("share", [0.0123], at_most=0.02),
         {"what": "precision", "note": "not available"},
     ]
-    parts = {"training": {"title": "(a) Speed.", "seconds": 1, "rows": rows}}
-    text = page({"machine": {"cpu": "Z80", "cores": 1}, "quick": True, "parts": parts})
+    parts = {"training": {"title": "(a) Speed.", "machine": {"cpu": "Z80", "cores": 1}, "seconds": 1, "rows": rows}}
+    text = page({"quick": True, "parts": parts})
     assert "cpu Z80, cores 1" in text
     assert "## (a) Speed\n" in text
     assert "| speed | 1,234 | 1,234 | 1,234 | at least 2000: **missed** |" in text
