@@ -66,6 +66,8 @@ class MultiTaskModel(tf.keras.Model):
         return {**inputs, **self.backbone(inputs, training=training)}
 
 
+# Nothing in a model is Python that a graph must be made of; to translate it takes longer than all else of building.
+@tf.autograph.experimental.do_not_convert
 def build_multi_task_model(
     pretrained: PretrainedBackbone,
     tasks: Sequence[Task],

@@ -125,6 +125,7 @@ class Trainer(tf.keras.Model):
         }
         return {name: tf.reduce_sum(loss * batch["example_weight"]) for name, loss in losses.items()}
 
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, Any]:
         """Makes one optimizer step on one batch."""
         variables = self.network.trainable_variables
