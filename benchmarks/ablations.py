@@ -91,7 +91,7 @@ def _train_teachers(base: TrainingConfig, output: Path) -> None:
     for name, runs in {**stores, _OUT_OF_FOLD: folds, _ALIKE: alike}.items():
         store = output / "soft_targets" / name
         if not all(is_scored_by(store / task, runs) for task in base.tasks):
-            score(runs, base.selected_tasks(), "train", base.source, base.cache_dir, store)
+            score(runs, base.selected_tasks(), "train", base.source, base.cache_dir, store, train_part=base.train_part)
 
 
 def _student(base: TrainingConfig, output: Path, variant: Variant, seed: int) -> TrainingConfig:

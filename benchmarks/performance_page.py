@@ -37,8 +37,6 @@ def page(results: Mapping[str, Any]) -> str:
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    if "note" in row:
-        return f"| {row['what']} | {row['note']} | | | |"
     target = f"{row['target']}: {'met' if row['met'] else '**missed**'}" if "target" in row else ""
     values = " | ".join(_number(row[name]) for name in ("median", "low", "high"))
     return f"| {row['what']} | {values} | {target} |"

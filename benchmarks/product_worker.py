@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import dataclasses
 import resource
-import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
-_BEGIN = time.perf_counter()
+import numpy as np
+import tensorflow as tf
 
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
+from benchmarks.worker import serve
+from mtdnn_tf.data import encoding
+from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.example import Example
+from mtdnn_tf.data.sources import read_examples
+from mtdnn_tf.evaluation.cost import forward_flops
+from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.files import write_json
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.heads import choose_heads
+from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, tokenizer_of
+from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.tasks.task import TRAIN, Task
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.inputs import TrainingInputs, task_inputs
+from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.schedule import LinearWarmupDecay
+from mtdnn_tf.training.trainer import Trainer
 
-from benchmarks.worker import serve  # noqa: E402
-from mtdnn_tf.data import encoding  # noqa: E402
-from mtdnn_tf.data.encoding import encode_split  # noqa: E402
-from mtdnn_tf.data.example import Example  # noqa: E402
-from mtdnn_tf.data.sources import read_examples  # noqa: E402
-from mtdnn_tf.evaluation.cost import forward_flops  # noqa: E402
-from mtdnn_tf.evaluation.inference import predict  # noqa: E402
-from mtdnn_tf.files import write_json  # noqa: E402
-from mtdnn_tf.modeling.backbones import find_backbone  # noqa: E402
-from mtdnn_tf.modeling.heads import choose_heads  # noqa: E402
-from mtdnn_tf.modeling.model_folder import LoadedModel  # noqa: E402
-from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, tokenizer_of  # noqa: E402
-from mtdnn_tf.serving.export import export_saved_model  # noqa: E402
-from mtdnn_tf.tasks.task import TRAIN, Task  # noqa: E402
-from mtdnn_tf.training import run as training_run  # noqa: E402
-from mtdnn_tf.training.checkpoints import SaveCheckpoints  # noqa: E402
-from mtdnn_tf.training.config import TrainingConfig  # noqa: E402
-from mtdnn_tf.training.inputs import TrainingInputs, task_inputs  # noqa: E402
-from mtdnn_tf.training.optimizers import build_optimizer  # noqa: E402
-from mtdnn_tf.training.schedule import LinearWarmupDecay  # noqa: E402
-from mtdnn_tf.training.trainer import Trainer  # noqa: E402
-
-_IMPORTED = time.perf_counter()
 _MATRIX = 2048
 _STEPS = 1_000_000
 
@@ -84,9 +75,19 @@ class ProductWorker:
         tasks: Names of the tasks.
         rows: Training rows a task.
         max_length: Longest sequence.
+        recompute: Whether activations are computed again in the backward pass.
     """
 
-    def __init__(self, glue: Path, backbone: str, output: Path, tasks: Sequence[str], rows: int, max_length: int):
+    def __init__(
+        self,
+        glue: Path,
+        backbone: str,
+        output: Path,
+        tasks: Sequence[str],
+        rows: int,
+        max_length: int,
+        recompute: bool = False,
+    ) -> None:
         self._config = TrainingConfig(
             output_dir=output / "run",
             data_dir=glue,
@@ -96,6 +97,7 @@ class ProductWorker:
             backbone=backbone,
             max_train_examples=rows,
             pair_head="linear",
+            recompute_activations=recompute,
         )
         self._output = output
         self._pretrained = find_backbone(backbone)
@@ -153,7 +155,8 @@ class ProductWorker:
         return self._batches[batch_size]
 
     def _network(self, tasks: Sequence[Task]) -> Any:
-        return build_multi_task_model(self._pretrained, tasks, self._config.dropout, 0)
+        recompute = self._config.recompute_activations
+        return build_multi_task_model(self._pretrained, tasks, self._config.dropout, 0, recompute=recompute)
 
     def _trainer(self, kind: str) -> Trainer:
         """Returns a trainer, always the same of a kind: "all" heads, "one" head, or "teachers" in the step."""
@@ -250,6 +253,10 @@ class ProductWorker:
         # Each product of the forward pass has two in the backward pass.
         return {"seconds": seconds, "flops": 3.0 * forward * batch_size * steps}
 
+    def peak_memory(self) -> int:
+        """Returns the most memory that the process has held, in bytes."""
+        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
     def peak(self) -> float:
         """Returns the operations a second of a square matrix product."""
         if "product" not in self._served:
@@ -317,71 +324,6 @@ class ProductWorker:
         return self._served[engine]
 
 
-class _EnoughSteps(Exception):
-    """Ends a run that has been measured."""
-
-
-def measure_run(config: TrainingConfig, steps: int) -> dict[str, Any]:
-    """Runs a training of its own up to a step, and returns what its start and its steps took.
-
-    Args:
-        config: The training; its folder is removed.
-        steps: Number of steps.
-    """
-    traced = [0.0]
-    ends: list[float] = []
-    own_step = Trainer.train_step
-
-    def train_step(trainer: Trainer, batch: dict[str, tf.Tensor]) -> Any:
-        began = time.perf_counter()
-        result = own_step(trainer, batch)
-        traced[0] += time.perf_counter() - began
-        return result
-
-    def on_train_batch_end(callback: SaveCheckpoints, batch: int, logs: Any = None) -> None:
-        ends.append(time.perf_counter())
-        if len(ends) >= steps:
-            raise _EnoughSteps
-
-    shutil.rmtree(config.output_dir, ignore_errors=True)
-    began = time.perf_counter()
-    timed = mock.patch.multiple(Trainer, train_step=train_step)
-    counted = mock.patch.multiple(SaveCheckpoints, on_train_batch_end=on_train_batch_end)
-    with contextlib.suppress(_EnoughSteps), timed, counted:
-        training_run.train(config)
-    shutil.rmtree(config.output_dir, ignore_errors=True)
-    return {
-        "import_seconds": _IMPORTED - _BEGIN,
-        "trace_seconds": traced[0],
-        "start_seconds": ends[0] - began - traced[0],
-        "step_seconds": float(np.median(np.diff(ends))) if len(ends) > 1 else None,
-        "peak_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-    }
-
-
-def available(field: str) -> bool:
-    """Returns whether the product has a setting."""
-    return field in {known.name for known in dataclasses.fields(TrainingConfig)}
-
-
-def run_once(
-    glue: str, cache: str, output: str, backbone: str, tasks: Sequence[str], steps: int, settings: dict[str, Any]
-) -> dict[str, Any] | None:
-    """Measures one training run with settings of its own, None if the product has none of that name."""
-    if not all(available(field) for field in settings):
-        return None
-    config = TrainingConfig(
-        output_dir=Path(output),
-        data_dir=Path(glue),
-        cache_dir=Path(cache),
-        tasks=tuple(tasks),
-        backbone=backbone,
-        evaluation="never",
-        **{"max_sequence_length": 128, "pair_head": "linear", **settings},
-    )
-    return measure_run(config, steps)
-
-
 def main() -> None:
     """Serves until standard input ends."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -391,16 +333,14 @@ def main() -> None:
     parser.add_argument("--tasks", default="")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--max_length", type=int, default=128)
+    parser.add_argument("--recompute", action="store_true")
     flags = parser.parse_args()
-    if not flags.tasks:
-        serve({"run_once": run_once})
-        return
     worker = ProductWorker(
-        flags.glue, flags.encoder, flags.output, flags.tasks.split(","), flags.rows, flags.max_length
+        flags.glue, flags.encoder, flags.output, flags.tasks.split(","), flags.rows, flags.max_length, flags.recompute
     )
     names = (
         *("versions", "write_rows", "encode", "task_names", "train", "traces", "wait", "fixed"),
-        *("peak", "score", "answer"),
+        *("peak_memory", "peak", "score", "answer"),
     )
     serve({name: getattr(worker, name) for name in names})
 

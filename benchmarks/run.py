@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from benchmarks.worker import Worker
 
 _TASKS = ("mrpc", "cola", "sst2", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 _BATCH_SIZE = 32
+_MAX_LENGTH = 128
 _SMALL_FILE = "MRPC", "mrpc"
 _LARGE_FILE = "SST-2", "sst2"
 
@@ -151,7 +152,6 @@ class Benchmark:
         )
         runs = [self._run_once(list(_TASKS), 1, {"max_train_examples": self._flags.rows}) for _ in range(2)]
         warm = runs[-1]
-        assert warm is not None
         return [
             *(spread(f"{name}, rows/s", side) for name, side in values.items()),
             ratio_of("times the Hugging Face fast tokenizer, same rows", values["mtdnn_tf"], values["tokenizers"]),
@@ -180,7 +180,7 @@ class Benchmark:
             (glue / folder / "train.tsv").write_bytes(header + b"\n" + times * (rows.rstrip(b"\n") + b"\n"))
             # The first run encodes; the second, whose memory counts, finds the rows encoded.
             results = [self._run_once([task], 4, {"max_sequence_length": 64}, glue) for _ in range(2)]
-            peaks[times] = [results[-1]["peak_bytes"] / 2**20] if results[-1] else []
+            peaks[times] = [results[-1]["peak_bytes"] / 2**20]
             shutil.rmtree(glue)
         return [
             *(spread(f"{task}, rows x {times}, peak MiB", peak) for times, peak in peaks.items()),
@@ -202,26 +202,33 @@ class Benchmark:
         ]
 
     def settings(self) -> list[dict[str, Any]]:
-        """(i) Gradient accumulation and precision."""
-        steps, rows = (4, []) if self._flags.quick else (12, [])
-        choices: dict[str, dict[str, Any]] = {"default": {}}
-        choices["gradient_accumulation=4, batch 32"] = {"gradient_accumulation": 4}
+        """(i) Gradient accumulation, precision, recomputed activations."""
+        choices: dict[str, dict[str, Any]] = {"default": {}, "gradient_accumulation=4": {"gradient_accumulation": 4}}
         if not self._flags.quick:
-            choices["precision=mixed_bfloat16"] = {"precision": "mixed_bfloat16"}
-            choices["precision=mixed_float16"] = {"precision": "mixed_float16"}
+            choices.update({f"precision={name}": {"precision": name} for name in ("mixed_bfloat16", "mixed_float16")})
+        rows = []
         for name, settings in choices.items():
-            result = self._run_once(["mrpc"], steps, settings)
-            if result is None:
-                rows.append({"what": name, "note": "not available"})
-                continue
-            rows.append(spread(f"{name}, seconds a step", [result["step_seconds"]]))
-            rows.append(spread(f"{name}, peak MiB", [result["peak_bytes"] / 2**20]))
+            result = self._run_once(["mrpc"], 4 if self._flags.quick else 12, settings)
+            rows.append(spread(f"{name}, batch 32: seconds a step", [result["step_seconds"]]))
+            rows.append(spread(f"{name}, batch 32: peak MiB", [result["peak_bytes"] / 2**20]))
+        length, batch_size, steps = (64, 8, 2) if self._flags.quick else (512, 16, 3)
+        for name, arguments in (("default", []), ("recompute_activations", ["--recompute"])):
+            worker = product_worker(self._flags, ["mrpc"], length, *arguments)
+            try:
+                # The first steps trace and are not counted.
+                for _ in range(2):
+                    fixed = worker("fixed", kind="one", length=length, batch_size=batch_size, steps=steps)
+                at = f"{name}, batch {batch_size}, length {length}"
+                rows.append(spread(f"{at}: seconds a step", [fixed["seconds"] / steps]))
+                rows.append(spread(f"{at}: peak MiB", [worker("peak_memory") / 2**20]))
+            finally:
+                worker.close()
         return rows
 
     def _run_once(
         self, tasks: list[str], steps: int, settings: dict[str, Any], glue: Path | None = None
-    ) -> dict[str, Any] | None:
-        worker = Worker(sys.executable, "benchmarks.product_worker")
+    ) -> dict[str, Any]:
+        worker = Worker(sys.executable, "benchmarks.measured_run")
         try:
             arguments = {
                 "glue": str(glue or self._flags.glue),
@@ -229,8 +236,7 @@ class Benchmark:
                 "output": str(self._flags.output / "measured_run"),
                 "backbone": self._flags.encoder,
             }
-            result = worker("run_once", tasks=tasks, steps=steps, settings=settings, **arguments)
-            return None if result is None else dict(result)
+            return dict(worker("run_once", tasks=tasks, steps=steps, settings=settings, **arguments))
         finally:
             worker.close()
 
@@ -330,28 +336,31 @@ def _measured_before(flags: argparse.Namespace) -> dict[str, Any]:
     return dict(before["parts"])
 
 
+def product_worker(flags: argparse.Namespace, tasks: Sequence[str], max_length: int, *arguments: str) -> Worker:
+    """Returns a process that trains and answers tasks with the product."""
+    folders = (f"--glue={flags.glue}", f"--encoder={flags.encoder}", f"--output={flags.output}")
+    data = (f"--tasks={','.join(tasks)}", f"--rows={flags.rows}", f"--max_length={max_length}")
+    return Worker(sys.executable, "benchmarks.product_worker", [*folders, *data, *arguments])
+
+
 def main() -> None:
     """Measures the parts and writes their results after each."""
     flags = parse_flags()
     flags.output.mkdir(parents=True, exist_ok=True)
     flags.encoder = _encoder_folder(flags.encoder)
     results = {"quick": flags.quick, "parts": _measured_before(flags)}
-    common = ["--max_length=128"]
-    product = Worker(
-        sys.executable,
-        "benchmarks.product_worker",
-        [
-            *common,
-            *(f"--glue={flags.glue}", f"--encoder={flags.encoder}", f"--output={flags.output}"),
-            *(f"--tasks={','.join(_TASKS)}", f"--rows={flags.rows}"),
-        ],
-    )
+    product = product_worker(flags, _TASKS, _MAX_LENGTH)
     rows = flags.output / "rows.json"
     product("write_rows", path=str(rows))
     pytorch = Worker(
         flags.pytorch,
         "benchmarks.pytorch_worker",
-        [*common, f"--model={flags.encoder}", f"--rows={rows}", f"--threads={len(os.sched_getaffinity(0))}"],
+        [
+            f"--max_length={_MAX_LENGTH}",
+            f"--model={flags.encoder}",
+            f"--rows={rows}",
+            f"--threads={len(os.sched_getaffinity(0))}",
+        ],
     )
     try:
         versions = {**product("versions"), **pytorch("versions")}

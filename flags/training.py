@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flags import data, distillation, model, runtime, values
+from flags import data, distillation, model, runtime, subset, values
 from mtdnn_tf.modeling.precision import FLOAT32, PRECISIONS
 from mtdnn_tf.training.config import EVALUATIONS, SAMPLERS, TrainingConfig
 from mtdnn_tf.training.optimizers import OPTIMIZERS
@@ -39,11 +39,6 @@ SAMPLER = flags.DEFINE_enum(
 SAMPLER_POWER = flags.DEFINE_float("sampler_power", None, "p of --sampler=power; 0.75 if not given.")
 TASK_WEIGHTS = flags.DEFINE_list(
     "task_weights", [], "task:weight, by commas: draws the task so many times as often as --sampler says."
-)
-MAX_TRAIN_EXAMPLES = flags.DEFINE_integer("max_train_examples", None, "Most training examples a task.")
-TRAIN_FRACTION = flags.DEFINE_float("train_fraction", None, "Share of its training examples a task trains on.")
-SUBSET_SEED = flags.DEFINE_integer(
-    "subset_seed", 0, "Chooses the examples of --max_train_examples and --train_fraction; smaller parts are in larger."
 )
 FOLDS = flags.DEFINE_integer(
     "folds", None, "Parts the training split in so many folds by example id; the run leaves out --held_out_fold."
@@ -86,9 +81,9 @@ def training_config() -> TrainingConfig:
         sampler=SAMPLER.value,
         sampler_power=SAMPLER_POWER.value,
         task_weights=tuple(TASK_WEIGHTS.value),
-        max_train_examples=MAX_TRAIN_EXAMPLES.value,
-        train_fraction=TRAIN_FRACTION.value,
-        subset_seed=SUBSET_SEED.value,
+        max_train_examples=subset.MAX_TRAIN_EXAMPLES.value,
+        train_fraction=subset.TRAIN_FRACTION.value,
+        subset_seed=subset.SUBSET_SEED.value,
         folds=FOLDS.value,
         held_out_fold=HELD_OUT_FOLD.value,
         seed=SEED.value,

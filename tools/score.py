@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import data, runtime, values
+from flags import data, runtime, subset, values
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.evaluation.scoring import score
 from tools import cli
@@ -39,6 +39,7 @@ def main() -> None:
         batch_size=runtime.EVALUATION_BATCH_SIZE.value,
         average=_AVERAGE.value,
         fit_weights_on=_FIT_WEIGHTS_ON.value,
+        train_part=subset.train_part(),
     )
     logging.info("%s: soft targets of %d teachers for %s", _OUTPUT_DIR.value, len(_TEACHERS.value), ", ".join(names))
 

@@ -67,6 +67,25 @@ class EncodedSplit:
         """Tokens of each row, special tokens included, int32 [rows]."""
         return np.diff(self.offsets).astype(np.int32)
 
+    def take(self, rows: np.ndarray) -> EncodedSplit:
+        """Returns a split of some rows, read into memory, with the fingerprint and manifest of all.
+
+        Args:
+            rows: Row numbers, int [rows]; whole queries of a ranking.
+        """
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return dataclasses.replace(
+            self,
+            example_ids=[self.example_ids[row] for row in rows],
+            token_ids=self.token_ids[np.repeat(self.offsets[rows], lengths) + within],
+            offsets=offsets,
+            first_segment_lengths=self.first_segment_lengths[rows],
+            labels=self.labels[rows],
+            queries=None if self.queries is None else self.queries[rows],
+        )
+
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what a model reads of some rows, padded to the longest of them, under KerasNLP's names.
 

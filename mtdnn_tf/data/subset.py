@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from mtdnn_tf.data.permutation import seeded_permutation
 from mtdnn_tf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Which rows of a split are taken.
+
+    Attributes:
+        max_examples: Most rows, 1 or more; None for all.
+        fraction: Share of the rows, above 0 and up to 1; None for all.
+        seed: Chooses them, from 0 to 2^32 - 1.
+
+    Raises:
+        UserError: A value is out of its bounds.
+    """
+
+    max_examples: int | None = None
+    fraction: float | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_examples is not None and self.max_examples < 1:
+            raise UserError(f"--max_train_examples takes a whole number from 1, {self.max_examples} given")
+        if self.fraction is not None and not 0.0 < self.fraction <= 1.0:
+            raise UserError(f"--train_fraction takes a number above 0, up to 1, {self.fraction} given")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--subset_seed takes a whole number from 0 to {2**32 - 1}, {self.seed} given")
+
+    def rows(self, num_rows: int, queries: np.ndarray | None = None) -> np.ndarray:
+        """Returns the rows of a split that are taken, sorted, int64.
+
+        Args:
+            num_rows: Number of rows of the split.
+            queries: Of a ranking, the number of each row's query; whole queries are taken.
+        """
+        limit = subset_limit(num_rows, self.max_examples, self.fraction)
+        if queries is not None:
+            return subset_queries(queries, limit, self.seed)
+        return subset_rows(num_rows, limit, self.seed)
 
 
 def subset_rows(num_rows: int, limit: int | None, seed: int = 0) -> np.ndarray:

@@ -13,6 +13,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.folds import Fold, read_fold
 from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import (
     LOGITS,
     PROBABILITIES,
@@ -105,6 +106,7 @@ def predict_each_run(
     cache_dir: Path,
     batch_size: int = 64,
     out_of_fold: bool = False,
+    train_part: Part | None = None,
 ) -> tuple[dict[str, RunPredictions], list[LoadedModel]]:
     """Predicts splits with every run.
 
@@ -119,6 +121,7 @@ def predict_each_run(
         batch_size: Examples in a batch. Defaults to 64.
         out_of_fold: Whether a run that was trained without a fold counts, on the training split, for that fold alone.
             Defaults to False: every run counts for every row.
+        train_part: Which rows of a training split are predicted; all by default.
 
     Returns:
         Predictions by result name, and the runs' models.
@@ -148,6 +151,8 @@ def predict_each_run(
             for split in splits_of[task.name]:
                 name = result_name(task, split)
                 rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
+                if split == TRAIN and train_part is not None:
+                    rows = rows.take(train_part.rows(len(rows), rows.queries))
                 if name not in predictions:
                     counted = _counted(rows, folds) if split == TRAIN and any(folds) else None
                     predictions[name] = RunPredictions(rows, [], counted)

@@ -9,6 +9,7 @@ from typing import Any
 
 from mtdnn_tf.data.folds import Fold, read_fold
 from mtdnn_tf.data.sources import DataSource, has_split
+from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError, unknown_name
@@ -44,6 +45,7 @@ def score(
     batch_size: int = 64,
     average: str = PROBABILITIES,
     fit_weights_on: str | Sequence[str] | None = None,
+    train_part: Part | None = None,
 ) -> list[str]:
     """Writes the averaged predictions of teachers on a split as soft targets, one folder a task and split.
 
@@ -61,6 +63,7 @@ def score(
         average: Whether "probabilities" or "logits" are averaged; scores of a regression are.
         fit_weights_on: A labelled split, or several of which each task takes the first that it has: `weights` are
             fitted on one half of it, for each task.
+        train_part: Which rows of a training split are scored, as those that a student trains on; all by default.
 
     Returns:
         Names of the scored tasks.
@@ -80,7 +83,9 @@ def score(
     fit_splits = _fit_splits(fit_weights_on, weights, tasks, source)
     with _alone([soft_target_folder(output_dir, task, split) for task in tasks]):
         splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
-        predictions, models = predict_each_run(runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN)
+        predictions, models = predict_each_run(
+            runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN, train_part
+        )
         details: dict[str, Any] = {"average": average}
         if split == TRAIN and any(folds):
             details["teachers_per_example"] = predictions_per_example(folds)

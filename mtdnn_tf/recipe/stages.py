@@ -166,8 +166,16 @@ class _Stages:
 
     def _score(self, task: Task, split: str) -> None:
         base, folder = self._config.base, self._config.stage_folder(SOFT_TARGETS)
-        runs = self._runs.scorers(task)
-        score(runs, [task], split, base.source, base.cache_dir, folder, batch_size=base.evaluation_batch_size)
+        score(
+            self._runs.scorers(task),
+            [task],
+            split,
+            base.source,
+            base.cache_dir,
+            folder,
+            batch_size=base.evaluation_batch_size,
+            train_part=base.train_part,
+        )
 
     def _seeds(self) -> list[Stage]:
         config, soft_targets = self._config, self._config.stage_folder(SOFT_TARGETS)

@@ -12,7 +12,7 @@ from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.sampling import SAMPLERS as SAMPLERS
 from mtdnn_tf.data.sampling import Sampler
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.data.subset import subset_limit, subset_queries, subset_rows
+from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.layer_selection import check_choice
@@ -138,13 +138,8 @@ class TrainingConfig:
         ):
             if getattr(self, field) < 1:
                 raise UserError(f"--{field} takes a whole number from 1, {getattr(self, field)} given")
-        if self.max_train_examples is not None and self.max_train_examples < 1:
-            raise UserError(f"--max_train_examples takes a whole number from 1, {self.max_train_examples} given")
-        if self.train_fraction is not None and not 0.0 < self.train_fraction <= 1.0:
-            raise UserError(f"--train_fraction takes a number above 0, up to 1, {self.train_fraction} given")
-        for field in ("seed", "subset_seed"):
-            if not 0 <= getattr(self, field) < 2**32:
-                raise UserError(f"--{field} takes a whole number from 0 to {2**32 - 1}, {getattr(self, field)} given")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--seed takes a whole number from 0 to {2**32 - 1}, {self.seed} given")
         self._check_memory()
         self._check_folds()
         if not 0.0 < self.learning_rate < 1.0:
@@ -162,7 +157,7 @@ class TrainingConfig:
             raise UserError(
                 f"--transfer_splits takes different splits beside {TRAIN}, {','.join(self.transfer_splits)} given"
             )
-        _ = self.distillation, self.task_sampler
+        _ = self.distillation, self.task_sampler, self.train_part
 
     def _check_memory(self) -> None:
         if self.precision not in PRECISIONS:
@@ -217,6 +212,11 @@ class TrainingConfig:
         """Where examples come from."""
         return DataSource(self.data_source, self.data_dir)
 
+    @property
+    def train_part(self) -> Part:
+        """Which rows of a training split are trained on."""
+        return Part(self.max_train_examples, self.train_fraction, self.subset_seed)
+
     def train_rows(self, num_rows: int, queries: np.ndarray | None = None) -> np.ndarray:
         """Returns the rows of a training split that are trained on, sorted, int64.
 
@@ -224,10 +224,7 @@ class TrainingConfig:
             num_rows: Number of rows of the split.
             queries: Of a ranking, the number of each row's query; whole queries are taken.
         """
-        limit = subset_limit(num_rows, self.max_train_examples, self.train_fraction)
-        if queries is not None:
-            return subset_queries(queries, limit, self.subset_seed)
-        return subset_rows(num_rows, limit, self.subset_seed)
+        return self.train_part.rows(num_rows, queries)
 
     def selected_tasks(self) -> list[Task]:
         """Returns the tasks that the names and task files stand for."""
