@@ -75,6 +75,19 @@ def test_batches_are_padded_to_their_longest_row(folder, rows):
     assert [array.dtype for array in batch.values()] == [np.int32, np.int32, bool]
 
 
+@pytest.mark.parametrize("rows", [[0, 2], [1], [2, 0], []])
+def test_rows_that_are_taken_keep_all_that_they_had(folder, rows):
+    split = open_encoded_split(folder, TASK)
+    taken = split.take(np.array(rows, np.int64))
+    assert taken.example_ids == [split.example_ids[row] for row in rows]
+    assert taken.token_ids.tolist() == [token for row in rows for token in ROWS[row]]
+    assert taken.labels.tolist() == [[0, -1, 1][row] for row in rows]
+    assert (taken.data_fingerprint, taken.split, len(taken)) == ("0f", "train", len(rows))
+    if rows:
+        batch = taken.batch(np.arange(len(rows)))
+        assert {name: array.tolist() for name, array in batch.items()} == padded_by_loops(split, rows)
+
+
 def test_a_batch_of_no_rows_is_empty(folder):
     batch = open_encoded_split(folder, TASK).batch(np.array([], np.int64))
     assert {array.shape for array in batch.values()} == {(0, 0)}

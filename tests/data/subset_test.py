@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.subset import subset_limit, subset_queries, subset_rows
+from mtdnn_tf.data.subset import Part, subset_limit, subset_queries, subset_rows
 from mtdnn_tf.errors import UserError
 
 
@@ -60,3 +60,18 @@ def test_parts_of_a_ranking_are_whole_queries_and_nest():
         previous = set(rows)
     assert len(previous) == 200
     assert set(subset_queries(queries, 40, seed=3)) != set(subset_queries(queries, 40, seed=4))
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"max_examples": 0}, "--max_train_examples takes a whole number from 1, 0 given"),
+        ({"fraction": 1.5}, "--train_fraction takes a number above 0, up to 1, 1.5 given"),
+        ({"fraction": 0.0}, "--train_fraction takes a number above 0, up to 1, 0.0 given"),
+        ({"seed": -1}, "--subset_seed takes a whole number from 0 to 4294967295, -1 given"),
+    ],
+)
+def test_parts_out_of_bounds_are_refused(fields, line):
+    with pytest.raises(UserError) as error:
+        Part(**fields)
+    assert str(error.value) == line

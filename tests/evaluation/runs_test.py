@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
@@ -13,6 +14,7 @@ from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import get_task, select_tasks
+from mtdnn_tf.training.config import TrainingConfig
 from tests.helpers import write_huggingface_folder, write_tasks
 
 
@@ -52,6 +54,20 @@ def test_scores_are_the_averaged_predictions_with_their_teachers(runs, tmp_path)
     assert all(model.fingerprint in manifest for model in models)
     with pytest.raises(UserError, match="--teachers takes one or more runs"):
         score([], tasks, "train", source, cache, tmp_path)
+
+
+def test_a_part_of_the_training_split_is_scored_as_a_student_takes_it(runs, tmp_path):
+    folders, tasks, source, cache = runs
+    part = Part(max_examples=15, seed=3)
+    score(folders, tasks[:1], "train", source, cache, tmp_path / "part", train_part=part)
+    score(folders, tasks[:1], "train", source, cache, tmp_path / "whole")
+    scored, whole = (read_soft_targets(tmp_path / name / "mood") for name in ("part", "whole"))
+    assert len(whole.example_ids) == 40
+    taken = TrainingConfig(tmp_path, max_train_examples=15, subset_seed=3).train_rows(40)
+    assert list(scored.example_ids) == [whole.example_ids[row] for row in taken]
+    assert scored.manifest["data_fingerprint"] == whole.manifest["data_fingerprint"]
+    # Other batches are padded to other lengths.
+    np.testing.assert_allclose(scored.predictions, whole.predictions[taken], atol=1e-6)
 
 
 def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
