@@ -117,7 +117,7 @@ PROMISES: tuple[Promise, ...] = (
         "provenance",
         "What was made from something else is not used; changed places alone are accepted",
         "tests",
-        ("tests/hostile/provenance_test.py",),
+        ("tests/hostile/provenance_test.py", "tests/training/identity_test.py"),
     ),
     Promise(
         "parsers",
