@@ -126,6 +126,13 @@ PROMISES: tuple[Promise, ...] = (
         ("tests/hostile/parsers_fuzz_test.py",),
     ),
     Promise(
+        "command-lines",
+        "Whatever a command line and its files hold, it is accepted or refused in one line; nothing is left",
+        "generated command lines",
+        ("tests/tools/command_lines_fuzz_test.py",),
+        slow=True,
+    ),
+    Promise(
         "bad-input",
         "Each chosen mistake ends its command with one line, and leaves nothing half-written",
         "commands",
