@@ -15,7 +15,7 @@ def test_a_value_is_read_back_and_others_read_json_with_one_name_more(tmp_path):
     assert {name: value for name, value in plain.items() if name != "_sha256"} == VALUE
 
 
-def test_every_cut_and_every_flipped_bit_is_refused(tmp_path):
+def test_every_cut_and_every_flipped_bit_is_refused(tmp_path, record_property):
     path = tmp_path / "a.json"
     write_checked_json(path, VALUE)
     content = path.read_bytes()
@@ -25,6 +25,7 @@ def test_every_cut_and_every_flipped_bit_is_refused(tmp_path):
             path.write_bytes(damaged)
             with pytest.raises(UserError, match=r"a\.json: .*again"):
                 read_checked_json(path, "make it again")
+            record_property("trials", 1)
 
 
 def test_files_of_version_0_1_are_read(tmp_path):

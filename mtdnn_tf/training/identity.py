@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
+from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.soft_targets import SoftTargets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
@@ -18,6 +19,8 @@ from mtdnn_tf.training.inputs import TaskInputs
 
 REMEDY = "delete the run's folder and train again"
 _FILE = "config.json"
+# It decides no weight, and yet what epochs are compared by. Left out where nothing is evaluated.
+_DEVELOPMENT = "development_data"
 
 
 def run_identity(
@@ -25,15 +28,18 @@ def run_identity(
     pretrained: PretrainedBackbone,
     inputs: Sequence[TaskInputs],
     soft_targets: Mapping[str, SoftTargets],
+    development: Sequence[EncodedSplit] = (),
 ) -> dict[str, Any]:
-    """Returns everything that decides a run's weights, as JSON values.
+    """Returns everything that decides a run's weights, and what they are evaluated on, as JSON values.
 
     Args:
         config: The training.
         pretrained: The encoder that it starts from.
         inputs: What each task trains on.
         soft_targets: By task, and split.
+        development: The splits that it is evaluated on; empty if this process evaluates nothing.
     """
+    evaluated = {f"{split.task.name}/{split.split}": split.manifest["key"] for split in development}
     return {
         **config.decisive_fields(),
         "tasks": [task.task.name for task in inputs],
@@ -41,6 +47,7 @@ def run_identity(
         "backbone_config": pretrained.config.to_json(),
         "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
         "soft_targets": {name: target.manifest["manifest_sha256"] for name, target in soft_targets.items()},
+        **({_DEVELOPMENT: evaluated} if evaluated else {}),
     }
 
 
@@ -53,7 +60,9 @@ def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
 
 
 def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Refuses to continue a run that depended on something else.
+    """Refuses to continue a run that depended on something else, or was evaluated on something else.
+
+    Of development data, runs of earlier versions and runs that evaluate nothing say nothing: they are accepted.
 
     Args:
         folder: The run's folder.
@@ -62,18 +71,34 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     Raises:
         UserError: The folder holds another run; the line tells the fields that differ.
     """
-    path = folder / _FILE
-    if not path.exists():
-        return
-    before = {**TrainingConfig.default_fields(), **read_checked_json(path, REMEDY)}
-    differing = sorted(key for key in {*before, *identity} if before.get(key) != identity.get(key))
-    if differing:
-        diff = "; ".join(f"{key}: {before.get(key)} before, {identity.get(key)} now" for key in differing)
+    before = {**TrainingConfig.default_fields(), **_read(folder)}
+    keys = {*before, *identity}
+    if _DEVELOPMENT not in before or _DEVELOPMENT not in identity:
+        keys.discard(_DEVELOPMENT)
+    differing = sorted(key for key in keys if before.get(key) != identity.get(key))
+    if (folder / _FILE).exists() and differing:
+        diff = "; ".join(f"{key}: {_difference(before.get(key), identity.get(key))}" for key in differing)
         raise UserError(
-            f"--output_dir {folder}: holds a run that differs ({diff}); give another folder, or the same settings"
+            f"--output_dir {folder}: holds a run that differs ({diff}); give another folder, or the same settings and "
+            "data"
         )
 
 
+def _read(folder: Path) -> dict[str, Any]:
+    path = folder / _FILE
+    read: dict[str, Any] = read_checked_json(path, REMEDY) if path.exists() else {}
+    return read
+
+
+def _difference(before: Any, now: Any) -> str:
+    if isinstance(before, dict) and isinstance(now, dict):
+        # Of many tasks, those alone that differ.
+        differing = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+        before, now = ({key: side[key] for key in differing if key in side} for side in (before, now))
+    return f"{before} before, {now} now"
+
+
 def write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Keeps what a run depends on in its folder."""
-    write_checked_json(folder / _FILE, identity)
+    """Keeps what a run depends on in its folder, and what it was evaluated on even if it is not any more."""
+    kept = {key: value for key, value in _read(folder).items() if key == _DEVELOPMENT}
+    write_checked_json(folder / _FILE, {**kept, **identity})

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
+from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
@@ -110,12 +111,15 @@ def training_size(config: TrainingConfig, tokenizer: WordPieceTokenizer) -> Trai
     return TrainingSize(sum(len(task.rows) for task in inputs), plan.steps_per_epoch)
 
 
-def _encode_development_splits(config: TrainingConfig, tasks: list[Task], tokenizer: WordPieceTokenizer) -> None:
+def _encode_development_splits(
+    config: TrainingConfig, tasks: list[Task], tokenizer: WordPieceTokenizer
+) -> list[EncodedSplit]:
     """Finds the mistakes in them before an epoch is trained, not after."""
-    for task in tasks:
-        for split in task.evaluation_splits:
-            encoded = encode_split(task, split, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
-            check_gold_labels(encoded)
+    return [
+        encode_split(task, split, config.source, tokenizer, config.max_sequence_length, config.cache_dir)
+        for task in tasks
+        for split in task.evaluation_splits
+    ]
 
 
 def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
@@ -159,15 +163,17 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     examples = {task.task.name: len(task.rows) + task.held_out for task in inputs}
     tasks = choose_heads(tasks, examples, config.pair_head)
     trained_tasks = [task for task in tasks if task.head_of is None]
-    identity = run_identity(config, pretrained, inputs, targets)
+    evaluates = config.evaluation != "never" and cluster.is_chief
+    development = _encode_development_splits(config, tasks, tokenizer) if evaluates else []
+    identity = run_identity(config, pretrained, inputs, targets, development)
     check_identity(folder, identity)
     if is_trained(folder):
         _log.info("%s: already trained", folder)
         if cluster.is_chief:
             _clean(folder)
         return read_metrics(folder)
-    if config.evaluation != "never" and cluster.is_chief:
-        _encode_development_splits(config, tasks, tokenizer)
+    for split in development:
+        check_gold_labels(split)
 
     if config.deterministic:
         tf.config.experimental.enable_op_determinism()

@@ -50,6 +50,8 @@ TARGETS = (
     b'{"id": "1", "bad": 0.25, "good": 0.75}\n{"id": "3", "bad": 1, "good": 0}\n{"id": "2", "bad": 0.5, "good": 0.5}\n',
 )
 ENDINGS = (".tsv", ".csv", ".jsonl")
+# pytest's; tests.promises adds up the trials that tests record.
+Record = Callable[[str, object], None]
 _OUTCOMES: collections.Counter[str] = collections.Counter()
 
 
@@ -85,13 +87,15 @@ def _check_task_file(content: bytes) -> None:
 
 @settings(SEEDED, max_examples=150)
 @given(mutated([TASKS.encode(), TASKS.replace("{", "\n      ").replace("}", "").encode()]))
-def test_mutated_task_files(content: bytes) -> None:
+def test_mutated_task_files(record_property: Record, content: bytes) -> None:
+    record_property("trials", 1)
     _check_task_file(content)
 
 
 @settings(SEEDED, max_examples=100)
 @given(task_declarations())
-def test_generated_task_files(content: bytes) -> None:
+def test_generated_task_files(record_property: Record, content: bytes) -> None:
+    record_property("trials", 1)
     _check_task_file(content)
 
 
@@ -122,13 +126,15 @@ def _check_data(content: bytes) -> None:
 
 @settings(SEEDED, max_examples=150)
 @given(mutated([*DATA, *SCORES]))
-def test_mutated_data_files(content: bytes) -> None:
+def test_mutated_data_files(record_property: Record, content: bytes) -> None:
+    record_property("trials", 1)
     _check_data(content)
 
 
 @settings(SEEDED, max_examples=120)
 @given(mutated([*TARGETS, *(file.replace(b"bad", b"score") for file in TARGETS)]))
-def test_mutated_tables_of_soft_targets(content: bytes) -> None:
+def test_mutated_tables_of_soft_targets(record_property: Record, content: bytes) -> None:
+    record_property("trials", 1)
     tasks = _data_tasks(".tsv")
     for ending in ENDINGS:
         path = _file(content, f"data{ending}")
@@ -156,7 +162,8 @@ def _descriptions() -> list[bytes]:
 
 @settings(SEEDED, max_examples=120)
 @given(mutated(_descriptions()))
-def test_mutated_model_descriptions(content: bytes) -> None:
+def test_mutated_model_descriptions(record_property: Record, content: bytes) -> None:
+    record_property("trials", 1)
     path = _file(content, "model.json")
     description = _accepted(lambda: read_description(path, "copy it again"))
     if description is not None:
@@ -166,14 +173,16 @@ def test_mutated_model_descriptions(content: bytes) -> None:
 
 @settings(SEEDED, max_examples=70)
 @given(mutated([json.dumps(full_report(3).to_json()).encode()]))
-def test_mutated_reports(content: bytes) -> None:
+def test_mutated_reports(record_property: Record, content: bytes) -> None:
+    record_property("trials", 1)
     path = _file(content, "report.json")
     _accepted(lambda: read_report(path))
 
 
 @settings(SEEDED, max_examples=150)
 @given(flag_sets())
-def test_flag_sets(arguments: list[str]) -> None:
+def test_flag_sets(record_property: Record, arguments: list[str]) -> None:
+    record_property("trials", 1)
     config = _config(arguments)
     if config is None:
         return
@@ -203,7 +212,8 @@ def _config(arguments: list[str]) -> TrainingConfig | None:
     return config
 
 
-def test_each_parser_accepted_some_and_refused_some() -> None:
+def test_each_parser_accepted_some_and_refused_some(record_property: Record) -> None:
+    record_property("trials", 0)
     if not any("flag" in name for name in _OUTCOMES):
         pytest.skip("the cases did not run in this process")
     kinds = {name.rpartition(" ")[0] for name in _OUTCOMES}

@@ -39,12 +39,14 @@ _MORE: dict[str, Any] = {
     "backbone_config": {"num_layers": 3},
     "data": {"mood": "1"},
     "soft_targets": {"mood": "2"},
+    "development_data": {"mood/validation": "4", "close/validation": "5"},
 }
 
 
 def _identity(config: TrainingConfig = CONFIG) -> dict[str, Any]:
     same = {"backbone_weights": "9", "backbone_config": {"num_layers": 2}, "data": {"mood": "7"}, "soft_targets": {}}
-    return json.loads(json.dumps({**config.decisive_fields(), **same}))
+    development = {"mood/validation": "3", "close/validation": "5"}
+    return json.loads(json.dumps({**config.decisive_fields(), **same, "development_data": development}))
 
 
 @pytest.mark.parametrize("field", [*CONFIG.decisive_fields(), *_MORE])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,10 @@ def test_a_file_of_unusual_texts_gets_the_ids_of_berts_tokenizer(tmp_path: Path,
         st.text(st.sampled_from(sorted({*"".join(TEXTS.values()), *"aZ19"})), max_size=40), min_size=20, max_size=20
     )
 )
-def test_mixtures_of_them_get_the_ids_of_berts_tokenizer(texts: list[str]) -> None:
+def test_mixtures_of_them_get_the_ids_of_berts_tokenizer(
+    record_property: Callable[[str, object], None], texts: list[str]
+) -> None:
+    record_property("trials", len(texts))
     for lowercase in (True, False):
         ids = _TOKENIZERS[lowercase].tokenize(texts).to_list()
         for text, found in zip(texts, ids):

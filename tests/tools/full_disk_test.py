@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,9 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint_and_the_command_continue
         assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
-def test_what_does_not_fit_on_a_disk_does_not_stand_on_it(binaries: Binaries, trained: Trained, tmp_path: Path) -> None:
+def test_what_does_not_fit_on_a_disk_does_not_stand_on_it(
+    binaries: Binaries, trained: Trained, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     disk = tmp_path / "disk"
     with _small_disk(disk, 1):
         _fill(disk, left=6_000)
@@ -99,12 +101,15 @@ def test_what_does_not_fit_on_a_disk_does_not_stand_on_it(binaries: Binaries, tr
                 (disk / "filler2").write_bytes(b"0" * 4_000)
             line = _line(binaries.run(binary, *flags))
             assert f"error: {disk}" in line and "No space left on device; 0.0 MB are free there" in line, line
+            record_property("trials", 1)
         left = [path for path in disk.rglob("*") if path.is_file() and not path.name.startswith("filler")]
         for path in left:
             read_manifest(path.parent, "")
 
 
-def test_a_folder_that_cannot_be_written_is_named(binaries: Binaries, trained: Trained, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(
+    binaries: Binaries, trained: Trained, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     disk = tmp_path / "disk"
     with _small_disk(disk, 4):
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
@@ -123,3 +128,4 @@ def test_a_folder_that_cannot_be_written_is_named(binaries: Binaries, trained: T
         for binary, *flags in commands:
             line = _line(binaries.run(binary, *flags))
             assert line.startswith(f"error: {disk}") and line.endswith("Read-only file system"), line
+            record_property("trials", 1)

@@ -9,6 +9,7 @@ import argparse
 import dataclasses
 import datetime
 import hashlib
+import json
 import random
 import re
 import shutil
@@ -19,7 +20,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.files import write_text
 from tests.helpers import write_huggingface_folder, write_tasks
 from tests.tools.binaries import ROOT, Binaries, Running
 
@@ -49,10 +50,13 @@ class Trials:
     runs: int = 0
     failures: list[str] = dataclasses.field(default_factory=list)
 
+    def when(self) -> str:
+        """Returns at which moments processes were ended."""
+        return ", ".join(f"{name} {count}" for name, count in sorted(self.moments.items()))
+
     def row(self) -> str:
         """Returns it as a row of the table."""
-        moments = ", ".join(f"{name} {count}" for name, count in sorted(self.moments.items()))
-        counts = f"{self.dead} ({moments}) | {self.runs} | {len(self.failures)}"
+        counts = f"{self.dead} ({self.when()}) | {self.runs} | {len(self.failures)}"
         return f"| {self.setting} | {self.signal_number.name} | {counts} |\n"
 
 
@@ -218,15 +222,13 @@ def _contents(folder: Path) -> dict[str, str]:
 
 
 def _settings(place: _Place) -> dict[str, list[str]]:
-    settings = {
+    return {
         "single": [],
         "mirrored": ["--strategy=mirrored", "--logical_cpus=2"],
         "distilled": [f"--soft_targets={place.soft}"],
         "mirrored, distilled": ["--strategy=mirrored", "--logical_cpus=2", f"--soft_targets={place.soft}"],
+        "accumulated": ["--gradient_accumulation=2"],
     }
-    if "gradient_accumulation" in {field.name for field in dataclasses.fields(TrainingConfig)}:
-        settings["accumulated"] = ["--gradient_accumulation=2"]
-    return settings
 
 
 SETTINGS = ("single", "mirrored", "distilled", "mirrored, distilled", "accumulated", "SIGTERM")
@@ -234,7 +236,7 @@ COMMANDS = ("scoring", "export", "encoding")
 
 
 def all_trials(kills: int, names: Sequence[str], seed: int, folder: Path) -> list[Trials]:
-    """Returns the trials of every setting that is named and that this version has."""
+    """Returns the trials of every setting that is named."""
     binaries = Binaries()
     try:
         place = _Place(folder, binaries)
@@ -244,7 +246,7 @@ def all_trials(kills: int, names: Sequence[str], seed: int, folder: Path) -> lis
                 trials.append(command_trials(place, name, kills, seed))
             elif name == "SIGTERM":
                 trials.append(training_trials(place, "single", [], kills, seed, signal.SIGTERM))
-            elif name in settings:
+            else:
                 trials.append(training_trials(place, name, settings[name], kills, seed))
         return trials
     finally:
@@ -263,6 +265,17 @@ def table(trials: Sequence[Trials]) -> str:
     return "".join([*lines, *(of_setting.row() for of_setting in trials)])
 
 
+def to_json(trials: Sequence[Trials]) -> str:
+    """Returns what all trials count together."""
+    values = {
+        "trials": sum(of_setting.dead for of_setting in trials),
+        "compared": sum(of_setting.runs for of_setting in trials),
+        "failures": [failure for of_setting in trials for failure in of_setting.failures],
+        "note": "; ".join(f"{of_setting.when()}: {of_setting.runs} compared" for of_setting in trials),
+    }
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Prints the table, and each failure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -270,13 +283,19 @@ def main() -> None:
     parser.add_argument("--settings", default=";".join((*SETTINGS, *COMMANDS)), help="names, by semicolons")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--output", type=Path, default=None, help="Markdown file for the table")
+    parser.add_argument("--json", type=Path, default=None, help="file for the numbers of processes and failures")
     flags = parser.parse_args()
+    names = flags.settings.split(";")
+    if unknown := [name for name in names if name not in (*SETTINGS, *COMMANDS)]:
+        parser.error(f"--settings takes some of {'; '.join((*SETTINGS, *COMMANDS))}; {unknown[0]!r} given")
     with tempfile.TemporaryDirectory() as folder:
-        trials = all_trials(flags.kills, flags.settings.split(";"), flags.seed, Path(folder))
+        trials = all_trials(flags.kills, names, flags.seed, Path(folder))
     text = table(trials)
     print(text, end="")
     if flags.output is not None:
-        flags.output.write_text(text, encoding="utf-8")
+        write_text(flags.output, text)
+    if flags.json is not None:
+        write_text(flags.json, to_json(trials))
     failures = [failure for of_setting in trials for failure in of_setting.failures]
     for failure in failures:
         print(failure)

@@ -21,7 +21,7 @@ def _resident(pid: int) -> int:
 
 
 @pytest.mark.slow
-def test_3000_steps_with_evaluation_and_checkpoints_leak_nothing(tmp_path):
+def test_3000_steps_with_evaluation_and_checkpoints_leak_nothing(tmp_path, record_property):
     write_huggingface_folder(tmp_path / "bert")
     config = TrainingConfig(
         output_dir=tmp_path / "run",
@@ -58,7 +58,9 @@ def test_3000_steps_with_evaluation_and_checkpoints_leak_nothing(tmp_path):
     later = {step: values for step, values in seen.items() if 300 <= step < _EPOCHS * _STEPS_PER_EPOCH and values[0]}
     first, last = min(later), max(later)
     growth = later[last][0] / later[first][0] - 1
-    print(f"steps {first} to {last}: memory {growth:+.2%}, file handles {later[first][1]} to {later[last][1]}")
+    figures = f"steps {first} to {last}: memory {growth:+.2%}, file handles {later[first][1]} to {later[last][1]}"
+    print(figures)
+    record_property("note", figures)
     assert last - first > 2000
     assert growth < 0.02
     # A step may be amid the writing of a file or two.

@@ -1,0 +1,93 @@
+"""Tries every promise of docs/reliability.md, and prints a table of promises, trials and failures.
+
+python -m tests.promises [--only=kill,damage,...] [--quick] [--page=docs/reliability.md]
+
+The whole takes hours. What came of each promise is kept in a folder: after an interruption the same command goes on
+with those that were not tried at this commit, or failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tests.promises.catalogue import PROMISES, select
+from tests.promises.outcome import Outcome, current_commit, outcome_file, read_outcome, try_promise
+from tests.promises.table import table, write_page
+
+
+def _interrupt(number: int, frame: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _flags(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m tests.promises", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", default="", help="names of promises, by commas; kill is all that begin with kill-")
+    parser.add_argument("--quick", action="store_true", help="2 kills in place of 25, no slow tests; kept apart")
+    parser.add_argument("--again", action="store_true", help="try also what was kept at this commit")
+    parser.add_argument("--table", action="store_true", help="try nothing, print the table of what is kept")
+    parser.add_argument("--output", type=Path, default=Path("runs/promises"), help="folder of what is kept")
+    parser.add_argument("--page", type=Path, default=None, help="page whose table is replaced, between two markers")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Returns the exit status: 0 if each promise that was asked for was tried and kept."""
+    flags = _flags(arguments)
+    try:
+        promises = select([name for name in flags.only.split(",") if name])
+        if flags.page is not None and not flags.page.is_file():
+            raise ValueError(f"--page {flags.page}: no such file")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    folder = flags.output.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        for number, promise in enumerate([] if flags.table else promises, 1):
+            report = outcome_file(promise, folder, flags.quick).with_suffix(".report")
+            command = promise.command(report, flags.quick)
+            where = f"{number} of {len(promises)}: {promise.name}: "
+            if command is None:
+                print(f"{where}has no quick form", flush=True)
+                continue
+            kept = read_outcome(outcome_file(promise, folder, flags.quick))
+            if kept and not kept.failures and kept.commit == current_commit() and not flags.again:
+                print(f"{where}kept, tried at this commit", flush=True)
+                continue
+            print(f"{where}...", end=" ", flush=True)
+            tried = try_promise(promise, command, report, folder, flags.quick)
+            print(f"{tried.trials} {promise.trial}, {tried.failures} failures, {tried.seconds:.0f} s", flush=True)
+            for problem in tried.problems:
+                print(f"  {problem}", flush=True)
+    except KeyboardInterrupt:
+        print("stopped; the same command continues", file=sys.stderr)
+        return 130
+    outcomes: dict[str, Outcome] = {}
+    for promise in PROMISES:
+        # A quick outcome never hides a whole one.
+        for quick in (False, True) if flags.quick else (False,):
+            found = read_outcome(outcome_file(promise, folder, quick))
+            if found is not None:
+                outcomes.setdefault(promise.name, found)
+    text = table(outcomes)
+    print(f"\n{text}", end="")
+    if flags.page is not None:
+        try:
+            write_page(flags.page, text)
+        except ValueError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+    # What has no quick form is not asked for by --quick.
+    asked = [promise for promise in promises if promise.command(Path(), flags.quick)]
+    return int(any(promise.name not in outcomes or outcomes[promise.name].failures for promise in asked))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""A run is not continued, nor taken for finished, with other development data than it was evaluated on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.identity import check_identity, write_identity
+from mtdnn_tf.training.run import train
+from tests.helpers import write_tasks
+
+
+@pytest.fixture(name="config", scope="module")
+def _trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingConfig:
+    folder = tmp_path_factory.mktemp("identity")
+    config = TrainingConfig(
+        output_dir=folder / "run",
+        data_dir=folder,
+        cache_dir=folder / "cache",
+        task_file=(write_tasks(folder / "tasks"),),
+        tasks=("mood", "similarity"),
+        max_sequence_length=32,
+        backbone="tiny",
+        epochs=1,
+        batch_size=8,
+    )
+    train(config)
+    return config
+
+
+def _identity(config: TrainingConfig) -> dict[str, object]:
+    identity: dict[str, object] = json.loads((config.output_dir / "config.json").read_text())
+    return identity
+
+
+@pytest.fixture(name="changed")
+def _changed(config: TrainingConfig, tmp_path: Path) -> TrainingConfig:
+    """The same training in copies of its folders, one row of one development split with another word."""
+    for name in ("run", "tasks"):
+        shutil.copytree(config.data_dir / name, tmp_path / name)
+    path = tmp_path / "tasks" / "mood_validation.tsv"
+    content = path.read_text()
+    path.write_text(content.replace("cat", "dog", 1))
+    assert path.read_text() != content
+    task_file = (tmp_path / "tasks" / "tasks.yaml",)
+    return dataclasses.replace(config, output_dir=tmp_path / "run", task_file=task_file, cache_dir=tmp_path / "cache")
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_changed_development_data_are_noticed(config: TrainingConfig, changed: TrainingConfig, finished: bool) -> None:
+    if not finished:
+        shutil.rmtree(changed.output_dir / "model")
+    before = {path: path.stat().st_mtime_ns for path in changed.output_dir.rglob("*")}
+    key = _identity(config)["development_data"]["mood/validation"]  # type: ignore[index]
+    line = (
+        rf"--output_dir {changed.output_dir}: holds a run that differs \(development_data: "
+        rf"\{{'mood/validation': '{key}'\}} before, \{{'mood/validation': '[0-9a-f]{{64}}'\}} now\); give another"
+    )
+    with pytest.raises(UserError, match=line):
+        train(changed)
+    assert {path: path.stat().st_mtime_ns for path in changed.output_dir.rglob("*")} == before
+
+
+def test_the_same_data_elsewhere_are_accepted(config: TrainingConfig, changed: TrainingConfig) -> None:
+    shutil.copy(config.data_dir / "tasks" / "mood_validation.tsv", changed.task_file[0].parent)
+    assert train(changed) == train(config)
+
+
+def test_a_run_that_evaluates_nothing_is_accepted_and_keeps_what_it_was_evaluated_on(
+    config: TrainingConfig, changed: TrainingConfig
+) -> None:
+    shutil.rmtree(changed.output_dir / "model")
+    train(dataclasses.replace(changed, evaluation="never"))
+    assert _identity(changed)["development_data"] == _identity(config)["development_data"]
+    assert not list(changed.cache_dir.glob("mood/validation-*"))
+    with pytest.raises(UserError, match="development_data"):
+        train(changed)
+
+
+def test_a_run_of_an_older_version_is_accepted_and_remembers_from_then_on(tmp_path: Path) -> None:
+    config = TrainingConfig(tmp_path, Path("data"), Path("cache"))
+    old = {**config.decisive_fields(), "data": {"mood": "1"}}
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    new = {**old, "development_data": {"mood/validation": "2"}}
+    check_identity(tmp_path, new)
+    write_identity(tmp_path, new)
+    check_identity(tmp_path, new)
+    with pytest.raises(UserError, match=r"development_data: \{'mood/validation': '2'\} before, \{.*'3'\} now"):
+        check_identity(tmp_path, {**new, "development_data": {"mood/validation": "3"}})
+    with pytest.raises(UserError, match=r"\(data: \{'mood': '1'\} before, \{'mood': '4'\} now\)"):
+        check_identity(tmp_path, {**new, "data": {"mood": "4"}})
