@@ -33,9 +33,9 @@ from mtdnn_tf.serving.export import export_saved_model, served_tasks
 from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
 
-_SHAPES = ((1, 32), (32, 128))
+# (sequences in a request, word pieces of each, requests of a round).
+_SHAPES = ((1, 32, 20), (32, 64, 3))
 _BATCH = 32
-_REQUESTS = 10
 
 # Memory of a process that has loaded an export and answered, less that of one that has only imported TensorFlow.
 _MEMORY = """
@@ -93,29 +93,26 @@ def _by_export(signature: Callable[..., dict[str, tf.Tensor]], task: Task, rows:
     return np.concatenate(found)
 
 
-def _quality(loaded: LoadedModel, models: dict[str, Any], tasks: list[Task], folder: Path, count: int) -> list[Any]:
+def _quality(loaded: LoadedModel, models: dict[str, Any], task: Task, folder: Path, count: int) -> dict[str, Any]:
     """Returns metrics of the Python model and the exports, and the exports' largest differences from it."""
-    found = []
-    for task in tasks:
-        rows = _rows(task, folder, count)
-        gold, expected = _gold(task, rows), _by_python(loaded, task, rows)
-        row: dict[str, Any] = {"task": task.name, "rows": len(rows), "python": compute_metrics(task, expected, gold)}
-        for weights, model in models.items():
-            values = _by_export(model.signatures[task.name], task, rows)
-            row[weights] = {
-                "metrics": compute_metrics(task, values, gold),
-                "largest_difference": float(np.abs(values - expected).max()),
-            }
-            if task.kind == CLASSIFICATION:
-                row[weights]["other_labels"] = int((values.argmax(axis=1) != expected.argmax(axis=1)).sum())
-        found.append(row)
+    rows = _rows(task, folder, count)
+    gold, expected = _gold(task, rows), _by_python(loaded, task, rows)
+    found: dict[str, Any] = {"task": task.name, "rows": len(rows), "python": compute_metrics(task, expected, gold)}
+    for weights, model in models.items():
+        values = _by_export(model.signatures[task.name], task, rows)
+        found[weights] = {
+            "metrics": compute_metrics(task, values, gold),
+            "largest_difference": float(np.abs(values - expected).max()),
+        }
+        if task.kind == CLASSIFICATION:
+            found[weights]["other_labels"] = int((values.argmax(axis=1) != expected.argmax(axis=1)).sum())
     return found
 
 
-def _milliseconds(signature: Callable[..., Any], batch: int, length: int) -> float:
+def _milliseconds(signature: Callable[..., Any], batch: int, length: int, requests: int) -> float:
     tensors = {name: tf.ones([batch, length], tf.int32) for name in ("token_ids", "segment_ids", "padding_mask")}
     times = []
-    for _ in range(_REQUESTS):
+    for _ in range(requests):
         start = time.perf_counter()
         for value in signature(**tensors).values():
             value.numpy()
@@ -126,8 +123,8 @@ def _milliseconds(signature: Callable[..., Any], batch: int, length: int) -> flo
 def _latency(models: dict[str, Any], repeats: int) -> list[dict[str, Any]]:
     """Returns the latency of `tokens` in rounds that take the exports in turn, and its ratio to float32's."""
     found = []
-    for batch, length in _SHAPES:
-        measure = functools.partial(_milliseconds, batch=batch, length=length)
+    for batch, length, requests in _SHAPES:
+        measure = functools.partial(_milliseconds, batch=batch, length=length, requests=requests)
         for model in models.values():
             measure(model.signatures["tokens"])
         rounds = [{name: measure(model.signatures["tokens"]) for name, model in models.items()} for _ in range(repeats)]
@@ -171,23 +168,28 @@ def main() -> None:
     results: dict[str, Any] = {
         "megabytes": {weights: _megabytes(folder) for weights, folder in folders.items()},
         "resident_megabytes": {weights: _resident(folder) for weights, folder in folders.items()},
-        "latency": _latency(models, flags.repeats),
-        "quality": _quality(loaded, models, tasks, flags.data_dir, flags.rows),
     }
-    write_json(flags.output / "reduced_weights.json", results)
-    for what in ("megabytes", "resident_megabytes"):
-        print(what, "  ".join(f"{weights} {value:.1f}" for weights, value in results[what].items()))
+    for what, sizes in results.items():
+        print(what, "  ".join(f"{weights} {value:.1f}" for weights, value in sizes.items()), flush=True)
+    results["latency"] = _latency(models, flags.repeats)
     for row in results["latency"]:
-        print(f"{row['what']}: {row['median']:.3f} ({row['low']:.3f} to {row['high']:.3f})")
-    for row in results["quality"]:
-        for name, value in row["python"].items():
-            exported = "  ".join(f"{weights} {row[weights]['metrics'][name]:.4f}" for weights in WEIGHTS)
-            print(f"{row['task']} ({row['rows']} rows) {name}: Python {value:.4f}  {exported}")
-        for what in ("largest_difference", "other_labels"):
-            if what in row[FLOAT32]:
-                print(
-                    f"{row['task']} {what}: " + "  ".join(f"{weights} {row[weights][what]:.2g}" for weights in WEIGHTS)
-                )
+        print(f"{row['what']}: {row['median']:.3f} ({row['low']:.3f} to {row['high']:.3f})", flush=True)
+    results["quality"] = []
+    for task in tasks:
+        row = _quality(loaded, models, task, flags.data_dir, flags.rows)
+        _print_quality(row)
+        results["quality"].append(row)
+    write_json(flags.output / "reduced_weights.json", results)
+
+
+def _print_quality(row: dict[str, Any]) -> None:
+    for name, value in row["python"].items():
+        exported = "  ".join(f"{weights} {row[weights]['metrics'][name]:.4f}" for weights in WEIGHTS)
+        print(f"{row['task']} ({row['rows']} rows) {name}: Python {value:.4f}  {exported}")
+    for what in ("largest_difference", "other_labels"):
+        if what in row[FLOAT32]:
+            values = "  ".join(f"{weights} {row[weights][what]:.2g}" for weights in WEIGHTS)
+            print(f"{row['task']} {what}: {values}", flush=True)
 
 
 if __name__ == "__main__":
