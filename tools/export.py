@@ -11,6 +11,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.release.write import ReleaseOptions, check_release_folder, write_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version
+from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
 from mtdnn_tf.serving.server_config import MODEL_NAME
 from tools import cli
 
@@ -24,6 +25,9 @@ _BATCH_SIZES = flags.DEFINE_list(
     "Rows of the warm-up requests, by commas, and the sizes that batching fills batches up to; none if empty.",
 )
 _MODEL_NAME = flags.DEFINE_string("model_name", MODEL_NAME, "Name under which TF Serving knows the model.")
+_WEIGHTS = flags.DEFINE_enum(
+    "weights", FLOAT32, list(WEIGHTS), "How the encoder's large matrices are stored; they are computed with as float32."
+)
 
 _RELEASE = flags.DEFINE_string("release", None, "Folder to write a release to; nothing may stand there.")
 _RELEASE_METRICS = flags.DEFINE_string(
@@ -46,11 +50,11 @@ def main() -> None:
         check_release_folder(Path(_RELEASE.value))
     if _EXPORT_DIR.value:
         folder = export_version(Path(_EXPORT_DIR.value), _VERSION.value)
-        export_saved_model(load_model(run), folder, _TASKS.value, sizes, _MODEL_NAME.value)
-        logging.info("%s: SavedModel written", folder)
+        export_saved_model(load_model(run), folder, _TASKS.value, sizes, _MODEL_NAME.value, _WEIGHTS.value)
+        logging.info("%s: SavedModel of %s weights written", folder, _WEIGHTS.value)
     if _RELEASE.value:
         metrics = Path(_RELEASE_METRICS.value) if _RELEASE_METRICS.value else None
-        options = ReleaseOptions(_TASKS.value, sizes, _MODEL_NAME.value, metrics)
+        options = ReleaseOptions(_TASKS.value, sizes, _MODEL_NAME.value, metrics, _WEIGHTS.value)
         verified = write_release(run, Path(_RELEASE.value), options)
         logging.info("%s: release of %d files written and verified", _RELEASE.value, verified.files)
 

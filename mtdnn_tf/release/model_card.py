@@ -10,6 +10,7 @@ from mtdnn_tf.release import layout
 from mtdnn_tf.release.checksums import CHECKSUMS
 from mtdnn_tf.release.metrics import ReleaseMetrics
 from mtdnn_tf.release.provenance import Provenance
+from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.tasks.task import Task
 
 
@@ -74,6 +75,7 @@ def model_card(
     metrics: ReleaseMetrics,
     preset_difference: float | None,
     model_name: str,
+    weights: str = FLOAT32,
 ) -> str:
     """Returns the text of README.md.
 
@@ -86,6 +88,7 @@ def model_card(
         preset_difference: By how much the KerasNLP preset's outputs differ, where it cannot tell the encoder's
             activation; None if they do not.
         model_name: Name under which TF Serving knows the model.
+        weights: How the SavedModel stores the encoder's large matrices, one of `reduced_weights.WEIGHTS`.
     """
     answered = _table(
         ("task", "kind", "texts", "labels"),
@@ -96,6 +99,12 @@ def model_card(
         preset = (
             f"  The preset computes GELU by its tanh approximation, as KerasNLP does; this encoder's is exact. Outputs "
             f"differ by up to {preset_difference:.1e}.\n"
+        )
+    rounding = ""
+    if weights != FLOAT32:
+        rounding = (
+            f"* {layout.SERVING} stores the encoder's large matrices in {weights}, so it answers a little "
+            "differently from the model that the metrics are of; the other parts are in float32.\n"
         )
     example = ", ".join(f'"{name}": "..."' for name in ("text_a", "text_b")[: len(tasks[0].text)])
     return f"""# A multi-task text classifier
@@ -123,7 +132,7 @@ checksums in {layout.IDENTITY}. None of the data are in this folder.
 * Metrics are of development splits, by which a training may have been chosen: expect a little less on new texts.
 * Texts of another kind, language or length than the training's get an answer too, with probabilities that mean little.
 * A ranking's scores compare candidates of one query, not candidates of different queries.
-
+{rounding}
 ## Files
 * `{layout.SERVING}/`: SavedModel in versions as TF Serving takes them, `models.config`, `batching.config`.
 * `{layout.HUGGING_FACE}/`, `{layout.KERAS_NLP}/`: the encoder for transformers and KerasNLP.

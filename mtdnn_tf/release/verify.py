@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from mtdnn_tf.release import layout
 from mtdnn_tf.release.checksums import verify_checksums
 from mtdnn_tf.release.heads import read_heads
 from mtdnn_tf.serving import export
+from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
 from mtdnn_tf.tasks.serialization import task_from_json
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
@@ -72,6 +74,7 @@ def verify_parts(folder: Path) -> Verified:
     read_json(folder / layout.METRICS)
     served = [task for task in tasks if not task.head_labels]
     _check_descriptions(folder, description, served)
+    weights = _weights_of_export(folder)
 
     backbone = build_backbone(pretrained.config, dropout=0.0)
     assign_weights(backbone, pretrained.weights, pretrained.source)
@@ -83,11 +86,14 @@ def verify_parts(folder: Path) -> Verified:
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{version}: cannot be loaded as a SavedModel ({reason}); copy the release again") from None
+    # The SavedModel's own rounding is compared with the same rounding of the encoder's weights.
+    reduced = None if weights == FLOAT32 else ReducedWeights(backbone, weights)
     differences = []
     for task in served:
         if task.name not in signatures:
             raise UserError(f"{version}: signature {task.name} is missing; copy the release again")
-        logits = _python_logits(model, pretrained, task, description["max_sequence_length"])
+        with reduced.in_place() if reduced else contextlib.nullcontext():
+            logits = _python_logits(model, pretrained, task, description["max_sequence_length"])
         differences.append(_difference(task, logits, signatures[task.name], version))
     return Verified(0, len(served), max(differences))
 
@@ -113,6 +119,13 @@ def _check_descriptions(folder: Path, description: dict[str, Any], served: Seque
     ):
         if found != labels:
             raise UserError(f"{folder / where}: has other labels than {layout.TASKS}; copy the release again")
+
+
+def _weights_of_export(folder: Path) -> str:
+    """Returns how the SavedModel stores the encoder's matrices; versions before --weights said nothing of it."""
+    weights = read_json(folder / layout.SERVING / layout.VERSION / export.DESCRIPTION).get("weights", FLOAT32)
+    check_weights(weights)
+    return str(weights)
 
 
 def _python_logits(

@@ -22,6 +22,7 @@ from mtdnn_tf.release.model_card import licence_notes, model_card
 from mtdnn_tf.release.provenance import read_provenance
 from mtdnn_tf.release.verify import Verified, verify_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, served_tasks
+from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.serving.server_config import MODEL_NAME
 from mtdnn_tf.tasks.serialization import task_to_json
 
@@ -34,12 +35,14 @@ class ReleaseOptions(NamedTuple):
         batch_sizes: As of `export_saved_model`.
         model_name: As of `export_saved_model`.
         metrics: A recipe's report.json or results.json; None for the run's own metrics.
+        weights: As of `export_saved_model`; the release's other parts are in float32.
     """
 
     tasks: Sequence[str] = ()
     batch_sizes: Sequence[int] = WARMUP_BATCH_SIZES
     model_name: str = MODEL_NAME
     metrics: Path | None = None
+    weights: str = FLOAT32
 
 
 _DEFAULT = ReleaseOptions()
@@ -85,7 +88,7 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
     with new_folder(folder) as temporary:
         serving = temporary / layout.SERVING / layout.VERSION
         names = [task.name for task in tasks]
-        export_saved_model(loaded, serving, names, options.batch_sizes, options.model_name)
+        export_saved_model(loaded, serving, names, options.batch_sizes, options.model_name, options.weights)
         convert(pretrained, temporary / layout.HUGGING_FACE, "huggingface")
         if has_preset:
             convert(pretrained, temporary / layout.KERAS_NLP, "keras_nlp", accept_approximate_gelu=True)
@@ -107,7 +110,9 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
                 "preset_difference": difference,
             },
         )
-        card = model_card(tasks, pretrained.config, length, provenance, metrics, difference, options.model_name)
+        card = model_card(
+            tasks, pretrained.config, length, provenance, metrics, difference, options.model_name, options.weights
+        )
         write_text(temporary / layout.CARD, card)
         write_text(temporary / layout.LICENCES, licence_notes(tasks, provenance))
         write_checksums(temporary)

@@ -12,6 +12,7 @@ import tensorflow as tf
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder, write_json, write_manifest
 from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.serving.server_config import MODEL_NAME, check_model_name, write_server_config
 from mtdnn_tf.serving.serving_ops import check_ops
 from mtdnn_tf.serving.signatures import Signatures
@@ -78,6 +79,7 @@ def export_saved_model(
     tasks: Sequence[str] = (),
     batch_sizes: Sequence[int] = WARMUP_BATCH_SIZES,
     model_name: str = MODEL_NAME,
+    weights: str = FLOAT32,
 ) -> None:
     """Writes a SavedModel that answers tasks of a model from texts, serialized examples and token ids.
 
@@ -90,6 +92,7 @@ def export_saved_model(
         tasks: Names of the tasks that are answered; all if empty. Heads of others are left out.
         batch_sizes: Sizes of the warm-up requests, which the server's batches are filled up to; in rising order.
         model_name: Name under which the server knows the model.
+        weights: How the encoder's large matrices are stored: "float32", "float16" or "int8".
 
     Raises:
         UserError: The folder exists, the graph holds operations that a stock TF Serving does not have, or something
@@ -99,11 +102,11 @@ def export_saved_model(
     check_batch_sizes(batch_sizes)
     check_model_name(model_name)
     loaded = loaded._replace(tasks=served_tasks(loaded, tasks))
-    signatures = Signatures(loaded)
+    signatures = Signatures(loaded, weights)
     with new_folder(folder) as temporary:
         tf.saved_model.save(signatures, str(temporary), signatures=signatures.all())
         check_ops(temporary)
-        write_json(temporary / DESCRIPTION, _description(loaded))
+        write_json(temporary / DESCRIPTION, _description(loaded, weights))
         write_warmup(temporary, signatures, batch_sizes, model_name)
         write_manifest(temporary, {"what": "export"})
         # Before the version appears, so that a server started on it finds them.
@@ -117,13 +120,14 @@ def _refuse_existing(folder: Path) -> None:
         raise UserError(f"{folder}: this version exists; a served version is never replaced, give another number")
 
 
-def _description(loaded: LoadedModel) -> dict[str, Any]:
+def _description(loaded: LoadedModel, weights: str) -> dict[str, Any]:
     """Returns what a person or a client may want to know of an exported model."""
     return {
         "schema": _SCHEMA,
         "mtdnn_tf": _package_version(),
         "tensorflow": tf.__version__,
         "model_fingerprint": loaded.fingerprint,
+        "weights": weights,
         "max_sequence_length": loaded.max_sequence_length,
         "tasks": {
             task.name: {

@@ -11,6 +11,7 @@ import tensorflow as tf
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS
+from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
 from mtdnn_tf.serving.steps import Steps, graph_function, has_second
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
@@ -61,13 +62,15 @@ class Signatures(tf.Module):
 
     Args:
         loaded: The model; it is used without dropout.
+        weights: How the encoder's large matrices are stored, one of `reduced_weights.WEIGHTS`.
 
     Raises:
-        UserError: A task has no head, or two signatures would have one name.
+        UserError: A task has no head, two signatures would have one name, or weights cannot be stored so.
     """
 
-    def __init__(self, loaded: LoadedModel) -> None:
+    def __init__(self, loaded: LoadedModel, weights: str = FLOAT32) -> None:
         super().__init__()
+        check_weights(weights)
         signature_names(loaded.tasks)
         model = loaded.model
         for task in loaded.tasks:
@@ -75,7 +78,11 @@ class Signatures(tf.Module):
                 raise unknown_name(f"head of task {task.name}", task.head_task, model.heads)
         used = {task.head_task for task in loaded.tasks}
         unused = {id(weight) for name, head in model.heads.items() if name not in used for weight in head.variables}
-        self._untracked = _Untracked(loaded, Steps(loaded, used))
+        self._reduced = None if weights == FLOAT32 else ReducedWeights(model.backbone, weights)
+        if self._reduced:
+            unused |= {id(weight) for weight in self._reduced.replaced}
+        steps = Steps(loaded, used, self._reduced.in_place) if self._reduced else Steps(loaded, used)
+        self._untracked = _Untracked(loaded, steps)
         self._weights = [weight for weight in model.variables if id(weight) not in unused]
 
     @property

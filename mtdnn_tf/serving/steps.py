@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 
 import tensorflow as tf
 
@@ -24,6 +25,7 @@ class Steps:
     Args:
         loaded: The model; it is used without dropout.
         heads: Names of the heads that are used.
+        in_place: Entered where the encoder is traced, to compute with other weights than its own.
 
     Attributes:
         single_inputs: From first texts, string [batch], to what the encoder reads: int32 [batch, length of the longest
@@ -34,8 +36,14 @@ class Steps:
         heads: By name, from what `encode` returns to logits [batch, num_outputs].
     """
 
-    def __init__(self, loaded: LoadedModel, heads: Collection[str]) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        heads: Collection[str],
+        in_place: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._loaded = loaded
+        self._in_place = in_place
         self._tokenize = graph_function(loaded.tokenizer.tokenize, input_signature=[_TEXT])
         self.single_inputs = graph_function(self._single_inputs, input_signature=[_TEXT])
         self.pair_inputs = graph_function(self._pair_inputs, input_signature=[_TEXT, _TEXT])
@@ -61,7 +69,8 @@ class Steps:
         return {name: tf.cast(values, tf.int32) for name, values in to_model_inputs(packed).items()}
 
     def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return self._loaded.model.encode(inputs, training=False)
+        with self._in_place():
+            return self._loaded.model.encode(inputs, training=False)
 
 
 def has_second(text_b: tf.Tensor) -> tf.Tensor:

@@ -42,6 +42,7 @@ def test_teachers_quality_and_calibration_are_told(tmp_path):
         [Reliability("student", "mood", (), (0.5, 0.7), (0.2, 0.2), (None, None))],
     )
     card = model_card([_MOOD, _ANSWERS], _CONFIG, 64, _run(tmp_path), metrics, None, "answers")
+    assert "large matrices" not in card
     assert _rows(card, "Teachers")[1:] == ["| mood | 3 |", "| mood/test | 2 |", "| answers | not known |"]
     assert _rows(card, "Metrics")[1:] == [
         "| mood | accuracy | 0.7512 ± 0.0123 | 2 |",
@@ -60,7 +61,8 @@ def test_what_is_not_known_is_said(tmp_path):
     provenance = _run(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     plain = read_provenance(tmp_path)
-    card = model_card([_ANSWERS], _CONFIG, 64, plain, ReleaseMetrics("this run", (), {}), 0.0123, "mtdnn")
+    card = model_card([_ANSWERS], _CONFIG, 64, plain, ReleaseMetrics("this run", (), {}), 0.0123, "mtdnn", "int8")
+    assert "large matrices in int8" in card
     assert "None: the model learnt from gold labels alone." in card
     assert "Not known: the run was trained without evaluation." in card
     assert "Not measured." in card

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import os
 import string
 from pathlib import Path
@@ -19,11 +20,21 @@ from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.tasks.glue import QNLI
 from mtdnn_tf.tasks.registry import get_task
-from mtdnn_tf.tasks.task import CLASSIFICATION
+from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING
 from tests.serving.examples import ask
 
-_ROWS = 100
+_ROWS = 300
+# docs/tasks.md: a task's candidates of one query are ordered by score, the last label is the relevant one.
+_RANKING = dataclasses.replace(
+    QNLI,
+    name="qnli_ranking",
+    kind=RANKING,
+    labels=("not_entailment", "entailment"),
+    metrics=("mrr",),
+    submission={},
+)
 
 
 def _model(tasks, texts):
@@ -41,16 +52,67 @@ def _model(tasks, texts):
     return LoadedModel(model, list(tasks), tokenizer_of(pretrained), 128, fingerprint="f" * 64)
 
 
+def _serialized(texts):
+    rows = []
+    for values in zip(*texts.values()):
+        features = {
+            name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value])) for name, value in zip(texts, values)
+        }
+        rows.append(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    return rows
+
+
+def _answer(task, logits):
+    """Returns what a task's signature for texts answers."""
+    if task.kind != CLASSIFICATION:
+        return {"score": logits[:, 0]}
+    return {
+        "label": np.array(task.labels)[logits.argmax(axis=1)],
+        "probabilities": softmax(logits.astype(np.float64), axis=1),
+        "label_names": np.array([task.labels] * len(logits)),
+    }
+
+
+def _answers_of_all_tasks(tasks, logits, is_pair):
+    answers = {}
+    for task in tasks:
+        applicable = task.is_pair == is_pair
+        for name, values in _answer(task, logits[task.name]).items():
+            none = values if applicable or name == "label_names" else np.zeros_like(values)
+            answers[f"{task.name}_{name}"] = none
+        answers[f"{task.name}_applicable"] = np.full(len(logits[task.name]), applicable)
+    return answers
+
+
+def _expected(loaded, tasks, task, inputs):
+    """Returns what every signature that a task's rows can be sent to answers, by the Python model."""
+    logits = {name: values.numpy() for name, values in loaded.model(inputs, training=False).items()}
+    assert logits[task.name].std(axis=0).min() > 0.05
+    answer = _answer(task, logits[task.name])
+    if task.kind == CLASSIFICATION:
+        examples = {f"{task.name}_classify": {"scores": answer["probabilities"], "classes": answer["label_names"]}}
+    else:
+        examples = {f"{task.name}_regress": {"outputs": answer["score"]}}
+    return {
+        task.name: answer,
+        **examples,
+        "serving_default": _answers_of_all_tasks(tasks, logits, task.is_pair),
+        "embed": {"embedding": loaded.model.encode(inputs, training=False)["pooled_output"].numpy()},
+        "tokens": logits,
+    }
+
+
 @pytest.mark.real_data
-def test_300_rows_of_glue_get_the_python_models_answers(tmp_path):
-    tasks = [get_task(name) for name in ("sst2", "mrpc", "stsb")]
+def test_every_signature_answers_300_rows_of_glue_as_the_python_model(tmp_path):
+    # A classification of single texts and of pairs, a regression, and a ranking.
+    tasks = [*map(get_task, ("sst2", "mrpc", "stsb")), _RANKING]
     folder = Path(os.environ["MTDNN_TF_GLUE_DIR"])
     rows = {task.name: read_file_examples(task, "validation", folder)[:_ROWS] for task in tasks}
     loaded = _model(
         tasks, [text for of_task in rows.values() for row in of_task for text in (row.text_a, row.text_b or "")]
     )
     export_saved_model(loaded, tmp_path / "1")
-    assert sum(map(len, rows.values())) == 300
+    assert {len(of_task) for of_task in rows.values()} == {_ROWS}
 
     requests, expected = [], []
     for task in tasks:
@@ -58,20 +120,26 @@ def test_300_rows_of_glue_get_the_python_models_answers(tmp_path):
             "text_a": [row.text_a.encode() for row in rows[task.name]],
             "text_b": [(row.text_b or "").encode() for row in rows[task.name]],
         }
-        tokens = [loaded.tokenizer.tokenize(tf.constant(texts[name])) for name in texts]
-        inputs = to_model_inputs(pack(tokens[0], tokens[1] if task.is_pair else None, loaded.tokenizer, 128))
-        logits = loaded.model(inputs, training=False)[task.name].numpy()
-        assert logits.std(axis=0).min() > 0.05
-        key, values = (
-            ("probabilities", softmax(logits, axis=1)) if task.kind == CLASSIFICATION else ("score", logits[:, 0])
-        )
         own = texts if task.is_pair else {"text_a": texts["text_a"]}
-        for size in (1, 7, 64):
-            for start in range(0, _ROWS, size):
-                part = slice(start, start + size)
-                for name, sent, output in ((task.name, own, key), ("serving_default", texts, f"{task.name}_{key}")):
-                    requests.append((name, {text: column[part] for text, column in sent.items()}))
-                    expected.append((output, values[part]))
-    answers = ask(tmp_path / "1", requests, tmp_path)
-    for answer, (output, values) in zip(answers, expected):
-        np.testing.assert_allclose(answer[output], values, atol=1e-5)
+        tokens = [loaded.tokenizer.tokenize(tf.constant(texts[name])) for name in own]
+        inputs = to_model_inputs(pack(tokens[0], tokens[1] if task.is_pair else None, loaded.tokenizer, 128))
+        sent = {"embed": texts, "serving_default": texts, task.name: own}
+        sent["tokens"] = {name: values.numpy().astype(np.int32) for name, values in inputs.items()}
+        for name, answer in _expected(loaded, tasks, task, inputs).items():
+            columns = sent.get(name, {"inputs": _serialized(own)})
+            for size in (1, 7, 64):
+                for start in range(0, _ROWS, size):
+                    part = slice(start, start + size)
+                    requests.append((name, {column: values[part] for column, values in columns.items()}))
+                    expected.append({output: values[part] for output, values in answer.items()})
+    largest: dict[str, float] = {}
+    for (signature, _), answer, wanted in zip(requests, ask(tmp_path / "1", requests, tmp_path), expected):
+        assert set(answer) == set(wanted)
+        for output, values in wanted.items():
+            if values.dtype.kind in "Ub":
+                np.testing.assert_array_equal(answer[output], values)
+            else:
+                np.testing.assert_allclose(answer[output], values, atol=1e-5, rtol=0)
+                largest[signature] = max(largest.get(signature, 0.0), float(np.abs(answer[output] - values).max()))
+    assert len(largest) == 3 + 2 * len(tasks)
+    print(f"{len(requests)} requests; largest difference by signature: {dict(largest)}")

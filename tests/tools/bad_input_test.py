@@ -185,6 +185,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("export of a task twice", "export", "--run={run} --export_dir={out} --tasks=mood,mood", _nothing, ["different tasks, mood,mood given"]),
     ("warm-up sizes that fall", "export", "--run={run} --export_dir={out} --warmup_batch_sizes=8,1", _nothing, ["rising order, 8,1 given"]),
     ("warm-up sizes of words", "export", "--run={run} --export_dir={out} --warmup_batch_sizes=1,many", _nothing, ["--warmup_batch_sizes takes whole numbers", "1,many given"]),
+    ("export of unknown weights", "export", "--run={run} --export_dir={out} --weights=int4", _nothing, ["weights", "float32|float16|int8"]),
     ("export to nowhere", "export", "--run={run}", _nothing, ["--export_dir or --release takes a folder"]),
     ("release that exists", "export", "--run={run} --export_dir={out} --release={tasks}", _nothing, ["--release=", "exists; a folder that does not"]),
     ("metrics without a release", "export", "--run={run} --export_dir={out} --release_metrics=x.json", _nothing, ["--release_metrics goes with --release"]),

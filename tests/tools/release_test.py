@@ -87,6 +87,19 @@ def test_a_release_is_verified_and_never_replaced(binaries, trained, release):
     assert (release / "SHA256SUMS").read_bytes() == before
 
 
+def test_a_release_of_int8_weights_is_compared_with_weights_rounded_alike(binaries, trained, tmp_path):
+    folder = tmp_path / "mood"
+    result = binaries.run("export", f"--run={trained.runs[0]}", f"--release={folder}", "--weights=int8")
+    assert result.status == 0, result.stderr
+    assert "large matrices in int8" in (folder / "README.md").read_text()
+    description = folder / "serving" / "1" / "assets.extra" / "mtdnn_tf.json"
+    description.write_text(description.read_text().replace('"int8"', '"float32"'))
+    write_checksums(folder)
+    result = binaries.run("verify_release", f"--release={folder}")
+    assert result.status == 1
+    assert "differently" in result.stderr
+
+
 def _shift_head(folder):
     path = folder / "heads" / "mood.safetensors"
     arrays = load_file(path)

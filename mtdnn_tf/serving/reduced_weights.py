@@ -1,0 +1,160 @@
+"""Storing the encoder's large matrices in fewer bits; the graph computes with float32 made of them at every request."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import keras_nlp
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.errors import UserError, unknown_name
+
+FLOAT32 = "float32"
+FLOAT16 = "float16"
+INT8 = "int8"
+WEIGHTS = (FLOAT32, FLOAT16, INT8)
+
+_LARGEST = 127  # Of int8; -128 is left out, so that the range is symmetric.
+
+
+def check_weights(weights: str) -> None:
+    """Refuses an unknown way to store weights.
+
+    Raises:
+        UserError: It is not one of `WEIGHTS`.
+    """
+    if weights not in WEIGHTS:
+        raise unknown_name("--weights of the export", weights, WEIGHTS)
+
+
+def quantize(matrix: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns a matrix as whole numbers from -127 to 127 and the scales that each is multiplied by (1712.05877 sec. 2).
+
+    Args:
+        matrix: float32 of any shape.
+        axes: The axes that share a scale; each index of the others, a channel, has its own.
+
+    Returns:
+        int8 of the matrix's shape, and float32 scales of length 1 along `axes`.
+    """
+    largest = np.abs(matrix).max(axis=axes, keepdims=True)
+    # A channel of zeros, or of numbers too small to divide by, is stored as zeros.
+    scales = (largest / _LARGEST).astype(np.float32)
+    scales = np.where(scales < np.finfo(np.float32).tiny, np.float32(1), scales)
+    return np.clip(np.rint(matrix / scales), -_LARGEST, _LARGEST).astype(np.int8), scales
+
+
+class _Matrix(tf.Module):
+    """One matrix in fewer bits.
+
+    Args:
+        matrix: float32.
+        axes: The axes that share a scale in int8.
+        weights: FLOAT16 or INT8.
+        what: Names the matrix in an error.
+    """
+
+    def __init__(self, matrix: np.ndarray, axes: tuple[int, ...], weights: str, what: str) -> None:
+        super().__init__()
+        if not np.isfinite(matrix).all():
+            raise UserError(f"--weights={weights}: {what} holds numbers that are not finite; float32 is accepted")
+        self.scales = None
+        if weights == INT8:
+            matrix, scales = quantize(matrix, axes)
+            self.scales = tf.Variable(scales, trainable=False)
+        else:
+            if np.abs(matrix).max() > np.finfo(np.float16).max:
+                raise UserError(f"--weights={weights}: {what} holds numbers above 65504; float32 is accepted")
+            matrix = matrix.astype(np.float16)
+        self.stored = tf.Variable(matrix, trainable=False)
+
+    def read(self) -> tf.Tensor:
+        """Returns the matrix in float32."""
+        return self._scaled(tf.cast(self.stored, tf.float32), self.scales)
+
+    def rows(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns some rows in float32 without making the others: ids [...] to [..., width]."""
+        scales = None if self.scales is None else tf.gather(self.scales, ids)
+        return self._scaled(tf.cast(tf.gather(self.stored, ids), tf.float32), scales)
+
+    def _scaled(self, values: tf.Tensor, scales: tf.Variable | tf.Tensor | None) -> tf.Tensor:
+        return values if scales is None else values * scales
+
+
+class ReducedWeights(tf.Module):
+    """The word embeddings and the matrices of an encoder's blocks and pooler, in fewer bits.
+
+    They are variables, not constants: what loads a graph cannot make float32 of them once and for all.
+
+    Args:
+        backbone: The encoder; it stays as it is.
+        weights: FLOAT16; or INT8, with a scale for each output of a matrix and each row of the word embeddings.
+
+    Raises:
+        UserError: A weight is not finite, or too large for the way of storing.
+    """
+
+    def __init__(self, backbone: keras_nlp.models.BertBackbone, weights: str) -> None:
+        super().__init__()
+        self._layers = _Layers(backbone)
+        self.embeddings = _Matrix(backbone.token_embedding.embeddings.numpy(), (1,), weights, "the word embeddings")
+        # The last axes of a matrix are its outputs; those of an attention's output projection are one.
+        self.kernels = [
+            _Matrix(layer.kernel.numpy(), axes, weights, f"matrix {name}") for name, layer, axes in self._layers.dense
+        ]
+
+    @property
+    def replaced(self) -> list[tf.Variable]:
+        """The variables of the encoder that are not read within `in_place`."""
+        return [self._layers.embedding.embeddings, *(layer.kernel for _, layer, _ in self._layers.dense)]
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Lets the encoder compute with the stored weights; to be entered where a graph is traced."""
+        with contextlib.ExitStack() as stack:
+            # Keras would track a tensor that is assigned to a layer's attribute.
+            stack.enter_context(_attribute(self._layers.embedding, "call", self.embeddings.rows))
+            for (_, layer, _), matrix in zip(self._layers.dense, self.kernels):
+                stack.enter_context(_attribute(layer, "kernel", matrix.read()))
+            yield
+
+
+class _Layers:
+    """The layers whose weights are stored in fewer bits, hidden from TensorFlow's object tracking.
+
+    Attributes:
+        embedding: The word embeddings.
+        dense: (name, layer, axes of its kernel that are inputs) of each dense layer.
+    """
+
+    def __init__(self, backbone: keras_nlp.models.BertBackbone) -> None:
+        self.embedding = backbone.token_embedding
+        self.dense: list[tuple[str, tf.keras.layers.Layer, tuple[int, ...]]] = []
+        for index, block in enumerate(backbone.transformer_layers):
+            attention = block._self_attention_layer
+            for part in ("query", "key", "value"):
+                self.dense.append((f"{part} of layer {index}", getattr(attention, f"_{part}_dense"), (0,)))
+            self.dense += [
+                (f"attention output of layer {index}", attention._output_dense, (0, 1)),
+                (f"intermediate of layer {index}", block._feedforward_intermediate_dense, (0,)),
+                (f"output of layer {index}", block._feedforward_output_dense, (0,)),
+            ]
+        self.dense.append(("pooler", backbone.pooled_dense, (0,)))
+
+
+@contextlib.contextmanager
+def _attribute(layer: tf.keras.layers.Layer, name: str, value: Any) -> Iterator[None]:
+    """Gives an object another value of an attribute for a while, past its class's own `__setattr__`."""
+    own = vars(layer)
+    had, before = name in own, own.get(name)
+    own[name] = value
+    try:
+        yield
+    finally:
+        if had:
+            own[name] = before
+        else:
+            del own[name]
