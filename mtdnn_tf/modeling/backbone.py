@@ -58,6 +58,8 @@ class BackboneConfig:
         return dataclasses.asdict(self)
 
 
+# No layer's call has Python loops that are to become a graph's; to translate KerasNLP's takes longer than all the rest.
+@tf.autograph.experimental.do_not_convert
 def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> keras_nlp.models.BertBackbone:
     """Builds a KerasNLP BERT encoder with random weights and the activation that the config names.
 

@@ -32,6 +32,7 @@ class MultiTaskModel(tf.keras.Model):
         seed: Seed of the heads' initial weights. Defaults to 0.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def __init__(self, backbone: keras_nlp.models.BertBackbone, tasks: Sequence[Task], seed: int = 0) -> None:
         # === Layers ===
         heads = {task.name: build_head(task, seed) for task in tasks if task.head_of is None}
@@ -66,8 +67,6 @@ class MultiTaskModel(tf.keras.Model):
         return {**inputs, **self.backbone(inputs, training=training)}
 
 
-# Nothing in a model is Python that a graph must be made of; to translate it takes longer than all else of building.
-@tf.autograph.experimental.do_not_convert
 def build_multi_task_model(
     pretrained: PretrainedBackbone,
     tasks: Sequence[Task],
