@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import tensorflow as tf
 
 from mtdnn_tf.evaluation.cost import forward_flops, parameters
 from mtdnn_tf.modeling.model_folder import load_model
-from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.report.data import Cost, CostRow
 from mtdnn_tf.tasks.task import Task
+
+
+class _Measured(NamedTuple):
+    """What is kept of a model: the sizes that `forward_flops` asks for, not the encoder, of which there may be many."""
+
+    parameters: int
+    num_layers: int
+    hidden_dim: int
+    intermediate_dim: int
+    heads: dict[str, tf.keras.layers.Layer]
 
 
 def answering_cost(config: RecipeConfig) -> Cost:
@@ -36,11 +48,19 @@ def answering_cost(config: RecipeConfig) -> Cost:
         rows.append((f"all {len(tasks)} tasks: single-task models", alone))
     rows.append((f"all {len(tasks)} tasks: ensembles", _answered(tasks, names.ensemble)))
     rows.append((f"all {len(tasks)} tasks: student", {student: tasks}))
-    loaded: dict[Path, MultiTaskModel] = {}
-    for _, runs in rows:
-        loaded.update({run: load_model(run).model for run in runs if run not in loaded})
+    measured = {run: _measure(run) for run in sorted({run for _, runs in rows for run in runs})}
     length = config.base.max_sequence_length
-    return Cost([_row(name, runs, loaded, length) for name, runs in rows], length)
+    return Cost(
+        [
+            CostRow(
+                name,
+                sum(measured[run].parameters for run in runs),
+                sum(_flops(measured[run], answered, length) for run, answered in runs.items()),
+            )
+            for name, runs in rows
+        ],
+        length,
+    )
 
 
 def _answered(tasks: Sequence[Task], runs_of: Callable[[Task], Sequence[Path]]) -> dict[Path, list[Task]]:
@@ -52,12 +72,12 @@ def _answered(tasks: Sequence[Task], runs_of: Callable[[Task], Sequence[Path]]) 
     return answered
 
 
-def _row(name: str, runs: Mapping[Path, Sequence[Task]], models: Mapping[Path, MultiTaskModel], length: int) -> CostRow:
-    return CostRow(
-        name,
-        sum(parameters(models[run]).total for run in runs),
-        sum(
-            forward_flops(models[run].backbone, [models[run].heads[task.head_task] for task in answered], length)
-            for run, answered in runs.items()
-        ),
-    )
+def _measure(run: Path) -> _Measured:
+    tf.keras.backend.clear_session()
+    model = load_model(run).model
+    sizes = (model.backbone.num_layers, model.backbone.hidden_dim, model.backbone.intermediate_dim)
+    return _Measured(parameters(model).total, *sizes, dict(model.heads))
+
+
+def _flops(measured: _Measured, tasks: Sequence[Task], length: int) -> int:
+    return forward_flops(measured, [measured.heads[task.head_task] for task in tasks], length)
