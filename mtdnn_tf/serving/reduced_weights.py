@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras_nlp
@@ -11,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling.bert_weights import named_variables
 
 FLOAT32 = "float32"
 FLOAT16 = "float16"
@@ -102,9 +104,7 @@ class ReducedWeights(tf.Module):
         self._layers = _Layers(backbone)
         self.embeddings = _Matrix(backbone.token_embedding.embeddings.numpy(), (1,), weights, "the word embeddings")
         # The last axes of a matrix are its outputs; those of an attention's output projection are one.
-        self.kernels = [
-            _Matrix(layer.kernel.numpy(), axes, weights, f"matrix {name}") for name, layer, axes in self._layers.dense
-        ]
+        self.kernels = [_Matrix(layer.kernel.numpy(), axes, weights, name) for name, layer, axes in self._layers.dense]
 
     @property
     def replaced(self) -> list[tf.Variable]:
@@ -127,22 +127,24 @@ class _Layers:
 
     Attributes:
         embedding: The word embeddings.
-        dense: (name, layer, axes of its kernel that are inputs) of each dense layer.
+        dense: (name of its matrix, layer, axes of its kernel that are inputs) of each dense layer.
     """
 
     def __init__(self, backbone: keras_nlp.models.BertBackbone) -> None:
         self.embedding = backbone.token_embedding
+        with_kernel = {id(layer.kernel): layer for layer in backbone.submodules if hasattr(layer, "kernel")}
         self.dense: list[tuple[str, tf.keras.layers.Layer, tuple[int, ...]]] = []
-        for index, block in enumerate(backbone.transformer_layers):
-            attention = block._self_attention_layer
-            for part in ("query", "key", "value"):
-                self.dense.append((f"{part} of layer {index}", getattr(attention, f"_{part}_dense"), (0,)))
-            self.dense += [
-                (f"attention output of layer {index}", attention._output_dense, (0, 1)),
-                (f"intermediate of layer {index}", block._feedforward_intermediate_dense, (0,)),
-                (f"output of layer {index}", block._feedforward_output_dense, (0,)),
-            ]
-        self.dense.append(("pooler", backbone.pooled_dense, (0,)))
+        for matrix in named_variables(backbone):
+            if matrix.is_matrix:
+                _, inputs = matrix.stored_shape
+                layer = with_kernel[id(matrix.variable)]
+                self.dense.append((matrix.name, layer, _leading_axes(layer.kernel.shape, inputs)))
+
+
+def _leading_axes(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    """Returns the first axes of a shape that together have a size."""
+    count = next(count for count in range(1, len(shape) + 1) if math.prod(shape[:count]) == size)
+    return tuple(range(count))
 
 
 @contextlib.contextmanager
