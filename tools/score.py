@@ -8,7 +8,9 @@ from absl import flags, logging
 
 from flags import data, runtime, subset, values
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.scoring import score
+from mtdnn_tf.tasks.task import TRAIN
 from tools import cli
 
 _TEACHERS = flags.DEFINE_list("teachers", None, "Runs of the teachers, by commas.")
@@ -28,6 +30,11 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft target
 
 def main() -> None:
     """Writes the soft targets of the tasks that the flags name."""
+    part = subset.train_part()
+    if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):
+        raise UserError(
+            f"--max_train_examples and --train_fraction take a part of the split {TRAIN}; --split={_SPLIT.value} given"
+        )
     names = score(
         runs=[Path(run) for run in _TEACHERS.value],
         tasks=data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else [],
@@ -39,7 +46,7 @@ def main() -> None:
         batch_size=runtime.EVALUATION_BATCH_SIZE.value,
         average=_AVERAGE.value,
         fit_weights_on=_FIT_WEIGHTS_ON.value,
-        train_part=subset.train_part(),
+        train_part=part,
     )
     logging.info("%s: soft targets of %d teachers for %s", _OUTPUT_DIR.value, len(_TEACHERS.value), ", ".join(names))
 
