@@ -106,13 +106,13 @@ def _check(place: Place, line: CommandLine) -> bool:
     """Runs a command line; returns whether it was accepted."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+        visible = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
         result = _run(place, line, folder)
         shown = f"{line.binary} {line.arguments} {line.file} {line.content!r}\n{result}"
         assert "Traceback" not in result.stderr + result.stdout, shown
         assert result.status in (0, 1), f"status {result.status}: {shown}"
         assert not [path for path in folder.rglob("*") if path.name.startswith(".")], shown
-        assert {path.name for path in ROOT.iterdir() if not path.name.startswith(".")} == _visible, shown
+        assert {path.name for path in ROOT.iterdir() if not path.name.startswith(".")} == visible, shown
         if result.status == 0:
             return True
         errors = _errors(result.stderr)
