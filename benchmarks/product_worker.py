@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from benchmarks.operation_times import operation_seconds, shares
 from benchmarks.teachers_in_the_step import TeachersInTheStep
 from benchmarks.worker import serve
 from mtdnn_tf.data import encoding
@@ -227,6 +228,11 @@ class ProductWorker:
         # Each product of the forward pass has two in the backward pass.
         return {"seconds": seconds, "flops": 3.0 * forward * batch_size * steps}
 
+    def operations(self, kind: str, length: int, batch_size: int, steps: int) -> dict[str, float]:
+        """Returns the shares of groups of operations in the time of all, in steps as of `fixed`."""
+        self.fixed(kind, length, batch_size, 1)
+        return shares(operation_seconds(lambda: self.fixed(kind, length, batch_size, steps)))
+
     def peak_memory(self) -> int:
         """Returns the most memory that the process has held, in bytes."""
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -314,7 +320,7 @@ def main() -> None:
     )
     names = (
         *("versions", "write_rows", "encode", "task_names", "train", "traces", "wait", "fixed"),
-        *("peak_memory", "peak", "score", "answer"),
+        *("operations", "peak_memory", "peak", "score", "answer"),
     )
     serve({name: getattr(worker, name) for name in names})
 

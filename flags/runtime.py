@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from absl import flags
 
+from mtdnn_tf.training.compilation import LOCAL_TPU, OFF
 from mtdnn_tf.training.strategies import STRATEGIES
 
-STRATEGY = flags.DEFINE_enum("strategy", "off", STRATEGIES, "tf.distribute strategy.")
+STRATEGY = flags.DEFINE_enum("strategy", OFF, STRATEGIES, "tf.distribute strategy.")
+TPU_ADDRESS = flags.DEFINE_string(
+    "tpu", LOCAL_TPU, "Of --strategy=tpu: local for this machine's, grpc://HOST:PORT, or the name of a Cloud TPU."
+)
+JIT_COMPILE = flags.DEFINE_bool(
+    "jit_compile", False, "Has XLA compile the steps, for batches of few shapes; under --strategy=tpu they always are."
+)
 LOGICAL_CPUS = flags.DEFINE_integer(
     "logical_cpus", 1, "Splits the CPU into so many devices, to try --strategy=mirrored without GPUs.", lower_bound=1
 )

@@ -27,6 +27,9 @@ LAYER_DECAY = flags.DEFINE_float(
 GRADIENT_ACCUMULATION = flags.DEFINE_integer(
     "gradient_accumulation", 1, "Micro-batches that a batch is gone through in, one after the other, to save memory."
 )
+STEPS_PER_EXECUTION = flags.DEFINE_integer(
+    "steps_per_execution", 1, "Steps made in one call, with --jit_compile or --strategy=tpu."
+)
 LEARNING_RATE = flags.DEFINE_float("learning_rate", 5e-5, "Peak learning rate.")
 OPTIMIZER = flags.DEFINE_enum("optimizer", "adamax", sorted(OPTIMIZERS), "Optimizer.")
 WARMUP_RATIO = flags.DEFINE_float("warmup_ratio", 0.1, "Share of the steps in which the learning rate rises.")
@@ -93,6 +96,9 @@ def training_config() -> TrainingConfig:
         evaluation=EVALUATION.value,
         evaluation_batch_size=runtime.EVALUATION_BATCH_SIZE.value,
         strategy=runtime.STRATEGY.value,
+        tpu=runtime.TPU_ADDRESS.value,
+        jit_compile=runtime.JIT_COMPILE.value,
+        steps_per_execution=STEPS_PER_EXECUTION.value,
         soft_targets=tuple(Path(folder) for folder in distillation.SOFT_TARGETS.value),
         transfer_splits=tuple(distillation.TRANSFER_SPLITS.value),
         distill_weight=distillation.distill_weight(),

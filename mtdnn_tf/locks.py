@@ -12,12 +12,16 @@ import re
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError
 
 _LOCK = ".lock"
+# As tempfile names what mtdnn_tf.files writes.
+_TEMPORARY = r"\.{name}\.[a-z0-9_]{{8}}"
+# A user's own hidden files are no leftovers.
+_OWN_FILE = r"[\w-]+\.(json|flags|md|csv|png)"
 _log = logging.getLogger("absl")
 
 
@@ -107,13 +111,51 @@ def _holder(file: Path) -> str:
         return "another process"
 
 
+@contextlib.contextmanager
+def locked_folder(folder: Path, what: str, subfolders: Sequence[str] = ()) -> Iterator[None]:
+    """Holds the lock of a folder that is added to, freed of what killed processes left while they wrote its files.
+
+    Args:
+        folder: The folder.
+        what: As of `locked`.
+        subfolders: Names of those within it that this lock guards too.
+
+    Raises:
+        UserError: Another process holds it.
+    """
+    with locked(lock_within(folder), what):
+        for path in (folder, *(folder / name for name in subfolders)):
+            _remove_named(path, _OWN_FILE)
+        yield
+
+
+@contextlib.contextmanager
+def locked_path(path: Path, what: str) -> Iterator[None]:
+    """Holds the lock beside what appears as a whole, freed of what killed processes left while they wrote it.
+
+    Args:
+        path: The file or folder.
+        what: As of `locked`.
+
+    Raises:
+        UserError: Another process holds it.
+    """
+    with locked(lock_beside(path), what):
+        remove_leftovers(path)
+        yield
+
+
 def remove_leftovers(path: Path) -> None:
     """Removes what killed processes left while they wrote `path`; to be called by whoever holds its lock."""
-    if not path.parent.is_dir():
+    _remove_named(path.parent, re.escape(path.name))
+
+
+def _remove_named(folder: Path, name: str) -> None:
+    """Removes temporary files and folders of a folder whose final names match a pattern."""
+    if not folder.is_dir():
         return
-    for entry in list(path.parent.iterdir()):
-        # As tempfile names them for mtdnn_tf.files.
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}", entry.name):
+    for entry in list(folder.iterdir()):
+        if re.fullmatch(_TEMPORARY.format(name=name), entry.name):
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
             else:

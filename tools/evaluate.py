@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from flags import data, runtime, values
+from flags import data, inference, runtime, values
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.average import average
@@ -39,6 +39,7 @@ _LEAVE_ONE_OUT = flags.DEFINE_bool("leave_one_out", False, "Also prints the metr
 _DISAGREEMENT = flags.DEFINE_bool("disagreement", False, "Also prints how much every two of --runs disagree.")
 
 
+@inference.compiled_as_told()
 def main() -> None:
     """Prints the metrics and writes them if the flags say so."""
     if bool(_RUN.value) == bool(_RUNS.value):

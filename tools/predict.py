@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import data, runtime
+from flags import data, inference, runtime
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
 from mtdnn_tf.evaluation.majority import majority_predictions
@@ -27,6 +27,7 @@ _GLUE_MAJORITY = flags.DEFINE_list(
 )
 
 
+@inference.compiled_as_told()
 def main() -> None:
     """Writes the predictions that the flags ask for."""
     if not _OUTPUT.value and not _GLUE_SUBMISSION.value:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from absl import flags, logging
 
-from flags import data, runtime, subset, values
+from flags import data, inference, runtime, subset, values
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.scoring import score
+from mtdnn_tf.evaluation.shards import Shard, parse_shard
 from mtdnn_tf.tasks.task import TRAIN
+from mtdnn_tf.training.cluster import read_cluster
 from tools import cli
 
 _TEACHERS = flags.DEFINE_list("teachers", None, "Runs of the teachers, by commas.")
@@ -25,12 +28,37 @@ _AVERAGE = flags.DEFINE_enum(
     "average", PROBABILITIES, AVERAGES, "What of the teachers is averaged; of regressions it is scores."
 )
 _SPLIT = flags.DEFINE_string("split", "train", "The split to score.")
+_TF_CONFIG = "tf_config"
+_SHARD = flags.DEFINE_string(
+    "shard",
+    None,
+    f"I/N: predicts part I, from 0, of N, for --merge_shards; or `{_TF_CONFIG}`: the part of this worker among those "
+    "that TF_CONFIG names.",
+)
+_MERGE_SHARDS = flags.DEFINE_integer(
+    "merge_shards", None, "Writes the soft targets that so many shards together are.", lower_bound=1, upper_bound=9999
+)
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft targets, one folder a task.")
 
 
+def shard_of_flags() -> Shard | None:
+    """Returns the shard that the flags give."""
+    if _SHARD.value is None:
+        return None
+    if _MERGE_SHARDS.value is not None:
+        raise UserError("--shard writes what --merge_shards reads; give one of them")
+    if _SHARD.value == _TF_CONFIG:
+        if not os.environ.get("TF_CONFIG"):
+            raise UserError(f"--shard={_TF_CONFIG} takes its part from the environment's TF_CONFIG, which is not set")
+        cluster = read_cluster()
+        return Shard(cluster.index, cluster.num_workers)
+    return parse_shard(_SHARD.value)
+
+
+@inference.compiled_as_told()
 def main() -> None:
-    """Writes the soft targets of the tasks that the flags name."""
-    part = subset.train_part()
+    """Writes the soft targets of the tasks that the flags name, or a shard of what they are made from."""
+    shard, part = shard_of_flags(), subset.train_part()
     if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):
         raise UserError(
             f"--max_train_examples and --train_fraction take a part of the split {TRAIN}; --split={_SPLIT.value} given"
@@ -47,7 +75,12 @@ def main() -> None:
         average=_AVERAGE.value,
         fit_weights_on=_FIT_WEIGHTS_ON.value,
         train_part=part,
+        shard=shard,
+        merge_shards=_MERGE_SHARDS.value,
     )
+    if shard is not None:
+        logging.info("%s: shard %s is complete for %s", _OUTPUT_DIR.value, shard, ", ".join(names))
+        return
     logging.info("%s: soft targets of %d teachers for %s", _OUTPUT_DIR.value, len(_TEACHERS.value), ", ".join(names))
 
 

@@ -19,7 +19,7 @@ from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.results_table import aligned
 from mtdnn_tf.files import new_file, write_text
-from mtdnn_tf.locks import lock_within, locked
+from mtdnn_tf.locks import locked_folder
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.report.plotting import Style, to_png
@@ -121,7 +121,7 @@ def run_adaptation(config: AdaptationConfig) -> AdaptationResults:
         UserError: Something given is not accepted, or a training's folder holds a training of other settings; or
             another process adapts there.
     """
-    with locked(lock_within(config.base.output_dir), f"--output_dir {config.base.output_dir}"):
+    with locked_folder(config.base.output_dir, f"--output_dir {config.base.output_dir}"):
         return _run_adaptation(config)
 
 

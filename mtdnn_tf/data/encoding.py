@@ -65,14 +65,7 @@ def encode_split(
             are damaged.
     """
     check_max_sequence_length(max_sequence_length)
-    made_from = {
-        "schema_version": SCHEMA_VERSION,
-        "tokenizer": tokenizer.fingerprint(),
-        "max_sequence_length": max_sequence_length,
-        "truncation": TRUNCATION,
-        "source": source_fingerprint(task, split, source),
-        "task": {name: getattr(task, name) for name in _DECLARATION},
-    }
+    made_from = encoding_inputs(task, split, source, tokenizer, max_sequence_length)
     key = fingerprint(made_from)
     folder = cache_dir / task.name / f"{split}-{key[:16]}"
     if folder.exists():
@@ -87,6 +80,24 @@ def encode_split(
     if encoded.manifest.get("key") != key or encoded.split != split:
         raise UserError(f"{folder}: was made from other inputs than its name tells; {REMEDY}")
     return encoded
+
+
+def encoding_inputs(
+    task: Task, split: str, source: DataSource, tokenizer: WordPieceTokenizer, max_sequence_length: int
+) -> dict[str, Any]:
+    """Returns what an encoded split is made from, as JSON values: equal inputs, equal rows.
+
+    Raises:
+        UserError: The source has no such split.
+    """
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tokenizer": tokenizer.fingerprint(),
+        "max_sequence_length": max_sequence_length,
+        "truncation": TRUNCATION,
+        "source": source_fingerprint(task, split, source),
+        "task": {name: getattr(task, name) for name in _DECLARATION},
+    }
 
 
 def _encode_into(

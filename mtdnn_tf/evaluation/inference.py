@@ -10,6 +10,7 @@ import tensorflow as tf
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.candidate_lists import list_probabilities
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.compiled_inference import compiled_model
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
@@ -56,28 +57,74 @@ def predict(
     Raises:
         UserError: The model has no such head, or its outputs are not finite numbers.
     """
+    rows = np.arange(len(encoded)) if rows is None else rows
+    order = longest_first(encoded, rows)
+    outputs = np.empty((len(rows), num_head_outputs(encoded.task)), np.float32)
+    outputs[order] = head_outputs(model, encoded, batch_size, rows[order])
+    return predictions_of(encoded, outputs, rows)
+
+
+def longest_first(encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
+    """Returns the order in which rows are batched, as places in `rows`: rows of like length stand together."""
+    return np.argsort(-np.asarray(encoded.lengths)[rows], kind="stable")
+
+
+def num_head_outputs(task: Task) -> int:
+    """Returns how many numbers the head that answers a task gives for a row."""
+    return len(task.head_labels) or task.num_outputs
+
+
+def head_outputs(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int, rows: np.ndarray) -> np.ndarray:
+    """Returns what the head that answers a split's task gives, each row for itself.
+
+    The last bits of a row's numbers depend on which rows it shares a batch with.
+
+    Args:
+        model: The model.
+        encoded: The split.
+        batch_size: Rows in a batch.
+        rows: Numbers of the rows in the order in which batches take them, int [rows].
+
+    Returns:
+        Float32 [rows, head's outputs], in the order of the rows: of a classification probabilities of the head's
+        labels, of others scores.
+
+    Raises:
+        UserError: As of `predict`.
+    """
     task = encoded.task
     if task.head_task not in model.heads:
         raise unknown_name("head", task.head_task, model.heads)
-    encode, head = _encoder(model), model.heads[task.head_task]
-    rows = np.arange(len(encoded)) if rows is None else rows
-    longest_first = np.argsort(-np.asarray(encoded.lengths)[rows], kind="stable")
-    values = np.empty((len(rows), len(task.head_labels) or task.num_outputs), np.float32)
+    compiled, encode, head = compiled_model(model), _encoder(model), model.heads[task.head_task]
+    outputs = np.empty((len(rows), num_head_outputs(task)), np.float32)
     for start in range(0, len(rows), batch_size):
         stop_if_asked()
-        places = longest_first[start : start + batch_size]
-        batch = encoded.batch(rows[places])
-        logits = head(encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"]), training=False)
-        values[places] = (tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits).numpy()
-    finite = np.isfinite(values).all(axis=1)
+        batch = encoded.batch(rows[start : start + batch_size])
+        if compiled is None:
+            logits = head(encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"]), training=False)
+        else:
+            logits = tf.constant(compiled.logits(batch, task.head_task, batch_size))
+        outputs[start : start + batch_size] = (tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits).numpy()
+    finite = np.isfinite(outputs).all(axis=1)
     if not finite.all():
         raise UserError(
             f"task {task.name}, split {encoded.split}: {np.sum(~finite)} of {len(rows)} predictions are "
             "not finite numbers; the model's training diverged"
         )
+    return outputs
+
+
+def predictions_of(encoded: EncodedSplit, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns what `predict` does for the outputs of a head.
+
+    Args:
+        encoded: The split.
+        outputs: Float32 [rows, head's outputs], as of `head_outputs`; a ranking's are changed.
+        rows: Numbers of the rows, int [rows], whole queries of a ranking.
+    """
     if encoded.queries is not None:
-        values[:, 0] = list_probabilities(values[:, 0], np.asarray(encoded.queries)[rows])
-    return own_probabilities(task, values) if task.head_labels else values
+        outputs[:, 0] = list_probabilities(outputs[:, 0], np.asarray(encoded.queries)[rows])
+    return own_probabilities(encoded.task, outputs) if encoded.task.head_labels else outputs
 
 
 def own_probabilities(task: Task, probabilities: np.ndarray) -> np.ndarray:

@@ -71,6 +71,17 @@ class RunPredictions(NamedTuple):
     by_run: list[np.ndarray]
     counted: np.ndarray | None = None
 
+    def rows_of(self, run: int) -> np.ndarray:
+        """Returns the numbers of the rows that a run counts for."""
+        return np.arange(len(self.encoded)) if self.counted is None else np.flatnonzero(self.counted[run])
+
+    def add(self, rows: np.ndarray, values: np.ndarray) -> None:
+        """Adds the next run's predictions, [rows, num_outputs], on the rows that it counts for."""
+        if self.counted is not None:
+            values, predicted = np.zeros((len(self.encoded), values.shape[1]), np.float32), values
+            values[rows] = predicted
+        self.by_run.append(values)
+
     def combined(self, weights: Sequence[float] | None = None, average: str = PROBABILITIES) -> SplitPredictions:
         """Returns the runs' average, and the variance of their predictions around the mean.
 
@@ -132,11 +143,7 @@ def predict_each_run(
     # Before the first prediction: it may take hours.
     folds = [read_fold(run) if out_of_fold else None for run in runs]
     predictions_per_example(folds)
-    for run in runs:
-        trained = read_tasks(run)
-        tasks = tasks or trained
-        _check_tasks(tasks, trained, run)
-
+    tasks = check_runs(runs, tasks)
     splits_of = {
         task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
         for task in tasks
@@ -151,23 +158,44 @@ def predict_each_run(
             for split in splits_of[task.name]:
                 name = result_name(task, split)
                 rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
-                if split == TRAIN and train_part is not None:
-                    rows = rows.take(train_part.rows(len(rows), rows.queries))
+                rows = part_of_split(rows, train_part)
                 if name not in predictions:
-                    counted = _counted(rows, folds) if split == TRAIN and any(folds) else None
-                    predictions[name] = RunPredictions(rows, [], counted)
+                    predictions[name] = RunPredictions(rows, [], counted_runs(rows, folds))
                 known = predictions[name]
-                counted_rows = None if known.counted is None else np.flatnonzero(known.counted[number])
-                values = predict(loaded.model, rows, batch_size, counted_rows)
-                if counted_rows is not None:
-                    values, predicted = np.zeros((len(rows), task.num_outputs), np.float32), values
-                    values[counted_rows] = predicted
-                known.by_run.append(values)
+                counted_rows = known.rows_of(number)
+                known.add(counted_rows, predict(loaded.model, rows, batch_size, counted_rows))
     return predictions, models
 
 
-def _counted(encoded: EncodedSplit, folds: Sequence[Fold | None]) -> np.ndarray:
-    """Returns which runs count for each row of a training split, given the fold that each was trained without."""
+def check_runs(runs: Sequence[Path], tasks: Sequence[Task]) -> Sequence[Task]:
+    """Returns the tasks, those of the first run if none are given, after checking that every run answers them.
+
+    Raises:
+        UserError: A run does not answer a task, or was trained on other labels.
+    """
+    for run in runs:
+        trained = read_tasks(run)
+        tasks = tasks or trained
+        _check_tasks(tasks, trained, run)
+    return tasks
+
+
+def part_of_split(encoded: EncodedSplit, train_part: Part | None) -> EncodedSplit:
+    """Returns the part of a split that is predicted: of the training split that which is asked for, else all of it."""
+    if encoded.split != TRAIN or train_part is None:
+        return encoded
+    return encoded.take(train_part.rows(len(encoded), encoded.queries))
+
+
+def counted_runs(encoded: EncodedSplit, folds: Sequence[Fold | None]) -> np.ndarray | None:
+    """Returns which runs count for each row of a split, bool [runs, rows]; None if all do.
+
+    Args:
+        encoded: The split, or a part of it.
+        folds: The fold of the training split that each run was trained without; None for a run that counts for all.
+    """
+    if encoded.split != TRAIN or not any(folds):
+        return None
     every = np.ones(len(encoded), bool)
     return np.stack([fold.contains(encoded.example_ids, encoded.queries) if fold else every for fold in folds])
 

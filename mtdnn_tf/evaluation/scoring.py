@@ -16,9 +16,10 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.out_of_fold import check_fold_weights, predictions_per_example
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.runs import predict_each_run
+from mtdnn_tf.evaluation.shards import Shard, ShardedScoring
 from mtdnn_tf.evaluation.weight_fitting import fit_on_half
 from mtdnn_tf.files import MANIFEST
-from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
+from mtdnn_tf.locks import locked_path
 from mtdnn_tf.modeling.model_folder import model_fingerprint, read_tasks
 from mtdnn_tf.tasks.task import TRAIN, Task
 
@@ -46,10 +47,13 @@ def score(
     average: str = PROBABILITIES,
     fit_weights_on: str | Sequence[str] | None = None,
     train_part: Part | None = None,
+    shard: Shard | None = None,
+    merge_shards: int | None = None,
 ) -> list[str]:
     """Writes the averaged predictions of teachers on a split as soft targets, one folder a task and split.
 
-    A teacher that was trained without a fold scores, of the training split, that fold alone.
+    A teacher that was trained without a fold scores, of the training split, that fold alone. Several processes may
+    share the work: each writes a shard, then one merges them.
 
     Args:
         runs: Folders of the trained teachers.
@@ -64,13 +68,15 @@ def score(
         fit_weights_on: A labelled split, or several of which each task takes the first that it has: `weights` are
             fitted on one half of it, for each task.
         train_part: Which rows of a training split are scored, as those that a student trains on; all by default.
+        shard: The part of the work that is done, and written for the merge instead of soft targets; all by default.
+        merge_shards: How many shards are put together instead of predicting anything; none by default.
 
     Returns:
         Names of the scored tasks.
 
     Raises:
         UserError: No teacher is given, one does not answer a task, or teachers of a fold are missing; or weights
-            cannot be fitted.
+            cannot be fitted; or a shard is missing, damaged or of another scoring.
     """
     if not runs:
         raise UserError("--teachers takes one or more runs, none given")
@@ -79,19 +85,28 @@ def score(
     folds = [read_fold(run) for run in runs]
     if split == TRAIN and weights is not None:
         check_fold_weights(folds, weights)
+    per_example = predictions_per_example(folds) if split == TRAIN else len(runs)
     tasks = tasks or read_tasks(runs[0])
     fit_splits = _fit_splits(fit_weights_on, weights, tasks, source)
+    splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
+    sharded = ShardedScoring(runs, folds, tasks, splits, source, cache_dir, output_dir, batch_size, train_part)
+    if shard is not None:
+        sharded.write(shard)
+        return [task.name for task in tasks]
     with _alone([soft_target_folder(output_dir, task, split) for task in tasks]):
-        splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
-        predictions, models = predict_each_run(
-            runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN, train_part
-        )
+        if merge_shards is not None:
+            predictions, fingerprints = sharded.merged(merge_shards), [model_fingerprint(run) for run in runs]
+        else:
+            predictions, models = predict_each_run(
+                runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN, train_part
+            )
+            fingerprints = [model.fingerprint for model in models]
         details: dict[str, Any] = {"average": average}
         if split == TRAIN and any(folds):
-            details["teachers_per_example"] = predictions_per_example(folds)
+            details["teachers_per_example"] = per_example
         teachers = [
-            {"run": run.name, "weights_sha256": model.fingerprint, **_fold_fields(fold)}
-            for run, model, fold in zip(runs, models, folds)
+            {"run": run.name, "weights_sha256": weights_sha256, **_fold_fields(fold)}
+            for run, weights_sha256, fold in zip(runs, fingerprints, folds)
         ]
         for task in tasks:
             given, task_details = weights, details
@@ -116,8 +131,7 @@ def _alone(stores: Sequence[Path]) -> Iterator[None]:
     """Refuses to score while another process scores into one of the folders."""
     with contextlib.ExitStack() as held:
         for store in stores:
-            held.enter_context(locked(lock_beside(store), f"--output_dir {store.parent}, {store.name}"))
-            remove_leftovers(store)
+            held.enter_context(locked_path(store, f"--output_dir {store.parent}, {store.name}"))
         yield
 
 

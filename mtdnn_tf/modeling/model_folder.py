@@ -144,6 +144,20 @@ def read_tasks(run: Path) -> list[Task]:
     return list(read_description(folder / DESCRIPTION, _REMEDY).tasks)
 
 
+def read_tokenizer(run: Path) -> tuple[WordPieceTokenizer, int]:
+    """Returns a trained run's word pieces and the longest sequence it was trained on, without reading its weights.
+
+    Raises:
+        UserError: The run's folder is missing, damaged or of another version.
+    """
+    folder = _find(run)
+    _manifest(folder)
+    description = read_description(folder / DESCRIPTION, _REMEDY)
+    vocabulary = tuple(read_vocabulary(folder / _VOCABULARY))
+    check_vocabulary(list(vocabulary), description.config, folder / _VOCABULARY, DESCRIPTION)
+    return WordPieceTokenizer(vocabulary, description.lowercase), description.max_sequence_length
+
+
 def _find(folder: Path) -> Path:
     """Returns the model folder of a run, given either."""
     for candidate in (folder, folder / MODEL_FOLDER):

@@ -13,6 +13,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.files import MANIFEST, new_folder, read_manifest, write_manifest
+from mtdnn_tf.locks import remove_leftovers
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import model_fingerprint
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
@@ -60,6 +61,7 @@ def development_predictions(
         results, _ = predict_with_runs(runs, answered, [], base.source, base.cache_dir, base.evaluation_batch_size)
         for name, result in results.items():
             predictions[name], metrics[name] = result.predictions, result.metrics()
+    remove_leftovers(folder)
     with new_folder(folder) as temporary:
         for name, values in predictions.items():
             np.save(temporary / _file(name), values, allow_pickle=False)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.results_table import aligned, markdown_table, text_table
 from mtdnn_tf.files import MANIFEST, read_json, read_manifest, write_text
 from mtdnn_tf.interruption import stop_if_asked
-from mtdnn_tf.locks import lock_within, locked
+from mtdnn_tf.locks import locked_folder, remove_leftovers
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
@@ -44,7 +45,8 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
         UserError: Something given is not accepted, or a stage's folder holds a stage of other settings; or another
             process runs a recipe there.
     """
-    with locked(lock_within(config.base.output_dir), f"--output_dir {config.base.output_dir}"):
+    folder = config.base.output_dir
+    with locked_folder(folder, f"--output_dir {folder}", [Path(SECONDS).parent.name]):
         return _run_recipe(config)
 
 
@@ -116,6 +118,7 @@ def _report(config: RecipeConfig, data: ReportData) -> None:
                 return
         except UserError as error:
             _log.warning("%s", error)
+    remove_leftovers(folder)
     write_report(data, folder)
 
 

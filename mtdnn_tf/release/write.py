@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, write_json, write_text
+from mtdnn_tf.locks import locked_path
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.conversion import convert, output_difference
 from mtdnn_tf.modeling.keras_nlp_preset import ACTIVATION
@@ -85,7 +86,7 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
     activation = pretrained.config.activation
     has_preset = activation in (ACTIVATION, "gelu")
     difference = output_difference(pretrained, ACTIVATION) if has_preset and activation != ACTIVATION else None
-    with new_folder(folder) as temporary:
+    with locked_path(folder, f"--release={folder}"), new_folder(folder) as temporary:
         serving = temporary / layout.SERVING / layout.VERSION
         names = [task.name for task in tasks]
         export_saved_model(loaded, serving, names, options.batch_sizes, options.model_name, options.weights)

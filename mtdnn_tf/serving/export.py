@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder, write_json, write_manifest
+from mtdnn_tf.locks import locked_path
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.serving.server_config import MODEL_NAME, check_model_name, write_server_config
@@ -95,15 +96,15 @@ def export_saved_model(
         weights: How the encoder's large matrices are stored: "float32", "float16" or "int8".
 
     Raises:
-        UserError: The folder exists, the graph holds operations that a stock TF Serving does not have, or something
-            given is not accepted.
+        UserError: The folder exists, or another process writes it; the graph holds operations that a stock TF Serving
+            does not have, or something given is not accepted.
     """
     _refuse_existing(folder)
     check_batch_sizes(batch_sizes)
     check_model_name(model_name)
     loaded = loaded._replace(tasks=served_tasks(loaded, tasks))
     signatures = Signatures(loaded, weights)
-    with new_folder(folder) as temporary:
+    with locked_path(folder, str(folder)), new_folder(folder) as temporary:
         tf.saved_model.save(signatures, str(temporary), signatures=signatures.all())
         check_ops(temporary)
         write_json(temporary / DESCRIPTION, _description(loaded, weights))

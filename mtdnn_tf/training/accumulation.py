@@ -61,6 +61,10 @@ def micro_batch(batch: dict[str, tf.Tensor], index: tf.Tensor, count: int) -> di
 
     Where the length of the batch's rows is not static, they are cut to the longest of the micro-batch.
     """
+    if batch["query"].shape[0] is not None and batch["padding_mask"].shape[1] is not None:
+        # XLA slices at a place that is not known beforehand along whole axes alone.
+        runs = {name: [count, values.shape[0] // count, *values.shape[1:]] for name, values in batch.items()}
+        return {name: tf.gather(tf.reshape(values, runs[name]), index) for name, values in batch.items()}
     size = tf.shape(batch["query"])[0] // count
     part = {name: values[index * size : (index + 1) * size] for name, values in batch.items()}
     if batch["padding_mask"].shape[1] is None:

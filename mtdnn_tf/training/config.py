@@ -19,12 +19,13 @@ from mtdnn_tf.modeling.layer_selection import check_choice
 from mtdnn_tf.modeling.precision import FLOAT32, PRECISIONS
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import AUTO, HEADS, TRAIN, Task
+from mtdnn_tf.training.compilation import LOCAL_TPU, OFF, TPU, check_compilation
 
 EVALUATIONS = ("every_epoch", "end", "never")
 # They say where things lie or how often something is written, and may change when a run is continued.
 _FREE_TO_CHANGE = (
     *("output_dir", "data_dir", "cache_dir", "task_file", "backbone", "init_from", "soft_targets"),
-    *("checkpoint_interval", "keep_checkpoints", "evaluation", "evaluation_batch_size", "recompute_activations"),
+    *("tpu", "checkpoint_interval", "keep_checkpoints", "evaluation", "evaluation_batch_size", "recompute_activations"),
 )
 
 
@@ -70,7 +71,10 @@ class TrainingConfig:
         keep_checkpoints: Number of checkpoints kept.
         evaluation: When development splits are evaluated: "every_epoch", "end" or "never".
         evaluation_batch_size: Examples in a batch of evaluation.
-        strategy: "off", "mirrored" or "multi_worker".
+        strategy: "off", "mirrored", "multi_worker" or "tpu".
+        tpu: Where the TPU is: "local", "grpc://HOST:PORT" or its name.
+        jit_compile: Whether XLA compiles the training step, in batches of few shapes; a TPU's always is.
+        steps_per_execution: Steps that a compiled training makes in one call.
         soft_targets: Folders that tools.score wrote; empty to learn from gold labels alone.
         transfer_splits: Splits that are trained on too, where a task has soft targets of them, without gold labels.
         distill_weight: Weight of the distilled loss.
@@ -116,7 +120,10 @@ class TrainingConfig:
     keep_checkpoints: int = 2
     evaluation: str = "every_epoch"
     evaluation_batch_size: int = 64
-    strategy: str = "off"
+    strategy: str = OFF
+    tpu: str = LOCAL_TPU
+    jit_compile: bool = False
+    steps_per_execution: int = 1
     soft_targets: tuple[Path, ...] = ()
     transfer_splits: tuple[str, ...] = ()
     distill_weight: float = 0.5
@@ -141,6 +148,15 @@ class TrainingConfig:
         if not 0 <= self.seed < 2**32:
             raise UserError(f"--seed takes a whole number from 0 to {2**32 - 1}, {self.seed} given")
         self._check_memory()
+        check_compilation(
+            jit_compile=self.jit_compile,
+            strategy=self.strategy,
+            tpu=self.tpu,
+            steps_per_execution=self.steps_per_execution,
+            optimizer=self.optimizer,
+            precision=self.precision,
+            checkpoint_interval=self.checkpoint_interval,
+        )
         self._check_folds()
         if not 0.0 < self.learning_rate < 1.0:
             raise UserError(f"--learning_rate takes a number above 0 and below 1, {self.learning_rate} given")
@@ -183,6 +199,11 @@ class TrainingConfig:
                 f"--held_out_fold takes a whole number from 0 to {self.folds - 1}, below --folds; "
                 f"{self.held_out_fold} given"
             )
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether XLA compiles the training step."""
+        return self.jit_compile or self.strategy == TPU
 
     @property
     def fold(self) -> Fold | None:

@@ -100,5 +100,6 @@ def _difference(before: Any, now: Any) -> str:
 
 def write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     """Keeps what a run depends on in its folder, and what it was evaluated on even if it is not any more."""
-    kept = {key: value for key, value in _read(folder).items() if key == _DEVELOPMENT}
-    write_checked_json(folder / _FILE, {**kept, **identity})
+    kept = {key: value for key, value in _read(folder).items() if key == _DEVELOPMENT and key not in identity}
+    # A continued run writes the fields in the order of one that was not interrupted.
+    write_checked_json(folder / _FILE, {**identity, **kept})

@@ -19,11 +19,12 @@ from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.compiled_inference import compiled_inference
 from mtdnn_tf.evaluation.development import development_metrics
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
 from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
-from mtdnn_tf.locks import lock_within, locked, remove_leftovers
+from mtdnn_tf.locks import locked_folder, remove_leftovers
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.layer_selection import select_layers
@@ -38,6 +39,7 @@ from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints, StopIfAsked
 from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, ending_with_the_others, read_cluster
+from mtdnn_tf.training.compiled_trainer import CompiledTrainer
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.development_logs import log_development_metrics
 from mtdnn_tf.training.finite import StopIfNotFinite
@@ -47,6 +49,7 @@ from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_input
 from mtdnn_tf.training.layer_decay import decay_rates
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.schedule import LinearWarmupDecay
+from mtdnn_tf.training.static_fit import static_fit
 from mtdnn_tf.training.strategies import MULTI_WORKER, make_strategy
 from mtdnn_tf.training.traces import LogTraces
 from mtdnn_tf.training.trainer import Trainer
@@ -138,10 +141,11 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
     cluster = read_cluster() if config.strategy == MULTI_WORKER else ALONE
     with contextlib.ExitStack() as stack:
         if cluster.is_chief:
-            stack.enter_context(locked(lock_within(config.output_dir), f"--output_dir {config.output_dir}"))
+            what = f"--output_dir {config.output_dir}"
+            stack.enter_context(locked_folder(config.output_dir, what, [Path(METRICS).parent.name]))
         stack.enter_context(ending_with_the_others(cluster))
         # Workers connect before TensorFlow does anything else.
-        return _train(config, cluster, make_strategy(config.strategy))
+        return _train(config, cluster, make_strategy(config.strategy, config.tpu))
 
 
 def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Strategy) -> dict[str, dict[str, float]]:
@@ -185,7 +189,8 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
         network = build_multi_task_model(
             pretrained, tasks, config.dropout, config.seed, config.precision, config.recompute_activations
         )
-        trainer = Trainer(network, trained_tasks, config.distillation, total_steps, config.gradient_accumulation)
+        trainer_class = CompiledTrainer if config.is_compiled else Trainer
+        trainer = trainer_class(network, trained_tasks, config.distillation, total_steps, config.gradient_accumulation)
         rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
         optimizer = build_optimizer(config.optimizer, rate, network)
         decay_rates(optimizer, network, config.layer_decay)
@@ -214,27 +219,33 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
             tf.keras.callbacks.TensorBoard(str(folder / LOGS), update_freq="epoch"),
         ]
     steps_per_epoch = training.plan.steps_per_epoch
+    fit = static_fit(config, trainer, training, strategy) if config.is_compiled else None
+    verbose = 1 if sys.stderr.isatty() else 0
     metrics: dict[str, dict[str, float]] = {}
     try:
         while True:
             if step and step % steps_per_epoch == 0 and cluster.is_chief:
                 epoch = step // steps_per_epoch
                 if config.evaluation == "every_epoch" or (config.evaluation == "end" and step == total_steps):
-                    metrics = _evaluate_epoch(config, epoch, network, tasks, tokenizer)
+                    with compiled_inference(strategy) if config.is_compiled else contextlib.nullcontext():
+                        metrics = _evaluate_epoch(config, epoch, network, tasks, tokenizer)
             if step == total_steps:
                 break
             epoch = step // steps_per_epoch
             end = (epoch + 1) * steps_per_epoch
             started = time.monotonic()
             with postponed():
-                fitted = trainer.fit(
-                    training.dataset(step, end, strategy, config.gradient_accumulation),
-                    initial_epoch=epoch,
-                    epochs=epoch + 1,
-                    steps_per_epoch=end - step,
-                    verbose=1 if sys.stderr.isatty() else 0,
-                    callbacks=callbacks,
-                )
+                if fit is not None:
+                    fitted = fit(step, end, epoch, callbacks, verbose)
+                else:
+                    fitted = trainer.fit(
+                        training.dataset(step, end, strategy, config.gradient_accumulation),
+                        initial_epoch=epoch,
+                        epochs=epoch + 1,
+                        steps_per_epoch=end - step,
+                        verbose=verbose,
+                        callbacks=callbacks,
+                    )
             _log_epoch(config, epoch, fitted.history, time.monotonic() - started, end - step)
             step = end
             stop_if_asked()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import tensorflow as tf
 
 from mtdnn_tf.errors import unknown_name
+from mtdnn_tf.training.compilation import LOCAL_TPU, OFF, TPU
+from mtdnn_tf.training.tpu import connect_tpu
 
 MULTI_WORKER = "multi_worker"
-STRATEGIES = ("off", "mirrored", MULTI_WORKER)
+STRATEGIES = (OFF, "mirrored", MULTI_WORKER, TPU)
 
 
 def split_cpu(count: int) -> None:
@@ -19,18 +21,24 @@ def split_cpu(count: int) -> None:
     tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * count)
 
 
-def make_strategy(name: str) -> tf.distribute.Strategy:
+def make_strategy(name: str, tpu: str = LOCAL_TPU) -> tf.distribute.Strategy:
     """Returns a distribution strategy.
 
     Args:
         name: "off" for one device, or "mirrored" for every GPU of this machine, or every logical CPU if it has none,
-            or "multi_worker" for those of every machine that TF_CONFIG names. Connecting to the others must come
-            before anything else that TensorFlow does.
+            or "multi_worker" for those of every machine that TF_CONFIG names, or "tpu". Connecting to other machines,
+            or to a TPU, must come before anything else that TensorFlow does.
+        tpu: Where the TPU is. Defaults to "local".
+
+    Raises:
+        UserError: There is no such strategy, or no TPU.
     """
     if name not in STRATEGIES:
         raise unknown_name("--strategy", name, STRATEGIES)
-    if name == "off":
+    if name == OFF:
         return tf.distribute.get_strategy()
+    if name == TPU:
+        return connect_tpu(tpu)
     if name == MULTI_WORKER:
         return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")

@@ -13,8 +13,10 @@ import tensorflow as tf
 from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.data.encoded_split import open_encoded_split
 from mtdnn_tf.data.folds import read_fold
+from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.scoring import score
 from mtdnn_tf.modeling.model_folder import read_tasks
 from mtdnn_tf.report.write import read_report, write_report
 from mtdnn_tf.tasks.registry import select_tasks
@@ -54,12 +56,18 @@ def kinds(binaries: Binaries, trained: Trained, tmp_path_factory: pytest.TempPat
     (task,) = select_tasks(["mood"], [trained.folder / "tasks" / "tasks.yaml"])
     flags = (*trained.flags, "--tasks=mood", f"--teachers={run}", f"--output_dir={folder / 'soft'}")
     assert binaries.run("score", *flags).status == 0
+    assert binaries.run("score", *flags, "--shard=0/1").status == 0
     assert binaries.run("export", f"--run={run}", f"--export_dir={folder / 'export'}").status == 0
     write_report(awkward_report(), folder / "report")
+    shard = folder / "soft" / "_shards" / "mood-train" / "0_of_1"
     trainer = _trainer(0)
     trainer.train_step(BATCH)
     checkpoints = Checkpoints(trainer, folder / "checkpoints", keep=1)
     checkpoints.save()
+
+    def merge(shard: Path) -> None:
+        source = DataSource("files", trained.folder)
+        score([run], [task], "train", source, trained.folder / "cache", shard.parents[2], merge_shards=1)
 
     def files(place: Path) -> list[Path]:
         return sorted(path for path in place.rglob("*") if path.is_file())
@@ -67,6 +75,7 @@ def kinds(binaries: Binaries, trained: Trained, tmp_path_factory: pytest.TempPat
     return {
         "encoded data": Kind(encoded, files(encoded), lambda place: open_encoded_split(place, task)),
         "soft targets": Kind(folder / "soft" / "mood", files(folder / "soft" / "mood"), read_soft_targets),
+        "shard of soft targets": Kind(shard, files(shard), merge),
         "checkpoint": Kind(folder / "checkpoints", files(folder / "checkpoints"), lambda place: checkpoints.restore()),
         "model folder": Kind(run / "model", files(run / "model"), read_tasks),
         "what a run was made from": Kind(run, [run / "config.json"], read_fold),
@@ -109,7 +118,15 @@ def _refusals(kind: Kind, places: int, seed: int) -> int:
 
 
 _NAMES = (
-    *("encoded data", "soft targets", "checkpoint", "model folder", "what a run was made from", "metrics"),
+    *(
+        "encoded data",
+        "soft targets",
+        "shard of soft targets",
+        "checkpoint",
+        "model folder",
+        "what a run was made from",
+        "metrics",
+    ),
     *("metrics of an epoch", "export", "report"),
 )
 

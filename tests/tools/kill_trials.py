@@ -184,7 +184,13 @@ def command_trials(place: _Place, setting: str, kills: int, seed: int) -> Trials
         return {
             "scoring": ["score", *place.tasks, cache, f"--teachers={place.teacher}", f"--output_dir={output}"],
             "export": ["export", f"--run={place.teacher}", f"--export_dir={output}", "--version=1"],
-            "encoding": ["encode", *place.tasks, f"--cache_dir={output}", f"--backbone={place.folder / 'bert'}"],
+            "encoding": [
+                "encode",
+                *place.tasks,
+                f"--cache_dir={output}",
+                f"--backbone={place.folder / 'bert'}",
+                "--max_sequence_length=24",
+            ],
         }[setting]
 
     whole = place.folder / f"{setting}-whole"
@@ -206,6 +212,8 @@ def command_trials(place: _Place, setting: str, kills: int, seed: int) -> Trials
                 break  # It was killed after the version had appeared.
         if not (setting == "export" and (output / "1").exists()):
             place.run(*command(output))
+            if [path for path in output.rglob("*") if path.name.startswith(".")]:
+                trials.failures.append(f"{output.name}: files under temporary names")
         if _contents(output) != _contents(whole):
             trials.failures.append(f"{output.name}: other files")
         trials.runs += 1

@@ -95,3 +95,11 @@ def test_a_run_of_an_older_version_is_accepted_and_remembers_from_then_on(tmp_pa
         check_identity(tmp_path, {**new, "development_data": {"mood/validation": "3"}})
     with pytest.raises(UserError, match=r"\(data: \{'mood': '1'\} before, \{'mood': '4'\} now\)"):
         check_identity(tmp_path, {**new, "data": {"mood": "4"}})
+
+
+def test_a_continued_run_keeps_the_order_of_fields(tmp_path: Path) -> None:
+    identity = {"seed": 1, "development_data": {"mood": "a"}, "tasks": ["mood"]}
+    write_identity(tmp_path, identity)
+    before = (tmp_path / "config.json").read_bytes()
+    write_identity(tmp_path, identity)
+    assert (tmp_path / "config.json").read_bytes() == before
