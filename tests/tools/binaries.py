@@ -74,15 +74,22 @@ class Binaries:
         """Runs `python -m tools.NAME ARGUMENTS` and waits for its end."""
         return self.start(name, *arguments).wait()
 
-    def start(self, name: str, *arguments: str, limits: Mapping[str, int] | None = None) -> Running:
+    def start(
+        self,
+        name: str,
+        *arguments: str,
+        limits: Mapping[str, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Running:
         """Starts `python -m tools.NAME ARGUMENTS`.
 
         Args:
             name: The binary.
             arguments: Its flags.
             limits: Limits of the process by `resource`'s names.
+            environment: Variables of its environment beside the server's.
         """
-        pid, stdout, stderr = self._ask([dict(limits or {}), name, *map(str, arguments)])
+        pid, stdout, stderr = self._ask([dict(limits or {}), dict(environment or {}), name, *map(str, arguments)])
         return Running(pid, Path(stdout), Path(stderr), self._ask)
 
     def _ask(self, request: Any) -> Any:
@@ -118,7 +125,7 @@ def _serve() -> None:
         if isinstance(request, int):
             print(os.waitstatus_to_exitcode(os.waitpid(request, 0)[1]), flush=True)
             continue
-        limits, name, *arguments = request
+        limits, environment, name, *arguments = request
         (stdout, out), (stderr, err) = tempfile.mkstemp(), tempfile.mkstemp()
         child = os.fork()
         if child == 0:
@@ -126,6 +133,7 @@ def _serve() -> None:
             os.dup2(stderr, 2)
             for limit, value in limits.items():
                 resource.setrlimit(getattr(resource, limit), (value, value))
+            os.environ.update(environment)
             status = _child(name, arguments)
             sys.stdout.flush()
             sys.stderr.flush()
