@@ -69,7 +69,7 @@ def encode_split(
     key = fingerprint(made_from)
     folder = cache_dir / task.name / f"{split}-{key[:16]}"
     if folder.exists():
-        logging.info("found %s %s encoded in %s", task.name, split, folder)
+        _tell_found(task.name, split, folder)
     else:
         # Runs that share a cache wait for the one that encodes, instead of doing so too.
         with locked(lock_beside(folder), f"{task.name} {split} in {cache_dir}", wait=True):
@@ -80,6 +80,12 @@ def encode_split(
     if encoded.manifest.get("key") != key or encoded.split != split:
         raise UserError(f"{folder}: was made from other inputs than its name tells; {REMEDY}")
     return encoded
+
+
+# A recipe, its plan above all, finds the same split for every one of its trainings.
+@functools.cache
+def _tell_found(task_name: str, split: str, folder: Path) -> None:
+    logging.info("found %s %s encoded in %s", task_name, split, folder)
 
 
 def encoding_inputs(

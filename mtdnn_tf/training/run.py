@@ -216,7 +216,8 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     if cluster.is_chief:
         callbacks += [
             SaveCheckpoints(checkpoints, config.checkpoint_interval, least),
-            tf.keras.callbacks.TensorBoard(str(folder / LOGS), update_freq="epoch"),
+            # Every call of fit would write the graph, of megabytes, once more.
+            tf.keras.callbacks.TensorBoard(str(folder / LOGS), write_graph=False, update_freq="epoch"),
         ]
     steps_per_epoch = training.plan.steps_per_epoch
     fit = static_fit(config, trainer, training, strategy) if config.is_compiled else None

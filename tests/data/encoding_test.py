@@ -127,6 +127,14 @@ def test_every_changed_input_is_encoded_anew(source, tmp_path, monkeypatch):
     assert folders_after() == 15
 
 
+def test_a_split_that_is_found_is_told_of_once(source, tmp_path, caplog):
+    caplog.set_level("INFO", logger="absl")
+    for _ in range(3):
+        encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path)
+    assert caplog.text.count("encoded pairs train: 3 rows") == 1
+    assert caplog.text.count("found pairs train encoded in") == 1
+
+
 def test_the_same_data_in_another_folder_are_found(source, tmp_path, monkeypatch):
     encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
     monkeypatch.setattr(encoding, "read_examples", lambda *arguments: pytest.fail("read the source again"))
