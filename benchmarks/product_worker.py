@@ -31,6 +31,7 @@ from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, t
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.generated import generated_ahead
 from mtdnn_tf.training.inputs import TrainingInputs, task_inputs
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.schedule import LinearWarmupDecay
@@ -220,9 +221,8 @@ class ProductWorker:
             while True:
                 yield tensors
 
-        data = tf.data.Dataset.from_generator(generate, output_signature=spec).prefetch(2)
         started = time.perf_counter()
-        trainer.fit(data, steps_per_epoch=steps, verbose=0)
+        trainer.fit(generated_ahead(generate, spec, 2), steps_per_epoch=steps, verbose=0)
         seconds = time.perf_counter() - started
         forward = forward_flops(self._pretrained.config, [trainer.network.heads[task.name]], length)
         # Each product of the forward pass has two in the backward pass.

@@ -19,6 +19,7 @@ from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, j
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import REGRESSION, Task
 from mtdnn_tf.training.accumulation import arrange_micro_batches
+from mtdnn_tf.training.generated import generated_ahead
 
 _PREFETCHED_BATCHES = 8
 _log = logging.getLogger("absl")
@@ -222,8 +223,7 @@ class TrainingInputs:
                     for part in split_batch(self.batch(step), replicas)[first : first + own]:
                         yield arrange_micro_batches(part, micro_batches)
 
-            dataset = tf.data.Dataset.from_generator(generate, output_signature=spec)
-            return dataset.prefetch(_PREFETCHED_BATCHES * own)
+            return generated_ahead(generate, spec, _PREFETCHED_BATCHES * own)
 
         if replicas == 1:
             return build(tf.distribute.InputContext())

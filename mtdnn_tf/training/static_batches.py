@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mtdnn_tf.data.static_shapes import doubled_size, pad_length, repeat_last_row, static_size
 from mtdnn_tf.training.accumulation import arrange_micro_batches
+from mtdnn_tf.training.generated import generated_ahead
 from mtdnn_tf.training.inputs import TrainingInputs, split_batch
 
 _PREFETCHED = 4
@@ -121,4 +122,4 @@ class StaticBatches:
         first = self.parts(next(self.executions(start, stop)))[0]
         # No feature is text, which a TPU does not hold.
         spec = {name: tf.TensorSpec([None] * values.ndim, values.dtype) for name, values in first.items()}
-        return tf.data.Dataset.from_generator(generate, output_signature=spec).prefetch(_PREFETCHED * self._replicas)
+        return generated_ahead(generate, spec, _PREFETCHED * self._replicas)
