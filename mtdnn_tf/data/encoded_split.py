@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from mtdnn_tf import files
 from mtdnn_tf.arrays import read_array
+from mtdnn_tf.data.text_lines import TextLines
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import RANKING, REGRESSION, Task
 
@@ -50,7 +52,7 @@ class EncodedSplit:
 
     task: Task
     split: str
-    example_ids: list[str]
+    example_ids: Sequence[str]
     token_ids: np.ndarray
     offsets: np.ndarray
     first_segment_lengths: np.ndarray
@@ -182,9 +184,9 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     dtypes = {**_ARRAYS, "labels": np.dtype(label_dtype(task))}
     if task.kind == RANKING:
         dtypes[_QUERIES] = np.dtype(np.int32)
-    arrays = {name: read_array(folder / f"{name}.npy", REMEDY, mapped=True) for name in dtypes}
+    arrays = _map(folder, dtypes)
     try:
-        ids = (folder / _EXAMPLE_IDS).read_bytes().decode().split("\n")[:-1]
+        ids = TextLines((folder / _EXAMPLE_IDS).read_bytes())
     except UnicodeDecodeError as error:
         raise UserError(f"{folder / _EXAMPLE_IDS}: not UTF-8 ({error}); {REMEDY}") from None
     rows = manifest["rows"]
@@ -204,14 +206,20 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     if len(ids) != rows:
         raise UserError(f"{folder / _EXAMPLE_IDS}: {rows} ids are expected, it holds {len(ids)}; {REMEDY}")
     _check_contents(folder, arrays, task)
+    # The pages that the checks have read are given back with their maps.
+    del arrays
     return EncodedSplit(
         task=task,
         split=manifest["split"],
         example_ids=ids,
-        **arrays,
+        **_map(folder, dtypes),
         data_fingerprint=manifest["data_fingerprint"],
         manifest=manifest,
     )
+
+
+def _map(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
+    return {name: read_array(folder / f"{name}.npy", REMEDY, mapped=True) for name in names}
 
 
 def _check_contents(folder: Path, arrays: dict[str, np.ndarray], task: Task) -> None:

@@ -19,8 +19,8 @@ def generated_ahead(
         ahead: Number of batches that are kept ready.
     """
     options = tf.data.Options()
-    # There is nothing to tune; and whoever drops an iterator may have to wait until its tuning thread looks again, after
-    # a pause that grows to a minute: a step that takes no further batch, at an epoch's end, would stand still so long.
+    # There is nothing to tune; and whoever drops an iterator may have to wait until its tuning thread looks again,
+    # after a pause that grows to a minute. Every epoch would end with such a wait.
     options.autotune.enabled = False
     dataset = tf.data.Dataset.from_generator(generate, output_signature=dict(spec))
     return dataset.prefetch(ahead).with_options(options)
