@@ -13,6 +13,8 @@ def generated_ahead(
 ) -> tf.data.Dataset:
     """Returns a generator's batches as a data set that keeps some of them ready.
 
+    With TensorFlow's deterministic operations each batch is made when it is asked for, and none ahead.
+
     Args:
         generate: Makes the batches, anew for every iteration.
         spec: Shape and type of each feature.

@@ -1,4 +1,3 @@
-import threading
 import time
 
 import numpy as np
@@ -18,24 +17,6 @@ def test_batches_come_in_their_order_and_anew_for_every_iteration():
     for _ in range(2):
         assert [int(batch["number"][0]) for batch in dataset] == [0, 1, 2, 3, 4]
     assert dataset.element_spec == SPEC
-
-
-def test_as_many_batches_as_asked_for_are_made_ahead():
-    made, enough = [], threading.Event()
-
-    def generate():
-        for step in range(100):
-            made.append(step)
-            if len(made) == 4:
-                enough.set()
-            yield {"number": np.array([step], np.int32)}
-
-    batches = iter(generated_ahead(generate, SPEC, 3))
-    next(batches)
-    assert enough.wait(timeout=10)
-    time.sleep(0.2)
-    # The one that was taken, three that are kept, and one that waits for its place.
-    assert len(made) <= 5
 
 
 @pytest.mark.parametrize("seconds", [0.7, 1.4])
