@@ -158,7 +158,7 @@ class ProductWorker:
         """Fits the batches of some steps of the plan."""
         inputs, trainer = self._inputs(batch_size), self._trainer("all")
         masks = [inputs.batch(step)["padding_mask"] for step in range(start, start + steps)]
-        data = inputs.dataset(start, start + steps, tf.distribute.get_strategy())
+        data = inputs.dataset(lambda: range(start, start + steps), tf.distribute.get_strategy())
         started = time.perf_counter()
         trainer.fit(data, steps_per_epoch=steps, verbose=0)
         seconds = time.perf_counter() - started
@@ -172,7 +172,7 @@ class ProductWorker:
     def wait(self, start: int, steps: int, batch_size: int) -> dict[str, float]:
         """Makes steps on the pipeline's batches and returns the time of all, and that of waiting for the batches."""
         trainer, inputs = self._trainer("all"), self._inputs(batch_size)
-        data = inputs.dataset(start, start + steps + 1, tf.distribute.get_strategy())
+        data = inputs.dataset(lambda: range(start, start + steps + 1), tf.distribute.get_strategy())
         if "step" not in self._served:
             spec = data.element_spec
             self._served["step"] = tf.function(trainer.train_step, input_signature=[spec])
@@ -214,7 +214,7 @@ class ProductWorker:
         }
         whole = ("token_ids", "segment_ids", "query", "task_index")
         tensors = {name: tf.constant(array, tf.int32 if name in whole else None) for name, array in batch.items()}
-        spec = self._inputs(batch_size).dataset(0, 1, tf.distribute.get_strategy()).element_spec
+        spec = self._inputs(batch_size).dataset(lambda: range(1), tf.distribute.get_strategy()).element_spec
         spec["teacher_logits"] = tf.TensorSpec([None, width], tf.float32)
 
         def generate() -> Any:

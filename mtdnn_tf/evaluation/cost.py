@@ -12,7 +12,7 @@ import tensorflow as tf
 from mtdnn_tf.distillation.ensemble import average_predictions
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.json_values import to_json_value
-from mtdnn_tf.modeling.heads import LinearHead
+from mtdnn_tf.modeling.heads import LinearHead, reads_sequence
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.modeling.san_head import SanHead
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
@@ -117,20 +117,24 @@ def forward_flops(shape: EncoderShape, heads: Iterable[tf.keras.layers.Layer], l
 
     A multiplication with its addition counts as two. Of a block of width d and feed-forward width f, with n word
     pieces: 8 n d^2 for queries, keys, values and the output, 4 n^2 d for attention, 4 n d f for the feed-forward layer.
+    The last block of linear heads has the first position's alone, but for keys and values of all (`MultiTaskModel`).
     Left out is what is no matrix product: looking up embeddings, biases, masks, residual sums, layer normalization,
     softmax, GELU, tanh, a GRU's gates; and the tokenizer.
 
     Args:
         shape: A `BackboneConfig`, or the backbone of a model.
-        heads: The heads that answer, from one encoding.
+        heads: The heads that answer, from one encoding; for none, the encoder's outputs of all positions are counted.
         length: Word pieces of the sequence, padding included.
 
     Raises:
         TypeError: A head is of a class whose operations are not known.
     """
-    d, n = shape.hidden_dim, length
-    encoder = shape.num_layers * (8 * n * d * d + 4 * n * n * d + 4 * n * d * shape.intermediate_dim)
+    d, f, n = shape.hidden_dim, shape.intermediate_dim, length
     heads = list(heads)
+    block = 8 * n * d * d + 4 * n * n * d + 4 * n * d * f
+    of_first = 4 * n * d * d + 4 * d * d + 4 * n * d + 4 * d * f
+    is_whole = not heads or any(reads_sequence(head) for head in heads)
+    encoder = (shape.num_layers - 1) * block + (block if is_whole else of_first)
     pooler = 2 * d * d if any(isinstance(head, LinearHead) for head in heads) else 0
     return int(encoder + pooler + sum(_head_flops(head, d, n) for head in heads))
 

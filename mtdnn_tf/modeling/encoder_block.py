@@ -25,6 +25,7 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
         padding_mask: tf.Tensor | None = None,
         attention_mask: tf.Tensor | None = None,
         training: bool | None = None,
+        first_position: bool = False,
     ) -> tf.Tensor:
         """Returns the block's output.
 
@@ -33,41 +34,43 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
             padding_mask: [batch, length]; 0 marks padding, which no position attends to. None for no padding.
             attention_mask: None: BERT's positions attend to all others.
             training: Whether dropout is on.
+            first_position: Whether the output is of the first position alone, [batch, 1, width]. Defaults to False.
         """
         assert attention_mask is None and not self.normalize_first
-        shape = tf.shape(inputs)
-        batch, length, width = shape[0], shape[1], inputs.shape[-1]
-        rows = tf.reshape(inputs, [-1, width])
-        attended = self._attend(rows, batch, length, padding_mask, training)
+        answered = inputs[:, :1] if first_position else inputs
+        shape, width = tf.shape(answered), inputs.shape[-1]
+        rows = tf.reshape(answered, [-1, width])
+        every = tf.reshape(inputs, [-1, width]) if first_position else rows
+        attended = self._attend(rows, every, shape[0], padding_mask, training)
         attended = self._self_attention_dropout(attended, training=training)
         rows = _normalize(attended + rows, self._self_attention_layer_norm, training)
         wide = self._feedforward_intermediate_dense(rows)
         narrow = self._feedforward_dropout(self._feedforward_output_dense(wide), training=training)
         rows = _normalize(narrow + rows, self._feedforward_layer_norm, training)
         outputs = tf.reshape(rows, shape)
-        outputs.set_shape(inputs.shape)
+        outputs.set_shape(answered.shape)
         return outputs
 
     def _attend(
-        self, rows: tf.Tensor, batch: tf.Tensor, length: tf.Tensor, mask: tf.Tensor | None, training: bool | None
+        self, rows: tf.Tensor, every: tf.Tensor, batch: tf.Tensor, mask: tf.Tensor | None, training: bool | None
     ) -> tf.Tensor:
+        """Returns what `rows`, which are `every` row or the first of each sequence, gather from `every` row."""
         layer = self._self_attention_layer
         width = rows.shape[-1]
-        heads, depth = self.num_heads, width // self.num_heads
+        depth = width // self.num_heads
         projections = (layer._query_dense, layer._key_dense, layer._value_dense)
         # Keras casts a variable within its layer's call alone, not where activations are computed again.
         kernels = [tf.cast(tf.reshape(dense.kernel, [width, width]), rows.dtype) for dense in projections]
         biases = [tf.cast(tf.reshape(dense.bias, [width]), rows.dtype) for dense in projections]
-        if training:
-            projected = tf.nn.bias_add(tf.matmul(rows, tf.concat(kernels, axis=1)), tf.concat(biases, axis=0))
-            split = tf.transpose(tf.reshape(projected, [batch, length, 3, heads, depth]), [2, 0, 3, 1, 4])
-            query, key, value = tf.unstack(split)
+        if training and rows is every:
+            query, key, value = self._project_together(rows, kernels, biases, batch)
         else:
-            # Copying the matrices into one takes longer than what the one product saves on a single short text.
-            parts = [tf.nn.bias_add(tf.matmul(rows, kernel), bias) for kernel, bias in zip(kernels, biases)]
-            query, key, value = (
-                tf.transpose(tf.reshape(part, [batch, length, heads, depth]), [0, 2, 1, 3]) for part in parts
-            )
+            query = self._project(rows, kernels[0], biases[0], batch)
+            if training:
+                key, value = self._project_together(every, kernels[1:], biases[1:], batch)
+            else:
+                # Copying the matrices into one takes longer than what the one product saves on a single short text.
+                key, value = (self._project(every, kernels[part], biases[part], batch) for part in (1, 2))
         scores = tf.einsum("bhqd,bhkd->bhqk", query * depth**-0.5, key)
         if mask is not None:
             closed = tf.cast(tf.equal(mask, 0), scores.dtype) * tf.cast(
@@ -80,6 +83,21 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
         kernel = tf.cast(tf.reshape(output.kernel, [width, width]), rows.dtype)
         product = tf.matmul(tf.reshape(mixed, [-1, width]), kernel)
         return tf.nn.bias_add(product, tf.cast(output.bias, rows.dtype))
+
+    def _project(self, rows: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
+        """Returns [batch, heads, length, depth] of [batch * length, width]."""
+        depth = rows.shape[-1] // self.num_heads
+        projected = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
+        return tf.transpose(tf.reshape(projected, [batch, -1, self.num_heads, depth]), [0, 2, 1, 3])
+
+    def _project_together(
+        self, rows: tf.Tensor, kernels: list[tf.Tensor], biases: list[tf.Tensor], batch: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Returns what `_project` would for each kernel, from one product."""
+        depth = rows.shape[-1] // self.num_heads
+        projected = tf.nn.bias_add(tf.matmul(rows, tf.concat(kernels, axis=1)), tf.concat(biases, axis=0))
+        split = tf.reshape(projected, [batch, -1, len(kernels), self.num_heads, depth])
+        return list(tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4])))
 
 
 def _normalize(rows: tf.Tensor, layer: tf.keras.layers.LayerNormalization, training: bool | None) -> tf.Tensor:

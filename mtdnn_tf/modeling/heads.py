@@ -56,6 +56,11 @@ class LinearHead(tf.keras.layers.Layer):
 HEAD_LAYERS: dict[str, type[tf.keras.layers.Layer]] = {AUTO: LinearHead, LINEAR: LinearHead, SAN: SanHead}
 
 
+def reads_sequence(head: tf.keras.layers.Layer) -> bool:
+    """Returns whether a head reads the encoder's outputs of all positions, not the pooled [CLS] vector alone."""
+    return isinstance(head, SanHead)
+
+
 def choose_heads(tasks: Sequence[Task], examples: Mapping[str, int], pair_head: str = AUTO) -> list[Task]:
     """Returns the tasks with the heads that a training gives to those that declare none.
 

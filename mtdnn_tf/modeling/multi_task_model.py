@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import keras_nlp
 import tensorflow as tf
@@ -11,7 +11,8 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
-from mtdnn_tf.modeling.heads import build_head
+from mtdnn_tf.modeling.first_position import FirstPositionEncoder
+from mtdnn_tf.modeling.heads import build_head, reads_sequence
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.recomputation import recompute_activations
@@ -45,6 +46,7 @@ class MultiTaskModel(tf.keras.Model):
         super().__init__(inputs=inputs, outputs={name: head(encoded) for name, head in heads.items()}, name="mtdnn")
         self.backbone = backbone
         self.heads = heads
+        self._encode_first = FirstPositionEncoder(backbone)
 
     def task_logits(self, inputs: dict[str, tf.Tensor], task_name: str, training: bool = False) -> tf.Tensor:
         """Returns one task's logits, running the encoder and that task's head alone.
@@ -59,12 +61,25 @@ class MultiTaskModel(tf.keras.Model):
         """
         if task_name not in self.heads:
             raise unknown_name("head", task_name, self.heads)
-        return self.heads[task_name](self.encode(inputs, training), training=training)
+        return self.heads[task_name](self.encode(inputs, training, [task_name]), training=training)
 
-    def encode(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
-        """Returns what heads read: the encoder's outputs and the inputs themselves."""
+    def encode(
+        self, inputs: dict[str, tf.Tensor], training: bool = False, tasks: Collection[str] | None = None
+    ) -> dict[str, tf.Tensor]:
+        """Returns what heads read: the encoder's outputs and the inputs themselves.
+
+        Where no head reads more than the pooled [CLS] vector, there is no `sequence_output`, and the encoder's last
+        block is computed for the first position alone.
+
+        Args:
+            inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
+            training: Whether dropout is on. Defaults to False.
+            tasks: Names of the tasks whose heads will read it; all by default.
+        """
         inputs = {name: tf.cast(inputs[name], tf.int32) for name in INPUTS}
-        return {**inputs, **self.backbone(inputs, training=training)}
+        if any(reads_sequence(self.heads[name]) for name in (self.heads if tasks is None else tasks)):
+            return {**inputs, **self.backbone(inputs, training=training)}
+        return {**inputs, "pooled_output": self._encode_first(inputs, training)}
 
 
 def build_multi_task_model(

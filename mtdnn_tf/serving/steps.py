@@ -44,13 +44,14 @@ class Steps:
     ) -> None:
         self._loaded = loaded
         self._in_place = in_place
+        self._names = sorted(heads)
         self._tokenize = graph_function(loaded.tokenizer.tokenize, input_signature=[_TEXT])
         self.single_inputs = graph_function(self._single_inputs, input_signature=[_TEXT])
         self.pair_inputs = graph_function(self._pair_inputs, input_signature=[_TEXT, _TEXT])
         self.any_inputs = graph_function(self._any_inputs, input_signature=[_TEXT, _TEXT])
         self.encode = graph_function(self._encode, input_signature=[dict.fromkeys(INPUTS, _MATRIX)])
         self.heads = {
-            name: graph_function(functools.partial(loaded.model.heads[name], training=False)) for name in sorted(heads)
+            name: graph_function(functools.partial(loaded.model.heads[name], training=False)) for name in self._names
         }
 
     def _single_inputs(self, text_a: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -70,7 +71,7 @@ class Steps:
 
     def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         with self._in_place():
-            return self._loaded.model.encode(inputs, training=False)
+            return self._loaded.model.encode(inputs, training=False, tasks=self._names)
 
 
 def has_second(text_b: tf.Tensor) -> tf.Tensor:

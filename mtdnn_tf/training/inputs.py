@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -190,12 +190,18 @@ class TrainingInputs:
         return self._tasks[self.plan.step(step).task_index].task.name
 
     def dataset(
-        self, start: int, stop: int, strategy: tf.distribute.Strategy, micro_batches: int = 1
+        self, steps: Callable[[], range], strategy: tf.distribute.Strategy, micro_batches: int = 1
     ) -> tf.data.Dataset:
-        """Returns the batches of steps `start` to `stop` - 1 as a data set distributed over the replicas.
+        """Returns the batches of some steps as a data set distributed over the replicas.
 
         Each replica gets an equally large part, see `split_batch`, whose rows stand micro-batch after micro-batch. A
         worker makes the parts of its own replicas alone.
+
+        Args:
+            steps: Gives the steps of an iteration when it begins. One data set serves all epochs of a run: TensorFlow
+                does not give all memory of a data set back.
+            strategy: That of the trainer.
+            micro_batches: Parts that a replica's batch is gone through in.
         """
         replicas = strategy.num_replicas_in_sync
         matrix, vector = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.float32)
@@ -219,7 +225,7 @@ class TrainingInputs:
             first = own * context.input_pipeline_id
 
             def generate() -> Iterator[dict[str, np.ndarray]]:
-                for step in range(start, stop):
+                for step in steps():
                     for part in split_batch(self.batch(step), replicas)[first : first + own]:
                         yield arrange_micro_batches(part, micro_batches)
 

@@ -221,6 +221,10 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
         ]
     steps_per_epoch = training.plan.steps_per_epoch
     fit = static_fit(config, trainer, training, strategy) if config.is_compiled else None
+    end = step
+    batches = None
+    if fit is None:
+        batches = training.dataset(lambda: range(step, end), strategy, config.gradient_accumulation)
     verbose = 1 if sys.stderr.isatty() else 0
     metrics: dict[str, dict[str, float]] = {}
     try:
@@ -240,7 +244,7 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
                     fitted = fit(step, end, epoch, callbacks, verbose)
                 else:
                     fitted = trainer.fit(
-                        training.dataset(step, end, strategy, config.gradient_accumulation),
+                        batches,
                         initial_epoch=epoch,
                         epochs=epoch + 1,
                         steps_per_epoch=end - step,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -109,17 +109,21 @@ class StaticBatches:
         padded["query"] = np.where(is_real, padded["query"], part["query"].max() + 1).astype(np.int32)
         return padded
 
-    def dataset(self, start: int, stop: int) -> tf.data.Dataset:
-        """Returns the parts of the executions of steps `start` to `stop` - 1 of an epoch, replica after replica.
+    def dataset(self, steps: Callable[[], range]) -> tf.data.Dataset:
+        """Returns the parts of the executions of some steps of one epoch, replica after replica.
 
         Its elements, iterated eagerly, have static shapes; they are made ahead of the training.
+
+        Args:
+            steps: Gives the steps of an iteration when it begins.
         """
 
         def generate() -> Iterator[dict[str, np.ndarray]]:
-            for execution in self.executions(start, stop):
+            taken = steps()
+            for execution in self.executions(taken.start, taken.stop):
                 yield from self.parts(execution)
 
-        first = self.parts(next(self.executions(start, stop)))[0]
+        first = self.parts(Execution(0, 1))[0]
         # No feature is text, which a TPU does not hold.
         spec = {name: tf.TensorSpec([None] * values.ndim, values.dtype) for name, values in first.items()}
         return generated_ahead(generate, spec, _PREFETCHED * self._replicas)

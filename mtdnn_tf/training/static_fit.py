@@ -36,6 +36,8 @@ class StaticFit:
         self._step = trainer.train_step
         if is_one_device(strategy):
             self._step = tf.function(trainer.train_step, autograph=False, jit_compile=True)
+        self._taken = range(0)
+        self._dataset = batches.dataset(lambda: self._taken)
         # What callbacks count traces of.
         trainer.train_tf_function = self._run
 
@@ -60,7 +62,8 @@ class StaticFit:
         with self._strategy.scope():
             trainer.reset_metrics()
         called.on_epoch_begin(epoch)
-        elements = iter(self._batches.dataset(start, stop))
+        self._taken = range(start, stop)
+        elements = iter(self._dataset)
         logs: dict[str, tf.Tensor] = {}
         for execution in self._batches.executions(start, stop):
             called.on_train_batch_begin(execution.first - start)

@@ -68,10 +68,14 @@ def test_operations_are_those_of_the_matrix_products_of_the_graph(model, task, l
 
 
 def test_several_heads_share_one_encoding(model):
-    alone = [forward_flops(_CONFIG, [head], 16) for head in model.heads.values()]
-    encoder = forward_flops(_CONFIG, [], 16)
+    linear, score, san = (model.heads[name] for name in ("mood", "score", "pair"))
     # Both linear heads read the one pooled vector.
-    assert forward_flops(_CONFIG, model.heads.values(), 16) == sum(alone) - 2 * encoder - 2 * 24 * 24
+    one, two = forward_flops(_CONFIG, [linear], 16), forward_flops(_CONFIG, [linear, score], 16)
+    assert two - one == 2 * 24 * 1
+    # A head that reads all positions needs the last block of them all, and the pooled vector for the others.
+    last_block = (16 - 1) * (2 * 2 * 24 * 24 + 2 * 2 * 24 * 40) + (16 * 16 - 16) * 2 * 2 * 24
+    of_san = forward_flops(_CONFIG, [san], 16) - forward_flops(_CONFIG, [], 16)
+    assert forward_flops(_CONFIG, [linear, san], 16) == one + last_block + of_san
 
 
 def test_a_head_that_is_not_known_is_refused():

@@ -51,6 +51,23 @@ def test_outputs_and_gradients_equal_those_of_keras_nlp(blocks, masked, training
         np.testing.assert_allclose(gradient, expected, rtol=0, atol=2e-6 * max(1.0, np.abs(expected).max()) * 10)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_the_first_position_alone_is_that_of_keras_nlp(blocks, training):
+    inputs, mask = _inputs()
+    target = tf.constant(np.random.default_rng(2).normal(size=(BATCH, 1, WIDTH)), tf.float32)
+    outputs, gradients = [], []
+    for block, arguments in zip(blocks, ({}, {"first_position": True})):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            output = block(inputs, padding_mask=mask, training=training, **arguments)[:, :1]
+            loss = tf.reduce_sum(output * target)
+        outputs.append(output)
+        gradients.append(tape.gradient(loss, [inputs, *block.trainable_variables]))
+    np.testing.assert_allclose(outputs[1], outputs[0], rtol=0, atol=1e-5)
+    for expected, gradient in zip(*gradients):
+        np.testing.assert_allclose(gradient, expected, rtol=0, atol=2e-6 * max(1.0, np.abs(expected).max()) * 10)
+
+
 def test_a_position_of_padding_changes_no_other(blocks):
     inputs, mask = _inputs()
     changed = inputs + 5.0 * tf.cast(1 - mask, tf.float32)[:, :, tf.newaxis]

@@ -31,6 +31,16 @@ def test_is_functional_with_one_named_output_a_head():
         np.testing.assert_allclose(output, model.task_logits(INPUTS, name), atol=1e-6)
 
 
+def test_heads_that_read_all_positions_alone_have_them_computed():
+    san = Task("pair", "classification", ("a", "b"), ("x", "y"), ("accuracy",), head="san")
+    model = build_multi_task_model(find_backbone("tiny"), [*TASKS, san])
+    assert model.encode(INPUTS)["sequence_output"].shape == (2, 4, model.backbone.hidden_dim)
+    assert "sequence_output" in model.encode(INPUTS, tasks=["mood", "pair"])
+    alone = model.encode(INPUTS, tasks=["mood", "score"])
+    assert sorted(alone) == ["padding_mask", "pooled_output", "segment_ids", "token_ids"]
+    np.testing.assert_allclose(alone["pooled_output"], model.encode(INPUTS)["pooled_output"], atol=1e-6)
+
+
 def test_padding_changes_no_answer():
     model = build_multi_task_model(find_backbone("tiny"), TASKS)
     shorter = {name: values[1:, :3] for name, values in INPUTS.items()}
