@@ -58,7 +58,7 @@ HEAD_LAYERS: dict[str, type[tf.keras.layers.Layer]] = {AUTO: LinearHead, LINEAR:
 
 def reads_sequence(head: tf.keras.layers.Layer) -> bool:
     """Returns whether a head reads the encoder's outputs of all positions, not the pooled [CLS] vector alone."""
-    return isinstance(head, SanHead)
+    return not isinstance(head, LinearHead)
 
 
 def choose_heads(tasks: Sequence[Task], examples: Mapping[str, int], pair_head: str = AUTO) -> list[Task]:
