@@ -29,6 +29,7 @@ from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, tokenizer_of
 from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.server.memory import keep_memory
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.generated import generated_ahead
@@ -314,7 +315,10 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--max_length", type=int, default=128)
     parser.add_argument("--recompute", action="store_true")
+    parser.add_argument("--keep_memory", action="store_true", help="as tools.serve does")
     flags = parser.parse_args()
+    if flags.keep_memory:
+        keep_memory()
     worker = ProductWorker(
         flags.glue, flags.encoder, flags.output, flags.tasks.split(","), flags.rows, flags.max_length, flags.recompute
     )

@@ -31,7 +31,8 @@ def _backbone(folder, recompute=False):
 
 def test_the_pooled_vector_is_that_of_bert_in_numpy(tmp_path):
     backbone, weights = _backbone(tmp_path / "bert")
-    _, pooled = bert(weights, *_INPUTS.values(), layers=2, heads=2, hidden_act="gelu")
+    token_ids, segment_ids, mask = _INPUTS.values()
+    _, pooled = bert(weights, token_ids, segment_ids, mask, layers=2, heads=2, hidden_act="gelu")
     np.testing.assert_allclose(FirstPositionEncoder(backbone)(_TENSORS), pooled, atol=1e-5)
 
 
