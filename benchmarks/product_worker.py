@@ -190,6 +190,8 @@ class ProductWorker:
     def fixed(self, kind: str, length: int, batch_size: int, steps: int, soft: bool = False) -> dict[str, float]:
         """Fits batches of the first task, all of one length and without padding, and counts their operations.
 
+        "flops" are those made; "encoder_flops" those of an encoder whose last block is computed for every position.
+
         Args:
             kind: Of the trainer.
             length: Word pieces of a row.
@@ -227,7 +229,9 @@ class ProductWorker:
         seconds = time.perf_counter() - started
         forward = forward_flops(self._pretrained.config, [trainer.network.heads[task.name]], length)
         # Each product of the forward pass has two in the backward pass.
-        return {"seconds": seconds, "flops": 3.0 * forward * batch_size * steps}
+        whole = forward_flops(self._pretrained.config, [], length)
+        count = 3.0 * batch_size * steps
+        return {"seconds": seconds, "flops": forward * count, "encoder_flops": whole * count}
 
     def operations(self, kind: str, length: int, batch_size: int, steps: int) -> dict[str, float]:
         """Returns the shares of groups of operations in the time of all, in steps as of `fixed`."""
