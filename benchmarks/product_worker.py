@@ -229,9 +229,9 @@ class ProductWorker:
         seconds = time.perf_counter() - started
         forward = forward_flops(self._pretrained.config, [trainer.network.heads[task.name]], length)
         # Each product of the forward pass has two in the backward pass.
-        whole = forward_flops(self._pretrained.config, [], length)
+        encoder = forward_flops(self._pretrained.config, [], length)
         count = 3.0 * batch_size * steps
-        return {"seconds": seconds, "flops": forward * count, "encoder_flops": whole * count}
+        return {"seconds": seconds, "flops": forward * count, "encoder_flops": encoder * count}
 
     def operations(self, kind: str, length: int, batch_size: int, steps: int) -> dict[str, float]:
         """Returns the shares of groups of operations in the time of all, in steps as of `fixed`."""
