@@ -159,12 +159,14 @@ def test_the_report_has_what_an_answer_costs(config):
     ]
     # Blocks of width 16 and feed-forward width 32 over 32 word pieces: 2 in a teacher, 1 in the student.
     block, pooler = 8 * 32 * 16**2 + 4 * 32**2 * 16 + 4 * 32 * 16 * 32, 2 * 16**2
+    # Linear heads read the first position; the last block has keys and values of all.
+    last = 4 * 32 * 16**2 + 4 * 16**2 + 4 * 32 * 16 + 4 * 16 * 32
     mood, entailment, similarity = (2 * 16 * outputs for outputs in (2, 3, 1))
     assert [row["flops"] for row in costs.values()] == [
-        2 * (2 * block + pooler + mood),
-        block + pooler + mood,
-        2 * (3 * (2 * block + pooler) + mood + entailment + similarity),
-        block + pooler + mood + entailment + similarity,
+        2 * (block + last + pooler + mood),
+        last + pooler + mood,
+        2 * (3 * (block + last + pooler) + mood + entailment + similarity),
+        last + pooler + mood + entailment + similarity,
     ]
     assert "What an answer to 32 word pieces costs." in (folder / "report" / "index.html").read_text()
 

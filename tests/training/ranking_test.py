@@ -81,11 +81,20 @@ def test_the_students_metrics_are_those_of_its_sorted_lists(runs, tmp_path):
         questions.setdefault(gold["question"], []).append((-float(predicted["probability"]), int(gold["relevant"])))
     assert sorted(map(len, questions.values())) == [1, 2, 2, 3, 12, 30]
     assert all(abs(sum(p for p, _ in candidates) + 1) < 1e-4 for candidates in questions.values())
-    ranks = [1 + next(at for at, (_, r) in enumerate(sorted(candidates)) if r) for candidates in questions.values()]
-    reciprocal = float(np.mean([1 / rank for rank in ranks]))
+    # Candidates that are level in the file's digits may stand in either order.
+    best: list[int] = []
+    worst: list[int] = []
+    for candidates in questions.values():
+        (relevant,) = [score for score, is_relevant in candidates if is_relevant]
+        best.append(1 + sum(score < relevant for score, _ in candidates))
+        worst.append(sum(score <= relevant for score, _ in candidates))
+    assert max(after - before for before, after in zip(best, worst)) <= 2
+    answers = metrics["answers"]
+    assert np.mean(1 / np.array(worst)) - 1e-6 <= answers["mrr"] <= np.mean(1 / np.array(best)) + 1e-6
     # With one relevant candidate a question, average precision is the reciprocal rank.
-    expected = {"mrr": reciprocal, "map": reciprocal, "accuracy_at_1": float(np.mean([rank == 1 for rank in ranks]))}
-    assert metrics["answers"] == pytest.approx(expected)
+    assert answers["map"] == pytest.approx(answers["mrr"])
+    assert np.mean(np.array(worst) == 1) <= answers["accuracy_at_1"] <= np.mean(np.array(best) == 1)
+    assert set(answers) == {"mrr", "map", "accuracy_at_1"}
     assert set(metrics) == {"answers", "mood", "similarity"}
 
 
