@@ -26,6 +26,7 @@ from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
 from mtdnn_tf.locks import locked_folder, remove_leftovers
 from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.gradient_registry import forgotten_gradients
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.layer_selection import select_layers
 from mtdnn_tf.modeling.model_folder import MODEL_FOLDER, save_model
@@ -144,6 +145,7 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
             what = f"--output_dir {config.output_dir}"
             stack.enter_context(locked_folder(config.output_dir, what, [Path(METRICS).parent.name]))
         stack.enter_context(ending_with_the_others(cluster))
+        stack.enter_context(forgotten_gradients())
         # Workers connect before TensorFlow does anything else.
         return _train(config, cluster, make_strategy(config.strategy, config.tpu))
 
@@ -222,9 +224,7 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     steps_per_epoch = training.plan.steps_per_epoch
     fit = static_fit(config, trainer, training, strategy) if config.is_compiled else None
     end = step
-    batches = None
-    if fit is None:
-        batches = training.dataset(lambda: range(step, end), strategy, config.gradient_accumulation)
+    batches = None if fit else training.dataset(lambda: range(step, end), strategy, config.gradient_accumulation)
     verbose = 1 if sys.stderr.isatty() else 0
     metrics: dict[str, dict[str, float]] = {}
     try:
