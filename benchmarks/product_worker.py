@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import resource
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,10 +25,7 @@ from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.files import write_json
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
-from mtdnn_tf.modeling.model_folder import LoadedModel
-from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, tokenizer_of
-from mtdnn_tf.serving.export import export_saved_model
-from mtdnn_tf.serving.server.memory import keep_memory
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.generated import generated_ahead
@@ -43,7 +39,7 @@ _STEPS = 1_000_000
 
 
 class ProductWorker:
-    """Trains and answers GLUE tasks as tools.train and tools.export do.
+    """Trains on GLUE tasks and scores them as tools.train and tools.score do.
 
     Args:
         glue: Folder of GLUE's files.
@@ -76,12 +72,11 @@ class ProductWorker:
             pair_head="linear",
             recompute_activations=recompute,
         )
-        self._output = output
         self._pretrained = find_backbone(backbone)
         self._tokenizer = tokenizer_of(self._pretrained)
         self._tasks = choose_heads(self._config.selected_tasks(), {}, "linear")
         self._trainers: dict[str, Trainer] = {}
-        self._served: dict[str, Callable[..., Any]] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
         self._batches: dict[int, TrainingInputs] = {}
         self._examples: list[list[Example]] = []
         # As training does.
@@ -174,10 +169,10 @@ class ProductWorker:
         """Makes steps on the pipeline's batches and returns the time of all, and that of waiting for the batches."""
         trainer, inputs = self._trainer("all"), self._inputs(batch_size)
         data = inputs.dataset(lambda: range(start, start + steps + 1), tf.distribute.get_strategy())
-        if "step" not in self._served:
+        if "step" not in self._functions:
             spec = data.element_spec
-            self._served["step"] = tf.function(trainer.train_step, input_signature=[spec])
-        iterator, step = iter(data), self._served["step"]
+            self._functions["step"] = tf.function(trainer.train_step, input_signature=[spec])
+        iterator, step = iter(data), self._functions["step"]
         step(next(iterator))["gradient_norm"].numpy()
         waited, started = 0.0, time.perf_counter()
         for _ in range(steps):
@@ -215,8 +210,8 @@ class ProductWorker:
             "query": np.arange(batch_size),
             "task_index": np.zeros(batch_size),
         }
-        whole = ("token_ids", "segment_ids", "query", "task_index")
-        tensors = {name: tf.constant(array, tf.int32 if name in whole else None) for name, array in batch.items()}
+        integers = ("token_ids", "segment_ids", "query", "task_index")
+        tensors = {name: tf.constant(array, tf.int32 if name in integers else None) for name, array in batch.items()}
         spec = self._inputs(batch_size).dataset(lambda: range(1), tf.distribute.get_strategy()).element_spec
         spec["teacher_logits"] = tf.TensorSpec([None, width], tf.float32)
 
@@ -227,11 +222,11 @@ class ProductWorker:
         started = time.perf_counter()
         trainer.fit(generated_ahead(generate, spec, 2), steps_per_epoch=steps, verbose=0)
         seconds = time.perf_counter() - started
-        forward = forward_flops(self._pretrained.config, [trainer.network.heads[task.name]], length)
+        made = forward_flops(self._pretrained.config, [trainer.network.heads[task.name]], length)
+        whole = forward_flops(self._pretrained.config, [], length)
         # Each product of the forward pass has two in the backward pass.
-        encoder = forward_flops(self._pretrained.config, [], length)
-        count = 3.0 * batch_size * steps
-        return {"seconds": seconds, "flops": forward * count, "encoder_flops": encoder * count}
+        sequences = 3.0 * batch_size * steps
+        return {"seconds": seconds, "flops": made * sequences, "encoder_flops": whole * sequences}
 
     def operations(self, kind: str, length: int, batch_size: int, steps: int) -> dict[str, float]:
         """Returns the shares of groups of operations in the time of all, in steps as of `fixed`."""
@@ -244,9 +239,9 @@ class ProductWorker:
 
     def peak(self) -> float:
         """Returns the operations a second of a square matrix product."""
-        if "product" not in self._served:
-            self._served["product"] = tf.function(tf.matmul)
-        product, matrix = self._served["product"], tf.random.normal([_MATRIX, _MATRIX])
+        if "product" not in self._functions:
+            self._functions["product"] = tf.function(tf.matmul)
+        product, matrix = self._functions["product"], tf.random.normal([_MATRIX, _MATRIX])
         product(matrix, matrix).numpy()
         times = []
         for _ in range(5):
@@ -264,50 +259,6 @@ class ProductWorker:
         predict(self._trainer("all").network, encoded, batch_size, chosen)
         return {"rows": len(chosen), "seconds": time.perf_counter() - started}
 
-    def answer(self, engine: str, batch_size: int, length: int, repeats: int) -> list[float]:
-        """Returns the milliseconds of each of some requests, after one that is not counted.
-
-        Args:
-            engine: "saved_model" (all tasks of the exported model from token ids), "one_task" or "all_tasks" (the
-                Python model in one graph), or "ensemble" (three models, one task).
-            batch_size: Sequences in a request.
-            length: Word pieces of each.
-            repeats: Number of requests.
-        """
-        ids = np.random.default_rng(0).integers(1000, self._pretrained.config.vocabulary_size, (batch_size, length))
-        arrays = dict(zip(INPUTS, (ids, np.zeros_like(ids), np.ones_like(ids))))
-        tensors = {name: tf.constant(array, tf.int32) for name, array in arrays.items()}
-        function = self._engine(engine)
-        times = []
-        for _ in range(repeats + 1):
-            started = time.perf_counter()
-            tf.nest.map_structure(lambda tensor: tensor.numpy(), function(**tensors))
-            times.append(1000 * (time.perf_counter() - started))
-        return times[1:]
-
-    def _engine(self, engine: str) -> Callable[..., Any]:
-        if engine not in self._served:
-            network, name = self._trainer("all").network, self._tasks[0].name
-            models = [network] + [self._network(self._tasks) for _ in range(2 if engine == "ensemble" else 0)]
-
-            def answer(**inputs: tf.Tensor) -> Any:
-                if engine == "all_tasks":
-                    encoded = network.encode(inputs)
-                    return [tf.nn.softmax(head(encoded, training=False)) for head in network.heads.values()]
-                logits = [model.task_logits(inputs, name) for model in models]
-                return tf.add_n([tf.nn.softmax(values) for values in logits]) / len(logits)
-
-            if engine == "saved_model":
-                length = self._config.max_sequence_length
-                loaded = LoadedModel(network, self._tasks, self._tokenizer, length, "benchmark")
-                folder = Path(tempfile.mkdtemp(dir=self._output)) / "1"
-                export_saved_model(loaded, folder)
-                self._served[engine] = tf.saved_model.load(str(folder)).signatures["tokens"]
-            else:
-                specs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in INPUTS}
-                self._served[engine] = tf.function(answer, autograph=False).get_concrete_function(**specs)
-        return self._served[engine]
-
 
 def main() -> None:
     """Serves until standard input ends."""
@@ -319,16 +270,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--max_length", type=int, default=128)
     parser.add_argument("--recompute", action="store_true")
-    parser.add_argument("--keep_memory", action="store_true", help="as tools.serve does")
     flags = parser.parse_args()
-    if flags.keep_memory:
-        keep_memory()
     worker = ProductWorker(
         flags.glue, flags.encoder, flags.output, flags.tasks.split(","), flags.rows, flags.max_length, flags.recompute
     )
     names = (
         *("versions", "write_rows", "encode", "task_names", "train", "traces", "wait", "fixed"),
-        *("operations", "peak_memory", "peak", "score", "answer"),
+        *("operations", "peak_memory", "peak", "score"),
     )
     serve({name: getattr(worker, name) for name in names})
 
