@@ -18,7 +18,6 @@ from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, tokenizer_of
 from mtdnn_tf.serving.export import export_saved_model
-from mtdnn_tf.serving.server.memory import keep_memory
 from mtdnn_tf.tasks.registry import select_tasks
 
 
@@ -101,10 +100,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     parser.add_argument("--tasks", default="")
     parser.add_argument("--max_length", type=int, default=128)
-    parser.add_argument("--keep_memory", action="store_true", help="as tools.serve does")
     flags = parser.parse_args()
-    if flags.keep_memory:
-        keep_memory()
     worker = AnswerWorker(flags.encoder, flags.output, flags.tasks.split(","), flags.max_length)
     serve({"answer": worker.answer})
 

@@ -28,10 +28,10 @@ def product_worker(flags: argparse.Namespace, tasks: Sequence[str], max_length: 
     return Worker(sys.executable, "benchmarks.product_worker", [*folders, *data, *arguments])
 
 
-def _answer_worker(flags: argparse.Namespace, *arguments: str) -> Worker:
+def _answer_worker(flags: argparse.Namespace) -> Worker:
     """Returns a process that answers tasks with the product's models."""
     own = (f"--encoder={flags.encoder}", f"--output={flags.output}", f"--tasks={','.join(TASKS)}")
-    return Worker(sys.executable, "benchmarks.answer_worker", [*own, f"--max_length={MAX_LENGTH}", *arguments])
+    return Worker(sys.executable, "benchmarks.answer_worker", [*own, f"--max_length={MAX_LENGTH}"])
 
 
 class Benchmark:
@@ -264,15 +264,14 @@ class Benchmark:
             worker.close()
 
     def serving(self) -> list[dict[str, Any]]:
-        """Latency of answers from token ids, in a process that keeps memory as tools.serve does."""
-        kept, not_kept = _answer_worker(self._flags, "--keep_memory"), _answer_worker(self._flags)
+        """Latency of answers from token ids."""
+        product = _answer_worker(self._flags)
         try:
-            return self._latencies(kept, not_kept)
+            return self._latencies(product)
         finally:
-            kept.close()
-            not_kept.close()
+            product.close()
 
-    def _latencies(self, kept: Worker, not_kept: Worker) -> list[dict[str, Any]]:
+    def _latencies(self, product: Worker) -> list[dict[str, Any]]:
         sizes = [(1, 32)] + [(size, length) for size in (1, 8, 32) for length in (16, 64, 128)]
         rows: list[dict[str, Any]] = []
         for size, length in sizes[:2] if self._flags.quick else sizes:
@@ -280,15 +279,13 @@ class Benchmark:
             repeats = 3 if self._flags.quick else 15 if size == 1 else 5
             shape = {"batch_size": size, "length": length, "repeats": repeats}
 
-            def ours(engine: str, worker: Worker = kept, shape: dict[str, int] = shape) -> Callable[[int], float]:
-                return lambda _: statistics.median(worker("answer", engine=engine, **shape))
+            def ours(engine: str, shape: dict[str, int] = shape) -> Callable[[int], float]:
+                return lambda _: statistics.median(product("answer", engine=engine, **shape))
 
             def theirs(engine: str, shape: dict[str, int] = shape) -> Callable[[int], float]:
                 return lambda _: statistics.median(self._pytorch("answer", engine=engine, task=TASKS[0], **shape))
 
             engines = {name: ours(name) for name in ("saved_model", "one_task", "all_tasks", "ensemble")}
-            if is_first:
-                engines["one_task, memory not kept"] = ours("one_task", not_kept)
             values = self._rounds({**engines, "pytorch": theirs("pytorch"), "onnx": theirs("onnx")})
             at = f"batch {size}, length {length}"
             target, together = (1.0, 1.1) if is_first else (None, None)

@@ -6,12 +6,15 @@ TRIED = """\
   group_by_length's, and at the same padding the product is 1.3 times as fast. Measured twice at this code: 2.65
   (2.27 to 3.12), then the table. Three times would need another 7 % of speed or more; a third of the operations' time
   is left that is no matrix product.
-* *The share of the peak* was measured twice since linear heads have the last block computed for the first position
-  alone: 0.62 (0.617 to 0.66), then the table; before, at commit b2a306f, 0.68 (0.56 to 0.70). A step makes 14 % fewer
-  sums than it did, and takes less time; what is no matrix product is a larger part of it.
+* *The share of the peak* was measured three times since linear heads have the last block computed for the first
+  position alone: 0.62 (0.617 to 0.66), 0.71 (0.645 to 0.72), then the table; before, at commit b2a306f, 0.68 (0.56 to
+  0.70). The machine differs by as much from one quarter of an hour to the next.
+* *One short text as fast as PyTorch*: measured three times since then, medians of 0.90 and 0.94 before the table. The
+  largest ratio of a round was above 1 in the second.
 * *mixed_float16 on this CPU* takes a hundred times as long; why was not looked into.
 * *Memory*: five runs of 4 steps gave 1.10, twice (1.04 to 1.13), single ones before them 1.05 and 1.12. So few steps
-  tell of how long their batches happen to be; the table's runs take 30. `settings` are single runs.
+  tell of how long their batches happen to be; the table's runs take 30, on one core, the other being busy. `settings` are
+  single runs.
 * *The rest of a step.* Two thirds of the operations' time are matrix products. What is left are passes over
   activations that no kernel of TensorFlow's joins (GELU, dropout, softmax, LayerNorm: 16 %), the optimizer's sweeps
   over all weights, most of them word embeddings (11 %), and dropout's random numbers (3 %).
@@ -27,11 +30,9 @@ matrix product's peak in the same process (0.48), inference 0.67.
 * **The last block for the first position alone** (`modeling/first_position.py`), which is all that linear heads read.
   On one core, beside other work, training went from 1,240 to 1,400 real tokens/s (medians of eight and four runs), one
   row of 32 word pieces from 11.0 to 10.3 ms, one of 64 from 16.3 to 14.8 (single runs).
-* **Memory that is kept between answers** (`serving/server/memory.py`). TensorFlow asks the system for tensors below
-  256 KB, the largest of a short text's, and may give them back after each answer. One row of 32 word pieces, 14 rounds:
-  8.9 ms (8.3 to 12.7) in place of 11.9 (9.2 to 16.2), PyTorch 9.8. The table above shows no difference; perhaps it
-  depends on how a process has used its memory before. In a profile, the multiplication after a block's widest product
-  took 0.5 ms, as long as the product, and next to nothing with memory kept. With 8 rows there was no difference.
+* Memory that TensorFlow keeps between answers (`TF_CPU_ALLOCATOR_USE_BFC=true`; by profile, tensors below 256 KB, the
+  largest of a short text's, can come from the system anew each time). Medians of one row of 32 word pieces in three
+  measurements: 8.9 ms in place of 11.9, 9.4 in place of 9.5, 9.4 in place of 8.8. Not built.
 * Weights as constants in the graph: one row of 32 or 16 word pieces 0.87 and 0.71 times as long, one of 64 and 8 rows
   of 32 1.06 and 1.12 times; probabilities moved by 1e-4. Not built.
 * GELU with its gradient in closed form: 0.91 times as long by itself, 0.4 % of a step by estimate. Not built.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from absl import flags, logging
 
 from mtdnn_tf.serving.server.limits import Limits
-from mtdnn_tf.serving.server.memory import keep_memory
 from mtdnn_tf.serving.server.model_store import ModelStore, parse_models
 from mtdnn_tf.serving.server.serve import Address, serve
 from tools import cli
@@ -29,7 +28,6 @@ _THREADS = flags.DEFINE_integer("threads", _DEFAULTS.threads, "Most requests tha
 
 def main() -> None:
     """Serves the models that the flags name, until it is told to end."""
-    keep_memory()
     limits = Limits(_REQUEST_BYTES.value, _BATCH_ROWS.value, _CONCURRENCY.value, _THREADS.value)
     store = ModelStore(parse_models(_MODEL.value))
     serve(store, limits, Address(_HOST.value, _PORT.value, _GRPC_PORT.value), _POLL_SECONDS.value, _GRACE_SECONDS.value)
