@@ -9,12 +9,12 @@ TRIED = """\
 * *The share of the peak* was measured three times since linear heads have the last block computed for the first
   position alone: 0.62 (0.617 to 0.66), 0.71 (0.645 to 0.72), then the table; before, at commit b2a306f, 0.68 (0.56 to
   0.70). The machine differs by as much from one quarter of an hour to the next.
-* *One short text as fast as PyTorch*: measured three times since then, medians of 0.90 and 0.94 before the table. The
-  largest ratio of a round was above 1 in the second.
+* *One short text as fast as PyTorch*: measured three times since then: 0.90 (0.745 to 1.0) and 0.94 (0.905 to 1.24),
+  both with memory kept (below), then the table.
 * *mixed_float16 on this CPU* takes a hundred times as long; why was not looked into.
 * *Memory*: five runs of 4 steps gave 1.10, twice (1.04 to 1.13), single ones before them 1.05 and 1.12. So few steps
-  tell of how long their batches happen to be; the table's runs take 30, on one core, the other being busy. `settings` are
-  single runs.
+  tell of how long their batches happen to be; the table's runs take 30, on one core, the other being busy.
+  `settings` are single runs.
 * *The rest of a step.* Two thirds of the operations' time are matrix products. What is left are passes over
   activations that no kernel of TensorFlow's joins (GELU, dropout, softmax, LayerNorm: 16 %), the optimizer's sweeps
   over all weights, most of them word embeddings (11 %), and dropout's random numbers (3 %).
