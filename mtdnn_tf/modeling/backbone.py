@@ -10,11 +10,13 @@ import keras_nlp
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling.dropout import SixteenBitDropout
 from mtdnn_tf.modeling.encoder_block import EncoderBlock
+from mtdnn_tf.modeling.gelu import exact_gelu
 
 BACKBONE = "backbone"
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
-    "gelu": lambda x: tf.keras.activations.gelu(x, approximate=False),
+    "gelu": exact_gelu,
     "gelu_approximate": lambda x: tf.keras.activations.gelu(x, approximate=True),
     "relu": tf.keras.activations.relu,
 }
@@ -88,4 +90,7 @@ def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> keras_nlp.mo
         layer._feedforward_intermediate_dense.activation = activation
         # Nor does it take a class of blocks. The layer keeps its variables and their names; its call alone changes.
         layer.__class__ = EncoderBlock
+    for layer in backbone._flatten_layers():
+        if type(layer) is tf.keras.layers.Dropout:
+            layer.__class__ = SixteenBitDropout
     return backbone

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import keras_nlp
 import tensorflow as tf
 
+from mtdnn_tf.modeling.gelu import exact_gelu, exact_gelu_in_training
+
 _MASKED = -1e9
 
 
@@ -16,7 +18,8 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
     A KerasNLP block that has been called becomes one by its `__class__`: attention has its variables from that call.
 
     One matrix product makes queries, keys and values of all positions; LayerNorm has its gradient in closed form, where
-    Keras's for small epsilons is a dozen operations forth and two dozen back (1706.03762 sec. 3.1 and 3.2; 1607.06450).
+    Keras's for small epsilons is a dozen operations forth and two dozen back, and exact GELU too (1706.03762 sec. 3.1
+    and 3.2; 1607.06450).
     """
 
     def call(
@@ -44,12 +47,22 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
         attended = self._attend(rows, every, shape[0], padding_mask, training)
         attended = self._self_attention_dropout(attended, training=training)
         rows = _normalize(attended + rows, self._self_attention_layer_norm, training)
-        wide = self._feedforward_intermediate_dense(rows)
-        narrow = self._feedforward_dropout(self._feedforward_output_dense(wide), training=training)
+        narrow = self._feedforward_dropout(
+            self._feedforward_output_dense(self._widen(rows, training)), training=training
+        )
         rows = _normalize(narrow + rows, self._feedforward_layer_norm, training)
         outputs = tf.reshape(rows, shape)
         outputs.set_shape(answered.shape)
         return outputs
+
+    def _widen(self, rows: tf.Tensor, training: bool | None) -> tf.Tensor:
+        """Returns what the feed-forward layer's first half makes of `rows`."""
+        dense = self._feedforward_intermediate_dense
+        # A graph that is served holds no gradients.
+        if not training or dense.activation is not exact_gelu:
+            return dense(rows)
+        kernel, bias = (tf.cast(variable, rows.dtype) for variable in (dense.kernel, dense.bias))
+        return exact_gelu_in_training(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
 
     def _attend(
         self, rows: tf.Tensor, every: tf.Tensor, batch: tf.Tensor, mask: tf.Tensor | None, training: bool | None
@@ -71,14 +84,14 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
             else:
                 # Copying the matrices into one takes longer than what the one product saves on a single short text.
                 key, value = (self._project(every, kernels[part], biases[part], batch) for part in (1, 2))
-        scores = tf.einsum("bhqd,bhkd->bhqk", query * depth**-0.5, key)
+        scores = tf.matmul(query * depth**-0.5, key, transpose_b=True)
         if mask is not None:
             closed = tf.cast(tf.equal(mask, 0), scores.dtype) * tf.cast(
                 tf.maximum(_MASKED, scores.dtype.min), scores.dtype
             )
             scores += closed[:, tf.newaxis, tf.newaxis, :]
         weights = layer._dropout_layer(tf.nn.softmax(scores), training=training)
-        mixed = tf.transpose(tf.einsum("bhqk,bhkd->bhqd", weights, value), [0, 2, 1, 3])
+        mixed = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
         output = layer._output_dense
         kernel = tf.cast(tf.reshape(output.kernel, [width, width]), rows.dtype)
         product = tf.matmul(tf.reshape(mixed, [-1, width]), kernel)
@@ -103,7 +116,6 @@ class EncoderBlock(keras_nlp.layers.TransformerEncoder):
 def _normalize(rows: tf.Tensor, layer: tf.keras.layers.LayerNormalization, training: bool | None) -> tf.Tensor:
     """Returns what a layer of Keras's would, in float32 inside whatever the precision."""
     gamma, beta = (tf.cast(variable, tf.float32) for variable in (layer.gamma, layer.beta))
-    # A graph that is served holds no gradients.
     normalize = tf.custom_gradient(_layer_norm) if training else lambda *arguments: _layer_norm(*arguments)[0]
     return tf.cast(normalize(tf.cast(rows, tf.float32), gamma, beta, tf.constant(layer.epsilon)), rows.dtype)
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 def dropout_generators(model: tf.keras.Model) -> list[tf.random.Generator]:
     """Returns the generator of every dropout layer, in the order of the layers.
 
-    Keras shows neither nested layers nor a layer's generator publicly; this is the one place that reaches for them.
+    Keras shows neither nested layers nor a layer's generator publicly.
     """
     generators = []
     for layer in model._flatten_layers():

@@ -13,7 +13,7 @@ OLDEST_TF_SERVING = "2.12.1"
 # What both trains make of the encoder, the heads and the tokenizer, and what a SavedModel restores its variables
 # with; tensorflow 2.12.1 has registered all of it.
 _CORE_OPS = """
-Abs AddV2 All ArgMax Assert AssignVariableOp BiasAdd BroadcastTo Cast ConcatV2 Const Cumsum DenseBincount
+Abs AddV2 All ArgMax Assert AssignVariableOp BatchMatMulV2 BiasAdd BroadcastTo Cast ConcatV2 Const Cumsum DenseBincount
 DisableCopyOnRead Einsum Equal Erf Erfc Exp ExpandDims Fill GatherV2 Greater GreaterEqual Identity If IsFinite Less
 LessEqual Log LogSoftmax LogicalAnd LogicalNot MatMul Max Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp
 NotEqual Pack ParseExampleV2 PartitionedCall Placeholder Pow Prod RaggedGather RaggedTensorToTensor Range

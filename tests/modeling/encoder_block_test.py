@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from mtdnn_tf.modeling.encoder_block import EncoderBlock
+from mtdnn_tf.modeling.gelu import exact_gelu
 
 BATCH, LENGTH, WIDTH = 3, 7, 16
 
@@ -20,6 +21,7 @@ def blocks():
     generator = np.random.default_rng(0)
     own, ours = _block(0.0), _block(0.0)
     ours.__class__ = EncoderBlock
+    ours._feedforward_intermediate_dense.activation = exact_gelu
     weights = [generator.normal(0, 0.5, weight.shape).astype(np.float32) for weight in own.get_weights()]
     for block in (own, ours):
         block.set_weights(weights)
