@@ -7,6 +7,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.tasks.task import TRAIN, Task
+from mtdnn_tf.threads import give_operations_a_core_each, operations_at_once
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.generated import generated_ahead
 from mtdnn_tf.training.inputs import TrainingInputs, task_inputs
@@ -61,6 +63,10 @@ class ProductWorker:
         max_length: int,
         recompute: bool = False,
     ) -> None:
+        # As training does.
+        give_operations_a_core_each()
+        tf.config.experimental.enable_op_determinism()
+        tf.keras.utils.set_random_seed(0)
         self._config = TrainingConfig(
             output_dir=output / "run",
             data_dir=glue,
@@ -79,9 +85,6 @@ class ProductWorker:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._batches: dict[int, TrainingInputs] = {}
         self._examples: list[list[Example]] = []
-        # As training does.
-        tf.config.experimental.enable_op_determinism()
-        tf.keras.utils.set_random_seed(0)
 
     def versions(self) -> dict[str, Any]:
         """Returns what is measured."""
@@ -126,6 +129,9 @@ class ProductWorker:
             self._batches[batch_size] = TrainingInputs(parts, batch_size, 0)
         return self._batches[batch_size]
 
+    def _data(self, inputs: TrainingInputs, steps: range) -> tf.data.Dataset:
+        return inputs.dataset(lambda: steps, tf.distribute.get_strategy(), operations_at_once())
+
     def _network(self, tasks: Sequence[Task]) -> Any:
         recompute = self._config.recompute_activations
         return build_multi_task_model(self._pretrained, tasks, self._config.dropout, 0, recompute=recompute)
@@ -135,7 +141,7 @@ class ProductWorker:
         if kind not in self._trainers:
             tasks = self._tasks[:1] if kind == "one" else self._tasks
             network = self._network(tasks)
-            arguments = (network, tasks, self._config.distillation, _STEPS)
+            arguments = (network, tasks, self._config.distillation, _STEPS, 1, operations_at_once())
             if kind == "teachers":
                 trainer: Trainer = TeachersInTheStep(*arguments, teachers=[self._network(tasks) for _ in range(3)])
             else:
@@ -154,7 +160,7 @@ class ProductWorker:
         """Fits the batches of some steps of the plan."""
         inputs, trainer = self._inputs(batch_size), self._trainer("all")
         masks = [inputs.batch(step)["padding_mask"] for step in range(start, start + steps)]
-        data = inputs.dataset(lambda: range(start, start + steps), tf.distribute.get_strategy())
+        data = self._data(inputs, range(start, start + steps))
         started = time.perf_counter()
         trainer.fit(data, steps_per_epoch=steps, verbose=0)
         seconds = time.perf_counter() - started
@@ -168,7 +174,7 @@ class ProductWorker:
     def wait(self, start: int, steps: int, batch_size: int) -> dict[str, float]:
         """Makes steps on the pipeline's batches and returns the time of all, and that of waiting for the batches."""
         trainer, inputs = self._trainer("all"), self._inputs(batch_size)
-        data = inputs.dataset(lambda: range(start, start + steps + 1), tf.distribute.get_strategy())
+        data = self._data(inputs, range(start, start + steps + 1))
         if "step" not in self._functions:
             spec = data.element_spec
             self._functions["step"] = tf.function(trainer.train_step, input_signature=[spec])
@@ -212,7 +218,7 @@ class ProductWorker:
         }
         integers = ("token_ids", "segment_ids", "query", "task_index")
         tensors = {name: tf.constant(array, tf.int32 if name in integers else None) for name, array in batch.items()}
-        spec = self._inputs(batch_size).dataset(lambda: range(1), tf.distribute.get_strategy()).element_spec
+        spec = self._data(self._inputs(batch_size), range(1)).element_spec
         spec["teacher_logits"] = tf.TensorSpec([None, width], tf.float32)
 
         def generate() -> Any:
@@ -238,17 +244,21 @@ class ProductWorker:
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def peak(self) -> float:
-        """Returns the operations a second of a square matrix product."""
+        """Returns the operations a second of square matrix products, so many at a time that all cores are busy."""
         if "product" not in self._functions:
             self._functions["product"] = tf.function(tf.matmul)
         product, matrix = self._functions["product"], tf.random.normal([_MATRIX, _MATRIX])
-        product(matrix, matrix).numpy()
-        times = []
-        for _ in range(5):
-            started = time.perf_counter()
+
+        def multiply(_: int) -> None:
             product(matrix, matrix).numpy()
-            times.append(time.perf_counter() - started)
-        return float(2 * _MATRIX**3 / np.median(times))
+
+        times, products = [], operations_at_once()
+        with ThreadPoolExecutor(products) as pool:
+            for _ in range(6):
+                started = time.perf_counter()
+                list(pool.map(multiply, range(products)))
+                times.append(time.perf_counter() - started)
+        return float(2 * _MATRIX**3 * products / np.median(times[1:]))
 
     def score(self, task: str, rows: int, batch_size: int) -> dict[str, float]:
         """Answers a task's first training rows as tools.score does."""

@@ -4,15 +4,10 @@ TRIED = """\
 ## What stands in the way of more
 * *Three times transformers' default collator.* Its batches of random rows pad about twice as many tokens as
   group_by_length's, and at the same padding the product is 1.4 times as fast. Before dropout, GELU and attention were
-  changed (below) it was 2.65 (2.27 to 3.12) and 2.80 (2.32 to 2.93), after it the table. What would do it is known:
-  *two threads that share every operation lose 13 %* to waiting for each other. Two processes of one core each made 2,960
-  real tokens/s together where one on both made 2,640; and a step whose batch is two halves side by side in one graph,
-  with one thread an operation (`TF_NUM_INTRAOP_THREADS=1`, `TF_NUM_INTEROP_THREADS=2`), made 2,856 to 2,929 where the
-  step as it is made 2,554 to 2,568 minutes later; with two threads an operation the halves gain nothing. Not built: the
-  first step then takes 13.2 s in place of 7.2, as the graph is twice as large, and whatever else the process computes,
-  evaluation above all, must be cut in two as well. Rows sorted by length within 100 batches in place of 50 would pad
-  1.02 in place of 1.04, and half of the rows that a row has shared a batch with would come again in the next epoch,
-  where it is 0.4 at most now. Not built.
+  changed (below) it was 2.65 (2.27 to 3.12) and 2.80 (2.32 to 2.93); after that, and with two halves of a batch side by
+  side, the table. Rows sorted by length within 100 batches in place of 50 would pad 1.02 in place of 1.04, and half of
+  the rows that a row has shared a batch with would come again in the next epoch, where it is 0.4 at most now. Not
+  built.
 * *The share of the peak* was measured three times since linear heads have the last block computed for the first
   position alone: 0.62 (0.617 to 0.66), 0.71 (0.645 to 0.72), then the table; before, at commit b2a306f, 0.68 (0.56 to
   0.70). The machine differs by as much from one quarter of an hour to the next.
@@ -34,6 +29,12 @@ numbers (4 %). Forward and backward pass took 82 % of a step (89 % with 16 rows 
 matrix product's peak in the same process (0.48), inference 0.67.
 
 ## Tried
+* **Two halves of a batch side by side, each operation on one core** (`mtdnn_tf/threads.py`,
+  `training/accumulation.py`). Two threads that share every operation wait for each other: two processes of one core
+  each made 2,960 real tokens/s together where one on both cores made 2,640. With the halves 2,724 and 2,838 where the
+  step before made 2,541 and 2,384 (medians of three and two, in turns). The halves with two threads an operation gain
+  nothing. The price is a graph of twice the size: with 6 layers the first step took 13.2 s in place of 7.2. With more
+  than two cores it was not tried, and TensorFlow's own way is left.
 * **Dropout by random numbers of 16 bits** (`modeling/dropout.py`), **GELU with its gradient in closed form**
   (`modeling/gelu.py`), **attention by plain matrix products in place of einsum.** Each forward and backward by itself,
   32 rows of 36 word pieces, two cores: 1.33 to 0.77 ms, 3.53 to 2.54 ms, 1.91 to 1.46 ms (medians of 15, and the least
@@ -41,8 +42,8 @@ matrix product's peak in the same process (0.48), inference 0.67.
   2,397 real tokens/s where the code before made 2,376, 2,148 and 2,113 (medians of three, in turns).
 * Settings of TensorFlow's own, two cores: 1 or 4 threads between operations in place of 2, 3 within them, oneDNN's work
   on the caller's thread, its system allocator, its primitives kept: none faster, some 10 % slower. Large pages
-  (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`): perhaps 2 % faster, 2,689 in place of 2,632 and 2,598 in place of 2,534. Not
-  built.
+  (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`): perhaps 2 % faster, 2,689 in place of 2,632 and 2,598 in place of 2,534.
+  Not built.
 * Adamax's scalars made once for all variables, or its kernel without locks: no difference.
 * **The last block for the first position alone** (`modeling/first_position.py`), which is all that linear heads read.
   On one core, beside other work, training went from 1,240 to 1,400 real tokens/s (medians of eight and four runs), one

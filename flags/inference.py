@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from flags import runtime
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.compiled_inference import compiled_inference
+from mtdnn_tf.threads import give_operations_a_core_each
 from mtdnn_tf.training.compilation import LOCAL_TPU, OFF, TPU
 from mtdnn_tf.training.strategies import make_strategy
 
@@ -31,4 +32,5 @@ def compiled_as_told() -> Iterator[None]:
         with compiled_inference(make_strategy(OFF)):
             yield
     else:
+        give_operations_a_core_each()
         yield

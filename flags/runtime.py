@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from absl import flags
 
+from mtdnn_tf.threads import give_operations_a_core_each
 from mtdnn_tf.training.compilation import LOCAL_TPU, OFF
-from mtdnn_tf.training.strategies import STRATEGIES
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.strategies import STRATEGIES, split_cpu
 
 STRATEGY = flags.DEFINE_enum("strategy", OFF, STRATEGIES, "tf.distribute strategy.")
 TPU_ADDRESS = flags.DEFINE_string(
@@ -23,3 +25,15 @@ DETERMINISTIC = flags.DEFINE_bool(
 EVALUATION_BATCH_SIZE = flags.DEFINE_integer(
     "evaluation_batch_size", 64, "Examples in a batch of evaluation.", lower_bound=1
 )
+
+
+def prepare_cores(config: TrainingConfig) -> None:
+    """Shares the processor's cores as a training needs it; comes before anything that TensorFlow computes.
+
+    Args:
+        config: The training.
+    """
+    if LOGICAL_CPUS.value > 1:
+        split_cpu(LOGICAL_CPUS.value)
+    if config.uses_cores:
+        give_operations_a_core_each()

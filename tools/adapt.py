@@ -7,7 +7,6 @@ from absl import flags
 from flags import adaptation, runtime
 from mtdnn_tf.adaptation.results import markdown_table
 from mtdnn_tf.adaptation.run import plan, run_adaptation
-from mtdnn_tf.training.strategies import split_cpu
 from tools import cli
 
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Prints the trainings, their steps and what is done; runs none.")
@@ -19,8 +18,7 @@ def main() -> None:
     if _DRY_RUN.value:
         print(plan(config), end="")
         return
-    if runtime.LOGICAL_CPUS.value > 1:
-        split_cpu(runtime.LOGICAL_CPUS.value)
+    runtime.prepare_cores(config.base)
     print(markdown_table(run_adaptation(config)), end="")
 
 

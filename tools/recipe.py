@@ -8,7 +8,6 @@ from flags import recipe, runtime
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.recipe.results import runs_by_model
 from mtdnn_tf.recipe.run import plan, run_recipe
-from mtdnn_tf.training.strategies import split_cpu
 from tools import cli
 
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Prints the stages, their training steps and what is done; runs none.")
@@ -20,8 +19,7 @@ def main() -> None:
     if _DRY_RUN.value:
         print(plan(config), end="")
         return
-    if runtime.LOGICAL_CPUS.value > 1:
-        split_cpu(runtime.LOGICAL_CPUS.value)
+    runtime.prepare_cores(config.base)
     print(text_table(runs_by_model(run_recipe(config))), end="")
 
 

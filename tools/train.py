@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from flags import runtime, training
 from mtdnn_tf.training.run import train
-from mtdnn_tf.training.strategies import split_cpu
 from tools import cli
 
 
 def main() -> None:
     """Trains the run that the flags describe."""
     config = training.training_config()
-    if runtime.LOGICAL_CPUS.value > 1:
-        split_cpu(runtime.LOGICAL_CPUS.value)
+    runtime.prepare_cores(config)
     train(config)
 
 

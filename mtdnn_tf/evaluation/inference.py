@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +17,7 @@ from mtdnn_tf.evaluation.compiled_inference import compiled_model
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.threads import operations_at_once
 
 _MATRIX = tf.TensorSpec([None, None], tf.int32)
 _FLAGS = tf.TensorSpec([None, None], tf.bool)
@@ -96,15 +100,21 @@ def head_outputs(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int, 
     if task.head_task not in model.heads:
         raise unknown_name("head", task.head_task, model.heads)
     compiled, encode, head = compiled_model(model), _encoder(model), model.heads[task.head_task]
-    outputs = np.empty((len(rows), num_head_outputs(task)), np.float32)
-    for start in range(0, len(rows), batch_size):
-        stop_if_asked()
+
+    def answer(start: int) -> np.ndarray:
         batch = encoded.batch(rows[start : start + batch_size])
         if compiled is None:
             logits = head(encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"]), training=False)
         else:
             logits = tf.constant(compiled.logits(batch, task.head_task, batch_size))
-        outputs[start : start + batch_size] = (tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits).numpy()
+        return (tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits).numpy()
+
+    outputs = np.empty((len(rows), num_head_outputs(task)), np.float32)
+    starts = range(0, len(rows), batch_size)
+    with contextlib.closing(_in_order(answer, starts, operations_at_once() if compiled is None else 1)) as answers:
+        for start, answered in zip(starts, answers):
+            outputs[start : start + batch_size] = answered
+            stop_if_asked()
     finite = np.isfinite(outputs).all(axis=1)
     if not finite.all():
         raise UserError(
@@ -112,6 +122,20 @@ def head_outputs(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int, 
             "not finite numbers; the model's training diverged"
         )
     return outputs
+
+
+def _in_order(
+    function: Callable[[int], np.ndarray], numbers: Sequence[int], at_once: int
+) -> Generator[np.ndarray, None, None]:
+    """Yields a function's results, some of them computed at the same time."""
+    if at_once == 1:
+        yield from map(function, numbers)
+        return
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        yield from pool.map(function, numbers)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def predictions_of(encoded: EncodedSplit, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:

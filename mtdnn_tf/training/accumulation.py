@@ -116,6 +116,25 @@ def sum_over_micro_batches(
     return sums["losses"], [_pack(parts, gradient) for parts, gradient in zip(sums["gradients"], first)]
 
 
+def sum_side_by_side(
+    function: Callable[[dict[str, tf.Tensor]], LossesAndGradients], batch: dict[str, tf.Tensor], count: int
+) -> LossesAndGradients:
+    """Returns what `sum_over_micro_batches` does of parts that are all computed at the same time.
+
+    Args:
+        function: Returns losses and gradients of a part.
+        batch: Features whose rows `arrange_micro_batches` has arranged.
+        count: Number of parts.
+    """
+    losses, first = function(micro_batch(batch, tf.constant(0), count) if count > 1 else batch)
+    sums = [_unpack(gradient) for gradient in first]
+    for index in range(1, count):
+        more, gradients = function(micro_batch(batch, tf.constant(index), count))
+        losses = {name: losses[name] + loss for name, loss in more.items()}
+        sums = [_add(total, gradient) for total, gradient in zip(sums, gradients)]
+    return losses, [_pack(parts, gradient) for parts, gradient in zip(sums, first)]
+
+
 def _unpack(gradient: Any) -> list[tf.Tensor]:
     return [gradient.values, gradient.indices] if isinstance(gradient, tf.IndexedSlices) else [gradient]
 

@@ -206,6 +206,11 @@ class TrainingConfig:
         return self.jit_compile or self.strategy == TPU
 
     @property
+    def uses_cores(self) -> bool:
+        """Whether parts of a batch are computed side by side, where each operation has a core of its own."""
+        return self.strategy == OFF and not self.is_compiled
+
+    @property
     def fold(self) -> Fold | None:
         """The part of each task's training split that is left out."""
         if self.folds is None or self.held_out_fold is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import math
 import shutil
 import sys
 import time
@@ -38,6 +39,7 @@ from mtdnn_tf.modeling.multi_task_model import (
 )
 from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.tasks.task import TRAIN, Task
+from mtdnn_tf.threads import operations_at_once
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints, StopIfAsked
 from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, ending_with_the_others, read_cluster
 from mtdnn_tf.training.compiled_trainer import CompiledTrainer
@@ -192,7 +194,8 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
             pretrained, tasks, config.dropout, config.seed, config.precision, config.recompute_activations
         )
         trainer_class = CompiledTrainer if config.is_compiled else Trainer
-        trainer = trainer_class(network, trained_tasks, config.distillation, total_steps, config.gradient_accumulation)
+        parts = config.gradient_accumulation, operations_at_once() if config.uses_cores else 1
+        trainer = trainer_class(network, trained_tasks, config.distillation, total_steps, *parts)
         rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
         optimizer = build_optimizer(config.optimizer, rate, network)
         decay_rates(optimizer, network, config.layer_decay)
@@ -224,7 +227,7 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     steps_per_epoch = training.plan.steps_per_epoch
     fit = static_fit(config, trainer, training, strategy) if config.is_compiled else None
     end = step
-    batches = None if fit else training.dataset(lambda: range(step, end), strategy, config.gradient_accumulation)
+    batches = None if fit else training.dataset(lambda: range(step, end), strategy, math.prod(parts))
     verbose = 1 if sys.stderr.isatty() else 0
     metrics: dict[str, dict[str, float]] = {}
     try:

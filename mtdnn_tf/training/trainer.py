@@ -11,7 +11,7 @@ import tensorflow as tf
 from mtdnn_tf.distillation.losses import DistillationOptions, distilled_loss, gold_loss, mixture_weight
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.accumulation import sum_over_micro_batches
+from mtdnn_tf.training.accumulation import sum_over_micro_batches, sum_side_by_side
 
 MAX_GRADIENT_NORM = 1.0
 
@@ -67,6 +67,7 @@ class Trainer(tf.keras.Model):
         distillation: How soft targets enter the loss.
         total_steps: Steps of the whole training, for schedules.
         micro_batches: Parts that a replica's batch is gone through in, one after the other. Defaults to 1.
+        side_by_side: Parts of a micro-batch that are computed at the same time. Defaults to 1.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Trainer(tf.keras.Model):
         distillation: DistillationOptions,
         total_steps: int,
         micro_batches: int = 1,
+        side_by_side: int = 1,
     ) -> None:
         super().__init__(name="trainer")
         self.network = network
@@ -83,6 +85,7 @@ class Trainer(tf.keras.Model):
         self._distillation = distillation
         self._total_steps = total_steps
         self._micro_batches = micro_batches
+        self._side_by_side = side_by_side
         names = [task.name for task in tasks]
         self._means = {name: MeanByTask(names, name) for name in ("loss", "gold_loss", "distilled_loss")}
         self.built = True
@@ -129,7 +132,7 @@ class Trainer(tf.keras.Model):
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, Any]:
         """Makes one optimizer step on one batch."""
         variables = self.network.trainable_variables
-        losses, gradients = sum_over_micro_batches(self._losses_and_gradients, batch, self._micro_batches)
+        losses, gradients = sum_over_micro_batches(self._of_micro_batch, batch, self._micro_batches)
         if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
             gradients = self.optimizer.get_unscaled_gradients(gradients)
         replica = tf.distribute.get_replica_context()
@@ -146,6 +149,9 @@ class Trainer(tf.keras.Model):
         for mean in self._means.values():
             results.update(mean.result())
         return results
+
+    def _of_micro_batch(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
+        return sum_side_by_side(self._losses_and_gradients, batch, self._side_by_side)
 
     def _losses_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
         """Returns the losses of some rows, and the gradients of their sum, times the loss scale under float16."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import weakref
 
 import numpy as np
@@ -10,6 +11,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation import inference
 from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
@@ -81,6 +83,32 @@ def test_probabilities_are_those_of_unpadded_rows_one_by_one(model):
         predicted = predict(model, encoded, batch_size)
         assert predicted.dtype == np.float32
         np.testing.assert_allclose(predicted, expected, atol=1e-5)
+
+
+def test_batches_at_the_same_time_give_the_same_probabilities(model, monkeypatch):
+    one_by_one = predict(model, _encoded(_PAIR), 3)
+    monkeypatch.setattr(inference, "operations_at_once", lambda: 2)
+    np.testing.assert_array_equal(predict(model, _encoded(_PAIR), 3), one_by_one)
+
+
+def test_an_interruption_leaves_the_other_batches_out(model, monkeypatch):
+    answered = []
+    batch = EncodedSplit.batch
+
+    def counted(*arguments):
+        answered.append(1)
+        return batch(*arguments)
+
+    monkeypatch.setattr(EncodedSplit, "batch", counted)
+
+    def stop():
+        raise Interrupted(signal.SIGTERM)
+
+    monkeypatch.setattr(inference, "operations_at_once", lambda: 2)
+    monkeypatch.setattr(inference, "stop_if_asked", stop)
+    with pytest.raises(Interrupted):
+        predict(model, _encoded(_PAIR, np.full(400, 5)), 1)
+    assert len(answered) < 400
 
 
 def test_regression_gives_scores(model):

@@ -52,7 +52,7 @@ def _tensors(batch):
     return {name: tf.constant(values) for name, values in batch.items()}
 
 
-def _step(task_index, micro_batches):
+def _step(task_index, micro_batches, side_by_side=1):
     """Returns the gradients that one step applies, the losses, and the lengths that the encoder was run at."""
     tf.keras.utils.set_random_seed(1)
     network = build_multi_task_model(find_backbone("tiny"), TASKS, 0.0, seed=3)
@@ -60,7 +60,7 @@ def _step(task_index, micro_batches):
         variable
     ) in network.trainable_variables:  # Initial weights are so small that gradients hardly reach the encoder.
         variable.assign(variable * 8.0)
-    trainer = Trainer(network, TASKS, DistillationOptions(0.4), 10, micro_batches)
+    trainer = Trainer(network, TASKS, DistillationOptions(0.4), 10, micro_batches, side_by_side)
     trainer.compile(optimizer=build_optimizer("adamax", 0.01, network))
     batch = _batch(task_index)
     assert len(QUERIES) % 4
@@ -74,14 +74,15 @@ def _step(task_index, micro_batches):
     spec = {name: tf.TensorSpec([None, *[None] * (values.ndim - 1)], values.dtype) for name, values in batch.items()}
     spec["teacher_logits"] = tf.TensorSpec([None, 3], tf.float32)
     step = tf.function(trainer.train_step, input_signature=[spec])
-    results = step(_tensors(arrange_micro_batches(batch, micro_batches)))
+    results = step(_tensors(arrange_micro_batches(batch, micro_batches * side_by_side)))
     return [slot.numpy() for slot in slots], {name: float(value) for name, value in results.items()}
 
 
 @pytest.mark.parametrize("task_index", [0, 1, 2], ids=[task.name for task in TASKS])
-def test_micro_batches_make_the_step_of_the_batch(task_index):
+@pytest.mark.parametrize(("one_after_the_other", "side_by_side"), [(4, 1), (1, 2), (2, 2)])
+def test_parts_make_the_step_of_the_batch(task_index, one_after_the_other, side_by_side):
     whole, whole_results = _step(task_index, 1)
-    parts, results = _step(task_index, 4)
+    parts, results = _step(task_index, one_after_the_other, side_by_side)
     assert sum(np.abs(gradient).max() > 1e-3 for gradient in whole) > 30
     for one, other in zip(whole, parts):
         np.testing.assert_allclose(one, other, atol=1e-6)
