@@ -207,8 +207,9 @@ class TrainingConfig:
 
     @property
     def uses_cores(self) -> bool:
-        """Whether parts of a batch are computed side by side, where each operation has a core of its own."""
-        return self.strategy == OFF and not self.is_compiled
+        """Whether halves of a batch are computed side by side, where each operation has a core of its own."""
+        # Dropout is set back to be drawn again, which one half can do only when the other is done.
+        return self.strategy == OFF and not self.is_compiled and not self.recompute_activations
 
     @property
     def fold(self) -> Fold | None:

@@ -9,6 +9,15 @@ from mtdnn_tf.training.config import TrainingConfig
 PATHS: dict[str, Any] = {"output_dir": Path("run"), "data_dir": Path("data"), "cache_dir": Path("cache")}
 
 
+@pytest.mark.parametrize(
+    "fields", [{"strategy": "mirrored"}, {"strategy": "tpu"}, {"jit_compile": True}, {"recompute_activations": True}]
+)
+def test_one_device_without_recomputation_shares_its_cores(fields):
+    assert TrainingConfig(**PATHS).uses_cores
+    assert TrainingConfig(**PATHS, gradient_accumulation=2).uses_cores
+    assert not TrainingConfig(**PATHS, **fields).uses_cores
+
+
 def test_defaults_are_the_papers():
     config = TrainingConfig(**PATHS)
     assert (config.optimizer, config.learning_rate, config.batch_size, config.epochs) == ("adamax", 5e-5, 32, 5)
