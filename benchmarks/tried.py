@@ -2,24 +2,24 @@
 
 TRIED = """\
 ## What stands in the way of more
-* *Three times transformers' default collator.* Its batches of random rows pad about twice as many tokens as
-  group_by_length's, and at the same padding the product is 1.4 times as fast. Before dropout, GELU and attention were
-  changed (below) it was 2.65 (2.27 to 3.12) and 2.80 (2.32 to 2.93); after that, and with two halves of a batch side by
-  side, the table. Rows sorted by length within 100 batches in place of 50 would pad 1.02 in place of 1.04, and half of
-  the rows that a row has shared a batch with would come again in the next epoch, where it is 0.4 at most now. Not
-  built.
-* *The share of the peak* was measured three times since linear heads have the last block computed for the first
-  position alone: 0.62 (0.617 to 0.66), 0.71 (0.645 to 0.72), then the table; before, at commit b2a306f, 0.68 (0.56 to
-  0.70). The machine differs by as much from one quarter of an hour to the next.
-* *One short text as fast as PyTorch*: measured three times since then: 0.90 (0.745 to 1.0) and 0.94 (0.905 to 1.24),
-  both with memory kept (below), then the table.
+* *Transformers' default collator.* Its batches of random rows pad about twice as many tokens as group_by_length's, by
+  chance more or less, hence the spread. Earlier code was 2.65 (2.27 to 3.12) and 2.80 (2.32 to 2.93) times as fast;
+  with 16-bit dropout, the closed gradient of GELU and chunks of 100 batches (below) once 2.87 (2.55 to 3.03); with
+  halves of a batch side by side, and the chunks of 50 that there are, the table, measured once.
+* Rows sorted by length within chunks of 100 batches in place of 50 would pad 1.02 in place of 1.04, and half of the
+  rows that a row has shared a batch with would come again in the next epoch, where it is 0.4 at most now. Not built.
+* *The share of the peak*: earlier code reached 0.62 (0.617 to 0.66), 0.71 (0.645 to 0.72) and 0.708 (0.663 to 0.72).
+  The machine differs by as much from one quarter of an hour to the next. The peak is that of as many products at a time
+  as operations have cores of their own, two here; one product that both cores share reached 217 GFLOP/s.
+* *One short text as fast as PyTorch*: earlier code took 0.90 (0.745 to 1.0), 0.94 (0.905 to 1.24) and 0.908 (0.893 to
+  1.11) times as long; with attention by plain products, the table.
 * *mixed_float16 on this CPU* takes a hundred times as long; why was not looked into.
 * *Memory*: five runs of 4 steps gave 1.10, twice (1.04 to 1.13), single ones before them 1.05 and 1.12. So few steps
   tell of how long their batches happen to be; the table's runs take 30, on one core, the other being busy.
   `settings` are single runs.
-* *The rest of a step.* Two thirds of the operations' time are matrix products. What is left are passes over
-  activations that no kernel of TensorFlow's joins (GELU, dropout, softmax, LayerNorm: 16 %), the optimizer's sweeps
-  over all weights, most of them word embeddings (11 %), and dropout's random numbers (3 %).
+* *The rest of a step.* What is left beside matrix products are passes over activations that no kernel of TensorFlow's
+  joins (GELU, dropout, softmax, LayerNorm), dropout's random numbers, and the optimizer's sweeps over all weights, half
+  of them word embeddings. A step of one row of 8 word pieces takes 42 to 51 ms, most of them such sweeps.
 
 ## Where the time of a step goes
 Before the changes below, on one core of a busy machine (processor time, 32 rows of 32 word pieces, the encoder of
