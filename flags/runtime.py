@@ -35,5 +35,5 @@ def prepare_cores(config: TrainingConfig) -> None:
     """
     if LOGICAL_CPUS.value > 1:
         split_cpu(LOGICAL_CPUS.value)
-    if config.uses_cores:
+    if config.splits_over_cores:
         give_operations_a_core_each()

@@ -126,7 +126,9 @@ def sum_side_by_side(
         batch: Features whose rows `arrange_micro_batches` has arranged.
         count: Number of parts.
     """
-    losses, first = function(micro_batch(batch, tf.constant(0), count) if count > 1 else batch)
+    if count == 1:
+        return function(batch)
+    losses, first = function(micro_batch(batch, tf.constant(0), count))
     sums = [_unpack(gradient) for gradient in first]
     for index in range(1, count):
         more, gradients = function(micro_batch(batch, tf.constant(index), count))

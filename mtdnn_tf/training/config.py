@@ -206,7 +206,7 @@ class TrainingConfig:
         return self.jit_compile or self.strategy == TPU
 
     @property
-    def uses_cores(self) -> bool:
+    def splits_over_cores(self) -> bool:
         """Whether halves of a batch are computed side by side, where each operation has a core of its own."""
         # Dropout is set back to be drawn again, which one half can do only when the other is done.
         return self.strategy == OFF and not self.is_compiled and not self.recompute_activations

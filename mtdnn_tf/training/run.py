@@ -194,7 +194,7 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
             pretrained, tasks, config.dropout, config.seed, config.precision, config.recompute_activations
         )
         trainer_class = CompiledTrainer if config.is_compiled else Trainer
-        parts = config.gradient_accumulation, operations_at_once() if config.uses_cores else 1
+        parts = config.gradient_accumulation, operations_at_once() if config.splits_over_cores else 1
         trainer = trainer_class(network, trained_tasks, config.distillation, total_steps, *parts)
         rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
         optimizer = build_optimizer(config.optimizer, rate, network)

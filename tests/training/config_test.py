@@ -13,9 +13,9 @@ PATHS: dict[str, Any] = {"output_dir": Path("run"), "data_dir": Path("data"), "c
     "fields", [{"strategy": "mirrored"}, {"strategy": "tpu"}, {"jit_compile": True}, {"recompute_activations": True}]
 )
 def test_one_device_without_recomputation_shares_its_cores(fields):
-    assert TrainingConfig(**PATHS).uses_cores
-    assert TrainingConfig(**PATHS, gradient_accumulation=2).uses_cores
-    assert not TrainingConfig(**PATHS, **fields).uses_cores
+    assert TrainingConfig(**PATHS).splits_over_cores
+    assert TrainingConfig(**PATHS, gradient_accumulation=2).splits_over_cores
+    assert not TrainingConfig(**PATHS, **fields).splits_over_cores
 
 
 def test_defaults_are_the_papers():
