@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from absl import flags
 
+from mtdnn_tf.modeling.pooling import AUTO as AUTO_POOLING
+from mtdnn_tf.modeling.pooling import POOLINGS
 from mtdnn_tf.tasks.task import AUTO, HEADS
 
 BACKBONE = flags.DEFINE_string(
@@ -14,6 +16,14 @@ BACKBONE = flags.DEFINE_string(
 )
 INIT_FROM = flags.DEFINE_string("init_from", None, "A run whose encoder is started from, instead of --backbone.")
 DROPOUT = flags.DEFINE_float("dropout", 0.1, "Dropout rate inside the encoder.")
+POOLING = flags.DEFINE_enum(
+    "pooling",
+    AUTO_POOLING,
+    [AUTO_POOLING, *POOLINGS],
+    "What linear heads read: BERT's pooler, the first position's output (cls), or the mean over all positions. auto is "
+    "what the encoder's checkpoint asks for: 1_Pooling/config.json of a sentence-transformers folder, else the pooler, "
+    "else cls where the checkpoint has no pooler.",
+)
 PAIR_HEAD = flags.DEFINE_enum(
     "pair_head",
     AUTO,

@@ -68,6 +68,7 @@ def training_config() -> TrainingConfig:
         max_sequence_length=data.MAX_SEQUENCE_LENGTH.value,
         backbone=model.BACKBONE.value,
         init_from=model.INIT_FROM.value,
+        pooling=model.POOLING.value,
         student_layers=None if layers is None else tuple(values.whole_numbers("student_layers", layers)),
         epochs=EPOCHS.value,
         batch_size=BATCH_SIZE.value,

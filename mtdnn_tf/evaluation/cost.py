@@ -14,6 +14,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.json_values import to_json_value
 from mtdnn_tf.modeling.heads import LinearHead, reads_sequence
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
+from mtdnn_tf.modeling.pooling import MEAN, POOLER
 from mtdnn_tf.modeling.san_head import SanHead
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
@@ -35,6 +36,10 @@ class EncoderShape(Protocol):
     @property
     def intermediate_dim(self) -> int:
         """Width of a block's feed-forward layer."""
+
+    @property
+    def pooling(self) -> str:
+        """What linear heads read, one of `pooling.POOLINGS`."""
 
 
 class Parameters(NamedTuple):
@@ -107,8 +112,10 @@ class Cost(NamedTuple):
 
 def parameters(model: MultiTaskModel) -> Parameters:
     """Returns how many weights a model has."""
+    backbone = model.backbone
+    unused = 0 if backbone.pooling == POOLER else backbone.pooled_dense.count_params()
     return Parameters(
-        int(model.backbone.count_params()), {name: int(head.count_params()) for name, head in model.heads.items()}
+        int(backbone.count_params() - unused), {name: int(head.count_params()) for name, head in model.heads.items()}
     )
 
 
@@ -117,7 +124,8 @@ def forward_flops(shape: EncoderShape, heads: Iterable[tf.keras.layers.Layer], l
 
     A multiplication with its addition counts as two. Of a block of width d and feed-forward width f, with n word
     pieces: 8 n d^2 for queries, keys, values and the output, 4 n^2 d for attention, 4 n d f for the feed-forward layer.
-    The last block of linear heads has the first position's alone, but for keys and values of all (`MultiTaskModel`).
+    For linear heads, the last block is counted for the first position only, but for keys and values of all positions
+    (`MultiTaskModel`); not so where they read the mean over positions.
     Left out is what is no matrix product: looking up embeddings, biases, masks, residual sums, layer normalization,
     softmax, GELU, tanh, a GRU's gates; and the tokenizer.
 
@@ -133,9 +141,10 @@ def forward_flops(shape: EncoderShape, heads: Iterable[tf.keras.layers.Layer], l
     heads = list(heads)
     block = 8 * n * d * d + 4 * n * n * d + 4 * n * d * f
     of_first = 4 * n * d * d + 4 * d * d + 4 * n * d + 4 * d * f
-    is_whole = not heads or any(reads_sequence(head) for head in heads)
+    is_whole = not heads or shape.pooling == MEAN or any(reads_sequence(head) for head in heads)
     encoder = (shape.num_layers - 1) * block + (block if is_whole else of_first)
-    pooler = 2 * d * d if any(isinstance(head, LinearHead) for head in heads) else 0
+    has_pooler = shape.pooling == POOLER and any(isinstance(head, LinearHead) for head in heads)
+    pooler = 2 * d * d if has_pooler else 0
     return int(encoder + pooler + sum(_head_flops(head, d, n) for head in heads))
 
 

@@ -13,6 +13,7 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.dropout import SixteenBitDropout
 from mtdnn_tf.modeling.encoder_block import EncoderBlock
 from mtdnn_tf.modeling.gelu import exact_gelu
+from mtdnn_tf.modeling.pooling import POOLER, POOLINGS
 
 BACKBONE = "backbone"
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -36,6 +37,8 @@ class BackboneConfig:
         num_segments: Number of segment embeddings.
         activation: Of the feed-forward layer: "gelu" (exact, by the error function: BERT as Hugging Face runs it),
             "gelu_approximate" (by tanh: BERT as Google and KerasNLP run it) or "relu".
+        pooling: What linear heads read: "pooler" (BERT's tanh layer over the first position), "cls" (the first
+            position's output) or "mean" (over all positions). Only an encoder of pooling "pooler" has a pooler.
     """
 
     vocabulary_size: int
@@ -46,23 +49,36 @@ class BackboneConfig:
     max_positions: int = 512
     num_segments: int = 2
     activation: str = "gelu"
+    pooling: str = POOLER
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise unknown_name("activation of the backbone", str(self.activation), ACTIVATIONS)
+        if self.pooling not in POOLINGS:
+            raise unknown_name("pooling of the backbone", str(self.pooling), POOLINGS)
         if self.hidden_dim % self.num_heads:
             raise UserError(
                 f"hidden_dim {self.hidden_dim} of the backbone is not a multiple of num_heads {self.num_heads}"
             )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
-        return dataclasses.asdict(self)
+        """Returns the fields as JSON values, without the default pooling, which earlier versions did not write."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if (name, value) != ("pooling", POOLER)}
+
+
+class PooledBertBackbone(keras_nlp.models.BertBackbone):
+    """KerasNLP's BERT encoder that knows what linear heads read of it.
+
+    Attributes:
+        pooling: One of `POOLINGS`; set by `build_backbone`.
+    """
+
+    pooling: str = POOLER
 
 
 # No layer's call has Python loops that are to become a graph's; to translate KerasNLP's takes longer than all the rest.
 @tf.autograph.experimental.do_not_convert
-def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> keras_nlp.models.BertBackbone:
+def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> PooledBertBackbone:
     """Builds a KerasNLP BERT encoder with random weights and the activation that the config names.
 
     Args:
@@ -72,7 +88,7 @@ def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> keras_nlp.mo
     Returns:
         A functional model from `token_ids`, `segment_ids`, `padding_mask` to `sequence_output`, `pooled_output`.
     """
-    backbone = keras_nlp.models.BertBackbone(
+    backbone = PooledBertBackbone(
         vocabulary_size=config.vocabulary_size,
         num_layers=config.num_layers,
         num_heads=config.num_heads,
@@ -83,6 +99,9 @@ def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> keras_nlp.mo
         dropout=dropout,
         name=BACKBONE,
     )
+    backbone.pooling = config.pooling
+    # The pooler of other poolings is no part of the model: it gets no gradient, and no file holds it.
+    backbone.pooled_dense.trainable = config.pooling == POOLER
     activation = ACTIVATIONS[config.activation]
     # KerasNLP takes no activation for BERT and always approximates GELU by tanh, which moves outputs by up to 1e-2.
     for layer in backbone.transformer_layers:

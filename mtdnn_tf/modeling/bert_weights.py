@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.pooling import POOLER
 
 
 class NamedVariable(NamedTuple):
@@ -34,7 +35,11 @@ class NamedVariable(NamedTuple):
 
 
 def named_variables(backbone: keras_nlp.models.BertBackbone) -> Iterator[NamedVariable]:
-    """Yields every variable of the backbone with its name and layout in a file."""
+    """Yields every variable of the backbone with its name and layout in a file.
+
+    Args:
+        backbone: The encoder; one of ours with another pooling than "pooler" has no pooler.
+    """
     width, inner = backbone.hidden_dim, backbone.intermediate_dim
 
     def plain(name: str, variable: tf.Variable) -> NamedVariable:
@@ -65,7 +70,9 @@ def named_variables(backbone: keras_nlp.models.BertBackbone) -> Iterator[NamedVa
         yield from dense(f"{prefix}.intermediate.dense", block._feedforward_intermediate_dense, width, inner)
         yield from dense(f"{prefix}.output.dense", block._feedforward_output_dense, inner, width)
         yield from norm(f"{prefix}.output.LayerNorm", block._feedforward_layer_norm)
-    yield from dense("pooler.dense", backbone.pooled_dense, width, width)
+    # KerasNLP's own encoders always have a pooler.
+    if getattr(backbone, "pooling", POOLER) == POOLER:
+        yield from dense("pooler.dense", backbone.pooled_dense, width, width)
 
 
 def weight_shapes(config: BackboneConfig) -> dict[str, tuple[int, ...]]:
@@ -92,7 +99,8 @@ def weight_shapes(config: BackboneConfig) -> dict[str, tuple[int, ...]]:
         dense(f"{prefix}.intermediate.dense", width, inner)
         dense(f"{prefix}.output.dense", inner, width)
         norm(f"{prefix}.output.LayerNorm")
-    dense("pooler.dense", width, width)
+    if config.pooling == POOLER:
+        dense("pooler.dense", width, width)
     return shapes
 
 

@@ -16,17 +16,19 @@ from mtdnn_tf.files import new_folder
 from mtdnn_tf.modeling import google_bert, huggingface, keras_nlp_preset
 from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights, weight_shapes
+from mtdnn_tf.modeling.pooling import POOLER, POOLER_WEIGHTS
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
 _log = logging.getLogger("absl")
 
 
 class _Format(NamedTuple):
-    """A layout: how it is written and read back, and which activations it can tell."""
+    """A layout: how it is written and read back, which activations it knows, and whether it records the pooling."""
 
     write: Callable[[PretrainedBackbone, Path], None]
     read: Callable[[Path], PretrainedBackbone]
     activations: frozenset[str]
+    records_pooling: bool
 
 
 _FORMATS = {
@@ -34,28 +36,33 @@ _FORMATS = {
         huggingface.write_huggingface_folder,
         huggingface.read_huggingface_folder,
         frozenset(huggingface.ACTIVATIONS.values()),
+        records_pooling=True,
     ),
     "keras_nlp": _Format(
         keras_nlp_preset.write_preset,
         lambda folder: keras_nlp_preset.read_preset(str(folder)),
         frozenset([keras_nlp_preset.ACTIVATION]),
+        records_pooling=False,
     ),
     "google": _Format(
         google_bert.write_google_folder,
         google_bert.read_google_folder,
         frozenset(google_bert.ACTIVATIONS.values()),
+        records_pooling=False,
     ),
 }
 FORMATS = tuple(_FORMATS)
 
 
 def _complete(pretrained: PretrainedBackbone) -> PretrainedBackbone:
-    """Returns the encoder with its own weights alone, as float32."""
+    """Returns the encoder with only its own weights, as float32; of another pooling, with its pooler if it has one."""
     source = pretrained.source
     if not pretrained.weights:
         raise UserError(f"--from={source}: has random weights; an encoder with weights of its own is accepted")
     weights = {}
-    for name, shape in weight_shapes(pretrained.config).items():
+    has_pooler = all(name in pretrained.weights for name in POOLER_WEIGHTS)
+    written = dataclasses.replace(pretrained.config, pooling=POOLER) if has_pooler else pretrained.config
+    for name, shape in weight_shapes(written).items():
         if name not in pretrained.weights:
             raise UserError(f"{source}: weight {name} is missing; an encoder of BERT's architecture is needed")
         array = np.asarray(pretrained.weights[name])
@@ -113,6 +120,20 @@ def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gel
     return dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, activation=approximation))
 
 
+def _with_recorded_pooling(pretrained: PretrainedBackbone, to: str) -> PretrainedBackbone:
+    """Returns the encoder with the pooling that the layout's reader will find."""
+    pooling = pretrained.config.pooling
+    if _FORMATS[to].records_pooling or pooling == POOLER:
+        return pretrained
+    if POOLER_WEIGHTS[0] not in pretrained.weights:
+        raise UserError(
+            f"--format={to}: must have BERT's pooler, {pretrained.source} has none (its pooling is {pooling}); "
+            "--format=huggingface records the pooling"
+        )
+    _log.warning("%s: a %s folder does not record pooling; pass --pooling=%s with it", pretrained.source, to, pooling)
+    return dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, pooling=POOLER))
+
+
 def _verify(written: PretrainedBackbone, pretrained: PretrainedBackbone, folder: Path) -> None:
     """Compares what was written, read back, with what was to be written."""
     differing = [
@@ -154,7 +175,8 @@ def convert(pretrained: PretrainedBackbone, folder: Path, to: str, accept_approx
     if to not in _FORMATS:
         raise unknown_name("--format", to, FORMATS)
     check_target(folder)
-    pretrained = _expressible(_complete(pretrained), to, accept_approximate_gelu)
+    pretrained = _with_recorded_pooling(_complete(pretrained), to)
+    pretrained = _expressible(pretrained, to, accept_approximate_gelu)
     with new_folder(folder) as temporary:
         _FORMATS[to].write(pretrained, temporary)
         _verify(_FORMATS[to].read(temporary), pretrained, folder)

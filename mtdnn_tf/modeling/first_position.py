@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import keras_nlp
 import tensorflow as tf
+
+from mtdnn_tf.modeling.backbone import PooledBertBackbone
+from mtdnn_tf.modeling.pooling import POOLER
 
 
 class FirstPositionEncoder:
-    """Makes an encoder's pooled [CLS] vector without what its last block makes of other positions.
+    """Computes an encoder's pooled vector without its last block's outputs at other positions.
 
     They are 14 % of the matrix products of an encoder of six blocks, 7 % of one of twelve. Keys and values of all
     positions remain.
 
     Args:
-        backbone: The encoder; its last block is an `EncoderBlock`.
+        backbone: The encoder, of pooling "pooler" or "cls"; its last block is an `EncoderBlock`.
     """
 
-    def __init__(self, backbone: keras_nlp.models.BertBackbone) -> None:
+    def __init__(self, backbone: PooledBertBackbone) -> None:
         self._backbone = backbone
         self._last = backbone.transformer_layers[-1]
         self._below = tf.keras.Model(backbone.input, self._last.input)
 
     def __call__(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
-        """Returns the encoder's `pooled_output` [batch, width].
+        """Returns the pooled vector [batch, width].
 
         Args:
             inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
@@ -30,4 +32,4 @@ class FirstPositionEncoder:
         """
         states = self._below(inputs, training=training)
         first = self._last(states, padding_mask=inputs["padding_mask"], training=training, first_position=True)
-        return self._backbone.pooled_dense(first[:, 0])
+        return self._backbone.pooled_dense(first[:, 0]) if self._backbone.pooling == POOLER else first[:, 0]

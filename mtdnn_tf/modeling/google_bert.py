@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,10 @@ import tensorflow as tf
 from mtdnn_tf.data.word_pieces import read_vocabulary
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json_object, write_json, write_text
+from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values
 from mtdnn_tf.modeling.bert_weights import weight_shapes
+from mtdnn_tf.modeling.pooling import POOLER_WEIGHTS, folder_pooling
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased, tokenizer_settings, written_lowercase
 
 CONFIG = "bert_config.json"
@@ -64,8 +66,11 @@ def find_checkpoint(folder: Path) -> Path | None:
     return found[0].with_suffix("") if found else None
 
 
-def _weights(prefix: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Returns the encoder's arrays in Hugging Face's layout, after accounting for every variable."""
+def _weights(prefix: Path, config: BackboneConfig) -> tuple[BackboneConfig, dict[str, np.ndarray]]:
+    """Returns the config with its pooling, and the encoder's arrays in Hugging Face's layout.
+
+    Every variable of the checkpoint is accounted for.
+    """
     try:
         reader = tf.train.load_checkpoint(str(prefix))
         present = reader.get_variable_to_shape_map()
@@ -74,6 +79,9 @@ def _weights(prefix: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, n
                 f"{prefix}: an object checkpoint of TensorFlow 2; one with TensorFlow 1's variable names "
                 "(bert/embeddings/word_embeddings, ...) is accepted"
             )
+        pooler = [name for name in POOLER_WEIGHTS if google_name(name) in present]
+        config = dataclasses.replace(config, pooling=folder_pooling(prefix.parent, pooler))
+        shapes = weight_shapes(config)
         wanted = {google_name(name): name for name in shapes}
         missing = sorted(wanted.keys() - present.keys())
         if missing:
@@ -91,7 +99,7 @@ def _weights(prefix: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, n
                 raise UserError(f"{prefix}: variable {theirs} has shape {present[theirs]}, {CONFIG} asks for {shape}")
             array = np.asarray(reader.get_tensor(theirs))
             arrays[name] = np.ascontiguousarray(array.T if _is_kernel(name) else array)
-        return arrays
+        return config, arrays
     except (tf.errors.OpError, IndexError, ValueError, RuntimeError) as error:  # As TensorFlow's reader raises them.
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{prefix}: not a TensorFlow checkpoint, or damaged ({reason}); copy it again") from None
@@ -126,9 +134,8 @@ def read_google_folder(folder: Path) -> PretrainedBackbone:
     prefix = find_checkpoint(folder)
     if prefix is None:
         raise UserError(f"{folder}: {CHECKPOINT}.index is missing")
-    return PretrainedBackbone(
-        str(folder), config, tuple(vocabulary), _lowercase(folder, vocabulary), _weights(prefix, weight_shapes(config))
-    )
+    config, weights = _weights(prefix, config)
+    return PretrainedBackbone(str(folder), config, tuple(vocabulary), _lowercase(folder, vocabulary), weights)
 
 
 def write_google_folder(pretrained: PretrainedBackbone, folder: Path) -> None:

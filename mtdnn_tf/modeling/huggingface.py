@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from mtdnn_tf.files import read_json_object, write_json, write_text
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values
 from mtdnn_tf.modeling.bert_weights import weight_shapes
+from mtdnn_tf.modeling.pooling import folder_pooling, write_folder_pooling
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased, tokenizer_settings, written_lowercase
 from mtdnn_tf.modeling.safetensors_file import read_safetensors
 
@@ -106,6 +108,8 @@ def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
 def read_huggingface_folder(folder: Path) -> PretrainedBackbone:
     """Reads config.json, model.safetensors (or its shards) and vocab.txt of a BERT encoder.
 
+    The pooling is what `pooling.folder_pooling` finds.
+
     Args:
         folder: The folder; tokenizer_config.json, if there, tells whether the vocabulary is uncased.
 
@@ -118,7 +122,9 @@ def read_huggingface_folder(folder: Path) -> PretrainedBackbone:
     lowercase = written_lowercase(folder)
     if lowercase is None:
         lowercase = is_uncased(vocabulary)
-    return PretrainedBackbone(str(folder), config, tuple(vocabulary), lowercase, _weights(folder, config))
+    weights = _weights(folder, config)
+    config = dataclasses.replace(config, pooling=folder_pooling(folder, weights))
+    return PretrainedBackbone(str(folder), config, tuple(vocabulary), lowercase, weights)
 
 
 def write_huggingface_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
@@ -140,5 +146,6 @@ def write_huggingface_folder(pretrained: PretrainedBackbone, folder: Path) -> No
     write_json(folder / CONFIG, values)
     write_text(folder / VOCABULARY, "".join(f"{piece}\n" for piece in pretrained.vocabulary))
     write_json(folder / "tokenizer_config.json", tokenizer_settings(pretrained))
+    write_folder_pooling(folder, pretrained.config.pooling, pretrained.config.hidden_dim)
     # transformers opens a file only if it says of which framework its tensors are.
     save_file(dict(pretrained.weights), folder / WEIGHTS, metadata={"format": "pt"})

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import keras_nlp
 import tensorflow as tf
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.modeling.backbone import build_backbone
+from mtdnn_tf.modeling.backbone import PooledBertBackbone, build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
 from mtdnn_tf.modeling.first_position import FirstPositionEncoder
 from mtdnn_tf.modeling.heads import build_head, reads_sequence
+from mtdnn_tf.modeling.pooling import MEAN, Pooling
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.recomputation import recompute_activations
@@ -34,7 +34,7 @@ class MultiTaskModel(tf.keras.Model):
     """
 
     @tf.autograph.experimental.do_not_convert
-    def __init__(self, backbone: keras_nlp.models.BertBackbone, tasks: Sequence[Task], seed: int = 0) -> None:
+    def __init__(self, backbone: PooledBertBackbone, tasks: Sequence[Task], seed: int = 0) -> None:
         # === Layers ===
         heads = {task.name: build_head(task, seed) for task in tasks if task.head_of is None}
         if not heads:
@@ -42,10 +42,13 @@ class MultiTaskModel(tf.keras.Model):
 
         # === Functional model ===
         inputs = {name: tf.keras.Input((None,), dtype=tf.int32, name=name) for name in INPUTS}
+        pooling = Pooling(backbone.pooling, name="pooling")
         encoded = {**inputs, **backbone(inputs)}
+        encoded["pooled_output"] = pooling(encoded)
         super().__init__(inputs=inputs, outputs={name: head(encoded) for name, head in heads.items()}, name="mtdnn")
         self.backbone = backbone
         self.heads = heads
+        self._pooling = pooling
         self._encode_first = FirstPositionEncoder(backbone)
 
     def task_logits(self, inputs: dict[str, tf.Tensor], task_name: str, training: bool = False) -> tf.Tensor:
@@ -68,8 +71,8 @@ class MultiTaskModel(tf.keras.Model):
     ) -> dict[str, tf.Tensor]:
         """Returns what heads read: the encoder's outputs and the inputs themselves.
 
-        Where no head reads more than the pooled [CLS] vector, there is no `sequence_output`, and the encoder's last
-        block is computed for the first position alone.
+        Where all heads read the pooled vector, and that only needs the first position, there is no `sequence_output`,
+        and the encoder's last block is computed for the first position only.
 
         Args:
             inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
@@ -77,9 +80,14 @@ class MultiTaskModel(tf.keras.Model):
             tasks: Names of the tasks whose heads will read it; all by default.
         """
         inputs = {name: tf.cast(inputs[name], tf.int32) for name in INPUTS}
-        if any(reads_sequence(self.heads[name]) for name in (self.heads if tasks is None else tasks)):
-            return {**inputs, **self.backbone(inputs, training=training)}
+        if self.reads_all_positions(self.heads if tasks is None else tasks):
+            encoded = {**inputs, **self.backbone(inputs, training=training)}
+            return {**encoded, "pooled_output": self._pooling(encoded)}
         return {**inputs, "pooled_output": self._encode_first(inputs, training)}
+
+    def reads_all_positions(self, tasks: Collection[str]) -> bool:
+        """Returns whether answering tasks, given by name, needs the encoder's outputs at all positions."""
+        return self.backbone.pooling == MEAN or any(reads_sequence(self.heads[name]) for name in tasks)
 
 
 def build_multi_task_model(

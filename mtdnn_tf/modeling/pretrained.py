@@ -12,6 +12,7 @@ import numpy as np
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json_object
 from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.pooling import AUTO, POOLER, POOLER_WEIGHTS
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
@@ -33,6 +34,23 @@ class PretrainedBackbone:
     vocabulary: tuple[str, ...]
     lowercase: bool
     weights: Mapping[str, np.ndarray]
+
+
+def with_pooling(pretrained: PretrainedBackbone, pooling: str) -> PretrainedBackbone:
+    """Returns the encoder with the pooling that the user chose.
+
+    Args:
+        pretrained: The encoder, with the pooling that its checkpoint asks for.
+        pooling: One of `POOLINGS`, or "auto" for the checkpoint's.
+
+    Raises:
+        UserError: The checkpoint has no pooler and `pooling` is "pooler".
+    """
+    if pooling in (AUTO, pretrained.config.pooling):
+        return pretrained
+    if pooling == POOLER and pretrained.weights and not all(name in pretrained.weights for name in POOLER_WEIGHTS):
+        raise UserError(f"--pooling must be auto, cls or mean where {pretrained.source} has no pooler, got {pooling}")
+    return dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, pooling=pooling))
 
 
 def is_uncased(vocabulary: Sequence[str]) -> bool:

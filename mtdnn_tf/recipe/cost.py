@@ -23,6 +23,7 @@ class _Measured(NamedTuple):
     num_layers: int
     hidden_dim: int
     intermediate_dim: int
+    pooling: str
     heads: dict[str, tf.keras.layers.Layer]
 
 
@@ -75,8 +76,9 @@ def _answered(tasks: Sequence[Task], runs_of: Callable[[Task], Sequence[Path]]) 
 def _measure(run: Path) -> _Measured:
     tf.keras.backend.clear_session()
     model = load_model(run).model
-    sizes = (model.backbone.num_layers, model.backbone.hidden_dim, model.backbone.intermediate_dim)
-    return _Measured(parameters(model).total, *sizes, dict(model.heads))
+    encoder = model.backbone
+    sizes = (encoder.num_layers, encoder.hidden_dim, encoder.intermediate_dim)
+    return _Measured(parameters(model).total, *sizes, encoder.pooling, dict(model.heads))
 
 
 def _flops(measured: _Measured, tasks: Sequence[Task], length: int) -> int:

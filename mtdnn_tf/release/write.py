@@ -15,6 +15,7 @@ from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.conversion import convert, output_difference
 from mtdnn_tf.modeling.keras_nlp_preset import ACTIVATION
 from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.checksums import write_checksums
 from mtdnn_tf.release.heads import write_heads
@@ -84,7 +85,8 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
     heads = {name: head for name, head in loaded.model.heads.items() if name in used}
     pretrained = find_backbone(str(run))
     activation = pretrained.config.activation
-    has_preset = activation in (ACTIVATION, "gelu")
+    # KerasNLP's encoders always have a pooler.
+    has_preset = activation in (ACTIVATION, "gelu") and pretrained.config.pooling == POOLER
     difference = output_difference(pretrained, ACTIVATION) if has_preset and activation != ACTIVATION else None
     with locked_path(folder, f"--release={folder}"), new_folder(folder) as temporary:
         serving = temporary / layout.SERVING / layout.VERSION

@@ -16,6 +16,8 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.layer_selection import check_choice
+from mtdnn_tf.modeling.pooling import AUTO as AUTO_POOLING
+from mtdnn_tf.modeling.pooling import POOLINGS
 from mtdnn_tf.modeling.precision import FLOAT32, PRECISIONS
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import AUTO, HEADS, TRAIN, Task
@@ -42,6 +44,7 @@ class TrainingConfig:
         max_sequence_length: Longest input, in word pieces.
         backbone: Preset, folder or "tiny".
         init_from: A run whose encoder is started from, in place of `backbone`'s weights; None for none.
+        pooling: What linear heads read: "auto" for what the encoder's checkpoint asks for, "pooler", "cls" or "mean".
         student_layers: Layers kept of the initial encoder: one number is a count, several are numbers from 0; None
             for all.
         output_dir: The run's folder.
@@ -93,6 +96,7 @@ class TrainingConfig:
     max_sequence_length: int = 512
     backbone: str = "bert_base_en_uncased"
     init_from: str | None = None
+    pooling: str = AUTO_POOLING
     student_layers: tuple[int, ...] | None = None
     epochs: int = 5
     batch_size: int = 32
@@ -165,6 +169,8 @@ class TrainingConfig:
                 raise UserError(f"--{field} takes a number from 0 to below 1, {getattr(self, field)} given")
         if self.pair_head not in HEADS:
             raise unknown_name("--pair_head", self.pair_head, HEADS)
+        if self.pooling not in (AUTO_POOLING, *POOLINGS):
+            raise unknown_name("--pooling", self.pooling, (AUTO_POOLING, *POOLINGS))
         if self.evaluation not in EVALUATIONS:
             raise unknown_name("--evaluation", self.evaluation, EVALUATIONS)
         if self.student_layers is not None:

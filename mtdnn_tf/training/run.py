@@ -38,6 +38,7 @@ from mtdnn_tf.modeling.multi_task_model import (
     tokenizer_of,
 )
 from mtdnn_tf.modeling.precision import with_loss_scale
+from mtdnn_tf.modeling.pretrained import with_pooling
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.threads import operations_at_once
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints, StopIfAsked
@@ -156,7 +157,7 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     folder = config.output_dir
     tasks = config.selected_tasks()
     trained_tasks = [task for task in tasks if task.head_of is None]
-    pretrained = find_backbone(config.init_from or config.backbone)
+    pretrained = with_pooling(find_backbone(config.init_from or config.backbone), config.pooling)
     if config.student_layers is not None:
         pretrained = select_layers(pretrained, config.student_layers)
     check_length(pretrained, config.max_sequence_length)
