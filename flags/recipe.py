@@ -18,6 +18,11 @@ SELECTION_TASKS = flags.DEFINE_list(
     "selection_tasks", [], "Tasks, by commas, whose development scores choose the teachers; all if empty."
 )
 TEACHER_TASKS = flags.DEFINE_list("teacher_tasks", [], "Tasks that get soft targets, by commas; all if empty.")
+STUDENT_EPOCHS = flags.DEFINE_integer(
+    "student_epochs",
+    None,
+    "Epochs of the student; --epochs if not given. With --transfer_splits its epochs have more rows.",
+)
 FINE_TUNE_TEACHERS = flags.DEFINE_bool(
     "fine_tune_teachers", False, "Fine-tunes each kept teacher on each teacher task before it teaches that."
 )
@@ -51,6 +56,7 @@ def recipe_config() -> RecipeConfig:
         top_k=TOP_K.value,
         selection_tasks=tuple(SELECTION_TASKS.value),
         teacher_tasks=tuple(TEACHER_TASKS.value),
+        student_epochs=STUDENT_EPOCHS.value,
         fine_tune_teachers=FINE_TUNE_TEACHERS.value,
         fine_tune_student=FINE_TUNE_STUDENT.value,
         fine_tune_epochs=FINE_TUNE_EPOCHS.value,

@@ -1,4 +1,4 @@
-"""Writes the demo's corpus: three small tasks of a grammar of the project's own, and their task file."""
+"""Writes the demo's corpus: three small tasks about messages of a shop's customers, and their task file."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from mtdnn_tf.data.demo_corpus import write_demo_corpus
+from mtdnn_tf.demo.corpus import write_demo_corpus
 from tools import cli
 
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the corpus; replaced if it stands.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the corpus; replaced if it exists.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the corpus.")
-_TRAIN_EXAMPLES = flags.DEFINE_integer("train_examples", 1200, "Training examples a task.")
-_VALIDATION_EXAMPLES = flags.DEFINE_integer("validation_examples", 500, "Validation examples a task.")
-_TEST_EXAMPLES = flags.DEFINE_integer("test_examples", 200, "Test examples a task.")
+_TRAIN_EXAMPLES = flags.DEFINE_integer("train_examples", 200, "Labelled training examples per task.")
+_UNLABELLED_EXAMPLES = flags.DEFINE_integer("unlabelled_examples", 800, "Examples without labels per task.")
+_VALIDATION_EXAMPLES = flags.DEFINE_integer("validation_examples", 300, "Validation examples per task.")
+_TEST_EXAMPLES = flags.DEFINE_integer("test_examples", 200, "Test examples per task.")
 
 
 def main() -> None:
@@ -22,6 +23,7 @@ def main() -> None:
         Path(_OUTPUT_DIR.value),
         _SEED.value,
         _TRAIN_EXAMPLES.value,
+        _UNLABELLED_EXAMPLES.value,
         _VALIDATION_EXAMPLES.value,
         _TEST_EXAMPLES.value,
     )

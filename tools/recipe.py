@@ -5,8 +5,6 @@ from __future__ import annotations
 from absl import flags
 
 from flags import recipe, runtime
-from mtdnn_tf.evaluation.results_table import text_table
-from mtdnn_tf.recipe.results import runs_by_model
 from mtdnn_tf.recipe.run import plan, run_recipe
 from tools import cli
 
@@ -14,13 +12,13 @@ _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Prints the stages, their trainin
 
 
 def main() -> None:
-    """Runs the recipe that the flags describe and prints its table."""
+    """Runs the recipe that the flags describe and prints its table, finding and report."""
     config = recipe.recipe_config()
     if _DRY_RUN.value:
         print(plan(config), end="")
         return
     runtime.prepare_cores(config.base)
-    print(text_table(runs_by_model(run_recipe(config))), end="")
+    print(run_recipe(config).to_text(), end="")
 
 
 if __name__ == "__main__":

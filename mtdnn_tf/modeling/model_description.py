@@ -87,7 +87,7 @@ def _config(value: Any, path: Path) -> BackboneConfig:
     for name, given in value.items():
         if name not in fields:
             raise unknown_name("field of backbone", name, fields, str(path))
-        if name != "activation":
+        if name not in ("activation", "pooling"):  # BackboneConfig checks them.
             check_size(f"field {name}", given, name == "num_layers", path)
     for name, field in fields.items():
         if name not in value and field.default is dataclasses.MISSING:

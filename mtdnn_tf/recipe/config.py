@@ -26,6 +26,8 @@ class RecipeConfig:
         top_k: Number of teachers that are kept; None for all.
         selection_tasks: Tasks whose development scores choose them; empty for all.
         teacher_tasks: Tasks that get soft targets; empty for all. The others learn from gold labels alone.
+        student_epochs: Epochs of the student; None for the base's. With `base.transfer_splits` an epoch has more rows
+            than those of models that learn from gold labels only, so that fewer of them make as many steps.
         fine_tune_teachers: Whether each kept teacher is fine-tuned on each teacher task before it teaches that.
         fine_tune_student: Whether the student is fine-tuned on each task, as one more row of the table.
         fine_tune_epochs: Epochs of a fine-tuning; None for the base's.
@@ -42,6 +44,7 @@ class RecipeConfig:
     top_k: int | None = None
     selection_tasks: tuple[str, ...] = ()
     teacher_tasks: tuple[str, ...] = ()
+    student_epochs: int | None = None
     fine_tune_teachers: bool = False
     fine_tune_student: bool = False
     fine_tune_epochs: int | None = None
@@ -69,7 +72,7 @@ class RecipeConfig:
             raise UserError(f"--seeds takes different numbers, {','.join(map(str, self.seeds))} given")
         for seed in self.all_seeds:
             dataclasses.replace(self.base, seed=seed)  # Refuses what is no seed.
-        _ = self.fine_tuning
+        _ = self.fine_tuning, self.student
 
     @property
     def grid(self) -> list[tuple[str, float]]:
@@ -112,6 +115,11 @@ class RecipeConfig:
                 self.base.learning_rate if self.fine_tune_learning_rate is None else self.fine_tune_learning_rate
             ),
         )
+
+    @property
+    def student(self) -> TrainingConfig:
+        """The base of the student's training."""
+        return self.base if self.student_epochs is None else dataclasses.replace(self.base, epochs=self.student_epochs)
 
     def stage_folder(self, name: str) -> Path:
         """Returns the folder of a stage."""

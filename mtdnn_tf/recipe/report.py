@@ -6,18 +6,18 @@ import dataclasses
 import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.evaluation.average import Metrics, average, counts_in_average, result_score
 from mtdnn_tf.evaluation.calibration import ReliabilityBin, task_calibration
-from mtdnn_tf.evaluation.fidelity import agreement, divergence, gain_kept, grouped_gains
+from mtdnn_tf.evaluation.fidelity import Gain, agreement, divergence, gain_kept, grouped_gains
 from mtdnn_tf.evaluation.result_names import result_name, task_of_result
 from mtdnn_tf.evaluation.statistics import paired_difference
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.cost import answering_cost
+from mtdnn_tf.recipe.finding import finding
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.results import ModelResults
 from mtdnn_tf.recipe.run_names import RunNames
@@ -56,6 +56,7 @@ def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictio
     by_role = {model.role: model for model in results}
     tasks = [task for task in config.trained_tasks() if task.evaluation_splits]
     taught = {task.name for task in config.taught_tasks()}
+    cost = answering_cost(config)
     return ReportData(
         title=f"Distilling {config.kept} teachers into one model of {len(tasks)} tasks",
         models=[_model(model, results) for model in results],
@@ -84,9 +85,10 @@ def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictio
             for reliability in _reliability(by_role[role].name, task, predictions, role)
         ],
         fidelity=[_fidelity(task, task.name in taught, predictions, by_role) for task in tasks],
-        cost=answering_cost(config),
+        cost=cost,
         flags=recipe_flags(config),
         fingerprints=_fingerprints(config),
+        finding=finding(gains(config, results), cost, config.kept, len(config.all_seeds)),
         notes=_notes(config),
     )
 
@@ -190,7 +192,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return statistics.fmean(known) if len(known) == len(values) else None
 
 
-def gains(config: RecipeConfig, results: Sequence[ModelResults]) -> dict[str, Any]:
+def gains(config: RecipeConfig, results: Sequence[ModelResults]) -> dict[str, Gain]:
     """Returns what the tasks with soft targets, those without, and all gain by the ensemble and keep in the student.
 
     Args:
@@ -203,8 +205,7 @@ def gains(config: RecipeConfig, results: Sequence[ModelResults]) -> dict[str, An
         {task: statistics.fmean(_score_by_seed(by_role[role], task).values()) for task in tasks}
         for role in (MULTI_TASK, ENSEMBLE, STUDENT)
     )
-    groups = grouped_gains(baseline, ensemble, student, [task.name for task in config.taught_tasks()])
-    return {name: gain.to_json() for name, gain in groups.items()}
+    return grouped_gains(baseline, ensemble, student, [task.name for task in config.taught_tasks()])
 
 
 def recipe_flags(config: RecipeConfig) -> str:

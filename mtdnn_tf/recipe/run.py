@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.errors import UserError
@@ -32,14 +34,34 @@ _REPORT = "report"
 _log = logging.getLogger("absl")
 
 
-def run_recipe(config: RecipeConfig) -> list[ModelResults]:
+class RecipeOutcome(NamedTuple):
+    """What a recipe that has ended leaves to read.
+
+    Attributes:
+        results: Development metrics of every model, by seed.
+        finding: What they say, in sentences.
+        page: The report's page.
+    """
+
+    results: list[ModelResults]
+    finding: Sequence[str]
+    page: Path
+
+    def to_text(self) -> str:
+        """Returns the table of scores, the finding, and the page's address as a link that terminals open."""
+        table = text_table(runs_by_model(self.results))
+        lines = "".join(f"{line}\n" for line in self.finding)
+        return f"Development scores x 100\n{table}\n{lines}Report: {self.page.absolute().as_uri()}\n"
+
+
+def run_recipe(config: RecipeConfig) -> RecipeOutcome:
     """Runs every stage that is not done, then evaluates, reports and exports.
 
     Args:
         config: What to run.
 
     Returns:
-        Development metrics of every model, by seed.
+        Scores of every model, what they say, and where the report is.
 
     Raises:
         UserError: Something given is not accepted, or a stage's folder holds a stage of other settings; or another
@@ -50,7 +72,7 @@ def run_recipe(config: RecipeConfig) -> list[ModelResults]:
         return _run_recipe(config)
 
 
-def _run_recipe(config: RecipeConfig) -> list[ModelResults]:
+def _run_recipe(config: RecipeConfig) -> RecipeOutcome:
     check_recipe(config)
     check_folder(config.stage_folder(_REPORT))
     stages = all_stages(config)
@@ -65,14 +87,17 @@ def _run_recipe(config: RecipeConfig) -> list[ModelResults]:
     results = collect_results(config, predictions)
     write_checked_json(
         config.stage_folder("results.json"),
-        {"models": [model.to_json() for model in results], "gains": gains(config, results)},
+        {
+            "models": [model.to_json() for model in results],
+            "gains": {name: gain.to_json() for name, gain in gains(config, results).items()},
+        },
     )
     runs = runs_by_model(results)
     write_text(config.stage_folder("results.md"), markdown_table(runs, show_metrics=True))
-    _report(config, report_data(config, results, predictions))
-    _log.info("%s: development scores x 100\n%s", config.stage_folder(_REPORT) / PAGE, text_table(runs))
+    data = report_data(config, results, predictions)
+    _report(config, data)
     _export(config)
-    return results
+    return RecipeOutcome(results, data.finding, config.stage_folder(_REPORT) / PAGE)
 
 
 def plan(config: RecipeConfig) -> str:

@@ -186,7 +186,7 @@ class _Stages:
             )
             student = self._runs.student(seed)
             what = f"the student, seed {seed}"
-            stages.append(self._training(student, what, config.base, seed=seed, soft_targets=(soft_targets,)))
+            stages.append(self._training(student, what, config.student, seed=seed, soft_targets=(soft_targets,)))
             if config.fine_tune_student:
                 stages += [
                     self._training(

@@ -215,7 +215,8 @@ class ReportData:
         cost: None if it was not measured.
         flags: The flagfile that makes the run again.
         fingerprints: Hashes of data, encoder and so on, by name.
-        notes: What a reader must know, such as "MNLI: partial set"; shown on top.
+        finding: What the run found, in sentences; shown first.
+        notes: What a reader must know, such as "MNLI: partial set"; shown below the finding.
         seconds: Duration of each stage, in seconds.
     """
 
@@ -229,6 +230,7 @@ class ReportData:
     cost: Cost | None = None
     flags: str = ""
     fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    finding: Sequence[str] = ()
     notes: Sequence[str] = ()
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
 

@@ -17,11 +17,14 @@ from mtdnn_tf.report.tables import number
 
 
 def curve_figure(data: ReportData, style: Style) -> Figure | None:
-    """Draws development scores by epoch, a panel a task: means over seeds, with bands of one standard deviation."""
+    """Draws development scores by epoch, a panel a task: means over seeds, with bands of one standard deviation.
+
+    Models that were evaluated once have no curve; there is no figure if none has one.
+    """
     drawn = {model.name for model in data.models} & set(data.curves)
     models = [model for model in data.models if model.name in drawn]
     tasks = [task.name for task in data.tasks if any(data.curves[model.name].get(task.name) for model in models)]
-    if not tasks:
+    if all(len({point.epoch for point in points}) < 2 for m in models for points in data.curves[m.name].values()):
         return None
     appearance = looks(data.models, style.theme)
     columns = 2 if style.narrow else min(5, max(3, math.ceil(math.sqrt(len(tasks)))))
@@ -47,11 +50,7 @@ def curve_figure(data: ReportData, style: Style) -> Figure | None:
                 if spread.any():
                     axes.fill_between(epochs, mean - spread, mean + spread, color=colour, alpha=0.18, lw=0)
             axes.set_title(label(task, 22 if style.narrow else 100 // columns), loc="left")
-            shown_epochs = {float(epoch) for line in axes.get_lines() for epoch in line.get_xdata()}
-            if len(shown_epochs) == 1:
-                axes.set_xticks(list(shown_epochs))
-            else:
-                axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
             axes.grid()
             if i % columns == 0:
                 axes.set_ylabel("score × 100")

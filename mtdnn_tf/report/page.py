@@ -38,7 +38,7 @@ _PAGE = Markup(
     # Refuses whatever would come from elsewhere, and scripts.
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; style-src {hash}">\n'
     "<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-    "<header>\n<h1>{title}</h1>\n{notes}{headlines}{contents}</header>\n<main>\n{sections}</main>\n"
+    "<header>\n<h1>{title}</h1>\n{finding}{headlines}{notes}{contents}</header>\n<main>\n{sections}</main>\n"
     "<footer><p>Made by mtdnn_tf from report.json, which holds every number on this page.</p></footer>\n"
     "</body>\n</html>\n"
 )
@@ -85,6 +85,7 @@ def render_page(data: ReportData, images: Images) -> str:
             hash=f"'sha256-{digest}'",
             title=data.title,
             style=Markup(STYLE),
+            finding=Markup("").join(Markup('<p class="finding">{}</p>\n').format(line) for line in data.finding),
             notes=Markup('<div class="notes" role="note">\n<ul>\n{}</ul>\n</div>\n').format(notes) if notes else "",
             headlines=_headlines(data),
             contents=Markup('<nav aria-label="Contents">\n<ul>\n{}</ul>\n</nav>\n').format(contents),

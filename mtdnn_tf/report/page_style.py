@@ -35,6 +35,7 @@ nav a {
   background: var(--paper); text-decoration: none; font-size: .92rem;
 }
 nav a:hover { border-color: var(--accent); }
+.finding { font-size: 1.08rem; max-width: 62em; }
 .notes {
   background: var(--note); border-left: 4px solid #d29922; border-radius: 4px; padding: 8px 16px; margin: 16px 0;
 }

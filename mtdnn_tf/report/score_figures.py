@@ -12,16 +12,16 @@ from matplotlib.lines import Line2D
 
 from mtdnn_tf.evaluation.json_values import finite
 from mtdnn_tf.evaluation.statistics import Summary
-from mtdnn_tf.report.data import AVERAGE, MULTI_TASK, SINGLE_TASK, STUDENT, Difference, Model, ReportData
+from mtdnn_tf.report.data import AVERAGE, ENSEMBLE, MULTI_TASK, SINGLE_TASK, STUDENT, Difference, Model, ReportData
 from mtdnn_tf.report.plotting import Style, drawing, label, legend_label, looks, new_figure, small_multiples
 from mtdnn_tf.report.summary import average_summary, task_summary
 from mtdnn_tf.report.tables import number
 
-_COMPARED = (SINGLE_TASK, MULTI_TASK, STUDENT)
+_COMPARED = (SINGLE_TASK, MULTI_TASK, ENSEMBLE, STUDENT)
 
 
 def compared_models(models: Sequence[Model]) -> list[Model]:
-    """Returns the models of the bar chart: single-task, multi-task, distilled; all if none has such a role."""
+    """Returns the models of the bar chart, single-task to distilled; all if none has such a role."""
     return [model for model in models if model.role in _COMPARED] or list(models)
 
 
@@ -31,7 +31,7 @@ def _seeds_text(models: Sequence[Model]) -> str:
 
 
 def score_figure(data: ReportData, style: Style) -> Figure | None:
-    """Draws the bars of Figure 3 of 1904.09482: single-task, multi-task and distilled, per task and on average."""
+    """Draws the bars of Figure 3 of 1904.09482, and the ensemble's, per task and on average."""
     models = compared_models(data.models)
     groups = [AVERAGE, *(task.name for task in data.tasks)]
     summaries = {

@@ -28,7 +28,8 @@ _TASK = Task(name="mood", kind="classification", text=("text",), labels=("bad", 
 
 
 def _expected(weights, pooling):
-    sequence, pooled = bert(weights, *_INPUTS.values(), layers=2, heads=2, hidden_act="gelu")
+    token_ids, segment_ids, mask = _INPUTS.values()
+    sequence, pooled = bert(weights, token_ids, segment_ids, mask, layers=2, heads=2, hidden_act="gelu")
     if pooling == "pooler":
         return pooled
     if pooling == "cls":
@@ -113,7 +114,7 @@ def test_without_a_pooler_heads_read_the_first_position_and_a_line_says_so(folde
         pretrained = read_huggingface_folder(folder)
     assert pretrained.config.pooling == "cls"
     assert "no pooler weights; heads read the first position's output (pooling cls)" in caplog.text
-    with pytest.raises(UserError, match="--pooling must be auto, cls or mean where .* has no pooler, got pooler"):
+    with pytest.raises(UserError, match=r"--pooling must be auto, cls or mean where .* has no pooler, got pooler"):
         with_pooling(pretrained, "pooler")
 
 
@@ -131,5 +132,5 @@ def test_huggingface_folders_keep_the_pooling_and_others_warn_or_refuse(folder, 
         convert(pretrained, tmp_path / "google", "google", accept_approximate_gelu=True)
         assert "does not record pooling; pass --pooling=mean with it" in caplog.text
     else:
-        with pytest.raises(UserError, match="--format=google: must have BERT's pooler, .* has none"):
+        with pytest.raises(UserError, match=r"--format=google: must have BERT's pooler, .* has none"):
             convert(pretrained, tmp_path / "google", "google", accept_approximate_gelu=True)

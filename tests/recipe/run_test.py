@@ -84,7 +84,8 @@ def test_folds_are_planned_for_every_kept_teacher(config):
 
 
 def test_every_stage_is_run_once_and_the_table_has_every_model(config):
-    results = run_recipe(config)
+    outcome = run_recipe(config)
+    results = outcome.results
     folder = config.base.output_dir
     kept = json.loads((folder / "selection.json").read_text())["kept"]
     assert [model.name for model in results] == [
@@ -130,7 +131,7 @@ def test_every_stage_is_run_once_and_the_table_has_every_model(config):
     assert len(seconds) == 16 + len(["_sha256"])
 
     written = _written(folder)
-    assert run_recipe(config) == results
+    assert run_recipe(config) == outcome
     assert _written(folder) == written
     assert plan(config).splitlines()[-1].split() == ["all", "145", "0", "to", "do"]
 
@@ -172,7 +173,7 @@ def test_the_report_has_what_an_answer_costs(config):
 
 
 def test_the_ensemble_is_the_mean_of_its_fine_tuned_teachers(config):
-    results = {model.name: model for model in run_recipe(config)}
+    results = {model.name: model for model in run_recipe(config).results}
     base = config.base
     (task,) = [task for task in config.tasks() if task.name == "mood"]
     teachers = [base.output_dir / "fine_tuned_teachers" / "mood" / str(place) for place in (1, 2)]

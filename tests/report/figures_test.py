@@ -47,7 +47,7 @@ def test_bars_are_as_long_as_the_means_and_error_bars_as_the_deviations(data, st
     figure = _draw(score_figure, data, style)
     (axes,) = figure.axes
     lengths = [bar.get_width() if style.narrow else bar.get_height() for bar in axes.patches]
-    models = [data.models[i] for i in (0, 1, 4)]
+    models = [data.models[i] for i in (0, 1, 3, 4)]
     expected = [
         value
         for model in models
@@ -56,12 +56,12 @@ def test_bars_are_as_long_as_the_means_and_error_bars_as_the_deviations(data, st
     # The shaded background of the average is a patch too.
     np.testing.assert_allclose(sorted(lengths)[-len(expected) :], sorted(100 * np.array(expected)))
     errors = [c for c in axes.collections if len(c.get_segments()) == 1]
-    assert len(errors) == 30
+    assert len(errors) == 40
     spread = np.std([run.average for run in models[0].runs], ddof=1)
     column = 0 if style.narrow else 1
     assert np.ptp(errors[0].get_segments()[0][:, column]) == pytest.approx(200 * spread)
     assert (axes.get_xlabel() if style.narrow else axes.get_ylabel()) == "score × 100"
-    assert len(_texts(axes)) == 30
+    assert len(_texts(axes)) == 40
     names = axes.get_yticklabels() if style.narrow else axes.get_xticklabels()
     assert [name.get_text() for name in names] == ["average", *(task.name for task in data.tasks)]
     (legend,) = figure.legends
@@ -73,6 +73,12 @@ def test_one_seed_has_no_error_bars():
     figure = _draw(score_figure, full_report(1), _WIDE)
     assert len(figure.axes[0].collections) == 0
     assert "n = 1" in figure.legends[0].get_title().get_text()
+
+
+def test_models_that_were_evaluated_once_have_no_curves(data):
+    once = {name: {task: points[-1:] for task, points in of.items()} for name, of in data.curves.items()}
+    assert _draw(curve_figure, data, _WIDE)
+    assert curve_figure(dataclasses.replace(data, curves=once), _WIDE) is None
 
 
 def test_curves_are_means_over_seeds(data):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtdnn_tf.data.demo_draws import Draws, as_sentence
+from mtdnn_tf.demo.draws import Draws, as_sentence
 
 
 def test_draws_of_a_key_stay_the_same_for_ever():
@@ -26,4 +26,5 @@ def test_draws_have_the_distributions_that_they_name():
 
 
 def test_sentences_are_capitalised_and_punctuated():
-    assert as_sentence("in March ,", "", "the shop", "sold it") == "In March, the shop sold it."
+    assert as_sentence("the lamp is broken") == "The lamp is broken."
+    assert as_sentence("where is it?") == "Where is it?"

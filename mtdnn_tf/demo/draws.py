@@ -48,7 +48,6 @@ class Draws:
         return sum(self._random.random() for _ in range(12)) - 6.0
 
 
-def as_sentence(*parts: str) -> str:
-    """Joins the parts that are not empty, begins with a capital letter and ends with a full stop."""
-    text = " ".join(part for part in parts if part).replace(" ,", ",")
-    return f"{text[0].upper()}{text[1:]}."
+def as_sentence(clause: str) -> str:
+    """Returns a clause with a capital letter, and a full stop unless it is a question."""
+    return f"{clause[0].upper()}{clause[1:]}{'' if clause.endswith('?') else '.'}"

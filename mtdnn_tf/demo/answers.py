@@ -1,0 +1,89 @@
+"""Messages that the demo's exported model answers at the end, in words that its corpus does not use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# A score this near to the expected one counts as right.
+_NEAR = 1.0
+
+
+class Question(NamedTuple):
+    """What the model is asked.
+
+    Attributes:
+        task: Name of the task.
+        texts: One text or a pair.
+        expected: The right label, or score.
+    """
+
+    task: str
+    texts: tuple[str, ...]
+    expected: str | float
+
+
+class Answer(NamedTuple):
+    """What the model answers.
+
+    Attributes:
+        question: What it was asked.
+        given: Its label or score.
+        probability: Of the label; None for a score.
+    """
+
+    question: Question
+    given: str | float
+    probability: float | None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the label is the right one, or the score near to it."""
+        expected = self.question.expected
+        if isinstance(expected, float) and isinstance(self.given, float):
+            return abs(self.given - expected) <= _NEAR
+        return self.given == expected
+
+    def to_line(self) -> str:
+        """Returns the answer in one line, which says so where it is wrong."""
+        given = f"{self.given:.1f} of 5" if self.probability is None else f"{self.given} ({self.probability:.2f})"
+        wrong = "" if self.is_right else f"   WRONG, expected {self.question.expected}"
+        texts = "  |  ".join(self.question.texts)
+        return f"  {self.question.task:10}  {given:15}  {texts}{wrong}"
+
+
+QUESTIONS = (
+    Question("intent", ("You billed me twice for one coat.",), "billing"),
+    Question("intent", ("My parcel is late and I need the lamp for a party on Saturday.",), "delivery"),
+    Question("intent", ("The glass of the watch is cracked.",), "defect"),
+    Question(
+        "intent", ("I am happy with the price, but these shoes are too tight. Can I get them a size up?",), "exchange"
+    ),
+    Question("answered", ("Where is my bicycle?", "The bike will be with you on Friday."), "yes"),
+    Question("answered", ("Please refund the kettle.", "We will send you the kettle in the other size."), "no"),
+    Question("similarity", ("I want my money back for the sofa.", "Please refund the couch."), 5.0),
+    Question("similarity", ("I want my money back for the sofa.", "The watch stopped working after a day."), 0.5),
+)
+
+
+def answer_questions(model_folder: Path) -> list[Answer]:
+    """Answers `QUESTIONS` with an exported model, by TensorFlow and TF.Text only.
+
+    Args:
+        model_folder: A version's folder, with saved_model.pb.
+    """
+    import tensorflow as tf
+    import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)
+
+    signatures: dict[str, Callable[..., Any]] = tf.saved_model.load(str(model_folder)).signatures
+    answers = []
+    for question in QUESTIONS:
+        texts = {name: tf.constant([text]) for name, text in zip(("text_a", "text_b"), question.texts)}
+        outputs = signatures[question.task](**texts)
+        if "label" in outputs:
+            label, probability = outputs["label"][0].numpy().decode(), float(outputs["probabilities"].numpy().max())
+            answers.append(Answer(question, label, probability))
+        else:
+            answers.append(Answer(question, float(outputs["score"][0]), None))
+    return answers

@@ -1,0 +1,28 @@
+"""Answers the demo's questions with its exported model, in a process that uses only TensorFlow and TF.Text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from mtdnn_tf.demo.answers import answer_questions
+from mtdnn_tf.errors import UserError
+from tools import cli
+
+_MODEL = flags.DEFINE_string("model", None, "Folder of the exported version, with saved_model.pb.")
+
+
+def main() -> None:
+    """Prints a line for each answer, and how many are right."""
+    folder = Path(_MODEL.value)
+    if not (folder / "saved_model.pb").is_file():
+        raise UserError(f"--model must be a folder with saved_model.pb, got {folder}")
+    answers = answer_questions(folder)
+    for answer in answers:
+        print(answer.to_line())
+    print(f"{sum(answer.is_right for answer in answers)} of {len(answers)} right")
+
+
+if __name__ == "__main__":
+    cli.run(main, required=["model"])
