@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.training.fused_adamax import FusedAdamax
+from mtdnn_tf.training.fused_adamw import FusedAdamW
 
 WEIGHT_DECAY = 0.01
 
@@ -33,7 +34,7 @@ def _adamax(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Op
 
 
 def _adamw(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
-    optimizer = tf.keras.optimizers.AdamW(learning_rate, weight_decay=WEIGHT_DECAY, epsilon=1e-6)
+    optimizer = FusedAdamW(learning_rate, weight_decay=WEIGHT_DECAY, epsilon=1e-6)
     optimizer.exclude_from_weight_decay(var_list=decayed_variables(model)[1])
     return optimizer
 
