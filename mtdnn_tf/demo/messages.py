@@ -32,7 +32,8 @@ _WANTS = {
     "I no longer need {item}, do not send it/take {item} off my order before it ships/"
     "I changed my mind, I do not want to buy {item} any more/is it too late to cancel {item}?",
     "billing": "I was charged twice for {item}/the invoice for {item} is wrong/"
-    "you took too much from my card for {item}/the price on the bill for {item} is not what I agreed to/my discount is missing from the bill for {item}/"
+    "you took too much from my card for {item}/the price on the bill for {item} is not what I agreed to/"
+    "my discount is missing from the bill for {item}/"
     "why did I pay more for {item} than the website said?",
     "exchange": "I need {item} in another size/can I swap {item} for a different colour?/"
     "please exchange {item} for a bigger one/I would rather have {item} in black/"

@@ -57,7 +57,8 @@ def test_weights_and_slots_equal_those_of_keras_with_sparse_gradients_and_an_idl
     slots, expected = our_optimizer.variables, their_optimizer.variables
     assert len(slots) == len(expected) == 1 + 2 * len(ours)
     for one, other in zip(slots, expected):
-        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-7)
+        # 1 - beta_2 is 0.00099999 in float32, in which the kernel computes it.
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-7)
 
 
 def test_equals_its_formula_in_float64():
