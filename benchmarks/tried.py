@@ -45,7 +45,7 @@ matrix product's peak in the same process (0.48), inference 0.67.
   (`GLIBC_TUNABLES=glibc.malloc.hugetlb=1`): perhaps 2 % faster, 2,689 in place of 2,632 and 2,598 in place of 2,534.
   Not built.
 * Adamax's scalars made once for all variables, or its kernel without locks: no difference.
-* **The last block for the first position alone** (`modeling/first_position.py`), which is all that linear heads read.
+* **The last block for the first position alone** (`modeling/partial_encoders.py`), which is all that linear heads read.
   On one core, beside other work, training went from 1,240 to 1,400 real tokens/s (medians of eight and four runs), one
   row of 32 word pieces from 11.0 to 10.3 ms, one of 64 from 16.3 to 14.8 (single runs).
 * Memory that TensorFlow keeps between answers (`TF_CPU_ALLOCATOR_USE_BFC=true`; by profile, tensors below 256 KB, the

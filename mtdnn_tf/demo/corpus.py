@@ -53,8 +53,8 @@ DEMO_TASKS = {
 def write_demo_corpus(
     folder: Path,
     seed: int = 0,
-    train_examples: int = 200,
-    unlabelled_examples: int = 600,
+    train_examples: int = 160,
+    unlabelled_examples: int = 480,
     validation_examples: int = 300,
     test_examples: int = 200,
 ) -> Path:
@@ -63,8 +63,8 @@ def write_demo_corpus(
     Args:
         folder: The new folder.
         seed: Chooses the rows. Defaults to 0.
-        train_examples: Labelled rows of each task's training split. Defaults to 200.
-        unlabelled_examples: Rows of each task's split without labels. Defaults to 600.
+        train_examples: Labelled rows of each task's training split. Defaults to 160.
+        unlabelled_examples: Rows of each task's split without labels. Defaults to 480.
         validation_examples: Rows of each task's validation split. Defaults to 300.
         test_examples: Rows of each task's test split. Defaults to 200.
 

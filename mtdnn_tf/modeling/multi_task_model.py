@@ -10,8 +10,8 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.backbone import PooledBertBackbone, build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
-from mtdnn_tf.modeling.first_position import FirstPositionEncoder
 from mtdnn_tf.modeling.heads import build_head, reads_sequence
+from mtdnn_tf.modeling.partial_encoders import FirstPositionEncoder, SequenceEncoder
 from mtdnn_tf.modeling.pooling import MEAN, Pooling
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
@@ -50,6 +50,7 @@ class MultiTaskModel(tf.keras.Model):
         self.heads = heads
         self._pooling = pooling
         self._encode_first = FirstPositionEncoder(backbone)
+        self._encode_all = SequenceEncoder(backbone)
 
     def task_logits(self, inputs: dict[str, tf.Tensor], task_name: str, training: bool = False) -> tf.Tensor:
         """Returns one task's logits, running the encoder and that task's head alone.
@@ -81,7 +82,7 @@ class MultiTaskModel(tf.keras.Model):
         """
         inputs = {name: tf.cast(inputs[name], tf.int32) for name in INPUTS}
         if self.reads_all_positions(self.heads if tasks is None else tasks):
-            encoded = {**inputs, **self.backbone(inputs, training=training)}
+            encoded = {**inputs, **self._encode_all(inputs, training)}
             return {**encoded, "pooled_output": self._pooling(encoded)}
         return {**inputs, "pooled_output": self._encode_first(inputs, training)}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 from mtdnn_tf.data.sources import has_split
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
@@ -143,19 +144,22 @@ class _Stages:
         return self._of_teacher(self._runs.kept_number(place))
 
     def _soft_targets(self) -> list[Stage]:
-        base = self._config.base
-        folder = self._config.stage_folder(SOFT_TARGETS)
+        base, taught = self._config.base, self._config.taught_tasks()
+        # Teachers that answer several tasks are read once for all of them.
+        groups = [[task] for task in taught] if self._config.fine_tune_teachers else [taught]
         stages = []
         for split in (TRAIN, *base.transfer_splits):
-            for task in self._config.taught_tasks():
-                if has_split(task, split, base.source):
-                    store = soft_target_folder(folder, task, split)
+            for group in groups:
+                tasks = [task for task in group if has_split(task, split, base.source)]
+                if tasks:
+                    names = ", ".join(task.name for task in tasks)
+                    of_split = "" if split == TRAIN else f"-{split}"
                     stages.append(
                         Stage(
-                            f"{SOFT_TARGETS}/{store.name}",
-                            f"soft targets of {task.name}, split {split}",
-                            functools.partial(self._score, task, split),
-                            functools.partial(self._is_scored, task, split),
+                            f"{SOFT_TARGETS}/{tasks[0].name if len(tasks) == 1 else 'all'}{of_split}",
+                            f"soft targets of {names}, split {split}",
+                            functools.partial(self._score, tasks, split),
+                            functools.partial(self._are_scored, tasks, split),
                         )
                     )
         return stages
@@ -164,11 +168,15 @@ class _Stages:
         store = soft_target_folder(self._config.stage_folder(SOFT_TARGETS), task, split)
         return is_selected(self._config) and is_scored_by(store, self._runs.scorers(task))
 
-    def _score(self, task: Task, split: str) -> None:
+    def _are_scored(self, tasks: Sequence[Task], split: str) -> bool:
+        return all(self._is_scored(task, split) for task in tasks)
+
+    def _score(self, tasks: Sequence[Task], split: str) -> None:
         base, folder = self._config.base, self._config.stage_folder(SOFT_TARGETS)
+        left = [task for task in tasks if not self._is_scored(task, split)]
         score(
-            self._runs.scorers(task),
-            [task],
+            self._runs.scorers(left[0]),
+            left,
             split,
             base.source,
             base.cache_dir,

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
+from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.bert_weights import read_weights
 from mtdnn_tf.modeling.conversion import convert
@@ -13,6 +14,7 @@ from mtdnn_tf.modeling.model_folder import load_model, save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pooling import SENTENCE_TRANSFORMERS, Pooling
 from mtdnn_tf.modeling.pretrained import with_pooling
+from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.task import Task
 from tests.bert_in_numpy import bert
 from tests.helpers import VOCABULARY, write_huggingface_folder
@@ -134,3 +136,23 @@ def test_huggingface_folders_keep_the_pooling_and_others_warn_or_refuse(folder, 
     else:
         with pytest.raises(UserError, match=r"--format=google: must have BERT's pooler, .* has none"):
             convert(pretrained, tmp_path / "google", "google", accept_approximate_gelu=True)
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean"])
+@pytest.mark.parametrize("weights", ["float32", "int8"])
+def test_the_export_answers_as_the_model_and_holds_no_pooler(folder, tmp_path, pooling, weights):
+    pretrained = with_pooling(read_huggingface_folder(folder), pooling)
+    model = build_multi_task_model(pretrained, [_TASK])
+    save_model(model, [_TASK], pretrained.config, tokenizer_of(pretrained), 16, tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    export_saved_model(loaded, tmp_path / "export" / "1", batch_sizes=[], weights=weights)
+    texts = tf.constant(["the cat sees a dog.", "a bird"])
+    signatures = tf.saved_model.load(str(tmp_path / "export" / "1")).signatures
+    packed = to_model_inputs(pack(loaded.tokenizer.tokenize(texts), None, loaded.tokenizer, 16))
+    expected = loaded.model.encode(packed)["pooled_output"]
+    tolerance = 1e-5 if weights == "float32" else 0.2
+    embedding = signatures["embed"](text_a=texts, text_b=tf.constant(["", ""]))["embedding"]
+    np.testing.assert_allclose(embedding, expected, atol=tolerance)
+    variables = tf.train.list_variables(str(tmp_path / "export" / "1" / "variables" / "variables"))
+    # The pooler's kernel is the only square matrix; attention's kernels have three axes.
+    assert variables and [16, 16] not in [shape for _, shape in variables]

@@ -1,4 +1,4 @@
-"""An encoder run for what linear heads read, the first position's output."""
+"""An encoder run without the parts of it that no head reads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,30 @@ import tensorflow as tf
 
 from mtdnn_tf.modeling.backbone import PooledBertBackbone
 from mtdnn_tf.modeling.pooling import POOLER
+
+
+class SequenceEncoder:
+    """Computes an encoder's outputs at all positions, and its pooler only if it has one.
+
+    Args:
+        backbone: The encoder.
+    """
+
+    def __init__(self, backbone: PooledBertBackbone) -> None:
+        outputs = dict(backbone.output)
+        if backbone.pooling != POOLER:
+            del outputs["pooled_output"]
+        self._encoder = tf.keras.Model(backbone.input, outputs)
+
+    def __call__(self, inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        """Returns `sequence_output` [batch, length, width] and, of an encoder with a pooler, `pooled_output`.
+
+        Args:
+            inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
+            training: Whether dropout is on. Defaults to False.
+        """
+        outputs: dict[str, tf.Tensor] = self._encoder(inputs, training=training)
+        return outputs
 
 
 class FirstPositionEncoder:

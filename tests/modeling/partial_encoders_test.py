@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights
-from mtdnn_tf.modeling.first_position import FirstPositionEncoder
 from mtdnn_tf.modeling.huggingface import read_huggingface_folder
+from mtdnn_tf.modeling.partial_encoders import FirstPositionEncoder
 from mtdnn_tf.modeling.recomputation import recompute_activations
 from tests.bert_in_numpy import bert
 from tests.helpers import VOCABULARY, write_huggingface_folder
