@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,10 @@ def write_run_data(run: Path, settings: DataSettings, tasks: Sequence[Task]) -> 
         values[name] = str(values[name].resolve())
     if not any(reads_data_dir(task, settings.source) for task in tasks):
         del values["data_dir"]
+    # The file of a run that has ended is left as it is, unless the data is in another place or it is damaged.
+    with contextlib.suppress(UserError, OSError):
+        if read_checked_json(run / RUN_DATA, _REMEDY) == values:
+            return
     write_checked_json(run / RUN_DATA, values)
 
 

@@ -43,6 +43,19 @@ def test_paths_are_absolute_and_read_back(tmp_path, monkeypatch):
     assert read_run_data(tmp_path / "model") == {}
 
 
+def test_settings_are_written_again_only_if_they_changed_or_are_damaged(tmp_path):
+    path = tmp_path / RUN_DATA
+    write_run_data(tmp_path, _settings(), [get_task("rte")])
+    content, written = path.read_bytes(), path.stat().st_ino
+    write_run_data(tmp_path, _settings(), [get_task("rte")])
+    assert path.stat().st_ino == written
+    path.write_bytes(content[:-9])
+    write_run_data(tmp_path, _settings(), [get_task("rte")])
+    assert path.read_bytes() == content
+    write_run_data(tmp_path, _settings(data_dir=Path("moved")), [get_task("rte")])
+    assert read_run_data(tmp_path)["data_dir"].name == "moved"
+
+
 @pytest.mark.parametrize("source", ["files", "tfds"])
 def test_a_data_folder_that_no_task_is_read_from_is_left_out(tmp_path, source):
     tasks = select_tasks([], [write_tasks(tmp_path / "tasks")])
