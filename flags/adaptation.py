@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from flags import training, values
+from flags import model, training, values
 from mtdnn_tf.adaptation.config import FRACTIONS, MIN_STEPS, SUBSET_SEEDS, AdaptationConfig
 from mtdnn_tf.errors import UserError
 
@@ -48,10 +48,11 @@ def _starts(init_from: str | None) -> dict[str, str]:
 
 def adaptation_config() -> AdaptationConfig:
     """Returns the adaptation that the flags describe."""
-    base = training.training_config()
+    starts = _starts(model.INIT_FROM.value)
+    base = training.training_config([Path(run) for run in starts.values()])
     return AdaptationConfig(
         base=dataclasses.replace(base, init_from=None),
-        starts=_starts(base.init_from),
+        starts=starts,
         fractions=tuple(values.numbers("fractions", _FRACTIONS.value) or ()),
         subset_seeds=tuple(values.whole_numbers("subset_seeds", _SUBSET_SEEDS.value)),
         min_steps=_MIN_STEPS.value,

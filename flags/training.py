@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -55,17 +56,22 @@ KEEP_CHECKPOINTS = flags.DEFINE_integer("keep_checkpoints", 2, "Number of checkp
 EVALUATION = flags.DEFINE_enum("evaluation", "every_epoch", EVALUATIONS, "When development splits are evaluated.")
 
 
-def training_config() -> TrainingConfig:
-    """Returns the run that the flags describe."""
+def training_config(runs: Sequence[Path] = ()) -> TrainingConfig:
+    """Returns the run that the flags describe.
+
+    Args:
+        runs: Runs whose data settings are taken where no flag gives one; none by default.
+    """
     layers = model.STUDENT_LAYERS.value
+    settings = data.settings(runs)
     return TrainingConfig(
         output_dir=Path(OUTPUT_DIR.value),
-        data_dir=Path(data.DATA_DIR.value),
-        cache_dir=Path(data.CACHE_DIR.value),
+        data_dir=settings.data_dir,
+        cache_dir=settings.cache_dir,
         tasks=tuple(data.TASKS.value),
-        task_file=data.task_files(),
-        data_source=data.DATA_SOURCE.value,
-        max_sequence_length=data.MAX_SEQUENCE_LENGTH.value,
+        task_file=settings.task_file,
+        data_source=settings.data_source,
+        max_sequence_length=settings.max_sequence_length,
         backbone=model.BACKBONE.value,
         init_from=model.INIT_FROM.value,
         pooling=model.POOLING.value,

@@ -42,9 +42,10 @@ def main() -> None:
     if _PREPARE_TFDS.value is not None:
         _prepare()
         return
-    tasks, source, cache_dir = data.selected_tasks(), data.source(), Path(data.CACHE_DIR.value)
+    tasks, settings = data.selected_tasks(), data.settings()
+    source, cache_dir = settings.source, settings.cache_dir
     pretrained = find_backbone(model.INIT_FROM.value or model.BACKBONE.value)
-    length = data.MAX_SEQUENCE_LENGTH.value
+    length = settings.max_sequence_length
     check_length(pretrained, length)
     tokenizer = tokenizer_of(pretrained)
     splits = []

@@ -7,7 +7,8 @@ from typing import Any
 
 from absl import flags
 
-from flags import data, inference, runtime, values
+from flags import inference, runtime, values
+from flags import runs as run_flags
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.average import average
@@ -50,14 +51,15 @@ def main() -> None:
     for flag in (_LEAVE_ONE_OUT, _DISAGREEMENT):
         if flag.value:
             check_table_flags(flag.name, runs)
-    source = data.source()
+    tasks, source, cache_dir, max_sequence_length = run_flags.run_inputs(runs)
     by_run, _ = predict_each_run(
         runs,
-        data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else [],
+        tasks,
         _SPLIT.value,
         source,
-        Path(data.CACHE_DIR.value),
+        cache_dir,
         runtime.EVALUATION_BATCH_SIZE.value,
+        max_sequence_length=max_sequence_length,
     )
     predictions = {result: split.combined(weights, _AVERAGE.value) for result, split in by_run.items()}
     metrics = metrics_of(predictions)

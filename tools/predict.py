@@ -6,19 +6,19 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import data, inference, runtime
+from flags import inference, runtime
+from flags import runs as run_flags
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
 from mtdnn_tf.evaluation.majority import majority_predictions
 from mtdnn_tf.evaluation.predictions import check_format, write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
-from mtdnn_tf.modeling.model_folder import read_tasks
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import INPUT, input_task
 from tools import cli
 
 _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
-_SPLIT = flags.DEFINE_list("split", [], "Splits to predict, by commas.")
+_SPLIT = flags.DEFINE_list("split", [], "Splits to predict, comma-separated; each task's development splits if empty.")
 _INPUT = flags.DEFINE_string("input", None, "File of texts (.tsv, .csv, .jsonl) with the columns of one task.")
 _OUTPUT = flags.DEFINE_string("output", None, "A .tsv or .jsonl file for one task and split; a folder for several.")
 _GLUE_SUBMISSION = flags.DEFINE_string("glue_submission", None, "Zip file for GLUE's server, of all its test splits.")
@@ -32,20 +32,25 @@ def main() -> None:
     """Writes the predictions that the flags ask for."""
     if not _OUTPUT.value and not _GLUE_SUBMISSION.value:
         raise UserError("one of --output and --glue_submission is needed")
-    if bool(_INPUT.value) + bool(_SPLIT.value) + bool(_GLUE_SUBMISSION.value) != 1:
-        raise UserError("one of --split, --input and --glue_submission is needed, and only one")
+    if bool(_INPUT.value) + bool(_SPLIT.value) + bool(_GLUE_SUBMISSION.value) > 1:
+        raise UserError("only one of --split, --input and --glue_submission is accepted")
     if _GLUE_MAJORITY.value and not _GLUE_SUBMISSION.value:
         raise UserError("--glue_majority goes with --glue_submission")
     majority_tasks = select_tasks(_GLUE_MAJORITY.value, []) if _GLUE_MAJORITY.value else []
     run = Path(_RUN.value)
-    tasks = data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else read_tasks(run)
-    splits = _SPLIT.value
+    inputs = run_flags.run_inputs([run], needs_files=not _INPUT.value)
+    tasks, splits = inputs.tasks, _SPLIT.value
     if _INPUT.value:
         if len(tasks) != 1:
-            raise UserError(f"--input goes with one task in --tasks, {', '.join(task.name for task in tasks)} given")
+            raise UserError(
+                f"--tasks must name the one task that --input is for, got {', '.join(task.name for task in tasks)}"
+            )
         tasks, splits = [input_task(tasks[0], Path(_INPUT.value))], [INPUT]
     # A task that is no part of GLUE's submission, such as a user's, is left out of it.
-    splits_of = {task.name: splits or list(task.submission) for task in tasks}
+    splits_of = {
+        task.name: splits or list(task.submission if _GLUE_SUBMISSION.value else task.evaluation_splits)
+        for task in tasks
+    }
     left_out = {task.name for task in majority_tasks}
     tasks = [task for task in tasks if splits_of[task.name] and task.name not in left_out]
     output = Path(_OUTPUT.value or "")
@@ -54,10 +59,16 @@ def main() -> None:
         count = sum(map(len, splits_of.values()))
         if count > 1:
             raise UserError(f"--output {output}: a file takes one task and split, {count} given; name a folder")
-    results = [majority_predictions(task, split, data.source()) for task in majority_tasks for split in task.submission]
+    results = [majority_predictions(task, split, inputs.source) for task in majority_tasks for split in task.submission]
     if tasks:
         predictions, _ = predict_with_runs(
-            [run], tasks, splits_of, data.source(), Path(data.CACHE_DIR.value), runtime.EVALUATION_BATCH_SIZE.value
+            [run],
+            tasks,
+            splits_of,
+            inputs.source,
+            inputs.cache_dir,
+            runtime.EVALUATION_BATCH_SIZE.value,
+            max_sequence_length=inputs.max_sequence_length,
         )
         results += [predicted.rows() for predicted in predictions.values()]
     if _GLUE_SUBMISSION.value:

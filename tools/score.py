@@ -7,7 +7,8 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import data, inference, runtime, subset, values
+from flags import inference, runtime, subset, values
+from flags import runs as run_flags
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.scoring import score
@@ -63,12 +64,14 @@ def main() -> None:
         raise UserError(
             f"--max_train_examples and --train_fraction take a part of the split {TRAIN}; --split={_SPLIT.value} given"
         )
+    teachers = [Path(run) for run in _TEACHERS.value]
+    inputs = run_flags.run_inputs(teachers)
     names = score(
-        runs=[Path(run) for run in _TEACHERS.value],
-        tasks=data.selected_tasks() if data.TASKS.value or data.TASK_FILE.value else [],
+        runs=teachers,
+        tasks=inputs.tasks,
         split=_SPLIT.value,
-        source=data.source(),
-        cache_dir=Path(data.CACHE_DIR.value),
+        source=inputs.source,
+        cache_dir=inputs.cache_dir,
         output_dir=Path(_OUTPUT_DIR.value),
         weights=values.numbers("weights", _WEIGHTS.value),
         batch_size=runtime.EVALUATION_BATCH_SIZE.value,
@@ -77,6 +80,7 @@ def main() -> None:
         train_part=part,
         shard=shard,
         merge_shards=_MERGE_SHARDS.value,
+        max_sequence_length=inputs.max_sequence_length,
     )
     if shard is not None:
         logging.info("%s: shard %s is complete for %s", _OUTPUT_DIR.value, shard, ", ".join(names))

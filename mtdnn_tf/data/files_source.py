@@ -71,9 +71,13 @@ def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
     """Returns the file of a split if there is one."""
     path = split_path(task, split, data_dir)
     if not path.is_file():
-        raise UserError(
-            f"{path}: no such file; split {split!r} of task {task.name} is read from it; --data_dir names its folder"
+        # A task file's own files have absolute paths.
+        remedy = (
+            "--task_file must name a task file that names it where it is"
+            if Path(task.files[split].path).is_absolute()
+            else "--data_dir must name its folder, or --task_file the task file that declares a task of your own"
         )
+        raise UserError(f"{path}: no such file; split {split!r} of task {task.name} is read from it; {remedy}")
     return path
 
 

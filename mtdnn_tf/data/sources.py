@@ -55,6 +55,11 @@ def has_split(task: Task, split: str, source: DataSource) -> bool:
     return split in (tfds_splits(task, source.data_dir) if _reads_tfds(task, source) else task.files)
 
 
+def reads_data_dir(task: Task, source: DataSource) -> bool:
+    """Returns whether any of a task's data is in the source's folder: a user's files have absolute paths."""
+    return _reads_tfds(task, source) or any(not Path(file.path).is_absolute() for file in task.files.values())
+
+
 def source_fingerprint(task: Task, split: str, source: DataSource) -> dict[str, Any]:
     """Returns what a split's examples are made from, as JSON values; the same in any folder.
 

@@ -29,7 +29,7 @@ from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.out_of_fold import predictions_per_example
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.result_names import result_name
-from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks
+from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks, read_tokenizer
 from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task
 
 
@@ -118,6 +118,7 @@ def predict_each_run(
     batch_size: int = 64,
     out_of_fold: bool = False,
     train_part: Part | None = None,
+    max_sequence_length: int | None = None,
 ) -> tuple[dict[str, RunPredictions], list[LoadedModel]]:
     """Predicts splits with every run.
 
@@ -133,6 +134,7 @@ def predict_each_run(
         out_of_fold: Whether a run that was trained without a fold counts, on the training split, for that fold alone.
             Defaults to False: every run counts for every row.
         train_part: Which rows of a training split are predicted; all by default.
+        max_sequence_length: Longest input, in word pieces; what each run was trained on by default.
 
     Returns:
         Predictions by result name, and the runs' models.
@@ -143,7 +145,7 @@ def predict_each_run(
     # Before the first prediction: it may take hours.
     folds = [read_fold(run) if out_of_fold else None for run in runs]
     predictions_per_example(folds)
-    tasks = check_runs(runs, tasks)
+    tasks = check_runs(runs, tasks, max_sequence_length)
     splits_of = {
         task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
         for task in tasks
@@ -154,10 +156,11 @@ def predict_each_run(
         tf.keras.backend.clear_session()
         loaded = load_model(run)
         models.append(loaded)
+        length = max_sequence_length or loaded.max_sequence_length
         for task in tasks:
             for split in splits_of[task.name]:
                 name = result_name(task, split)
-                rows = encode_split(task, split, source, loaded.tokenizer, loaded.max_sequence_length, cache_dir)
+                rows = encode_split(task, split, source, loaded.tokenizer, length, cache_dir)
                 rows = part_of_split(rows, train_part)
                 if name not in predictions:
                     predictions[name] = RunPredictions(rows, [], counted_runs(rows, folds))
@@ -167,16 +170,24 @@ def predict_each_run(
     return predictions, models
 
 
-def check_runs(runs: Sequence[Path], tasks: Sequence[Task]) -> Sequence[Task]:
+def check_runs(runs: Sequence[Path], tasks: Sequence[Task], max_sequence_length: int | None = None) -> Sequence[Task]:
     """Returns the tasks, those of the first run if none are given, after checking that every run answers them.
 
     Raises:
-        UserError: A run does not answer a task, or was trained on other labels.
+        UserError: A run does not answer a task, or was trained on other labels or shorter sequences.
     """
     for run in runs:
         trained = read_tasks(run)
         tasks = tasks or trained
         _check_tasks(tasks, trained, run)
+        if max_sequence_length is None:
+            continue
+        _, longest = read_tokenizer(run)
+        if not 8 <= max_sequence_length <= longest:
+            raise UserError(
+                f"--max_sequence_length must be 8 to {longest}, the length that run {run} was trained on, got "
+                f"{max_sequence_length}"
+            )
     return tasks
 
 
@@ -209,6 +220,7 @@ def predict_with_runs(
     batch_size: int = 64,
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
+    max_sequence_length: int | None = None,
 ) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
     """Predicts splits with every run and averages the predictions.
 
@@ -221,6 +233,7 @@ def predict_with_runs(
         batch_size: Examples in a batch. Defaults to 64.
         weights: One weight a run; equal by default.
         average: As of `RunPredictions.combined`.
+        max_sequence_length: See `predict_each_run`.
 
     Returns:
         Predictions by result name, and the runs' models.
@@ -230,7 +243,9 @@ def predict_with_runs(
     """
     check_weights(weights, len(runs))
     check_average(average)
-    predictions, models = predict_each_run(runs, tasks, splits, source, cache_dir, batch_size)
+    predictions, models = predict_each_run(
+        runs, tasks, splits, source, cache_dir, batch_size, max_sequence_length=max_sequence_length
+    )
     return {name: split.combined(weights, average) for name, split in predictions.items()}, models
 
 

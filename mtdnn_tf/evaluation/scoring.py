@@ -49,6 +49,7 @@ def score(
     train_part: Part | None = None,
     shard: Shard | None = None,
     merge_shards: int | None = None,
+    max_sequence_length: int | None = None,
 ) -> list[str]:
     """Writes the averaged predictions of teachers on a split as soft targets, one folder a task and split.
 
@@ -70,6 +71,7 @@ def score(
         train_part: Which rows of a training split are scored, as those that a student trains on; all by default.
         shard: The part of the work that is done, and written for the merge instead of soft targets; all by default.
         merge_shards: How many shards are put together instead of predicting anything; none by default.
+        max_sequence_length: Longest input, in word pieces; what each teacher was trained on by default.
 
     Returns:
         Names of the scored tasks.
@@ -89,7 +91,9 @@ def score(
     tasks = tasks or read_tasks(runs[0])
     fit_splits = _fit_splits(fit_weights_on, weights, tasks, source)
     splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
-    sharded = ShardedScoring(runs, folds, tasks, splits, source, cache_dir, output_dir, batch_size, train_part)
+    sharded = ShardedScoring(
+        runs, folds, tasks, splits, source, cache_dir, output_dir, batch_size, train_part, max_sequence_length
+    )
     if shard is not None:
         sharded.write(shard)
         return [task.name for task in tasks]
@@ -98,7 +102,7 @@ def score(
             predictions, fingerprints = sharded.merged(merge_shards), [model_fingerprint(run) for run in runs]
         else:
             predictions, models = predict_each_run(
-                runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN, train_part
+                runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN, train_part, max_sequence_length
             )
             fingerprints = [model.fingerprint for model in models]
         details: dict[str, Any] = {"average": average}

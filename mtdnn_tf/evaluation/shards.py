@@ -119,6 +119,7 @@ class ShardedScoring:
         output_dir: Folder of the soft targets; shards stand in a folder below it.
         batch_size: Examples in a batch.
         train_part: Which rows of a training split are scored; None for all.
+        max_sequence_length: Longest input, in word pieces; None for what each teacher was trained on.
     """
 
     runs: Sequence[Path]
@@ -130,6 +131,7 @@ class ShardedScoring:
     output_dir: Path
     batch_size: int
     train_part: Part | None = None
+    max_sequence_length: int | None = None
 
     def write(self, shard: Shard) -> None:
         """Predicts a shard with every teacher; splits whose shard stands already are passed over.
@@ -137,7 +139,7 @@ class ShardedScoring:
         Raises:
             UserError: A teacher does not answer a task, or another process writes this shard.
         """
-        check_runs(self.runs, self.tasks)
+        check_runs(self.runs, self.tasks, self.max_sequence_length)
         with contextlib.ExitStack() as held:
             todo = []
             for task, split in self._pairs():
@@ -156,7 +158,7 @@ class ShardedScoring:
         Raises:
             UserError: A shard is missing or damaged, or was made from something else.
         """
-        check_runs(self.runs, self.tasks)
+        check_runs(self.runs, self.tasks, self.max_sequence_length)
         shards = [Shard(index, count) for index in range(count)]
         for task, split in self._pairs():
             self._check_complete(task, split, shards)
@@ -185,7 +187,8 @@ class ShardedScoring:
 
     @functools.cached_property
     def _tokenizers(self) -> list[tuple[WordPieceTokenizer, int]]:
-        return [read_tokenizer(run) for run in self.runs]
+        found = [read_tokenizer(run) for run in self.runs]
+        return [(tokenizer, self.max_sequence_length or length) for tokenizer, length in found]
 
     @functools.cached_property
     def _teachers(self) -> list[str]:
@@ -201,7 +204,7 @@ class ShardedScoring:
             tf.keras.backend.clear_session()
             loaded = load_model(run)
             for task, split in todo:
-                encoded = self._encoded(task, split, loaded.tokenizer, loaded.max_sequence_length)
+                encoded = self._encoded(task, split, *self._tokenizers[number])
                 rows = RunPredictions(encoded, [], counted_runs(encoded, self.folds)).rows_of(number)
                 rows = shard.take(rows[longest_first(encoded, rows)], self.batch_size)
                 files = arrays[result_name(task, split)]

@@ -11,6 +11,7 @@ import numpy as np
 from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.sampling import SAMPLERS as SAMPLERS
 from mtdnn_tf.data.sampling import Sampler
+from mtdnn_tf.data.settings import DataSettings
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.losses import DistillationOptions
@@ -244,6 +245,12 @@ class TrainingConfig:
     def source(self) -> DataSource:
         """Where examples come from."""
         return DataSource(self.data_source, self.data_dir)
+
+    @property
+    def data_settings(self) -> DataSettings:
+        """Where tasks and data are."""
+        fields = dataclasses.fields(DataSettings)
+        return DataSettings(**{field.name: getattr(self, field.name) for field in fields})
 
     @property
     def train_part(self) -> Part:

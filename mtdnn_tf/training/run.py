@@ -17,6 +17,7 @@ import tensorflow as tf
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.settings import write_run_data
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
@@ -179,6 +180,8 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     if is_trained(folder):
         _log.info("%s: already trained", folder)
         if cluster.is_chief:
+            # The data may be in another place now, and runs of earlier versions have no record of it.
+            write_run_data(folder, config.data_settings, tasks)
             _clean(folder)
         return read_metrics(folder)
     for split in development:
@@ -208,6 +211,7 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     if cluster.is_chief:
         write_identity(folder, identity)
         write_text(folder / "config.flags", config.to_flagfile())
+        write_run_data(folder, config.data_settings, tasks)
     _log.info(
         "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",
         folder,

@@ -77,7 +77,7 @@ def interrupted_run(folder: Path, run: Path) -> None:
         pass
     finally:
         training_run.save_model = save_model
-    for name in ("logs", "config.flags"):  # Of this machine and moment.
+    for name in ("logs", "config.flags", "data.json"):  # Of this machine and moment.
         path = run / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -70,9 +70,9 @@ class Binaries:
             text=True,
         )
 
-    def run(self, name: str, *arguments: str) -> Result:
-        """Runs `python -m tools.NAME ARGUMENTS` and waits for its end."""
-        return self.start(name, *arguments).wait()
+    def run(self, name: str, *arguments: str, folder: Path = ROOT) -> Result:
+        """Runs `python -m tools.NAME ARGUMENTS` in a folder, the project's by default, and waits for its end."""
+        return self.start(name, *arguments, folder=folder).wait()
 
     def start(
         self,
@@ -80,6 +80,7 @@ class Binaries:
         *arguments: str,
         limits: Mapping[str, int] | None = None,
         environment: Mapping[str, str] | None = None,
+        folder: Path = ROOT,
     ) -> Running:
         """Starts `python -m tools.NAME ARGUMENTS`.
 
@@ -88,8 +89,10 @@ class Binaries:
             arguments: Its flags.
             limits: Limits of the process by `resource`'s names.
             environment: Variables of its environment beside the server's.
+            folder: Its working directory. Defaults to the project's folder.
         """
-        pid, stdout, stderr = self._ask([dict(limits or {}), dict(environment or {}), name, *map(str, arguments)])
+        command = (name, *map(str, arguments))
+        pid, stdout, stderr = self._ask([dict(limits or {}), dict(environment or {}), str(folder), *command])
         return Running(pid, Path(stdout), Path(stderr), self._ask)
 
     def _ask(self, request: Any) -> Any:
@@ -125,7 +128,7 @@ def _serve() -> None:
         if isinstance(request, int):
             print(os.waitstatus_to_exitcode(os.waitpid(request, 0)[1]), flush=True)
             continue
-        limits, environment, name, *arguments = request
+        limits, environment, folder, name, *arguments = request
         (stdout, out), (stderr, err) = tempfile.mkstemp(), tempfile.mkstemp()
         child = os.fork()
         if child == 0:
@@ -134,6 +137,7 @@ def _serve() -> None:
             for limit, value in limits.items():
                 resource.setrlimit(getattr(resource, limit), (value, value))
             os.environ.update(environment)
+            os.chdir(folder)
             status = _child(name, arguments)
             sys.stdout.flush()
             sys.stderr.flush()

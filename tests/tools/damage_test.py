@@ -13,6 +13,7 @@ import tensorflow as tf
 from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.data.encoded_split import open_encoded_split
 from mtdnn_tf.data.folds import read_fold
+from mtdnn_tf.data.settings import RUN_DATA, read_run_data
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
@@ -79,6 +80,7 @@ def kinds(binaries: Binaries, trained: Trained, tmp_path_factory: pytest.TempPat
         "checkpoint": Kind(folder / "checkpoints", files(folder / "checkpoints"), lambda place: checkpoints.restore()),
         "model folder": Kind(run / "model", files(run / "model"), read_tasks),
         "what a run was made from": Kind(run, [run / "config.json"], read_fold),
+        "data settings of a run": Kind(run, [run / RUN_DATA], read_run_data),
         "metrics": Kind(run, [run / "metrics" / "validation.json"], read_metrics),
         "metrics of an epoch": Kind(
             run,
@@ -125,9 +127,8 @@ _NAMES = (
         "checkpoint",
         "model folder",
         "what a run was made from",
-        "metrics",
     ),
-    *("metrics of an epoch", "export", "report"),
+    *("data settings of a run", "metrics", "metrics of an epoch", "export", "report"),
 )
 
 
