@@ -114,6 +114,18 @@ def test_deps_are_the_imports(targets):
         assert sorted(targets[_label(module)].deps) == sorted(map(_label, found)), f"deps of {_label(module)}"
 
 
+def test_no_list_has_duplicates(targets):
+    for label, target in targets.items():
+        lists = {name: list(value) for name, value in target.arguments.items() if isinstance(value, list)}
+        lists["deps"] = target.deps
+        if target.kind == "pytest_test":
+            # What tests/pytest_test.bzl adds.
+            lists["data"] = [*lists.get("data", []), "//:pyproject.toml"]
+            lists["deps"] = [*lists["deps"], "//tests:run_pytest"]
+        for name, values in lists.items():
+            assert len(values) == len(set(values)), f"duplicates in {name} of {label}: {sorted(values)}"
+
+
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 does not list its standard library")
 def test_comments_name_the_packages(targets):
     for module in MODULES:
