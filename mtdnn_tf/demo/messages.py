@@ -80,9 +80,23 @@ class Message(NamedTuple):
     urgency: int
 
 
-def draw_message(draws: Draws, number: int) -> Message:
-    """Returns a random message; of intent and mood, values take turns by its number."""
-    return Message(INTENTS[number % len(INTENTS)], MOODS[number // len(INTENTS) % len(MOODS)], draws.pick(_SCORES))
+_PLAIN = Message(INTENTS[0], MOODS[1], _UNSAID_URGENCY)
+
+
+def draw_message(draws: Draws, number: int, facet: str) -> Message:
+    """Returns a random message that says nothing beside its intent and one facet.
+
+    Args:
+        draws: Chooses the message.
+        number: Of the values of intent and mood, which take turns.
+        facet: A field of `Message`.
+    """
+    values = {
+        "intent": INTENTS[number % len(INTENTS)],
+        "mood": MOODS[number % len(MOODS)],
+        "urgency": draws.pick(_SCORES),
+    }
+    return _PLAIN._replace(**{"intent": draws.pick(INTENTS), facet: values[facet]})
 
 
 def worded(draws: Draws, message: Message) -> str:
@@ -96,6 +110,6 @@ def worded(draws: Draws, message: Message) -> str:
         clauses.append(wording(_FEELINGS[message.mood]))
     if message.urgency in _URGENCIES:
         clauses.append(wording(_URGENCIES[message.urgency]))
-    if draws.chance(0.2):
+    if len(clauses) == 1 and draws.chance(0.3):
         clauses.append(wording(_ASIDES[draws.pick_other(INTENTS, message.intent)]))
     return " ".join(as_sentence(clause) for clause in draws.shuffled(clauses))
