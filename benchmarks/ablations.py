@@ -19,6 +19,7 @@ from benchmarks.results import percent, table
 from mtdnn_tf.evaluation.average import average
 from mtdnn_tf.evaluation.scoring import is_scored_by, score
 from mtdnn_tf.evaluation.statistics import paired_difference
+from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import is_trained, read_metrics, train
 
@@ -158,6 +159,7 @@ def main() -> None:
         tasks=tuple(flags.tasks.split(",")),
         max_sequence_length=128,
         backbone=flags.backbone,
+        pooling=POOLER,  # As the reference reads it.
         epochs=flags.epochs,
         batch_size=flags.batch_size,
         learning_rate=flags.learning_rate,

@@ -17,6 +17,8 @@ from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.pooling import POOLER
+from mtdnn_tf.modeling.pretrained import with_pooling
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.registry import select_tasks
 
@@ -32,7 +34,7 @@ class AnswerWorker:
     """
 
     def __init__(self, backbone: str, output: Path, tasks: Sequence[str], max_length: int) -> None:
-        self._pretrained = find_backbone(backbone)
+        self._pretrained = with_pooling(find_backbone(backbone), POOLER)
         self._output = output
         self._tasks = choose_heads(select_tasks(tuple(tasks), ()), {}, "linear")
         self._max_length = max_length

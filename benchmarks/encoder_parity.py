@@ -16,6 +16,8 @@ from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
+from mtdnn_tf.modeling.pooling import POOLER
+from mtdnn_tf.modeling.pretrained import with_pooling
 
 _ROWS_PER_BATCH = 64
 
@@ -29,7 +31,7 @@ def main() -> None:
     parser.add_argument("--max_length", type=int, default=128)
     flags = parser.parse_args()
     reference = np.load(flags.reference, allow_pickle=False)
-    pretrained = find_backbone(flags.model)
+    pretrained = with_pooling(find_backbone(flags.model), POOLER)
     tokenizer = tokenizer_of(pretrained)
     backbone = build_backbone(pretrained.config)
     assign_weights(backbone, pretrained.weights, pretrained.source)

@@ -17,6 +17,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from benchmarks.worker import serve  # noqa: E402
+from mtdnn_tf.modeling.pooling import POOLER  # noqa: E402
 from mtdnn_tf.training import run as training_run  # noqa: E402
 from mtdnn_tf.training.checkpoints import SaveCheckpoints  # noqa: E402
 from mtdnn_tf.training.config import TrainingConfig  # noqa: E402
@@ -77,6 +78,7 @@ def run_once(
         cache_dir=Path(cache),
         tasks=tuple(tasks),
         backbone=backbone,
+        pooling=POOLER,  # As the reference reads it.
         evaluation="never",
         **{"max_sequence_length": 128, "pair_head": "linear", **settings},
     )

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from mtdnn_tf.files import write_json
+from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
 
@@ -38,6 +39,7 @@ def main() -> None:
                 tasks=tasks,
                 max_sequence_length=128,
                 backbone=flags.backbone,
+                pooling=POOLER,  # As the reference reads it.
                 epochs=flags.epochs,
                 learning_rate=flags.learning_rate,
                 optimizer=flags.optimizer,

@@ -27,6 +27,8 @@ from mtdnn_tf.files import write_json
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.pooling import POOLER
+from mtdnn_tf.modeling.pretrained import with_pooling
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.threads import give_operations_a_core_each, operations_at_once
 from mtdnn_tf.training.config import TrainingConfig
@@ -78,7 +80,7 @@ class ProductWorker:
             pair_head="linear",
             recompute_activations=recompute,
         )
-        self._pretrained = find_backbone(backbone)
+        self._pretrained = with_pooling(find_backbone(backbone), POOLER)
         self._tokenizer = tokenizer_of(self._pretrained)
         self._tasks = choose_heads(self._config.selected_tasks(), {}, "linear")
         self._trainers: dict[str, Trainer] = {}

@@ -6,7 +6,7 @@ wait (an urgency), and something about an intent that they do not have ("The bil
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mtdnn_tf.demo.draws import Draws, as_sentence
 
@@ -91,7 +91,7 @@ def draw_message(draws: Draws, number: int, facet: str) -> Message:
         number: Of the values of intent and mood, which take turns.
         facet: A field of `Message`.
     """
-    values = {
+    values: dict[str, Any] = {
         "intent": INTENTS[number % len(INTENTS)],
         "mood": MOODS[number % len(MOODS)],
         "urgency": draws.pick(_SCORES),
