@@ -13,6 +13,7 @@ _INTRODUCTION = """\
 Made by `python -m benchmarks.run`: medians of runs in turn, with the least and the largest of them. Ratios are taken
 round by round. A target that is missed is called missed.
 
+<!-- not tested: needs PyTorch -->
 ```sh
 .venv/bin/python -m benchmarks.run --glue=$GLUE --encoder=demo --pytorch=PYTHON --output=performance \\
   --page=docs/performance.md

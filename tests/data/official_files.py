@@ -92,7 +92,7 @@ def _split_words(words: str) -> list[str]:
     return words.split("|") if "|" in words else words.split()
 
 
-def _write_table(folder: Path, name: str, table: _Table) -> Splits:
+def _write_table(folder: Path, name: str, table: _Table, rows: int) -> Splits:
     splits: Splits = {}
     spellings = dict(pair.split(":") for pair in table.spellings.split())
     for split, file in (pair.split(":") for pair in table.files.split()):
@@ -102,13 +102,13 @@ def _write_table(folder: Path, name: str, table: _Table) -> Splits:
         headless = name == "glue/cola" and not is_test
         lines = [] if headless else ["\t".join(columns)]
         splits[split] = []
-        for number in range(ROWS):
+        for number in range(rows):
             if name == "glue/qqp" and split == "train" and number == 4:
                 lines.append(f"{number}\tq1\tq2\ta question that a line break cuts")
                 continue
             gold: str | float | None = None
             if not is_test:
-                gold = list(spellings)[number * 7 % len(spellings)] if spellings else number * 5 / ROWS
+                gold = list(spellings)[number * 7 % len(spellings)] if spellings else number * 5 / rows
             texts = _texts(f"{name} {split}", number, len(text_columns))
             cells = {column: f"{column} {number}" for column in columns}
             cells.update(zip(text_columns, texts))
@@ -125,9 +125,9 @@ def _write(path: Path, lines: Sequence[str]) -> None:
     path.write_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-def write_glue(folder: Path) -> dict[str, Splits]:
+def write_glue(folder: Path, rows: int = ROWS) -> dict[str, Splits]:
     """Writes GLUE's folders and returns the rows of each split by TensorFlow Datasets' names."""
-    written = {name: _write_table(folder, name, table) for name, table in _TABLES.items()}
+    written = {name: _write_table(folder, name, table, rows) for name, table in _TABLES.items()}
     for part in ("matched", "mismatched"):
         written[f"glue/mnli_{part}"] = {
             split: written["glue/mnli"][f"{split}_{part}"] for split in ("validation", "test")
