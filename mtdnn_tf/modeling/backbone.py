@@ -70,7 +70,7 @@ class PooledBertBackbone(keras_nlp.models.BertBackbone):
     """KerasNLP's BERT encoder that knows what linear heads read of it.
 
     Attributes:
-        pooling: One of `POOLINGS`; set by `build_backbone`.
+        pooling: One of `POOLINGS`; set by `build_keras_nlp_backbone`.
     """
 
     pooling: str = POOLER
@@ -78,8 +78,8 @@ class PooledBertBackbone(keras_nlp.models.BertBackbone):
 
 # No layer's call has Python loops that are to become a graph's; to translate KerasNLP's takes longer than all the rest.
 @tf.autograph.experimental.do_not_convert
-def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> PooledBertBackbone:
-    """Builds a KerasNLP BERT encoder with random weights and the activation that the config names.
+def build_keras_nlp_backbone(config: BackboneConfig, dropout: float = 0.1) -> PooledBertBackbone:
+    """Builds a BERT encoder of KerasNLP's own layers, with random weights and the config's activation and pooling.
 
     Args:
         config: The shape of the encoder.
@@ -107,7 +107,19 @@ def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> PooledBertBa
     for layer in backbone.transformer_layers:
         layer.activation = activation
         layer._feedforward_intermediate_dense.activation = activation
-        # Nor does it take a class of blocks. The layer keeps its variables and their names; its call alone changes.
+    return backbone
+
+
+def build_backbone(config: BackboneConfig, dropout: float = 0.1) -> PooledBertBackbone:
+    """Builds the encoder of `build_keras_nlp_backbone` with faster layers for the same outputs.
+
+    Args:
+        config: The shape of the encoder.
+        dropout: Dropout rate, see `build_keras_nlp_backbone`.
+    """
+    backbone = build_keras_nlp_backbone(config, dropout)
+    # KerasNLP takes no class of blocks. The layer keeps its variables and their names; its call alone changes.
+    for layer in backbone.transformer_layers:
         layer.__class__ = EncoderBlock
     for layer in backbone._flatten_layers():
         if type(layer) is tf.keras.layers.Dropout:

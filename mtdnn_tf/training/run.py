@@ -9,6 +9,7 @@ import math
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,11 +131,17 @@ def _encode_development_splits(
     ]
 
 
-def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
+def train(
+    config: TrainingConfig,
+    network_builder: Callable[..., MultiTaskModel] = build_multi_task_model,
+    optimizer_builder: Callable[..., Any] = build_optimizer,
+) -> dict[str, dict[str, float]]:
     """Trains one model, continuing from the last checkpoint if the run was interrupted.
 
     Args:
         config: Everything that decides the run.
+        network_builder: Builds the network from the arguments of `build_multi_task_model`, the default.
+        optimizer_builder: Builds the optimizer from the arguments of `build_optimizer`, the default.
 
     Returns:
         Development metrics by "<task>" or, for a task with several development splits, "<task>/<split>".
@@ -151,10 +158,17 @@ def train(config: TrainingConfig) -> dict[str, dict[str, float]]:
         stack.enter_context(ending_with_the_others(cluster))
         stack.enter_context(forgotten_gradients())
         # Workers connect before TensorFlow does anything else.
-        return _train(config, cluster, make_strategy(config.strategy, config.tpu))
+        strategy = make_strategy(config.strategy, config.tpu)
+        return _train(config, cluster, strategy, network_builder, optimizer_builder)
 
 
-def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Strategy) -> dict[str, dict[str, float]]:
+def _train(
+    config: TrainingConfig,
+    cluster: Cluster,
+    strategy: tf.distribute.Strategy,
+    network_builder: Callable[..., MultiTaskModel],
+    optimizer_builder: Callable[..., Any],
+) -> dict[str, dict[str, float]]:
     folder = config.output_dir
     tasks = config.selected_tasks()
     trained_tasks = [task for task in tasks if task.head_of is None]
@@ -194,14 +208,14 @@ def _train(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Str
     training = TrainingInputs(inputs, config.batch_size, config.seed, config.task_sampler, config.batch_tokens)
     total_steps = config.epochs * training.plan.steps_per_epoch
     with strategy.scope():
-        network = build_multi_task_model(
+        network = network_builder(
             pretrained, tasks, config.dropout, config.seed, config.precision, config.recompute_activations
         )
         trainer_class = CompiledTrainer if config.is_compiled else Trainer
         parts = config.gradient_accumulation, operations_at_once() if config.splits_over_cores else 1
         trainer = trainer_class(network, trained_tasks, config.distillation, total_steps, *parts)
         rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
-        optimizer = build_optimizer(config.optimizer, rate, network)
+        optimizer = optimizer_builder(config.optimizer, rate, network)
         decay_rates(optimizer, network, config.layer_decay)
         trainer.compile(optimizer=with_loss_scale(optimizer, config.precision))
         checkpoints = Checkpoints(trainer, folder / CHECKPOINTS, config.keep_checkpoints)

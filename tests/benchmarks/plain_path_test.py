@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import dataclasses
+
+import keras_nlp
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks.learning_worker import largest_difference
+from benchmarks.plain_path import build_plain_model, build_plain_optimizer
+from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
+from mtdnn_tf.modeling.dropout import SixteenBitDropout
+from mtdnn_tf.modeling.encoder_block import EncoderBlock
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
+from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.training.fused_adamax import FusedAdamax
+from mtdnn_tf.training.optimizers import build_optimizer
+from tests.helpers import write_tasks
+
+ROWS, LENGTH = 4, 12
+
+
+def _batch():
+    generator = np.random.default_rng(0)
+    return {
+        "token_ids": generator.integers(0, 60, (ROWS, LENGTH)),
+        "segment_ids": np.zeros((ROWS, LENGTH), np.int32),
+        "padding_mask": np.arange(LENGTH) < np.array([[12], [9], [5], [1]]),
+    }
+
+
+@pytest.fixture(name="tasks", scope="module")
+def _tasks(tmp_path_factory):
+    return select_tasks([], [write_tasks(tmp_path_factory.mktemp("data"))])
+
+
+@pytest.fixture(name="fast", scope="module")
+def _fast(tasks):
+    """The product's model, with random weights that move outputs far from 0."""
+    model = build_multi_task_model(find_backbone("tiny"), tasks, dropout=0.0)
+    generator = np.random.default_rng(1)
+    weights = {
+        name: generator.normal(0, 0.3, array.shape).astype(np.float32)
+        for name, array in read_weights(model.backbone).items()
+    }
+    assign_weights(model.backbone, weights, "test")
+    return model
+
+
+def _build_plain(fast, tasks, **changes):
+    tiny = find_backbone("tiny")
+    config = dataclasses.replace(tiny.config, **changes)
+    weights = read_weights(fast.backbone)
+    return build_plain_model(dataclasses.replace(tiny, config=config, weights=weights), tasks, dropout=0.0)
+
+
+@pytest.fixture(name="plain", scope="module")
+def _plain(fast, tasks):
+    return _build_plain(fast, tasks)
+
+
+def _layer_types(model):
+    return {type(layer) for layer in model._flatten_layers()}
+
+
+def test_the_plain_model_has_the_layers_of_keras_and_keras_nlp(fast, plain):
+    assert {EncoderBlock, SixteenBitDropout} <= _layer_types(fast)
+    assert not {EncoderBlock, SixteenBitDropout} & _layer_types(plain)
+    assert {type(layer) for layer in plain.backbone.transformer_layers} == {keras_nlp.layers.TransformerEncoder}
+    assert tf.keras.layers.Dropout in _layer_types(plain.backbone)
+
+
+def test_only_the_plain_model_computes_all_positions(fast, plain):
+    assert "sequence_output" not in fast.encode(_batch())
+    assert plain.encode(_batch())["sequence_output"].shape[:2] == (ROWS, LENGTH)
+
+
+def test_both_models_are_the_same_function(fast, plain):
+    assert largest_difference(fast, plain, [_batch()]) < 1e-5
+
+
+def test_another_function_is_told_apart(fast, tasks):
+    assert largest_difference(fast, _build_plain(fast, tasks, activation="relu"), [_batch()]) > 1e-4
+
+
+def test_an_output_that_is_not_a_number_is_no_small_difference(fast, plain):
+    bias = plain.heads["mood"].logits.bias
+    before = bias.numpy()
+    bias.assign([np.nan, 0.0])
+    assert np.isnan(largest_difference(fast, plain, [_batch(), _batch()]))
+    bias.assign(before)
+
+
+def test_only_adamax_has_a_plain_optimizer_of_its_own(plain):
+    assert type(build_optimizer("adamax", 1e-3, plain)) is FusedAdamax
+    assert type(build_plain_optimizer("adamax", 1e-3, plain)) is tf.keras.optimizers.Adamax
+    assert type(build_plain_optimizer("adamw", 1e-3, plain)) is type(build_optimizer("adamw", 1e-3, plain))
