@@ -20,10 +20,9 @@ def finding(gains: Mapping[str, Gain], cost: Cost, num_teachers: int, num_seeds:
     ensembles, student = cost.rows[-2:]
     return [
         _scores(gains["all"], num_seeds),
-        f"Price: the student has {_times(ensembles.parameters, student.parameters)} fewer parameters than the "
-        f"{num_teachers} teachers together ({_millions(student.parameters)} million for "
-        f"{_millions(ensembles.parameters)} million) and needs {_times(ensembles.flops, student.flops)} less "
-        "computation to answer all tasks.",
+        f"Price: the {num_teachers} teachers together have {_times(ensembles.parameters, student.parameters)} the "
+        f"student's parameters ({_millions(ensembles.parameters)} million against {_millions(student.parameters)} "
+        f"million) and need {_times(ensembles.flops, student.flops)} its computation to answer all tasks.",
     ]
 
 

@@ -242,7 +242,7 @@ def _notes(config: RecipeConfig) -> list[str]:
     if config.base.train_fraction is not None:
         notes.append(f"{100 * config.base.train_fraction:g} % of each task's training examples.")
     if config.folds is None:
-        notes.append("Soft targets are in-sample: the teachers were trained on the rows that they score.")
+        notes.append("Soft targets of training rows are in-sample: the teachers were trained on the rows they score.")
     else:
         notes.append(f"Soft targets are out-of-fold, of {config.folds} folds.")
     return notes
