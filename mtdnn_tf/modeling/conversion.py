@@ -127,7 +127,7 @@ def _with_recorded_pooling(pretrained: PretrainedBackbone, to: str) -> Pretraine
         return pretrained
     if POOLER_WEIGHTS[0] not in pretrained.weights:
         raise UserError(
-            f"--format={to}: must have BERT's pooler, {pretrained.source} has none (its pooling is {pooling}); "
+            f"--format={to} must have BERT's pooler, {pretrained.source} has none (its pooling is {pooling}); "
             "--format=huggingface records the pooling"
         )
     _log.warning("%s: a %s folder does not record pooling; pass --pooling=%s with it", pretrained.source, to, pooling)

@@ -134,7 +134,7 @@ def test_huggingface_folders_keep_the_pooling_and_others_warn_or_refuse(folder, 
         convert(pretrained, tmp_path / "google", "google", accept_approximate_gelu=True)
         assert "does not record pooling; pass --pooling=mean with it" in caplog.text
     else:
-        with pytest.raises(UserError, match=r"--format=google: must have BERT's pooler, .* has none"):
+        with pytest.raises(UserError, match=r"--format=google must have BERT's pooler, .* has none"):
             convert(pretrained, tmp_path / "google", "google", accept_approximate_gelu=True)
 
 

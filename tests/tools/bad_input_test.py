@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import save_file
 
 from tests.helpers import write_huggingface_folder, write_tasks
 from tests.tools.binaries import ROOT, Binaries, Result
@@ -70,6 +71,19 @@ def _google_encoder_without_checkpoint(folder: Path) -> None:
     (folder / "bert" / "config.json").rename(folder / "bert" / "bert_config.json")
 
 
+def _encoder_without_a_pooler(folder: Path) -> None:
+    weights = write_huggingface_folder(folder / "bert")
+    kept = {name: array for name, array in weights.items() if "pooler" not in name}
+    save_file(kept, folder / "bert" / "model.safetensors")
+
+
+def _encoder_of_max_pooling(folder: Path) -> None:
+    write_huggingface_folder(folder / "bert")
+    (folder / "bert" / "1_Pooling").mkdir()
+    config = '{"word_embedding_dimension": 16, "pooling_mode_max_tokens": true}'
+    (folder / "bert" / "1_Pooling" / "config.json").write_text(config, encoding="utf-8")
+
+
 def _nothing(folder: Path) -> None:
     pass
 
@@ -115,6 +129,13 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      ["--flagfile", "UTF-8"]),
     ("encoder config without a field", "train", TRAIN + " --backbone={tasks}/bert", _encoder_without_a_size,
      ["config.json", "hidden_size is missing"]),
+    ("unknown pooling", "train", TRAIN + " --pooling=max", _nothing, ["pooling", "auto", "pooler", "cls", "mean"]),
+    ("pooler that is not there", "train", TRAIN + " --backbone={tasks}/bert --pooling=pooler", _encoder_without_a_pooler,
+     ["--pooling must be auto, cls or mean", "bert has no pooler, got pooler"]),
+    ("pooling of another kind", "train", TRAIN + " --backbone={tasks}/bert", _encoder_of_max_pooling,
+     ["1_Pooling/config.json", "pooling_mode_cls_token, pooling_mode_mean_tokens must be true", "got pooling_mode_max_tokens"]),
+    ("layout without a pooler", "convert_checkpoint", "--from={tasks}/bert --to={out} --format=google", _encoder_without_a_pooler,
+     ["--format=google must have BERT's pooler", "bert has none", "--format=huggingface"]),
     ("pickled encoder", "train", TRAIN + " --backbone={tasks}/bert", _pickled_encoder,
      ["pytorch_model.bin", "run code", "safe_serialization=True"]),
     ("Google encoder without checkpoint", "train", TRAIN + " --backbone={tasks}/bert", _google_encoder_without_checkpoint,
@@ -271,6 +292,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("query into a file of another kind", "query", "--model=m --text_a=a --output={out}.tsv", _nothing, ["--output takes a .jsonl file"]),
     ("verify what is not there", "verify", "--folder={tasks}/none", _nothing, ["none", "a folder is needed"]),
     ("verify nothing", "verify", "", _nothing, ["folder", "a value is needed"]),
+    ("answers of no model", "demo_answers", "--model={tasks}", _nothing, ["--model must be a folder with saved_model.pb"]),
     ("demo of no rows", "demo_corpus", "--output_dir={out} --train_examples=0", _nothing, ["0"]),
 ]  # fmt: skip
 
