@@ -135,4 +135,4 @@ def test_encode_fills_the_cache_that_train_reads(binaries, trained: Trained, tmp
 def test_demo_corpus_writes_a_task_file(binaries, tmp_path):
     flags = (f"--output_dir={tmp_path / 'demo'}", "--train_examples=30", "--validation_examples=9", "--test_examples=9")
     assert binaries.run("demo_corpus", *flags).status == 0
-    assert len((tmp_path / "demo" / "entailment_train.jsonl").read_text().splitlines()) == 30
+    assert len((tmp_path / "demo" / "mood_train.jsonl").read_text().splitlines()) == 30
