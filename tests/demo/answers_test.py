@@ -27,7 +27,7 @@ def test_questions_are_about_the_demos_tasks_and_not_in_its_corpus():
             "  intent   cancel (0.50)     A.   WRONG, expected refund",
         ),
         (Question("urgency", "A.", 5.0), 4.2, None, "  urgency  4.2 of 5          A."),
-        (Question("urgency", "A.", 5.0), 3.9, None, "  urgency  3.9 of 5          A.   WRONG, expected 5.0"),
+        (Question("urgency", "A.", 5.0), 3.7, None, "  urgency  3.7 of 5          A.   WRONG, expected 5.0"),
     ],
 )
 def test_a_wrong_answer_says_so_in_its_line(question, given, probability, line):
