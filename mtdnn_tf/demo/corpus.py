@@ -16,8 +16,8 @@ from mtdnn_tf.files import new_folder, write_text
 
 TASK_FILE = "tasks.yaml"
 UNLABELLED = "unlabelled"
-WRONG_LABELS = 0.2
-SCORE_BLUR = 1.0
+WRONG_LABELS = 0.25
+SCORE_BLUR = 1.2
 _DRAWS_PER_ROW = 100
 _TEXT = "message"
 
@@ -53,8 +53,8 @@ DEMO_TASKS = {
 def write_demo_corpus(
     folder: Path,
     seed: int = 0,
-    train_examples: int = 140,
-    unlabelled_examples: int = 420,
+    train_examples: int = 120,
+    unlabelled_examples: int = 360,
     validation_examples: int = 300,
     test_examples: int = 200,
 ) -> Path:
@@ -63,8 +63,8 @@ def write_demo_corpus(
     Args:
         folder: The new folder.
         seed: Chooses the rows. Defaults to 0.
-        train_examples: Labelled rows of each task's training split. Defaults to 140.
-        unlabelled_examples: Rows of each task's split without labels. Defaults to 420.
+        train_examples: Labelled rows of each task's training split. Defaults to 120.
+        unlabelled_examples: Rows of each task's split without labels. Defaults to 360.
         validation_examples: Rows of each task's validation split. Defaults to 300.
         test_examples: Rows of each task's test split. Defaults to 200.
 
