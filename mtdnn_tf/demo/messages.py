@@ -23,7 +23,8 @@ _ITEMS = (
 _WANTS = {
     "refund": "I want my money back for {item}/please refund {item}/I would like to return {item} and be refunded/"
     "how do I send {item} back for a refund?",
-    "delivery": "where is {item}?/{item} has not arrived yet/when will {item} be delivered?/I am still waiting for {item}",
+    "delivery": "where is {item}?/{item} has not arrived yet/when will {item} be delivered?/"
+    "I am still waiting for {item}",
     "defect": "{item} arrived broken/{item} stopped working after a day/{item} was damaged in the box/"
     "there is a crack in {item}",
     "cancel": "please cancel my order of {item}/I ordered {item} by mistake, please stop the order/"
