@@ -16,8 +16,8 @@ from mtdnn_tf.files import new_folder, write_text
 
 TASK_FILE = "tasks.yaml"
 UNLABELLED = "unlabelled"
-WRONG_LABELS = 0.25
-SCORE_BLUR = 1.2
+WRONG_LABELS = 0.2
+SCORE_BLUR = 1.0
 _DRAWS_PER_ROW = 100
 _TEXT = "message"
 
@@ -54,7 +54,7 @@ def write_demo_corpus(
     folder: Path,
     seed: int = 0,
     train_examples: int = 120,
-    unlabelled_examples: int = 360,
+    unlabelled_examples: int = 600,
     validation_examples: int = 300,
     test_examples: int = 200,
 ) -> Path:
@@ -64,7 +64,7 @@ def write_demo_corpus(
         folder: The new folder.
         seed: Chooses the rows. Defaults to 0.
         train_examples: Labelled rows of each task's training split. Defaults to 120.
-        unlabelled_examples: Rows of each task's split without labels. Defaults to 360.
+        unlabelled_examples: Rows of each task's split without labels. Defaults to 600.
         validation_examples: Rows of each task's validation split. Defaults to 300.
         test_examples: Rows of each task's test split. Defaults to 200.
 
