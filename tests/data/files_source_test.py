@@ -185,7 +185,8 @@ def test_glues_files_are_read(tmp_path: Path):
 
 def test_missing_files_and_unknown_splits_are_refused(tmp_path: Path):
     assert _message(_INTENT, "train", tmp_path) == (
-        f"{tmp_path}/train.tsv: no such file; split 'train' of task intent is read from it; --data_dir names its folder"
+        f"{tmp_path}/train.tsv: no such file; split 'train' of task intent is read from it; --data_dir must "
+        "name its folder, or --task_file the task file that declares a task of your own"
     )
     assert "did you mean 'train'? Accepted: skipping, test, train" in _message(_INTENT, "trian", tmp_path)
 
