@@ -56,13 +56,13 @@ class Answer(NamedTuple):
 
 QUESTIONS = (
     Question("intent", "You billed me twice for one coat.", "billing"),
-    Question("intent", "My parcel is late, I wanted to wear the dress on Saturday.", "delivery"),
+    Question("intent", "When does my parcel arrive? I need the dress on Saturday.", "delivery"),
     Question("intent", "The screen of my new phone is cracked.", "defect"),
     Question("intent", "These shoes are too tight. Can I get them a size up?", "exchange"),
     Question("mood", "What a terrible shop! Where is my lamp?", "angry"),
     Question("mood", "You are wonderful, thank you. Please cancel the kettle.", "happy"),
     Question("urgency", "You can take your time with the lamp, next month is fine.", 1.0),
-    Question("urgency", "Please refund the camera, I need the money today.", 5.0),
+    Question("urgency", "I need the coat today, my train leaves in an hour!", 5.0),
 )
 
 
