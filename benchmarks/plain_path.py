@@ -14,7 +14,7 @@ from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.recomputation import recompute_activations
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.optimizers import ADAMW_EPSILON, WEIGHT_DECAY, build_optimizer, decayed_variables
 
 
 class PlainMultiTaskModel(MultiTaskModel):
@@ -55,15 +55,19 @@ def build_plain_model(
 
 
 def build_plain_optimizer(name: str, learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
-    """Builds what `build_optimizer` does, with Keras's own Adamax.
+    """Builds what `build_optimizer` does, with Keras's own Adamax and AdamW.
 
     Args:
         name: Name of the optimizer.
         learning_rate: A number or a schedule.
         model: The model to train.
     """
-    if name != "adamax":
+    if name == "adamax":
+        optimizer = tf.keras.optimizers.Adamax(learning_rate)
+    elif name == "adamw":
+        optimizer = tf.keras.optimizers.AdamW(learning_rate, weight_decay=WEIGHT_DECAY, epsilon=ADAMW_EPSILON)
+        optimizer.exclude_from_weight_decay(var_list=decayed_variables(model)[1])
+    else:
         return build_optimizer(name, learning_rate, model)
-    optimizer = tf.keras.optimizers.Adamax(learning_rate)
     optimizer.build(model.trainable_variables)
     return optimizer

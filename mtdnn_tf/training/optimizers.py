@@ -12,6 +12,7 @@ from mtdnn_tf.training.fused_adamax import FusedAdamax
 from mtdnn_tf.training.fused_adamw import FusedAdamW
 
 WEIGHT_DECAY = 0.01
+ADAMW_EPSILON = 1e-6
 
 
 def decayed_variables(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf.Variable]]:
@@ -34,7 +35,7 @@ def _adamax(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Op
 
 
 def _adamw(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
-    optimizer = FusedAdamW(learning_rate, weight_decay=WEIGHT_DECAY, epsilon=1e-6)
+    optimizer = FusedAdamW(learning_rate, weight_decay=WEIGHT_DECAY, epsilon=ADAMW_EPSILON)
     optimizer.exclude_from_weight_decay(var_list=decayed_variables(model)[1])
     return optimizer
 

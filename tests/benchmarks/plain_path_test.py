@@ -16,6 +16,7 @@ from mtdnn_tf.modeling.encoder_block import EncoderBlock
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.fused_adamax import FusedAdamax
+from mtdnn_tf.training.fused_adamw import FusedAdamW
 from mtdnn_tf.training.optimizers import build_optimizer
 from tests.helpers import write_tasks
 
@@ -93,7 +94,20 @@ def test_an_output_that_is_not_a_number_is_no_small_difference(fast, plain):
     bias.assign(before)
 
 
-def test_only_adamax_has_a_plain_optimizer_of_its_own(plain):
-    assert type(build_optimizer("adamax", 1e-3, plain)) is FusedAdamax
-    assert type(build_plain_optimizer("adamax", 1e-3, plain)) is tf.keras.optimizers.Adamax
-    assert type(build_plain_optimizer("adamw", 1e-3, plain)) is type(build_optimizer("adamw", 1e-3, plain))
+@pytest.mark.parametrize(
+    ("name", "fused", "of_keras"),
+    [
+        ("adamax", FusedAdamax, tf.keras.optimizers.Adamax),
+        ("adamw", FusedAdamW, tf.keras.optimizers.AdamW),
+    ],
+)
+def test_the_plain_optimizer_is_that_of_keras_with_the_same_settings(plain, name, fused, of_keras):
+    ours, theirs = build_optimizer(name, 1e-3, plain), build_plain_optimizer(name, 1e-3, plain)
+    assert (type(ours), type(theirs)) == (fused, of_keras)
+    assert ours.get_config() == theirs.get_config()
+    if name == "adamw":
+        decays = [
+            [bool(optimizer._use_weight_decay(variable)) for variable in plain.trainable_variables]
+            for optimizer in (ours, theirs)
+        ]
+        assert decays[0] == decays[1] and len(set(decays[0])) == 2
