@@ -25,11 +25,11 @@ PYTHON is an environment of benchmarks/requirements.txt. `--quick` shows that ev
 ## Does speed cost learning?
 
 The fast path of training (16-bit dropout, gradients of GELU and LayerNorm in closed form, half-batches in parallel, the
-last block computed for the first position only where heads read no other, one kernel for Adamax or AdamW) is compared with plain
-KerasNLP and Keras layers, whole batches and all positions. `benchmarks.learning` trains the demo's multi-task model by
-both paths with the same 8 seeds and prints the training loss and the development scores, their standard deviations, and
-paired permutation tests of the differences. It stops before training if the two paths' outputs without dropout differ
-by more than 1e-4. [results.md](results.md#does-speed-cost-learning) has the figures.
+last block computed for the first position only where heads read no other, one kernel for Adamax or AdamW) is compared
+with plain KerasNLP and Keras layers, whole batches and all positions. `benchmarks.learning` trains the demo's
+multi-task model by both paths with the same 8 seeds and prints the training loss and the development scores, their
+standard deviations, and paired permutation tests of the differences. It stops before training if the two paths' outputs
+without dropout differ by more than 1e-4. [results.md](results.md#does-speed-cost-learning) has the figures.
 
 ```sh
 .venv/bin/python -m benchmarks.learning --output_dir=runs/learning
