@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up everything and runs the main job on the demo's own corpus: three teachers, their soft targets, one distilled
-# student for three tasks, a table, and a SavedModel that answers messages. About five minutes on two CPU cores.
+# student for three tasks, a table, and a SavedModel that answers messages. Five to six minutes on two CPU cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash tools/setup_environment.sh

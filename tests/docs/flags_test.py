@@ -13,6 +13,7 @@ from tests.docs.pages import REASONS, ROOT, PageError, parse_page, read_pages
 # Blocks that are not run, by page: the first program of each, and why.
 NOT_TESTED = [
     ("docs/performance.md", "benchmarks.run", "needs PyTorch"),
+    ("docs/results.md", "benchmarks.quickstart", "takes an hour"),
     ("docs/results.md", "benchmarks.reference_pytorch", "needs PyTorch"),
     ("docs/results.md", "benchmarks.reference_encoder_outputs", "needs PyTorch"),
     ("docs/scale.md", "tools.train", "needs several machines"),
