@@ -51,6 +51,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def shortened(text: str) -> str:
-    """Returns a text as a message shows it: its beginning, if it is long."""
-    return text if len(text) <= _LONGEST_COMPARED else f"{text[:_LONGEST_COMPARED]}..."
+def shortened(text: str, longest: int = _LONGEST_COMPARED) -> str:
+    """Returns a text as a message shows it: its first `longest` characters (200 by default), if it is longer."""
+    return text if len(text) <= longest else f"{text[:longest]}..."

@@ -15,7 +15,7 @@ from mtdnn_tf.data.example_ids import HashedIds
 from mtdnn_tf.data.tables import TableRow, read_rows
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
-from mtdnn_tf.tasks.serialization import task_to_json
+from mtdnn_tf.json_values import to_json
 from mtdnn_tf.tasks.task import RANKING, REGRESSION, SplitFile, Task
 
 # No two parts take the same digits: a cell of many digits that is no number would take time by their square.
@@ -42,7 +42,7 @@ def split_path(task: Task, split: str, data_dir: Path) -> Path:
 def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
     """Returns what a split's examples are made from: the file's checksum, and how it is read."""
     path = _existing_path(task, split, data_dir)
-    fields = task_to_json(task)
+    fields = to_json(task)
     how = {name: fields[name] for name in ("kind", "text", "labels", "file_labels", "skip_labels", "id", "group")}
     file = {name: value for name, value in fields["files"][split].items() if name != "path"}
     return {"kind": "files", "format": path.suffix, "sha256": sha256_of_file(path), "file": file, "task": how}

@@ -17,7 +17,7 @@ from absl import logging
 from mtdnn_tf.data.example import Example
 from mtdnn_tf.data.example_ids import HashedIds
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.tasks.serialization import task_to_json
+from mtdnn_tf.json_values import to_json
 from mtdnn_tf.tasks.task import RANKING, REGRESSION, TRAIN, Task, TfdsData
 
 # How TensorFlow Datasets spells that a row has no gold label or score.
@@ -46,7 +46,7 @@ def tfds_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
     with _readable(data, data_dir):
         checksums = [_sha256(path) for path in split_info.filepaths]
     features = builder.info.features
-    fields = task_to_json(task)
+    fields = to_json(task)
     return {
         "kind": "tfds",
         "name": builder.info.full_name,

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import log_loss
 
 from mtdnn_tf.distillation.candidate_lists import list_sums, relevance_distribution
-from mtdnn_tf.evaluation.json_values import to_json_value
+from mtdnn_tf.json_values import to_json
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, Task
 
 NUM_BINS = 10
@@ -56,7 +56,7 @@ class Calibration(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values, None for nan."""
-        return dict(to_json_value(self))
+        return dict(to_json(self))
 
 
 def task_calibration(

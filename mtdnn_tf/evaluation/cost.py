@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from mtdnn_tf.distillation.ensemble import average_predictions
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.json_values import to_json_value
+from mtdnn_tf.json_values import to_json
 from mtdnn_tf.modeling.heads import LinearHead, reads_sequence
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.modeling.pooling import MEAN, POOLER
@@ -60,7 +60,7 @@ class Parameters(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
-        return {**to_json_value(self), "total": self.total}
+        return {**to_json(self), "total": self.total}
 
 
 class Latency(NamedTuple):
@@ -85,7 +85,7 @@ class Latency(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
-        return {**to_json_value(self), "iqr_ms": self.iqr_ms}
+        return {**to_json(self), "iqr_ms": self.iqr_ms}
 
 
 class Cost(NamedTuple):
@@ -107,7 +107,7 @@ class Cost(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
-        return {**to_json_value(self), "latency": {str(size): time.to_json() for size, time in self.latency.items()}}
+        return {**to_json(self), "latency": {str(size): time.to_json() for size, time in self.latency.items()}}
 
 
 def parameters(model: MultiTaskModel) -> Parameters:

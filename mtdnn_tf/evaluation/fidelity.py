@@ -12,7 +12,7 @@ from scipy.special import rel_entr
 
 from mtdnn_tf.distillation.candidate_lists import list_sums
 from mtdnn_tf.distillation.ensemble import SMALLEST_PROBABILITY
-from mtdnn_tf.evaluation.json_values import to_json_value
+from mtdnn_tf.json_values import to_json
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
 
 
@@ -33,7 +33,7 @@ class Fidelity(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values, None for nan."""
-        return dict(to_json_value(self))
+        return dict(to_json(self))
 
 
 class Gain(NamedTuple):
@@ -55,7 +55,7 @@ class Gain(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values, None for nan."""
-        return dict(to_json_value(self))
+        return dict(to_json(self))
 
 
 def fidelity(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None = None) -> Fidelity:

@@ -10,9 +10,9 @@ import numpy as np
 from scipy import stats
 
 from mtdnn_tf.distillation.candidate_lists import relevance_distribution
-from mtdnn_tf.evaluation.json_values import finite, to_json_value
 from mtdnn_tf.evaluation.metrics import METRIC_FUNCTIONS
 from mtdnn_tf.evaluation.ranking_metrics import RANKING_METRICS
+from mtdnn_tf.json_values import finite, to_json
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, Task
 
 CONFIDENCE = 0.95
@@ -61,7 +61,7 @@ class PairedDifference(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values, None for nan."""
-        return dict(to_json_value(self))
+        return dict(to_json(self))
 
 
 def summarise(values: Iterable[float | None]) -> Summary:

@@ -1,48 +1,56 @@
-"""What a model folder's model.json tells: shape of the encoder, casing, length and tasks."""
+"""What a model folder's model.json describes: shape of the encoder, casing, length and tasks."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import check_schema, read_json_object
+from mtdnn_tf.json_values import from_json, to_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_config import check_size
 from mtdnn_tf.tasks.portable import portable_task
-from mtdnn_tf.tasks.serialization import task_from_json, task_to_json
 from mtdnn_tf.tasks.task import Task
 
 _SCHEMA = 1
-_FIELDS = ("backbone", "lowercase", "max_sequence_length", "tasks")
 
 
-class ModelDescription(NamedTuple):
-    """What a model folder tells beside vocabulary and weights.
+@dataclasses.dataclass(frozen=True)
+class ModelDescription:
+    """What a model folder holds beside vocabulary and weights.
 
     Attributes:
-        config: The shape of the encoder.
-        lowercase: Whether texts are lower-cased and stripped of accents.
+        backbone: The shape of the encoder.
+        lowercase: Whether texts are lowercased and stripped of accents.
         max_sequence_length: Longest sequence it was trained on, in word pieces.
-        tasks: Its tasks, those answered by another task's head included.
+        tasks: Its tasks, including those answered by another task's head.
+        schema: Version of the layout.
     """
 
-    config: BackboneConfig
+    backbone: BackboneConfig
     lowercase: bool
     max_sequence_length: int
     tasks: Sequence[Task]
+    schema: int = _SCHEMA
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise UserError("tasks must be a list of one or more, got []")
+        if len({task.name for task in self.tasks}) < len(self.tasks):
+            raise UserError("two tasks have the same name")
+        if not 3 <= self.max_sequence_length <= self.backbone.max_positions:
+            raise UserError(
+                f"max_sequence_length must be an integer from 3 to the encoder's {self.backbone.max_positions}, "
+                f"got {self.max_sequence_length}"
+            )
 
     def to_json(self) -> dict[str, Any]:
-        """Returns it as JSON values, without the place of any file on this machine."""
-        return {
-            "schema": _SCHEMA,
-            "backbone": self.config.to_json(),
-            "lowercase": self.lowercase,
-            "max_sequence_length": self.max_sequence_length,
-            "tasks": [task_to_json(portable_task(task)) for task in self.tasks],
-        }
+        """Returns it as JSON values, without any path of this machine."""
+        tasks = [to_json(portable_task(task)) for task in self.tasks]
+        return {"schema": self.schema, **to_json(self), "backbone": self.backbone.to_json(), "tasks": tasks}
 
 
 def read_description(path: Path, remedy: str) -> ModelDescription:
@@ -57,42 +65,8 @@ def read_description(path: Path, remedy: str) -> ModelDescription:
     """
     values = read_json_object(path)
     check_schema(values.get("schema"), _SCHEMA, path, remedy)
-    for name in _FIELDS:
-        if name not in values:
-            raise UserError(f"{path}: field {name} is missing; {remedy}")
-    lowercase, length, tasks = values["lowercase"], values["max_sequence_length"], values["tasks"]
-    if not isinstance(lowercase, bool):
-        raise UserError(f"{path}: lowercase takes true or false, {str(lowercase)[:60]} given")
-    if not isinstance(tasks, list) or not tasks:
-        raise UserError(f"{path}: tasks takes a list of one or more, {str(tasks)[:60]} given")
-    config = _config(values["backbone"], path)
-    if type(length) is not int or not 3 <= length <= config.max_positions:
-        raise UserError(
-            f"{path}: max_sequence_length takes a whole number from 3 to the encoder's {config.max_positions}, "
-            f"{str(length)[:60]} given"
-        )
-    try:
-        read = [task_from_json(task) for task in tasks]
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
-    if len({task.name for task in read}) < len(read):
-        raise UserError(f"{path}: two tasks have the same name")
-    return ModelDescription(config, lowercase, length, read)
-
-
-def _config(value: Any, path: Path) -> BackboneConfig:
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: backbone takes an object, {str(value)[:60]} given")
-    fields = {field.name: field for field in dataclasses.fields(BackboneConfig)}
-    for name, given in value.items():
-        if name not in fields:
-            raise unknown_name("field of backbone", name, fields, str(path))
-        if name not in ("activation", "pooling"):  # BackboneConfig checks them.
-            check_size(f"field {name}", given, name == "num_layers", path)
-    for name, field in fields.items():
-        if name not in value and field.default is dataclasses.MISSING:
-            raise UserError(f"{path}: field {name} of backbone is missing")
-    try:
-        return BackboneConfig(**value)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+    if isinstance(values.get("backbone"), dict):
+        for name, given in values["backbone"].items():
+            if name not in ("activation", "pooling"):  # BackboneConfig checks them.
+                check_size(f"field {name}", given, name == "num_layers", path)
+    return from_json(values, ModelDescription, str(path))

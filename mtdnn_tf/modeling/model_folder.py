@@ -98,10 +98,10 @@ def _read(folder: Path) -> _Files:
     fingerprint = _manifest(folder)["files"][_WEIGHTS]
     description = read_description(folder / DESCRIPTION, _REMEDY)
     vocabulary = tuple(read_vocabulary(folder / _VOCABULARY))
-    check_vocabulary(list(vocabulary), description.config, folder / _VOCABULARY, DESCRIPTION)
+    check_vocabulary(list(vocabulary), description.backbone, folder / _VOCABULARY, DESCRIPTION)
     arrays = read_safetensors(folder / _WEIGHTS, _REMEDY)
     # Before an encoder is built that may be larger than the weights that there are.
-    check_weights(description.config, _of_backbone(arrays), str(folder / _WEIGHTS))
+    check_weights(description.backbone, _of_backbone(arrays), str(folder / _WEIGHTS))
     return _Files(description, fingerprint, vocabulary, arrays)
 
 
@@ -121,7 +121,9 @@ def read_backbone(folder: Path) -> PretrainedBackbone:
         UserError: The folder is damaged or of another version.
     """
     description, _, vocabulary, arrays = _read(folder)
-    return PretrainedBackbone(str(folder), description.config, vocabulary, description.lowercase, _of_backbone(arrays))
+    return PretrainedBackbone(
+        str(folder), description.backbone, vocabulary, description.lowercase, _of_backbone(arrays)
+    )
 
 
 def model_fingerprint(run: Path) -> str:
@@ -154,7 +156,7 @@ def read_tokenizer(run: Path) -> tuple[WordPieceTokenizer, int]:
     _manifest(folder)
     description = read_description(folder / DESCRIPTION, _REMEDY)
     vocabulary = tuple(read_vocabulary(folder / _VOCABULARY))
-    check_vocabulary(list(vocabulary), description.config, folder / _VOCABULARY, DESCRIPTION)
+    check_vocabulary(list(vocabulary), description.backbone, folder / _VOCABULARY, DESCRIPTION)
     return WordPieceTokenizer(vocabulary, description.lowercase), description.max_sequence_length
 
 
@@ -181,7 +183,7 @@ def load_model(folder: Path) -> LoadedModel:
     folder = _find(folder)
     description, fingerprint, vocabulary, arrays = _read(folder)
     tasks = list(description.tasks)
-    backbone = build_backbone(description.config, dropout=0.0)
+    backbone = build_backbone(description.backbone, dropout=0.0)
     assign_weights(backbone, _of_backbone(arrays), str(folder / _WEIGHTS))
     model = MultiTaskModel(backbone, tasks)
     for name, head in model.heads.items():

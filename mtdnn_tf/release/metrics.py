@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.json_values import to_json_value
 from mtdnn_tf.evaluation.statistics import Summary, summarise
 from mtdnn_tf.files import read_json
+from mtdnn_tf.json_values import to_json
 from mtdnn_tf.report.data import Reliability, ReportData
 from mtdnn_tf.training.run import METRICS, read_metrics
 
@@ -35,7 +35,7 @@ class ReleaseMetrics:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
-        return dict(to_json_value(self))
+        return dict(to_json(self))
 
 
 def release_metrics(run: Path, path: Path | None) -> ReleaseMetrics:
@@ -48,7 +48,7 @@ def release_metrics(run: Path, path: Path | None) -> ReleaseMetrics:
     Raises:
         UserError: A file is missing or of another form, or no model of the recipe has the run's metrics.
     """
-    own: _Results = to_json_value(read_metrics(run))
+    own: _Results = to_json(read_metrics(run))
     if path is None:
         return ReleaseMetrics("this run", (), _summaries([own]))
     value = read_json(path)
@@ -84,7 +84,7 @@ def _summaries(runs: Sequence[_Results]) -> dict[str, dict[str, Summary]]:
 def _models_of_results(value: Any, path: Path) -> list[tuple[str, list[tuple[int, _Results]]]]:
     try:
         return [
-            (str(model["name"]), [(int(run["seed"]), dict(to_json_value(run["metrics"]))) for run in model["runs"]])
+            (str(model["name"]), [(int(run["seed"]), dict(to_json(run["metrics"]))) for run in model["runs"]])
             for model in value["models"]
         ]
     except (KeyError, TypeError, ValueError):

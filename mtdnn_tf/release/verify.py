@@ -13,6 +13,7 @@ import tensorflow as tf
 from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json
+from mtdnn_tf.json_values import from_json
 from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights
 from mtdnn_tf.modeling.huggingface import read_huggingface_folder
@@ -24,7 +25,6 @@ from mtdnn_tf.release.checksums import verify_checksums
 from mtdnn_tf.release.heads import read_heads
 from mtdnn_tf.serving import export
 from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
-from mtdnn_tf.tasks.serialization import task_from_json
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
 
 _FIRST = ("The film was a delight.", "Shares fell.", "", "How do I change the password of my account?", "a b c d e f g")
@@ -67,7 +67,7 @@ def verify_parts(folder: Path) -> Verified:
     description = read_json(folder / layout.DESCRIPTION)
     if not isinstance(description, dict) or description.get("schema") != layout.SCHEMA:
         raise UserError(f"{folder / layout.DESCRIPTION}: not the description of a release of schema {layout.SCHEMA}")
-    tasks = [task_from_json(task) for task in read_json(folder / layout.TASKS)]
+    tasks = [from_json(task, Task, str(folder / layout.TASKS)) for task in read_json(folder / layout.TASKS)]
     pretrained = read_huggingface_folder(folder / layout.HUGGING_FACE)
     if description["has_preset"]:
         _check_preset(pretrained, folder / layout.KERAS_NLP)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, write_json, write_text
+from mtdnn_tf.json_values import to_json
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.conversion import convert, output_difference
@@ -26,7 +27,6 @@ from mtdnn_tf.release.verify import Verified, verify_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, served_tasks
 from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.serving.server_config import MODEL_NAME
-from mtdnn_tf.tasks.serialization import task_to_json
 
 
 class ReleaseOptions(NamedTuple):
@@ -96,7 +96,7 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
         if has_preset:
             convert(pretrained, temporary / layout.KERAS_NLP, "keras_nlp", accept_approximate_gelu=True)
         write_heads(heads, temporary / layout.HEADS)
-        write_json(temporary / layout.TASKS, [task_to_json(task) for task in kept])
+        write_json(temporary / layout.TASKS, [to_json(task) for task in kept])
         write_json(temporary / layout.LABELS, {task.name: list(task.labels) for task in tasks})
         write_json(temporary / layout.METRICS, metrics.to_json())
         write_text(temporary / layout.FLAGS, provenance.flags)

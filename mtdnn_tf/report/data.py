@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.json_values import to_json_value
-from mtdnn_tf.report.json_fields import from_json_value
+from mtdnn_tf.json_values import from_json, to_json
 
 SINGLE_TASK = "single-task"
 MULTI_TASK = "multi-task"
@@ -242,7 +241,7 @@ class ReportData:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the data as JSON; nan and infinity become null."""
-        return {"format": FORMAT, **to_json_value(self)}
+        return {"format": FORMAT, **to_json(self)}
 
     @staticmethod
     def from_json(value: Any, where: str = "report.json") -> ReportData:
@@ -258,12 +257,4 @@ class ReportData:
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             given = value.get("format", "none") if isinstance(value, dict) else type(value).__name__
             raise UserError(f"{where}: not a report: format {FORMAT} is needed, {given} given")
-        body = {key: item for key, item in value.items() if key != "format"}
-        data: ReportData = from_json_value(body, "ReportData", _CLASSES, where)
-        return data
-
-
-_CLASSES: dict[str, type] = {
-    cls.__name__: cls
-    for cls in (Run, Model, TaskInfo, Difference, Point, Bin, Reliability, Fidelity, CostRow, Cost, ReportData)
-}
+        return from_json({key: item for key, item in value.items() if key != "format"}, ReportData, where)

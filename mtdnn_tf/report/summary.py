@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from mtdnn_tf.evaluation.json_values import finite
 from mtdnn_tf.evaluation.statistics import Summary, summarise
+from mtdnn_tf.json_values import finite
 from mtdnn_tf.report.data import Model, Run, TaskInfo
 
 

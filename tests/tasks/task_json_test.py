@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.json_values import from_json, to_json
 from mtdnn_tf.tasks.registry import get_task, task_names
-from mtdnn_tf.tasks.serialization import task_from_json, task_to_json
 from mtdnn_tf.tasks.task import SplitFile, Task, TfdsData
 
 # A task in which no field has its default, but the one that goes with a ranking.
@@ -37,7 +37,7 @@ _RANKING = Task("answers", "ranking", ("question", "answer"), ("no", "yes"), ("m
 
 @pytest.mark.parametrize("task", [_FULL, _RANKING, *map(get_task, task_names())], ids=lambda task: task.name)
 def test_a_task_round_trips_through_json_text(task: Task):
-    again = task_from_json(json.loads(json.dumps(task_to_json(task))))
+    again = from_json(json.loads(json.dumps(to_json(task))), Task, "task")
     assert again == task
     for field in dataclasses.fields(Task):
         assert repr(getattr(again, field.name)) == repr(getattr(task, field.name)).replace("mappingproxy({})", "{}")
@@ -52,25 +52,26 @@ def test_the_example_of_this_test_leaves_no_field_at_its_default():
 
 def test_fields_that_an_older_version_did_not_write_take_their_defaults():
     value = {"name": "old", "kind": "regression", "text": ["a"], "metrics": ["pearson"]}
-    assert task_from_json(value) == Task(name="old", kind="regression", text=("a",), metrics=("pearson",))
+    assert from_json(value, Task, "old") == Task(name="old", kind="regression", text=("a",), metrics=("pearson",))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"drop_out": 0.1}, "unknown field of a task 'drop_out'; did you mean 'dropout'"),
-        ({"text": "premise"}, "field 'text' takes tuple"),
-        ({"dropout": "0.1"}, "field 'dropout' takes float"),
-        ({"files": {"train": {}}}, "a task's file has no field 'path'"),
+        ({"drop_out": 0.1}, "task: unknown field 'drop_out'; did you mean 'dropout'"),
+        ({"text": "premise"}, "task.text must be a list, got 'premise'"),
+        ({"dropout": "0.1"}, "task.dropout must be a finite number, got '0.1'"),
+        ({"files": {"train": {}}}, "task.files.train: field 'path' is missing"),
         ({"files": {"train": {"path": "a.tsv", "colums": []}}}, "did you mean 'columns'"),
-        ({"files": {"train": "a.tsv"}}, "takes a JSON object, 'a.tsv' given"),
-        ({"files": []}, "field 'files' takes"),
-        ({"tfds": {"name": "glue/rte"}}, "has no field 'text'"),
-        ({"kind": "clasification"}, "did you mean 'classification'"),
+        ({"files": {"train": "a.tsv"}}, "task.files.train must be an object, got 'a.tsv'"),
+        ({"files": []}, "task.files must be an object"),
+        ({"tfds": {"name": "glue/rte"}}, "task.tfds: field 'text' is missing"),
+        ({"head_labels": [["a", "b", "c"]]}, r"task.head_labels\[0\] must be a list of 2, got"),
+        ({"kind": "clasification"}, "task: unknown kind of task full 'clasification'; did you mean 'classification'"),
     ],
 )
 def test_damaged_json_is_refused(change: dict[str, Any], message: str):
     with pytest.raises(UserError, match=message):
-        task_from_json({**task_to_json(_FULL), **change})
-    with pytest.raises(UserError, match="takes a JSON object"):
-        task_from_json([])
+        from_json({**to_json(_FULL), **change}, Task, "task")
+    with pytest.raises(UserError, match="task must be an object"):
+        from_json([], Task, "task")
