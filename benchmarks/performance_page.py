@@ -8,8 +8,8 @@ from typing import Any
 _INTRODUCTION = """\
 # Performance
 
-Speed and memory of training, scoring and serving on 2 CPU cores, measured by `python -m benchmarks.run`: medians of alternating
-runs, with minimum and maximum. Ratios are taken round by round.
+Speed and memory of training, scoring and serving on 2 CPU cores, measured by `python -m benchmarks.run`: medians of
+alternating runs, with minimum and maximum. Ratios are taken round by round.
 
 <!-- not tested: needs PyTorch -->
 ```sh
@@ -17,17 +17,17 @@ runs, with minimum and maximum. Ratios are taken round by round.
   --page=docs/performance.md
 ```
 
-PYTHON is an environment with benchmarks/requirements.txt. `--quick` only shows that everything runs; `--only=training,serving`
-measures parts.
+PYTHON is an environment with benchmarks/requirements.txt. `--quick` only shows that everything runs;
+`--only=training,serving` measures parts.
 
 ## Does speed cost learning?
 
-The fast path of training (16-bit dropout, gradients of GELU and LayerNorm in closed form, half-batches in parallel, the
-last block computed for the first position only where heads read no other, one kernel for Adamax or AdamW) is compared
-with plain KerasNLP and Keras layers, whole batches and all positions. `benchmarks.learning` trains the demo's
-multi-task model by both paths with the same 8 seeds and prints the training loss and the development scores, their
-standard deviations, and paired permutation tests of the differences. It stops before training if the two paths' outputs
-without dropout differ by more than 1e-4. [results.md](results.md#does-speed-cost-learning) has the figures.
+The fast path of training (16-bit dropout, gradients of GELU and LayerNorm in closed form, half-batches in parallel,
+the last block computed for the first position only where heads read no other, one kernel for Adamax or AdamW) is
+compared with plain KerasNLP and Keras layers, whole batches and all positions. `benchmarks.learning` trains the
+demo's multi-task model by both paths with the same 8 seeds and prints the training loss and the development scores,
+their standard deviations, and paired permutation tests of the differences. It stops before training if the two paths'
+outputs without dropout differ by more than 1e-4. [results.md](results.md#does-speed-cost-learning) has the figures.
 
 ```sh
 .venv/bin/python -m benchmarks.learning --output_dir=runs/learning
@@ -40,12 +40,13 @@ which heads read the first position only. Finished trainings are kept, and the s
 
 _LIMITS = """\
 ## What limits it
-About four fifths of a training step are matrix products, which run at about 0.8 of the processor's peak. The rest is passes over
-activations that TensorFlow has no joint kernel for (GELU, dropout, softmax, LayerNorm), dropout's random numbers, and the optimizer's sweep
-over all weights, half of them word embeddings: a step of one row of 8 word pieces takes 42 to 51 ms, most of it that sweep. Answers to one
-short text are limited by the overhead per operation, where ONNX Runtime is faster. `mixed_float16` has no fast path on CPUs. The machine
-itself varies by a tenth within a quarter of an hour, so only ratios taken round by round count. Speed-ups that were tried, including those that
-did not help, are listed in the [changelog](../CHANGELOG.md#speed).
+About four fifths of a training step are matrix products, which run at about 0.8 of the processor's peak. The rest is
+passes over activations that TensorFlow has no joint kernel for (GELU, dropout, softmax, LayerNorm), dropout's random
+numbers, and the optimizer's sweep over all weights, half of them word embeddings: a step of one row of 8 word pieces
+takes 42 to 51 ms, most of it that sweep. Answers to one short text are limited by the overhead per operation, where
+ONNX Runtime is faster. `mixed_float16` has no fast path on CPUs. The machine itself varies by a tenth within a
+quarter of an hour, so only ratios taken round by round count. Speed-ups that were tried, including those that did not
+help, are listed in the [changelog](../CHANGELOG.md#speed).
 """
 
 
