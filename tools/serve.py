@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from absl import flags, logging
 
-from mtdnn_tf.serving.server.limits import Limits
 from mtdnn_tf.serving.server.model_store import ModelStore, parse_models
 from mtdnn_tf.serving.server.serve import Address, serve
+from mtdnn_tf.serving.server.work_pool import Limits
 from tools import cli
 
 _MODEL = flags.DEFINE_list(

@@ -19,13 +19,17 @@ from tensorflow_serving.apis import (
 )
 
 from mtdnn_tf.serving.server.inference import classify, predict, regress
-from mtdnn_tf.serving.server.limits import Limits
-from mtdnn_tf.serving.server.model_messages import SIGNATURE_DEF, metadata_message, status_message
+from mtdnn_tf.serving.server.messages import (
+    SIGNATURE_DEF,
+    arrays_of_request,
+    examples_of_input,
+    metadata_message,
+    status_message,
+)
 from mtdnn_tf.serving.server.model_store import ModelStore
-from mtdnn_tf.serving.server.proto_values import arrays_of_request, examples_of_input
 from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
 from mtdnn_tf.serving.server.status import ServingError, invalid, serving_error
-from mtdnn_tf.serving.server.work_pool import WorkPool
+from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
 
 
 def _version(spec: model_pb2.ModelSpec) -> int | None:

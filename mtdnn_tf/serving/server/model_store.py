@@ -13,9 +13,8 @@ from absl import logging
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.serving.server.servable import Servable
-from mtdnn_tf.serving.server.served_model import ServedModel
+from mtdnn_tf.serving.server.served_model import ServedModel, versions_on_disk
 from mtdnn_tf.serving.server.status import ServingError, one_line
-from mtdnn_tf.serving.server.versions import versions_on_disk
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 

@@ -16,12 +16,11 @@ from starlette.responses import Response
 from mtdnn_tf.serving.server.inference import classify, predict, regress
 from mtdnn_tf.serving.server.json_examples import examples_of_json
 from mtdnn_tf.serving.server.json_tensors import inputs_of_json, number_to_json, outputs_to_json
-from mtdnn_tf.serving.server.limits import Limits
-from mtdnn_tf.serving.server.model_messages import metadata_json, status_json
+from mtdnn_tf.serving.server.messages import metadata_json, status_json
 from mtdnn_tf.serving.server.model_store import ModelStore
 from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import ServingError, invalid, serving_error
-from mtdnn_tf.serving.server.work_pool import WorkPool
+from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
 
 _PATH = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"

@@ -21,11 +21,10 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.serving.server.grpc_services import ModelService, PredictionService
-from mtdnn_tf.serving.server.limits import Limits
 from mtdnn_tf.serving.server.model_store import ModelStore
 from mtdnn_tf.serving.server.page import page_routes
 from mtdnn_tf.serving.server.rest import RestApi, json_response
-from mtdnn_tf.serving.server.work_pool import WorkPool
+from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -7,6 +7,7 @@ import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import grpc
 from absl import logging
@@ -14,7 +15,6 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import ServingError, one_line
-from mtdnn_tf.serving.server.versions import Version, versions_on_disk
 from mtdnn_tf.serving.server.warmup import warm_up
 
 
@@ -148,3 +148,40 @@ def _status(number: int, state: int, failure: str = "") -> ModelVersionStatus:
     status.status.error_code = (grpc.StatusCode.UNKNOWN if failure else grpc.StatusCode.OK).value[0]
     status.status.error_message = failure
     return status
+
+
+class Version(NamedTuple):
+    """A version as it stands on disk.
+
+    Attributes:
+        number: The version's number, the name of its folder.
+        folder: The folder.
+        stamp: When its graph was written, so that a repaired version is told from a broken one.
+    """
+
+    number: int
+    folder: Path
+    stamp: int
+
+
+def versions_on_disk(base: Path) -> list[Version]:
+    """Returns a model's versions, the highest first.
+
+    A version is a folder named by a number that holds saved_model.pb; what is written under another name for now is
+    none.
+
+    Args:
+        base: The model's folder.
+    """
+    found = []
+    try:
+        folders = [path for path in base.iterdir() if path.name.isascii() and path.name.isdigit()]
+    except OSError:  # Gone for now; what is loaded stays.
+        return []
+    for folder in folders:
+        try:
+            stamp = (folder / "saved_model.pb").stat().st_mtime_ns
+        except OSError:
+            continue
+        found.append(Version(int(folder.name), folder, stamp))
+    return sorted(found, reverse=True)

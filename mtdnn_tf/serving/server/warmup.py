@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from mtdnn_tf.serving.server.inference import classify, predict, regress
-from mtdnn_tf.serving.server.proto_values import arrays_of_request, examples_of_input
+from mtdnn_tf.serving.server.messages import arrays_of_request, examples_of_input
 from mtdnn_tf.serving.server.servable import Servable
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"

@@ -1,19 +1,46 @@
-"""The threads that requests are answered in, beside the event loop that reads and writes them."""
+"""Limits of the server, and the threads that answer requests beside the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import grpc
 
-from mtdnn_tf.serving.server.limits import Limits
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.serving.server.status import ServingError
 
 _Answer = TypeVar("_Answer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """Limits of a server. Requests beyond them are refused at once.
+
+    Args:
+        request_bytes: Maximum size of a request, in bytes.
+        batch_rows: Maximum number of rows per request.
+        concurrency: Maximum number of requests in progress or waiting.
+        threads: Maximum number of requests in progress; TensorFlow uses its own threads within each.
+
+    Raises:
+        UserError: A limit is below 1.
+    """
+
+    request_bytes: int = 8 << 20
+    batch_rows: int = 1024
+    concurrency: int = 64
+    threads: int = 4
+
+    def __post_init__(self) -> None:
+        names = {"request_bytes": "max_request_bytes", "batch_rows": "max_batch_rows", "concurrency": "max_concurrency"}
+        for field in dataclasses.fields(self):
+            if (value := getattr(self, field.name)) < 1:
+                raise UserError(f"--{names.get(field.name, field.name)} must be an integer >= 1, got {value}")
 
 
 class WorkPool:

@@ -7,9 +7,8 @@ import grpc
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.serving.server.limits import Limits
 from mtdnn_tf.serving.server.status import ServingError
-from mtdnn_tf.serving.server.work_pool import WorkPool
+from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
 
 
 def test_a_place_is_free_again_when_its_work_has_ended_however_it_ends():
@@ -43,5 +42,5 @@ def test_a_place_is_free_again_when_its_work_has_ended_however_it_ends():
 
 @pytest.mark.parametrize("field", ["request_bytes", "batch_rows", "concurrency", "threads"])
 def test_a_limit_below_one_is_refused_by_its_flags_name(field):
-    with pytest.raises(UserError, match=rf"--(max_)?{field} takes a whole number from 1, 0 given"):
+    with pytest.raises(UserError, match=rf"--(max_)?{field} must be an integer >= 1, got 0"):
         Limits(**{field: 0})
