@@ -24,6 +24,7 @@ from benchmarks.worker import Worker
 from mtdnn_tf.evaluation.average import average, result_score
 from mtdnn_tf.evaluation.statistics import paired_difference, summarise
 from mtdnn_tf.files import write_json
+from mtdnn_tf.text_tables import markdown_table
 
 _ARMS = ("fast", "plain")
 _PRESET = Path(__file__).parents[1] / "flags" / "presets" / "demo.flags"
@@ -86,10 +87,7 @@ def summary(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Returns a summary as a table in Markdown; losses with 4 decimals, scores with 2."""
-    lines = [
-        "| mean ± standard deviation | fast path | plain layers | fast less plain | 95 % interval | p | n |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
+    lines = [["mean ± standard deviation", "fast path", "plain layers", "fast less plain", "95 % interval", "p", "n"]]
     for row in rows:
         digits = 4 if row["measure"].startswith(_LOSS) else 2
         difference = row["difference"]
@@ -97,9 +95,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         interval = (
             "-" if difference["low"] is None else f"{difference['low']:+.{digits}f} to {difference['high']:+.{digits}f}"
         )
-        cells = [row["measure"], *spreads, f"{difference['mean']:+.{digits}f}", interval]
-        lines.append(f"| {' | '.join(cells)} | {difference['p_value']:.2f} | {difference['n']} |")
-    return "\n".join(lines) + "\n"
+        mean, p_value, n = f"{difference['mean']:+.{digits}f}", f"{difference['p_value']:.2f}", str(difference["n"])
+        lines.append([row["measure"], *spreads, mean, interval, p_value, n])
+    return markdown_table(lines)
 
 
 def _spread(values: dict[str, Any], digits: int) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.command_line import InputError
+from mtdnn_tf.text_tables import aligned_table
 
 
 class Key(NamedTuple):
@@ -70,13 +71,7 @@ def pooled_deviation(first: Sequence[float], second: Sequence[float]) -> float:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a text table with the first three columns left-aligned, as `Key` names them."""
-    lines = [list(header), *map(list, rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    aligned = (
-        "  ".join(cell.ljust(width) if at < len(Key._fields) else cell.rjust(width) for at, (cell, width) in cells)
-        for cells in (enumerate(zip(line, widths)) for line in lines)
-    )
-    return "".join(f"{line.rstrip()}\n" for line in aligned)
+    return aligned_table([header, *rows], len(Key._fields))
 
 
 def percent(value: float, form: str = ".2f") -> str:

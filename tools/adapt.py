@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from flags import adaptation, runtime
-from mtdnn_tf.adaptation.results import markdown_table
+from mtdnn_tf.adaptation.results import markdown_results
 from mtdnn_tf.adaptation.run import plan, run_adaptation
 from tools import cli
 
@@ -19,7 +19,7 @@ def main() -> None:
         print(plan(config), end="")
         return
     runtime.prepare_cores(config.base)
-    print(markdown_table(run_adaptation(config)), end="")
+    print(markdown_results(run_adaptation(config)), end="")
 
 
 if __name__ == "__main__":

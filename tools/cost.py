@@ -15,6 +15,7 @@ from mtdnn_tf.evaluation.cost import REPEATS, Cost, compare_costs, cost_ratios, 
 from mtdnn_tf.files import write_json
 from mtdnn_tf.modeling.model_folder import load_model, read_tasks
 from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.text_tables import aligned_table
 from tools import cli
 
 _RUNS = flags.DEFINE_list("runs", [], "Folders of the ensemble's trained runs, by commas.")
@@ -79,9 +80,7 @@ def _table(costs: list[Cost], ratios: dict[str, Any]) -> str:
         rows.append([cost.name, f"{cost.parameters:,}", f"{cost.flops / 1e9:.4g}", *cells])
     shares = [ratios["parameters"], ratios["flops"], *ratios["latency"].values()]
     rows.append(["ratio", *(f"{share:.2f}" for share in shares)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    return "".join(f"{line}\n" for line in lines)
+    return aligned_table(rows)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from mtdnn_tf.evaluation.average import Metrics, average
 from mtdnn_tf.evaluation.results_table import mean_and_deviation
 from mtdnn_tf.evaluation.statistics import PairedDifference, Summary, paired_difference, summarise
 from mtdnn_tf.json_values import finite
+from mtdnn_tf.text_tables import markdown_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,22 +146,22 @@ def csv_table(results: AdaptationResults) -> str:
     return file.getvalue()
 
 
-def markdown_table(results: AdaptationResults) -> str:
+def markdown_results(results: AdaptationResults) -> str:
     """Returns a Markdown table: a row a number of examples, scores and paired differences x 100."""
     starts = [start for start in results.starts if start != PLAIN]
     # A minus sign between two names is not read as one where they have hyphens.
     header = ["examples", "share", "n", *results.starts, *(f"{start} less {PLAIN}" for start in starts)]
-    lines = [header, ["---:"] * len(header)]
+    rows = [header]
     for fraction in results.fractions:
         line = [f"{results.examples(fraction):.0f}", percent(fraction), str(results.summary(PLAIN, fraction).n)]
         line += [mean_and_deviation(results.summary(start, fraction)) for start in results.starts]
         line += [_difference(results.difference(start, fraction)) for start in starts]
-        lines.append(line)
+        rows.append(line)
     title = f"{results.task}: {results.score_name} x 100, mean ± standard deviation over n subsets"
     if results.majority is not None:
         title += f"; the most frequent label has {100 * results.majority:.1f}"
     title += ". Differences are paired by subset, with their 95 % t interval."
-    return f"{title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{title}\n\n" + markdown_table(rows, num_text_columns=0)
 
 
 def percent(fraction: float) -> str:

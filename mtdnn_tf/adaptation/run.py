@@ -10,20 +10,20 @@ import numpy as np
 
 from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, check_starts
 from mtdnn_tf.adaptation.figure import adaptation_figure
-from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_table
+from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_results
 from mtdnn_tf.checked_json import write_checked_json
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.average import average
 from mtdnn_tf.evaluation.majority import majority_predictions
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.result_names import result_name
-from mtdnn_tf.evaluation.results_table import aligned
 from mtdnn_tf.files import new_file, write_text
 from mtdnn_tf.locks import locked_folder
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.report.plotting import Style, to_png
 from mtdnn_tf.tasks.task import CLASSIFICATION
+from mtdnn_tf.text_tables import aligned_table
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import is_trained, train, training_size
 
@@ -108,7 +108,7 @@ def plan(config: AdaptationConfig) -> str:
         total += training.steps
         left += 0 if done else training.steps
     rows.append(("all", "", "", str(total), f"{left} to do"))
-    return aligned(rows)
+    return aligned_table(rows)
 
 
 def run_adaptation(config: AdaptationConfig) -> AdaptationResults:
@@ -154,7 +154,7 @@ def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
     folder = config.base.output_dir
     write_checked_json(folder / JSON, results.to_json())
     write_text(folder / CSV, csv_table(results))
-    write_text(folder / TABLE, markdown_table(results))
+    write_text(folder / TABLE, markdown_results(results))
     style = Style()
     with new_file(folder / FIGURE) as temporary:
         temporary.write_bytes(to_png(adaptation_figure(results, style), style))

@@ -13,9 +13,9 @@ from mtdnn_tf.data.sources import FILES, DataSource
 from mtdnn_tf.data.tables import read_rows
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.metrics import compute_metrics
-from mtdnn_tf.evaluation.results_table import aligned
 from mtdnn_tf.evaluation.runs import SplitPredictions
 from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.text_tables import aligned_table
 
 # How files spell that an example is of no category.
 _NONE = ("", "-")
@@ -136,7 +136,7 @@ def category_table(categories: Sequence[CategoryMetrics]) -> str:
         cells = ["-" if value is None else f"{100 * value:.1f}" for value in values]
         label = category.column if category.value is None else f"  {category.value}"
         rows.append([label, str(category.rows), *cells])
-    lines = aligned(rows).splitlines()
+    lines = aligned_table(rows).splitlines()
     notes = ["", *(f"  ({category.note})" if category.note else "" for category in categories)]
     return "".join(f"{line}{note}\n" for line, note in zip(lines, notes))
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from mtdnn_tf.distillation.ensemble import PROBABILITIES
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.results_table import aligned
 from mtdnn_tf.evaluation.runs import RunPredictions
 from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION
+from mtdnn_tf.text_tables import aligned_table
 
 # What is measured for each kind of task.
 MEASURES = {
@@ -134,4 +134,4 @@ def disagreement_table(by_result: Mapping[str, Disagreement]) -> str:
         values = [(found.by_pair[one, other], found.is_share) for found in by_result.values()]
         cells = [f"{100 * value:.1f}" if is_share else f"{value:.3f}" for value, is_share in values]
         rows.append([f"{one}, {other}", *cells])
-    return aligned(rows)
+    return aligned_table(rows)

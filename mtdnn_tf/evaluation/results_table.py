@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mtdnn_tf.evaluation.average import Metrics, average, average_name, counts_in_average, result_score
 from mtdnn_tf.evaluation.statistics import Summary, summarise
+from mtdnn_tf.text_tables import aligned_table, markdown_table
 
 # Of one model, one a seed.
 Runs = Sequence[Mapping[str, Metrics]]
@@ -25,25 +26,12 @@ def text_table(results: Mapping[str, Runs], *, show_metrics: bool = False) -> st
         last column where a model has several. "-" stands for a missing result, and for an average that misses one. The
         average's column is named as `average_name` says; there is none where there is nothing to average.
     """
-    return aligned(_rows(results, show_metrics))
+    return aligned_table(_rows(results, show_metrics))
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Returns rows of cells as lines of aligned columns, the first to the left and the others to the right."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for name, *values in rows:
-        cells = [name.ljust(widths[0]), *(value.rjust(width) for value, width in zip(values, widths[1:]))]
-        lines.append("  ".join(cells).rstrip())
-    return "".join(f"{line}\n" for line in lines)
-
-
-def markdown_table(results: Mapping[str, Runs], *, show_metrics: bool = False) -> str:
+def markdown_results(results: Mapping[str, Runs], *, show_metrics: bool = False) -> str:
     """Returns the table of `text_table` in Markdown."""
-    rows = [[cell.replace("|", "\\|") for cell in row] for row in _rows(results, show_metrics)]
-    header, *body = rows
-    lines = [header, ["---", *("---:" for _ in header[1:])], *body]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown_table(_rows(results, show_metrics))
 
 
 def mean_and_deviation(summary: Summary) -> str:

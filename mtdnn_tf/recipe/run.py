@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.results_table import aligned, markdown_table, text_table
+from mtdnn_tf.evaluation.results_table import markdown_results, text_table
 from mtdnn_tf.files import MANIFEST, read_json, read_manifest, write_text
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.locks import locked_folder, remove_leftovers
@@ -27,6 +27,7 @@ from mtdnn_tf.recipe.stages import all_stages
 from mtdnn_tf.report.data import ReportData
 from mtdnn_tf.report.write import DATA, PAGE, check_folder, write_report
 from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.text_tables import aligned_table
 
 # What differs between two runs of the same recipe stands here alone.
 SECONDS = "logs/seconds.json"
@@ -93,7 +94,7 @@ def _run_recipe(config: RecipeConfig) -> RecipeOutcome:
         },
     )
     runs = runs_by_model(results)
-    write_text(config.stage_folder("results.md"), markdown_table(runs, show_metrics=True))
+    write_text(config.stage_folder("results.md"), markdown_results(runs, show_metrics=True))
     data = report_data(config, results, predictions)
     _report(config, data)
     _export(config)
@@ -120,7 +121,7 @@ def plan(config: RecipeConfig) -> str:
     ]
     left = sum(count for count, is_done in zip(steps, done) if not is_done)
     rows.append(("all", str(sum(steps)), f"{left} to do"))
-    return aligned(rows)
+    return aligned_table(rows)
 
 
 def _run_timed(config: RecipeConfig, stage: Stage) -> None:

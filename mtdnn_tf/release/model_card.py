@@ -12,12 +12,7 @@ from mtdnn_tf.release.metrics import ReleaseMetrics
 from mtdnn_tf.release.provenance import Provenance
 from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.tasks.task import Task
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    # A bar would end the cell, and a line break the row.
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+from mtdnn_tf.text_tables import markdown_table
 
 
 def _value(summary: Summary) -> str:
@@ -40,8 +35,8 @@ def _quality(metrics: ReleaseMetrics) -> str:
         source = f'Means over the runs of "{metrics.model}" (seeds {seeds}), of which this model is one.'
     else:
         source = "Of this run alone: how much of it is chance is not known."
-    return f"On development splits. {source} ± is the sample standard deviation over n runs.\n\n" + _table(
-        ("result", "metric", "value", "n"), rows
+    return f"On development splits. {source} ± is the sample standard deviation over n runs.\n\n" + markdown_table(
+        [("result", "metric", "value", "n"), *rows], num_text_columns=2
     )
 
 
@@ -51,8 +46,8 @@ def _calibration(metrics: ReleaseMetrics) -> str:
     rows = [
         (of.task, *(_value(summarise(values)) for values in (of.nll, of.brier, of.ece))) for of in metrics.calibration
     ]
-    return "On development splits, means over the runs ± sample standard deviation.\n\n" + _table(
-        ("task", "negative log-likelihood (nats)", "Brier score", "expected calibration error"), rows
+    return "On development splits, means over the runs ± sample standard deviation.\n\n" + markdown_table(
+        [("task", "negative log-likelihood (nats)", "Brier score", "expected calibration error"), *rows]
     )
 
 
@@ -64,7 +59,7 @@ def _teachers(provenance: Provenance) -> str:
     return (
         f"Tasks with soft targets, the averaged predictions of an ensemble, learnt from these with weight {weight} and "
         "from gold labels with the rest; the other tasks from gold labels alone.\n\n"
-    ) + _table(("soft targets", "teachers"), rows)
+    ) + markdown_table([("soft targets", "teachers"), *rows], num_text_columns=2)
 
 
 def model_card(
@@ -90,10 +85,8 @@ def model_card(
         model_name: Name under which TF Serving knows the model.
         weights: How the SavedModel stores the encoder's large matrices, one of `reduced_weights.WEIGHTS`.
     """
-    answered = _table(
-        ("task", "kind", "texts", "labels"),
-        [(task.name, task.kind, ", ".join(task.text), ", ".join(task.labels) or "a score") for task in tasks],
-    )
+    rows = [(task.name, task.kind, ", ".join(task.text), ", ".join(task.labels) or "a score") for task in tasks]
+    answered = markdown_table([("task", "kind", "texts", "labels"), *rows], num_text_columns=4)
     preset = ""
     if preset_difference is not None:
         preset = (

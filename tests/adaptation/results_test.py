@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_table
+from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_results
 from tests.adaptation.examples import SCORES, some_results
 
 # Student's t, 97.5 %, 2 degrees of freedom, from a printed table.
@@ -20,7 +20,7 @@ def _cells(text):
 
 
 def test_the_table_is_what_plain_python_computes():
-    text = markdown_table(some_results())
+    text = markdown_results(some_results())
     assert text.splitlines()[0].startswith("rte: accuracy x 100, mean ± standard deviation over n subsets")
     assert "the most frequent label has 52.7" in text
     header, rule, *rows = _cells(text)
@@ -56,7 +56,7 @@ def test_json_and_csv_hold_every_value():
 
 def test_one_subset_has_no_spread_and_no_interval():
     results = some_results(subsets=1)
-    assert [row[2:] for row in _cells(markdown_table(results))[2:]] == [
+    assert [row[2:] for row in _cells(markdown_results(results))[2:]] == [
         ["1", "50.0", "60.0", "61.0", "+10.0", "+11.0"],
         ["1", "60.0", "66.0", "59.0", "+6.0", "-1.0"],
     ]
@@ -73,4 +73,4 @@ def test_a_score_is_the_mean_over_metrics_and_splits():
     assert results.score_name == "mean of accuracy and f1, mean of 2 splits"
     (row,) = csv.DictReader(io.StringIO(csv_table(results)))
     assert (row["two/b:f1"], row["two/a:accuracy"]) == ("1.0", "0.5")
-    assert "most frequent" not in markdown_table(results)
+    assert "most frequent" not in markdown_results(results)
