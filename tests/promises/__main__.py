@@ -1,9 +1,9 @@
-"""Tries every promise of docs/reliability.md, and prints a table of promises, trials and failures.
+"""Tests every guarantee of docs/reliability.md, and prints a table of guarantees, trials and failures.
 
 python -m tests.promises [--only=kill,damage,...] [--quick] [--page=docs/reliability.md]
 
-The whole takes hours. What came of each promise is kept in a folder: after an interruption the same command goes on
-with those that were not tried at this commit, or failed.
+All tests take hours. Outcomes are kept in a folder: after an interruption, the same command runs only the tests that
+failed or were not run at this commit.
 """
 
 from __future__ import annotations
@@ -27,17 +27,19 @@ def _flags(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m tests.promises", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default="", help="names of promises, by commas; kill is all that begin with kill-")
-    parser.add_argument("--quick", action="store_true", help="2 kills in place of 25, no slow tests; kept apart")
-    parser.add_argument("--again", action="store_true", help="try also what was kept at this commit")
-    parser.add_argument("--table", action="store_true", help="try nothing, print the table of what is kept")
-    parser.add_argument("--output", type=Path, default=Path("runs/promises"), help="folder of what is kept")
-    parser.add_argument("--page", type=Path, default=None, help="page whose table is replaced, between two markers")
+    parser.add_argument("--only", default="", help="comma-separated names; kill selects all that start with kill-")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 kills instead of 25, no slow tests; outcomes are kept apart"
+    )
+    parser.add_argument("--again", action="store_true", help="rerun tests that passed at this commit")
+    parser.add_argument("--table", action="store_true", help="run no test, print the table of kept outcomes")
+    parser.add_argument("--output", type=Path, default=Path("runs/promises"), help="folder of the kept outcomes")
+    parser.add_argument("--page", type=Path, default=None, help="page whose table, between two markers, is replaced")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the exit status: 0 if each promise that was asked for was tried and kept."""
+    """Returns the exit status: 0 if all selected tests were run and passed."""
     flags = _flags(arguments)
     try:
         promises = select([name for name in flags.only.split(",") if name])
@@ -59,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
                 continue
             kept = read_outcome(outcome_file(promise, folder, flags.quick))
             if kept and not kept.failures and kept.commit == current_commit() and not flags.again:
-                print(f"{where}kept, tried at this commit", flush=True)
+                print(f"{where}passed at this commit", flush=True)
                 continue
             print(f"{where}...", end=" ", flush=True)
             tried = try_promise(promise, command, report, folder, flags.quick)
@@ -71,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     outcomes: dict[str, Outcome] = {}
     for promise in PROMISES:
-        # A quick outcome never hides a whole one.
+        # An outcome of a full test takes precedence over one of a quick test.
         for quick in (False, True) if flags.quick else (False,):
             found = read_outcome(outcome_file(promise, folder, quick))
             if found is not None:
@@ -84,7 +86,7 @@ def main(arguments: list[str] | None = None) -> int:
         except ValueError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-    # What has no quick form is not asked for by --quick.
+    # --quick does not select tests without a quick form.
     asked = [promise for promise in promises if promise.command(Path(), flags.quick)]
     return int(any(promise.name not in outcomes or outcomes[promise.name].failures for promise in asked))
 

@@ -1,4 +1,4 @@
-"""The promises of docs/reliability.md, each with the commands that show whether it is kept."""
+"""The guarantees of docs/reliability.md, and the command that tests each of them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _PYTEST = (sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", 
 
 @dataclasses.dataclass(frozen=True)
 class Promise:
-    """One promise.
+    """A guarantee and its test.
 
     Attributes:
-        name: What `--only` calls it.
-        text: What is promised.
-        trial: What is counted, in the plural.
-        arguments: Of the command that tries it: of pytest or, of `kill_trials`, its settings.
-        slow: Whether tests marked slow belong to it.
-        quick: Arguments of a shorter form; None if that is the same without slow tests, empty if there is none.
-        kills: Whether `kill_trials` tries it, and not pytest.
+        name: Name for `--only`.
+        text: What is guaranteed.
+        trial: Unit of the trial count, in the plural.
+        arguments: Arguments of pytest, or settings of `kill_trials`.
+        slow: Whether to run tests marked slow.
+        quick: Arguments of `--quick`; None for the same tests without the slow ones, empty if there is no quick form.
+        kills: Whether `kill_trials` tests it instead of pytest.
     """
 
     name: str
@@ -36,15 +36,15 @@ class Promise:
 
     @property
     def has_quick_form(self) -> bool:
-        """Whether its quick form is another than the whole."""
+        """Whether `--quick` runs something else than the full test."""
         return self.kills or self.slow or self.quick is not None
 
     def command(self, report: Path, quick: bool) -> list[str] | None:
-        """Returns the command that tries it, None if there is no quick one.
+        """Returns the command of the test, or None if there is no quick one.
 
         Args:
-            report: Where it writes what was counted: XML as JUnit's from pytest, JSON from `kill_trials`.
-            quick: Whether the shorter form is wanted.
+            report: Path of the command's report: JUnit XML from pytest, JSON from `kill_trials`.
+            quick: Whether to return the quick form.
         """
         if self.kills:
             number = "2" if quick else "25"
@@ -61,92 +61,90 @@ class Promise:
 
 def _kills(setting: str) -> Promise:
     if setting in COMMANDS:
-        text = (
-            f"{setting.capitalize()}, killed at random moments and run again, ends with the files of one that was not"
-        )
+        text = f"{setting.capitalize()}, killed at random moments and rerun, writes the same files"
     elif setting == "SIGTERM":
-        text = "A training, stopped by SIGTERM and continued, ends with the weights of one that was not"
+        text = "A training stopped by SIGTERM and rerun ends with the same weights"
     else:
-        text = f"A training ({setting}), killed and continued, ends with the weights of one that was not"
+        text = f"A training ({setting}) killed and rerun ends with the same weights"
     name = f"kill-{setting.lower().replace(', ', '-')}"
-    return Promise(name, text, "processes ended", (setting,), kills=True)
+    return Promise(name, text, "kills", (setting,), kills=True)
 
 
 PROMISES: tuple[Promise, ...] = (
     *(_kills(setting) for setting in (*SETTINGS, *COMMANDS)),
     Promise(
         "kill-recipe",
-        "A recipe, killed in every stage and run again, ends with the files of one that was not",
-        "processes ended",
+        "A recipe killed in every stage and rerun writes the same files",
+        "kills",
         ("tests/recipe/kill_test.py",),
         slow=True,
         quick=(),
     ),
     Promise(
         "signals",
-        "SIGTERM and SIGINT: a checkpoint at the next step, one line, status 75 or 130; a second one ends at once",
+        "SIGTERM and SIGINT write a checkpoint, print one line and exit with 75 or 130; a second signal exits at once",
         "tests",
         ("tests/interruption_test.py", "tests/tools/interruption_test.py", "-k", "not second_training"),
     ),
     Promise(
         "processes",
-        "A second training in one folder is refused while the first lives, and takes over when it is dead",
+        "A second training in the same folder is refused while the first runs, and continues it after its death",
         "tests",
         ("tests/tools/interruption_test.py", "-k", "second_training"),
     ),
     Promise(
         "damage",
-        "A file of any kind, cut or with one bit flipped, is refused with file and remedy",
+        "A truncated file, or one with a flipped bit, is refused; the message names file and remedy",
         "damaged files",
         ("tests/tools/damage_test.py",),
         slow=True,
     ),
     Promise(
         "checksums",
-        "Every cut and each flipped bit of a manifest and of a checked JSON file is refused",
+        "Every truncation and every bit flip of a manifest or a JSON file with a checksum is refused",
         "damaged files",
         ("tests/files_test.py", "tests/checked_json_test.py", "-k", "every_cut"),
     ),
     Promise(
         "disk",
-        "A full disk or a read-only folder: nothing partial, the last checkpoint loads, one line tells path and space",
+        "Full disk or read-only folder: no partial file, the last checkpoint loads, one line names path and space",
         "commands",
         ("tests/tools/full_disk_test.py",),
     ),
     Promise(
         "provenance",
-        "What was made from something else is not used; changed places alone are accepted",
+        "Files made from other inputs are not used; moved files are accepted",
         "tests",
         ("tests/hostile/provenance_test.py", "tests/training/identity_test.py"),
     ),
     Promise(
         "parsers",
-        "Whatever a file or flag holds, its parser accepts it or refuses it in one line",
+        "Parsers accept any file or flag, or refuse it in one line",
         "generated cases",
         ("tests/hostile/parsers_fuzz_test.py",),
     ),
     Promise(
         "command-lines",
-        "Whatever a command line and its files hold, it is accepted or refused in one line; nothing is left",
+        "Any command line with its files is accepted, or refused in one line without leaving files",
         "generated command lines",
         ("tests/tools/command_lines_fuzz_test.py",),
         slow=True,
     ),
     Promise(
         "bad-input",
-        "Each chosen mistake ends its command with one line, and leaves nothing half-written",
+        "Each listed mistake ends the command with one line and leaves nothing half-written",
         "commands",
         ("tests/tools/bad_input_test.py", "tests/tools/bad_soft_targets_test.py"),
     ),
     Promise(
         "texts",
-        "Unusual texts get the ids of BERT's tokenizer, or are refused with their line",
+        "Unusual texts get the ids of BERT's tokenizer, or are refused with their line number",
         "tests and mixtures",
         ("tests/hostile/texts_test.py",),
     ),
     Promise(
         "numbers",
-        "Numbers that go wrong stop the training at the step, keep the last good checkpoint, and are said",
+        "Non-finite numbers stop the training at that step, keep the last good checkpoint and are reported",
         "tests",
         (
             "tests/training/finite_test.py",
@@ -159,31 +157,35 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise(
         "foreign",
-        "A stranger's file runs no code and leads out of no folder",
+        "Untrusted files run no code, and no path in them leaves its folder",
         "tests",
         ("tests/hostile/foreign_files_test.py",),
     ),
     Promise(
         "long-run",
-        "3,000 steps: memory grows less than 2 % after step 300, file handles and checkpoints stay as many",
-        "trainings",
+        "3,000 steps: memory grows less than 2 % after step 300; the number of handles and checkpoints is constant",
+        "training runs",
         ("tests/training/long_run_test.py",),
         slow=True,
         quick=(),
     ),
-    Promise("golden", "Artefacts of older versions are read, with their numbers", "tests", ("tests/golden",)),
+    Promise("golden", "Files of older versions load and give the same numbers", "tests", ("tests/golden",)),
 )
 
 
 def select(names: Sequence[str]) -> list[Promise]:
-    """Returns the promises that are named, or whose group is (kill), in the order of the catalogue; all for none.
+    """Returns the guarantees of the given names, in the order of `PROMISES`; all of them if `names` is empty.
+
+    Args:
+        names: Names of guarantees, or "kill" for all whose name starts with "kill-".
 
     Raises:
-        ValueError: A name is of none.
+        ValueError: A name is unknown.
     """
     for name in names:
         if not any(_is_named(promise, name) for promise in PROMISES):
-            raise ValueError(f"--only takes kill and {', '.join(promise.name for promise in PROMISES)}; {name!r} given")
+            known = ", ".join(promise.name for promise in PROMISES)
+            raise ValueError(f"--only must be a comma-separated list of kill, {known}; got {name!r}")
     return [promise for promise in PROMISES if not names or any(_is_named(promise, name) for name in names)]
 
 

@@ -1,4 +1,4 @@
-"""Tries a promise, and keeps what came of it."""
+"""Runs the test of a guarantee and keeps its outcome."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from tests.promises.catalogue import Promise
 from tests.promises.counts import Counts, read_counts
 
 ROOT = Path(__file__).parents[2]
-# The page that the table is written into changes with every table.
+# The page that the table is written to; it does not count as a change of the commit.
 PAGE = "docs/reliability.md"
 _HOURS = 4
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What came of a promise's trials.
+    """The outcome of a guarantee's test.
 
     Attributes:
-        name: The promise's.
-        trials: Trials that were made.
-        failures: Those that failed; at least 1 if the command failed or made no trial.
-        skipped: Tests that this machine could not run.
-        seconds: How long they took.
-        date: The day, as 2026-11-24.
-        commit: The commit that was tried; with a + if files had been changed since.
-        quick: Whether it was the shorter form.
+        name: Name of the guarantee.
+        trials: Number of trials.
+        failures: Number of failed trials; at least 1 if the command failed or made no trial.
+        skipped: Number of tests that this machine could not run.
+        seconds: Duration.
+        date: Day, such as 2026-11-24.
+        commit: Commit that was tested; with a + if there were uncommitted changes.
+        quick: Whether it was the quick form.
         problems: A line for each failure.
-        notes: What tests tell of their figures.
+        notes: Figures that the tests report.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Outcome:
 
 
 def current_commit() -> str:
-    """Returns the commit that is tried, "unknown" without git."""
+    """Returns the current commit, or "unknown" without git."""
 
     def git(*arguments: str) -> str:
         command = ["git", *arguments]
@@ -66,24 +66,24 @@ def current_commit() -> str:
 
 
 def outcome_file(promise: Promise, folder: Path, quick: bool) -> Path:
-    """Returns where a promise's outcome is kept; those of another, quick form beside the others."""
+    """Returns the path of an outcome. Those of quick forms have names of their own."""
     return folder / f"{promise.name}{'.quick' if quick and promise.has_quick_form else ''}.json"
 
 
 def read_outcome(path: Path) -> Outcome | None:
-    """Returns a kept outcome, None where there is none."""
+    """Returns a kept outcome, or None if there is none."""
     return Outcome(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
 def try_promise(promise: Promise, command: Sequence[str], report: Path, folder: Path, quick: bool) -> Outcome:
-    """Runs a promise's command to its end, or for hours, and keeps its outcome.
+    """Runs the command of a test, with a time limit of hours, and keeps its outcome.
 
     Args:
-        promise: The promise.
-        command: Its command.
-        report: What the command writes.
-        folder: Where outcomes are kept, and beside them what the command printed, as NAME.log.
-        quick: Whether it is the shorter form.
+        promise: The guarantee.
+        command: Command of its test.
+        report: Path of the report that the command writes.
+        folder: Folder of the outcomes, and of the commands' output as NAME.log.
+        quick: Whether it is the quick form.
     """
     commit, date, started = current_commit(), str(datetime.date.today()), time.monotonic()
     path = outcome_file(promise, folder, quick)
@@ -115,7 +115,7 @@ def try_promise(promise: Promise, command: Sequence[str], report: Path, folder: 
 
 
 def _run(command: Sequence[str], log: Path) -> str | None:
-    """Returns what went wrong, if anything did."""
+    """Returns the error, or None."""
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
@@ -127,8 +127,8 @@ def _run(command: Sequence[str], log: Path) -> str | None:
         except subprocess.TimeoutExpired:
             return f"ended after {_HOURS} hours"
         finally:
-            # It may have processes of its own.
+            # The command may have child processes.
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-    return f"status {status}, {log} tells more" if status else None
+    return f"status {status}, see {log}" if status else None

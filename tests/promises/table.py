@@ -1,4 +1,4 @@
-"""The outcomes of promises as a Markdown table, and its place in a page."""
+"""The outcomes of the guarantees' tests as a Markdown table, and its place in a page."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ BEGIN, END = "<!-- promises: begin -->", "<!-- promises: end -->"
 
 
 def table(outcomes: Mapping[str, Outcome]) -> str:
-    """Returns the table: a line for every promise, of one that was not tried too.
+    """Returns the table, with a row for every guarantee, tested or not.
 
     Args:
-        outcomes: By promise.
+        outcomes: Outcomes by name of the guarantee.
     """
     tried = [outcomes[promise.name] for promise in PROMISES if promise.name in outcomes]
     quick = sum(outcome.quick for outcome in tried)
-    counts = [f"{len(tried)} of {len(PROMISES)} promises tried", f"{sum(outcome.trials for outcome in tried):,} trials"]
+    counts = [
+        f"{len(tried)} of {len(PROMISES)} guarantees tested",
+        f"{sum(outcome.trials for outcome in tried):,} trials",
+    ]
     counts.append(f"{sum(outcome.failures for outcome in tried)} failures")
     if quick:
         counts.append(f"{quick} in a quick form")
@@ -29,11 +32,11 @@ def table(outcomes: Mapping[str, Outcome]) -> str:
         f"Made by `python -m tests.promises` on {datetime.date.today()} at commit {current_commit()}: "
         f"{', '.join(counts)}.",
         "",
-        "| promise | | trials | failures | tried |",
+        "| guarantee | | trials | failures | tested |",
         "|---|---|---:|---:|---|",
     ]
     for promise in PROMISES:
-        cells = [promise.name, _text(promise.text, outcomes.get(promise.name)), "", "", "**not tried**"]
+        cells = [promise.name, _text(promise.text, outcomes.get(promise.name)), "", "", "**not tested**"]
         if promise.name in outcomes:
             outcome = outcomes[promise.name]
             form = " quick," if outcome.quick else ""
@@ -55,10 +58,10 @@ def write_page(page: Path, text: str) -> None:
     """Writes the table into a page, between its two markers.
 
     Raises:
-        ValueError: The page has not each marker once, in their order.
+        ValueError: A marker is missing, duplicate or in the wrong order.
     """
     content = page.read_text(encoding="utf-8")
     if content.count(BEGIN) != 1 or content.count(END) != 1 or content.index(BEGIN) > content.index(END):
-        raise ValueError(f"{page}: takes a line {BEGIN} and below it a line {END}, each once")
+        raise ValueError(f"{page}: must have one line {BEGIN} and one line {END} below it")
     before, _, rest = content.partition(BEGIN)
     write_text(page, f"{before}{BEGIN}\n{text}{END}{rest.partition(END)[2]}")
