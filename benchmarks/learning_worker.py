@@ -16,7 +16,6 @@ from benchmarks.plain_path import build_plain_model, build_plain_optimizer
 from benchmarks.worker import serve
 from flags import recipe
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.distillation.losses import gold_loss
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.modeling.backbones import find_backbone
@@ -24,7 +23,7 @@ from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pretrained import with_pooling
-from mtdnn_tf.tasks.task import REGRESSION, TRAIN
+from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.threads import operations_at_once
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs import task_inputs
@@ -129,11 +128,11 @@ def training_losses(config: TrainingConfig) -> dict[str, float]:
         encoded = encode_split(task, TRAIN, config.source, loaded.tokenizer, length, config.cache_dir)
         inputs = task_inputs(task, encoded, config.train_rows(len(encoded), encoded.queries), None)
         outputs = predict(loaded.model, encoded, config.evaluation_batch_size, inputs.rows)
-        if task.kind != REGRESSION:
-            outputs = np.log(np.maximum(outputs, np.finfo(np.float32).tiny))
+        logits = task.kind_object.to_logits(outputs)
         numbers = np.arange(len(outputs)) if encoded.queries is None else np.asarray(encoded.queries)[inputs.rows]
         queries = np.unique(numbers, return_inverse=True)[1].astype(np.int32)
-        loss = gold_loss(task, tf.constant(outputs), tf.constant(inputs.gold), tf.constant(queries))
+        gold = inputs.gold.reshape(len(inputs.gold), -1)
+        loss = task.kind_object.gold_loss(task, tf.constant(logits), tf.constant(gold), tf.constant(queries))
         losses[task.name] = float(tf.reduce_sum(loss)) / (int(queries.max()) + 1)
     return losses
 

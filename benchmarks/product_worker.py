@@ -101,7 +101,7 @@ class ProductWorker:
             tables[task.name] = {
                 "first": [example.text_a for example in chosen],
                 "second": [example.text_b for example in chosen] if task.is_pair else None,
-                "gold": [example.score if task.num_outputs == 1 else example.label for example in chosen],
+                "gold": [example.label for example in chosen],
                 "num_outputs": task.num_outputs,
             }
             numbers[task.name] = len(chosen)

@@ -31,7 +31,7 @@ from mtdnn_tf.files import write_json
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model
 from mtdnn_tf.serving.export import export_saved_model, served_tasks
 from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 # (sequences in a request, word pieces of each, requests of a round).
 _SHAPES = ((1, 32, 20), (32, 64, 3))
@@ -61,9 +61,7 @@ def _rows(task: Task, folder: Path, count: int) -> list[Example]:
 
 
 def _gold(task: Task, rows: list[Example]) -> np.ndarray:
-    if task.kind == REGRESSION:
-        return np.array([np.nan if row.score is None else row.score for row in rows])
-    return np.array([-1 if row.label is None else row.label for row in rows])
+    return task.kind_object.label_array(task, [row.label for row in rows])
 
 
 def _by_python(loaded: LoadedModel, task: Task, rows: list[Example]) -> np.ndarray:
@@ -75,7 +73,7 @@ def _by_python(loaded: LoadedModel, task: Task, rows: list[Example]) -> np.ndarr
         second = loaded.tokenizer.tokenize(tf.constant([row.text_b for row in part])) if task.is_pair else None
         inputs = to_model_inputs(pack(first, second, loaded.tokenizer, loaded.max_sequence_length))
         logits = loaded.model.task_logits(inputs, task.head_task)
-        found.append(np.asarray(tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits))
+        found.append(np.asarray(task.kind_object.row_outputs(logits)))
     return np.concatenate(found)
 
 
@@ -87,9 +85,7 @@ def _by_export(signature: Callable[..., dict[str, tf.Tensor]], task: Task, rows:
         if task.is_pair:
             texts["text_b"] = tf.constant([row.text_b for row in part])
         answer = signature(**texts)
-        found.append(
-            answer["probabilities"].numpy() if task.kind == CLASSIFICATION else answer["score"].numpy()[:, None]
-        )
+        found.append(answer["probabilities"].numpy() if task.labels else answer["score"].numpy()[:, None])
     return np.concatenate(found)
 
 
@@ -104,7 +100,7 @@ def _quality(loaded: LoadedModel, models: dict[str, Any], task: Task, folder: Pa
             "metrics": compute_metrics(task, values, gold),
             "largest_difference": float(np.abs(values - expected).max()),
         }
-        if task.kind == CLASSIFICATION:
+        if task.kind_object.has_one_label:
             found[weights]["other_labels"] = int((values.argmax(axis=1) != expected.argmax(axis=1)).sum())
     return found
 
@@ -159,7 +155,7 @@ def main() -> None:
         raise InputError(f"--rows takes 0 or more, --repeats 1 or more, {flags.rows} and {flags.repeats} given")
     loaded = load_model(flags.run)
     # A ranking's metrics need whole lists of candidates, which its server's clients put together.
-    tasks = [task for task in served_tasks(loaded) if task.kind != RANKING]
+    tasks = [task for task in served_tasks(loaded) if not task.kind_object.has_queries]
     folders = {weights: flags.output / weights / "1" for weights in WEIGHTS}
     for weights, folder in folders.items():
         if not folder.is_dir():

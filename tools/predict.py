@@ -10,7 +10,7 @@ from flags import inference, runtime
 from flags import runs as run_flags
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
-from mtdnn_tf.evaluation.majority import majority_predictions
+from mtdnn_tf.evaluation.gold_labels import majority_predictions
 from mtdnn_tf.evaluation.predictions import check_format, write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.tasks.registry import select_tasks

@@ -14,7 +14,7 @@ from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table
 from mtdnn_tf.checked_json import write_checked_json
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.average import average
-from mtdnn_tf.evaluation.majority import majority_predictions
+from mtdnn_tf.evaluation.gold_labels import majority_predictions
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.files import new_file, write_text
@@ -22,7 +22,6 @@ from mtdnn_tf.locks import locked_folder
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.report.plotting import Style, to_png
-from mtdnn_tf.tasks.task import CLASSIFICATION
 from mtdnn_tf.text_tables import aligned_table
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import is_trained, train, training_size
@@ -163,9 +162,9 @@ def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
 
 
 def _majority_score(config: AdaptationConfig) -> float | None:
-    """Returns the score of the most frequent label; None of a task that is no classification."""
+    """Returns the score of the most frequent label; None for a kind of task without one."""
     task, base = config.task, config.base
-    if task.kind != CLASSIFICATION:
+    if not task.kind_object.has_one_label:
         return None
     tokenizer = tokenizer_of(find_backbone(base.backbone))
     metrics = {}

@@ -14,7 +14,7 @@ from mtdnn_tf import files
 from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.text_lines import TextLines
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.tasks.task import RANKING, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 # Changes whenever the files of an encoded split, or the code that fills them, change their meaning.
 SCHEMA_VERSION = 1
@@ -42,8 +42,8 @@ class EncodedSplit:
         token_ids: Token ids of all rows, one after the other, int32 [tokens].
         offsets: Where each row begins in `token_ids`, and where the last one ends, int64 [rows + 1].
         first_segment_lengths: Length of "[CLS] a [SEP]" of each row, int32 [rows].
-        labels: Gold labels, [rows]: int32, -1 for none, of a classification or ranking; float32, nan for none, of a
-            regression.
+        labels: Gold labels, [rows, *label_shape of the task's kind], as `Kind.label_array` returns them: for most kinds
+            int32, -1 for none; for scores float32, nan for none.
         data_fingerprint: SHA-256 over ids and texts of the rows; their order, vocabulary and labels do not
             change it.
         manifest: What the files were made from, as a person may read it in manifest.json.
@@ -112,11 +112,6 @@ class EncodedSplit:
         }
 
 
-def label_dtype(task: Task) -> type[np.generic]:
-    """Returns the type of a task's gold labels: int32 for labels, float32 for scores."""
-    return np.float32 if task.kind == REGRESSION else np.int32
-
-
 def write_encoded_split(
     folder: Path,
     *,
@@ -136,7 +131,7 @@ def write_encoded_split(
         token_ids: int32 [tokens].
         offsets: int64 [rows + 1].
         first_segment_lengths: int32 [rows].
-        labels: int32 or float32 [rows].
+        labels: int32 or float32 [rows, ...].
         manifest: What the split was made from: JSON values, with `task`, `split`, `kind`, `labels`, `tokens`
             and `data_fingerprint`.
         queries: int32 [rows], of a ranking alone.
@@ -181,8 +176,8 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     for field, value in expected.items():
         if manifest.get(field) != value:
             raise UserError(f"{folder}: {field} is {manifest.get(field)!r}, {value!r} is expected; {REMEDY}")
-    dtypes = {**_ARRAYS, "labels": np.dtype(label_dtype(task))}
-    if task.kind == RANKING:
+    dtypes = {**_ARRAYS, "labels": np.dtype(task.kind_object.label_dtype)}
+    if task.kind_object.has_queries:
         dtypes[_QUERIES] = np.dtype(np.int32)
     arrays = _map(folder, dtypes)
     try:
@@ -190,17 +185,17 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     except UnicodeDecodeError as error:
         raise UserError(f"{folder / _EXAMPLE_IDS}: not UTF-8 ({error}); {REMEDY}") from None
     rows = manifest["rows"]
-    sizes = {
-        "token_ids": manifest["tokens"],
-        "offsets": rows + 1,
-        "first_segment_lengths": rows,
-        "labels": rows,
-        _QUERIES: rows,
+    shapes = {
+        "token_ids": (manifest["tokens"],),
+        "offsets": (rows + 1,),
+        "first_segment_lengths": (rows,),
+        "labels": (rows, *task.kind_object.label_shape(task)),
+        _QUERIES: (rows,),
     }
     for name, array in arrays.items():
-        if array.dtype != dtypes[name] or array.shape != (sizes[name],):
+        if array.dtype != dtypes[name] or array.shape != shapes[name]:
             raise UserError(
-                f"{folder / name}.npy: {dtypes[name]} [{sizes[name]}] is expected, it holds {array.dtype} "
+                f"{folder / name}.npy: {dtypes[name]} {list(shapes[name])} is expected, it holds {array.dtype} "
                 f"{list(array.shape)}; {REMEDY}"
             )
     if len(ids) != rows:
@@ -230,8 +225,7 @@ def _check_contents(folder: Path, arrays: dict[str, np.ndarray], task: Task) -> 
         "offsets": offsets[0] != 0 or offsets[-1] != len(tokens) or lengths.min(initial=1) < 1,
         "first_segment_lengths": bool((firsts < 1).any() or (firsts > lengths).any()),
         "token_ids": tokens.min(initial=0) < 0,
-        "labels": task.kind != REGRESSION
-        and (arrays["labels"].min(initial=0) < -1 or arrays["labels"].max(initial=0) >= len(task.labels)),
+        "labels": not task.kind_object.are_labels(task, arrays["labels"]),
         _QUERIES: _QUERIES in arrays and arrays[_QUERIES].min(initial=0) < 0,
     }
     for name, is_wrong in faults.items():

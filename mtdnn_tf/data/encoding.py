@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,6 @@ from mtdnn_tf.data.encoded_split import (
     REMEDY,
     SCHEMA_VERSION,
     EncodedSplit,
-    label_dtype,
     open_encoded_split,
     write_encoded_split,
 )
@@ -31,7 +29,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import fingerprint
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
-from mtdnn_tf.tasks.task import RANKING, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 _ROWS_PER_CALL = 1024
 
@@ -136,9 +134,9 @@ def _encode_into(
         token_ids=token_ids,
         offsets=offsets,
         first_segment_lengths=first_segment_lengths,
-        labels=_gold_labels(examples, task),
+        labels=task.kind_object.label_array(task, [example.label for example in examples]),
         manifest=manifest,
-        queries=query_numbers(examples) if task.kind == RANKING else None,
+        queries=query_numbers(examples) if task.kind_object.has_queries else None,
     )
     logging.info(
         "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
@@ -205,15 +203,6 @@ def _encoder(
         return packed.token_ids.values, lengths, packed.first_segment_lengths, truncated
 
     return encoder
-
-
-def _gold_labels(examples: Sequence[Example], task: Task) -> np.ndarray:
-    """Returns the gold labels, or scores, of the examples; -1, or nan, where there is none."""
-    if task.kind != REGRESSION:
-        labels = [-1 if example.label is None else example.label for example in examples]
-        return np.array(labels, label_dtype(task))
-    scores = [math.nan if example.score is None else example.score for example in examples]
-    return np.array(scores, label_dtype(task))
 
 
 def query_numbers(examples: Sequence[Example]) -> np.ndarray:

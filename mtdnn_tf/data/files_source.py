@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +14,7 @@ from mtdnn_tf.data.tables import TableRow, read_rows
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.json_values import to_json
-from mtdnn_tf.tasks.task import RANKING, REGRESSION, SplitFile, Task
-
-# No two parts take the same digits: a cell of many digits that is no number would take time by their square.
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_LARGEST_FLOAT32 = 3.4e38
+from mtdnn_tf.tasks.task import SplitFile, Task
 
 
 def file_splits(task: Task, data_dir: Path) -> list[str]:
@@ -90,7 +84,6 @@ class _SplitReader:
         self._path = path
         self._text_columns = self._file.text or task.text
         self._id_column = None if task.id in ("row", "hash") else task.id
-        self._label_indices = {name: index for index, name in enumerate(task.file_labels or task.labels)}
         self._hashed_ids = HashedIds()
         self._line_of_id: dict[str, int] = {}
 
@@ -122,11 +115,13 @@ class _SplitReader:
         required += [column for column in (self._id_column, self._task.group) if column and column not in required]
         if self._file.label:
             (required if self._file.label_required else optional).append(self._file.label)
-        return read_rows(self._path, required, optional, self._file.columns)
+        lists = [self._file.label] if self._file.label and self._task.kind_object.takes_lists else []
+        return read_rows(self._path, required, optional, self._file.columns, lists)
 
     def _label_cell(self, row: TableRow) -> str | None:
-        """Returns the spelling of the row's label or score; None if it has none."""
-        return row.cells.get(self._file.label) or None if self._file.label else None
+        """Returns the spelling of the row's label; None if it has none."""
+        cell = row.cells.get(self._file.label) if self._file.label else None
+        return cell if cell or self._task.kind_object.takes_lists else None
 
     def _lacks_label(self, row: TableRow) -> bool:
         """Returns whether the row has no label where every row takes one."""
@@ -142,33 +137,20 @@ class _SplitReader:
         text_a = texts[0] or ""
         text_b = (texts[1] or "") if self._task.is_pair else None
         cell = self._label_cell(row)
-        label = score = None
-        if cell is not None and self._task.kind == REGRESSION:
-            score = self._score(cell, where)
-        elif cell is not None and cell not in self._task.skip_labels:
-            if cell not in self._label_indices:
-                raise unknown_name(f"label of task {self._task.name}", cell, self._label_indices, where)
-            label = self._label_indices[cell]
-        return Example(
-            self._example_id(row, text_a, text_b), text_a, text_b, label, score, self._group(row, text_a, where)
-        )
+        label = None
+        if cell is not None and cell not in self._task.skip_labels:
+            label = self._task.kind_object.read_label(self._task, cell, str(self._file.label), where)
+        return Example(self._example_id(row, text_a, text_b), text_a, text_b, label, self._group(row, text_a, where))
 
     def _group(self, row: TableRow, text_a: str, where: str) -> str | None:
         """Returns what tells the query of a ranking's candidate."""
-        if self._task.kind != RANKING:
+        if not self._task.kind_object.has_queries:
             return None
         group = row.cells[self._task.group] if self._task.group else text_a
         if not group:
             column = self._task.group or self._text_columns[0]
             raise UserError(f"{where}: column {column!r} is empty; it tells the query of a candidate")
         return group
-
-    def _score(self, cell: str, where: str) -> float:
-        """Returns the score that a cell spells."""
-        score = float(cell) if _NUMBER.fullmatch(cell) else math.nan
-        if not abs(score) <= _LARGEST_FLOAT32:
-            raise UserError(f"{where}: column {self._file.label!r} takes a number, {shortened(cell)!r} given")
-        return score
 
     def _example_id(self, row: TableRow, text_a: str, text_b: str | None) -> str:
         """Returns the id of the row's example."""

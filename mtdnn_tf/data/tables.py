@@ -44,6 +44,7 @@ def read_rows(
     required: Sequence[str],
     optional: Sequence[str] = (),
     columns: Sequence[str] | None = None,
+    lists: Sequence[str] = (),
 ) -> Iterator[TableRow]:
     r"""Yields the rows of a UTF-8 file whose ending tells the format.
 
@@ -56,6 +57,7 @@ def read_rows(
         optional: Columns to read where the file has them.
         columns: All column names in order, if the file has no header row; None if its first row names
             them. JSONL names its own.
+        lists: Columns in which JSONL may hold an array, which is read as JSON text.
 
     Raises:
         UserError: The file is missing, unreadable, not UTF-8 or not of its format, or lacks a required
@@ -70,7 +72,7 @@ def read_rows(
         raise unknown_name("ending of a data file", path.suffix, readers, str(path))
     records = readers[path.suffix](path)
     if path.suffix == ".jsonl":
-        return _rows_of_objects(records, required, optional)
+        return _rows_of_objects(records, required, optional, lists)
     return _rows_of_cells(path, records, required, optional, columns)
 
 
@@ -106,7 +108,7 @@ def _rows_of_cells(
 
 
 def _rows_of_objects(
-    records: Iterator[_Record], required: Sequence[str], optional: Sequence[str]
+    records: Iterator[_Record], required: Sequence[str], optional: Sequence[str], lists: Sequence[str] = ()
 ) -> Iterator[TableRow]:
     """Yields rows that name their own columns."""
     for number, (line, value) in enumerate(records):
@@ -116,6 +118,7 @@ def _rows_of_objects(
             yield TableRow(number, line, {}, str(unknown_name("column", missing, value)))
             continue
         cells = {name: value[name] for name in (*required, *optional) if name in value}
+        cells.update({name: json.dumps(cells[name]) for name in lists if isinstance(cells.get(name), list)})
         nested = next((name for name, cell in cells.items() if isinstance(cell, (list, dict))), None)
         if nested is not None:
             problem = f"column {nested!r} takes text or a number, {json.dumps(cells[nested])[:60]} given"

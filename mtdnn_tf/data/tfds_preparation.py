@@ -20,7 +20,7 @@ from mtdnn_tf.data.files_source import file_splits, read_file_examples, split_pa
 from mtdnn_tf.data.tfds_source import NO_GOLD, data_of
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder, sha256_of_file
-from mtdnn_tf.tasks.task import REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 _ROWS_PER_SHARD = 100_000
 
@@ -87,17 +87,17 @@ def _rows(task: Task, split: str, data_dir: Path, features: Mapping[str, Any]) -
     data = data_of(task)
     path = split_path(task, split, data_dir)
     gold: dict[int | None, int] = {None: NO_GOLD}
-    if task.kind != REGRESSION:
+    if task.labels:
         renamed = {own_name: name for name, own_name in data.labels}
         names = features[data.label].names
         gold.update({at: names.index(renamed.get(name, name)) for at, name in enumerate(task.labels)})
     rows = []
     for example in read_file_examples(task, split, data_dir, keep_skipped=True):
         row: dict[str, Any] = dict(zip(data.text, (example.text_a, example.text_b)))
-        if task.kind == REGRESSION:
-            row[data.label] = float(NO_GOLD) if example.score is None else example.score
-        else:
+        if task.labels:
             row[data.label] = gold[example.label]
+        else:
+            row[data.label] = float(NO_GOLD) if example.label is None else example.label
         if data.id:
             row[data.id] = _row_id(example.example_id, features[data.id].np_dtype, f"{path}: id")
         rows.append(row)

@@ -18,7 +18,7 @@ from mtdnn_tf.data.example import Example
 from mtdnn_tf.data.example_ids import HashedIds
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.json_values import to_json
-from mtdnn_tf.tasks.task import RANKING, REGRESSION, TRAIN, Task, TfdsData
+from mtdnn_tf.tasks.task import TRAIN, Task, TfdsData
 
 # How TensorFlow Datasets spells that a row has no gold label or score.
 NO_GOLD = -1
@@ -75,20 +75,18 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
     with _readable(data, data_dir):
         rows = list(_rows(builder, split, data))
     rows.sort(key=lambda row: row.number)
-    label_indices = {} if task.kind == REGRESSION else _label_indices(task, data, builder)
+    label_indices = _label_indices(task, data, builder) if task.labels else {}
     hashed_ids = HashedIds()
     examples = []
     for row in rows:
-        if task.kind != REGRESSION and int(row.gold) not in label_indices:
+        if task.labels and int(row.gold) not in label_indices:
             continue
         text_a, text_b = row.texts[0], row.texts[1] if task.is_pair else None
         example_id = row.example_id or hashed_ids.next_id(text_a, text_b)
-        if task.kind == REGRESSION:
-            score = _score(task, split, row.gold, f"{data_dir}: {data.name}, split {split!r}, row {example_id}")
-            examples.append(Example(example_id, text_a, text_b, score=score))
-        else:
-            group = text_a if task.kind == RANKING else None
-            examples.append(Example(example_id, text_a, text_b, label=label_indices[int(row.gold)], group=group))
+        where = f"{data_dir}: {data.name}, split {split!r}, row {example_id}"
+        label = label_indices[int(row.gold)] if task.labels else _score(task, split, row.gold, where)
+        group = text_a if task.kind_object.has_queries else None
+        examples.append(Example(example_id, text_a, text_b, label, group))
     if len(examples) < len(rows):
         skipped = len(rows) - len(examples)
         logging.info("%s, split %s: skipped %d row(s) without an agreed label", data.name, split, skipped)

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mtdnn_tf.distillation.candidate_lists import list_probabilities
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.kinds.base import Kind
 
 PROBABILITIES, LOGITS = "probabilities", "logits"
 AVERAGES = (PROBABILITIES, LOGITS)
-# Keeps the log of a probability finite; the smallest normal float32 is about 1e-38.
-SMALLEST_PROBABILITY = 1e-30
 
 
 def average_predictions(
@@ -38,19 +36,20 @@ def average_predictions(
 
 
 def average_logits(
+    kind: Kind,
     predictions: Sequence[np.ndarray],
     weights: Sequence[float] | None = None,
     counted: np.ndarray | None = None,
     queries: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns the softmax of the mean of the teachers' logits: the geometric mean of their probabilities, normalized.
+    """Returns what the mean of the teachers' logits stands for: the normalized geometric mean of their probabilities.
 
     Args:
-        predictions: One float array [examples, num_outputs] of probabilities a teacher; below 1e-30 they are 1e-30.
+        kind: Kind of the task; the mean of scores is that of `average_predictions`.
+        predictions: One float array [examples, num_outputs] per teacher; probabilities below 1e-30 count as 1e-30.
         weights: As `average_predictions` takes them.
         counted: As `average_predictions` takes it.
-        queries: Of a ranking, the number of each example's query, from 0, int [examples]: probabilities are of the
-            candidates of a query, not of an example's labels.
+        queries: For a ranking, the number of each example's query, from 0, int [examples].
 
     Returns:
         Float32 [examples, num_outputs].
@@ -59,10 +58,9 @@ def average_logits(
         UserError: As of `average_predictions`.
     """
     check_weights(weights, len(predictions))
-    logits = np.log(np.maximum(_stack(predictions), SMALLEST_PROBABILITY))
+    logits = kind.to_logits(_stack(predictions))
     mean = np.average(logits, axis=0, weights=_weights_of(logits, weights, counted))
-    lists = np.repeat(np.arange(len(mean)), mean.shape[1]) if queries is None else queries
-    return list_probabilities(mean.ravel(), lists).reshape(mean.shape).astype(np.float32)
+    return kind.from_logits(mean, queries).astype(np.float32)
 
 
 def prediction_variance(
@@ -132,8 +130,3 @@ def check_weights(weights: Sequence[float] | None, teachers: int) -> None:
         raise UserError(f"--weights takes one number a teacher: {teachers} teachers, {len(weights)} weights given")
     if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
         raise UserError(f"--weights takes numbers of 0 or more, not all 0; {', '.join(map(str, weights))} given")
-
-
-def to_logits(probabilities: np.ndarray) -> np.ndarray:
-    """Returns the teacher "logits" of an ensemble: the log of its averaged probabilities, as float32."""
-    return np.log(np.maximum(probabilities, SMALLEST_PROBABILITY)).astype(np.float32)

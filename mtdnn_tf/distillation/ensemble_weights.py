@@ -2,65 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 from scipy.optimize import minimize
 
-from mtdnn_tf.distillation.candidate_lists import labelled_rows, list_probabilities, relevance_distribution
-from mtdnn_tf.distillation.ensemble import LOGITS, PROBABILITIES, SMALLEST_PROBABILITY
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION
+from mtdnn_tf.distillation.ensemble import LOGITS, PROBABILITIES
+from mtdnn_tf.kinds.lists import list_probabilities
+from mtdnn_tf.kinds.values import SMALLEST_PROBABILITY, LabelledPredictions
 
-LOSSES = {
-    CLASSIFICATION: "negative_log_likelihood",
-    RANKING: "negative_log_likelihood",
-    REGRESSION: "mean_squared_error",
-}
 # Above 0, so that an example for which only such teachers count (out of fold) still has an average.
 _LEAST_WEIGHT = 1e-6
-
-
-class LabelledPredictions(NamedTuple):
-    """What teachers predict for examples with gold labels.
-
-    The labels of an example are a list as the candidates of a query are: classification is a ranking of them.
-
-    Attributes:
-        values: Float64 [teachers, entries]: probabilities of the lists' entries, or scores.
-        gold: Float64 [entries]: the gold distribution over each list, or gold scores.
-        lists: Number of each entry's list, from 0, int [entries]; None for scores.
-        size: Number of lists, or of scores.
-    """
-
-    values: np.ndarray
-    gold: np.ndarray
-    lists: np.ndarray | None
-    size: int
-
-
-def labelled_predictions(
-    kind: str, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: np.ndarray | None = None
-) -> LabelledPredictions:
-    """Returns teachers' predictions for the rows that have gold labels.
-
-    Args:
-        kind: "classification", "regression" or "ranking".
-        predictions: One float array [rows, num_outputs] a teacher.
-        labels: [rows]: label indices with -1 for none, or scores with nan for none.
-        queries: Of a ranking, the number of each row's query, int [rows].
-    """
-    rows = labelled_rows(kind, labels, queries)
-    values = np.stack([np.asarray(prediction, np.float64)[rows] for prediction in predictions])
-    if kind == REGRESSION:
-        return LabelledPredictions(values[..., 0], labels[rows].astype(np.float64), None, int(rows.sum()))
-    if queries is not None:
-        gold = relevance_distribution(labels, queries)[0][rows].astype(np.float64)
-        numbers, lists = np.unique(queries[rows], return_inverse=True)
-        return LabelledPredictions(values[..., 0], gold, lists, len(numbers))
-    count, columns = values.shape[1:]
-    gold = np.eye(columns)[labels[rows]].ravel()
-    return LabelledPredictions(values.reshape(len(values), -1), gold, np.repeat(np.arange(count), columns), count)
 
 
 def ensemble_loss(

@@ -13,7 +13,7 @@ from mtdnn_tf.distillation.exchange_files import PROBABILITIES, check_values, re
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import sha256_of_file
-from mtdnn_tf.tasks.task import RANKING, Task
+from mtdnn_tf.tasks.task import Task
 
 
 class _Split(NamedTuple):
@@ -59,7 +59,7 @@ def import_soft_targets(
     check_weights(weights, len(files))
     examples = read_examples(task, split, source)
     example_ids = [example.example_id for example in examples]
-    queries = query_numbers(examples) if task.kind == RANKING else None
+    queries = query_numbers(examples) if task.kind_object.has_queries else None
     predictions = [read_exchange_file(path, task, split, example_ids, values, queries) for path in files]
     teachers = [
         {

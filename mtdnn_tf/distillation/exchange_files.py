@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.special import softmax
 
 from mtdnn_tf.data.tables import TableRow, read_table
-from mtdnn_tf.distillation.candidate_lists import list_probabilities, list_sums
-from mtdnn_tf.distillation.ensemble import to_logits
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import write_text
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
+from mtdnn_tf.kinds.values import ID_COLUMN
+from mtdnn_tf.tasks.task import Task
 
 PROBABILITIES = "probabilities"
 LOGITS = "logits"
 VALUES = (PROBABILITIES, LOGITS)
-SUM_TOLERANCE = 1e-3
 _FORMATS = (".tsv", ".jsonl")
-_ID = "id"
-_SCORE = "score"
-_PROBABILITY = "probability"
-_ROUNDING = 1e-6
 _LARGEST_FLOAT32 = 3.4e38
 
 
@@ -58,7 +51,7 @@ def read_exchange_file(
         UserError: A column, id or number of the file is not accepted, or an example is missing; with the line.
     """
     check_values(task, values)
-    names = _names(task, values)
+    names = task.kind_object.target_columns(task, values == LOGITS)
     header, rows = read_table(path)
     if header is not None:
         _check_columns(header, task, names, f"{path}:1")
@@ -71,57 +64,22 @@ def read_exchange_file(
             raise UserError(f"{where}: {row.problem}")
         if header is None:
             _check_columns(list(row.cells), task, names, where)
-        example_id = row.cells[_ID] or ""
+        example_id = row.cells[ID_COLUMN] or ""
         if example_id not in position:
             raise UserError(f"{where}: id {shortened(example_id)!r} is no example of task {task.name}, split {split}")
         if example_id in line_of_id:
             raise UserError(f"{where}: id {example_id!r} stands on line {line_of_id[example_id]} already; give it once")
         line_of_id[example_id] = row.line
-        numbers = [_number(row, name, where) for name in names]
-        if task.kind == CLASSIFICATION and values == PROBABILITIES:
-            _check_probabilities(numbers, where)
-        read[position[example_id]] = numbers
+        read[position[example_id]] = [_number(row, name, where) for name in names]
     missing = [example_id for example_id in example_ids if example_id not in line_of_id]
     if missing:
         raise UserError(
             f"{path}: no row for {len(missing)} of {len(example_ids)} examples of task {task.name}, split {split}, "
             f"the first: {', '.join(missing[:5])}"
         )
-    if task.kind == REGRESSION:
-        return read
-    if queries is not None:
-        return _list_distributions(path, read, queries, values, line_of_id, example_ids)
     if values == LOGITS:
-        return np.asarray(softmax(read, axis=-1))
-    return _divided(read, read.sum(axis=-1, keepdims=True))
-
-
-def _divided(read: np.ndarray, sums: np.ndarray) -> np.ndarray:
-    """Returns probabilities that sum to 1 where they did not quite."""
-    # Within float32's own rounding they stay as they are: what was written is read back bit by bit.
-    return np.where(np.abs(sums - 1.0) > _ROUNDING, read / sums, read)
-
-
-def _list_distributions(
-    path: Path,
-    read: np.ndarray,
-    queries: np.ndarray,
-    values: str,
-    line_of_id: Mapping[str, int],
-    example_ids: Sequence[str],
-) -> np.ndarray:
-    """Returns each candidate's probability among those of its query, [examples, 1]."""
-    if values == LOGITS:
-        return list_probabilities(read[:, 0], queries)[:, np.newaxis]
-    sums = list_sums(read[:, 0], queries)[queries]
-    wrong = np.flatnonzero(np.abs(sums - 1.0) > SUM_TOLERANCE)
-    if len(wrong):
-        example_id = example_ids[wrong[0]]
-        raise UserError(
-            f"{path}:{line_of_id[example_id]}: the probabilities of a query's candidates sum to 1, those of the query "
-            f"of id {example_id!r} sum to {sums[wrong[0]]:g}"
-        )
-    return _divided(read, sums[:, np.newaxis])
+        return task.kind_object.from_logits(read, queries)
+    return task.kind_object.check_targets(read, queries, lambda row: f"{path}:{line_of_id[example_ids[row]]}")
 
 
 def write_exchange_file(
@@ -141,19 +99,19 @@ def write_exchange_file(
     """
     check_format(path)
     check_values(task, values)
-    names = _names(task, values)
-    written = to_logits(predictions) if values == LOGITS else predictions.astype(np.float32)
+    names = task.kind_object.target_columns(task, values == LOGITS)
+    written = (task.kind_object.to_logits(predictions) if values == LOGITS else predictions).astype(np.float32)
     # The shortest decimals that float32 reads back.
     rows = [[str(number) for number in row] for row in written]
     if path.suffix == ".tsv":
         for example_id in example_ids:
             if "\t" in example_id:
                 raise UserError(f"{path}: id {example_id!r} holds a tab, which a .tsv cannot; write a .jsonl")
-        lines = ["\t".join((_ID, *names))]
+        lines = ["\t".join((ID_COLUMN, *names))]
         lines += ["\t".join((example_id, *row)) for example_id, row in zip(example_ids, rows)]
     else:
         lines = [
-            json.dumps({_ID: example_id, **dict(zip(names, map(float, row)))}, ensure_ascii=False)
+            json.dumps({ID_COLUMN: example_id, **dict(zip(names, map(float, row)))}, ensure_ascii=False)
             for example_id, row in zip(example_ids, rows)
         ]
     write_text(path, "".join(f"{line}\n" for line in lines))
@@ -173,25 +131,11 @@ def check_values(task: Task, values: str) -> None:
     """
     if values not in VALUES:
         raise unknown_name("--values", values, VALUES)
-    if values == LOGITS and task.kind == REGRESSION:
-        raise UserError(
-            f"--values={LOGITS} goes with classification and ranking, task {task.name} is of kind {task.kind}"
-        )
-
-
-def _names(task: Task, values: str) -> tuple[str, ...]:
-    """Returns the names of the columns beside `id`."""
-    if task.kind == RANKING and values == PROBABILITIES:
-        return (_PROBABILITY,)
-    if task.kind != CLASSIFICATION:
-        return (_SCORE,)
-    if _ID in task.labels:
-        raise UserError(f"task {task.name}: a label is named {_ID!r}, as the column of the ids; rename it")
-    return task.labels
+    task.kind_object.target_columns(task, values == LOGITS)
 
 
 def _check_columns(columns: Sequence[str], task: Task, names: Sequence[str], where: str) -> None:
-    accepted = (_ID, *names)
+    accepted = (ID_COLUMN, *names)
     for name in columns:
         if name not in accepted:
             raise unknown_name(f"column of soft targets of {task.kind} task {task.name}", name, accepted, where)
@@ -214,13 +158,3 @@ def _number(row: TableRow, name: str, where: str) -> float:
         given = "null" if cell is None else repr(shortened(cell))
         raise UserError(f"{where}: column {name!r} takes a number, {given} given")
     return number
-
-
-def _check_probabilities(numbers: Sequence[float], where: str) -> None:
-    shown = ", ".join(f"{number:g}" for number in numbers)
-    if not all(0.0 <= number <= 1.0 for number in numbers):
-        raise UserError(
-            f"{where}: probabilities are numbers from 0 to 1, {shown} given; --values={LOGITS} takes logits"
-        )
-    if abs(sum(numbers) - 1.0) > SUM_TOLERANCE:
-        raise UserError(f"{where}: the probabilities of a row sum to 1, {shown} given, which sum to {sum(numbers):g}")

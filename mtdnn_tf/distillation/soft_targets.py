@@ -11,10 +11,10 @@ import numpy as np
 
 from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.distillation.ensemble import to_logits, variance_weights
+from mtdnn_tf.distillation.ensemble import variance_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import MANIFEST, check_schema, new_folder, read_manifest, write_manifest, write_text
-from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task
+from mtdnn_tf.tasks.task import TRAIN, Task
 
 _IDS = "example_ids.txt"
 _PREDICTIONS = "predictions.npy"
@@ -209,7 +209,7 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
             f"{task.num_outputs}; {_REMEDY}"
         )
     joined = targets.predictions[_positions(targets, encoded, rows)]
-    return joined.astype(np.float32) if task.kind == REGRESSION else to_logits(joined)
+    return task.kind_object.to_logits(joined).astype(np.float32)
 
 
 def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:

@@ -14,14 +14,13 @@ from mtdnn_tf.data.tables import read_rows
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.runs import SplitPredictions
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.kinds.values import CORRELATIONS
+from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.text_tables import aligned_table
 
 # How files spell that an example is of no category.
 _NONE = ("", "-")
 _SEPARATOR = ";"
-# Undefined where gold is all alike, and no 0 either.
-_CORRELATIONS = ("matthews_correlation", "pearson", "spearman")
 
 
 class CategoryMetrics(NamedTuple):
@@ -96,7 +95,7 @@ def category_metrics(
     """
     ids, task = predicted.encoded.example_ids, predicted.encoded.task
     gold = np.asarray(predicted.encoded.labels)
-    has_gold = gold >= 0 if task.kind == CLASSIFICATION else np.isfinite(gold)
+    has_gold = task.kind_object.labelled(gold, predicted.encoded.queries)
     found = []
     for column, values_of in categories.items():
         rows: dict[str | None, list[int]] = {None: []}
@@ -120,7 +119,7 @@ def _metrics(task: Task, predictions: np.ndarray, gold: np.ndarray) -> tuple[dic
     if len(gold) == 0:
         return dict.fromkeys(task.metrics), "no rows"
     metrics: dict[str, float | None] = dict(compute_metrics(task, predictions, gold))
-    undefined = [name for name in metrics if name in _CORRELATIONS]
+    undefined = [name for name in metrics if name in CORRELATIONS]
     if not undefined or np.any(gold != gold[0]):
         return metrics, ""
     metrics.update(dict.fromkeys(undefined))

@@ -16,7 +16,7 @@ from mtdnn_tf.modeling.heads import LinearHead, reads_sequence
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.modeling.pooling import MEAN, POOLER
 from mtdnn_tf.modeling.san_head import SanHead
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import Task
 
 REPEATS = 30
 WARM_UP = 3
@@ -187,8 +187,7 @@ def request(models: Sequence[MultiTaskModel], task: Task, batch_size: int, lengt
 def _answer(model: MultiTaskModel, task: Task) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
     @tf.function(autograph=False)
     def answer(inputs: dict[str, tf.Tensor]) -> tf.Tensor:
-        logits = model.task_logits(inputs, task.head_task)
-        return tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits
+        return task.kind_object.row_outputs(model.task_logits(inputs, task.head_task))
 
     return answer
 

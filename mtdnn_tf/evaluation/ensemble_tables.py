@@ -12,15 +12,7 @@ import numpy as np
 from mtdnn_tf.distillation.ensemble import PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.runs import RunPredictions
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION
 from mtdnn_tf.text_tables import aligned_table
-
-# What is measured for each kind of task.
-MEASURES = {
-    CLASSIFICATION: "share of examples with different labels",
-    REGRESSION: "mean absolute difference of scores",
-    RANKING: "share of queries with different top candidates",
-}
 
 
 class Disagreement(NamedTuple):
@@ -100,26 +92,13 @@ def disagreement(predicted: RunPredictions, names: Sequence[str]) -> Disagreemen
         predicted: What each run predicts; all runs count for all rows.
         names: Of the runs.
     """
-    kind, queries = predicted.encoded.task.kind, predicted.encoded.queries
-    if kind == REGRESSION:
-        answers = [values[:, 0].astype(np.float64) for values in predicted.by_run]
-    elif queries is not None:
-        answers = [_top_candidates(values[:, 0], np.asarray(queries)) for values in predicted.by_run]
-    else:
-        answers = [values.argmax(axis=1) for values in predicted.by_run]
+    kind, queries = predicted.encoded.task.kind_object, predicted.encoded.queries
+    answers = [kind.answers(values, None if queries is None else np.asarray(queries)) for values in predicted.by_run]
     by_pair = {
-        (names[one], names[other]): float(
-            np.mean(np.abs(answers[one] - answers[other]) if kind == REGRESSION else answers[one] != answers[other])
-        )
+        (names[one], names[other]): kind.disagreement(answers[one], answers[other])
         for one, other in itertools.combinations(range(len(names)), 2)
     }
-    return Disagreement(MEASURES[kind], kind != REGRESSION, by_pair)
-
-
-def _top_candidates(probabilities: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """Returns the row of each query's most probable candidate, the first of those that are alike."""
-    order = np.lexsort((-probabilities, queries))
-    return order[np.unique(queries[order], return_index=True)[1]]
+    return Disagreement(kind.disagreement_measure, not kind.predicts_scores, by_pair)
 
 
 def disagreement_table(by_result: Mapping[str, Disagreement]) -> str:

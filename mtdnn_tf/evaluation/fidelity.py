@@ -7,22 +7,19 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.special import rel_entr
 
-from mtdnn_tf.distillation.candidate_lists import list_sums
-from mtdnn_tf.distillation.ensemble import SMALLEST_PROBABILITY
 from mtdnn_tf.json_values import to_json
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 
 class Fidelity(NamedTuple):
     """How closely a student's predictions follow its teacher's.
 
     Attributes:
-        agreement: Share of the same answers; of a regression Pearson's correlation, None where it is not defined.
-        divergence: Mean KL(teacher || student), in nats; None of a regression.
-        mean_absolute_difference: Of a regression, between the scores, in their unit; None of other kinds.
+        agreement: Share of the same answers (Stanton et al. 2021, arXiv 2106.05945); for scores Pearson's correlation,
+            None where it is not defined.
+        divergence: Mean KL(teacher || student), in nats; None for scores.
+        mean_absolute_difference: Between scores, in their unit; None for probabilities.
         n: Number of examples, or queries.
     """
 
@@ -67,66 +64,19 @@ def fidelity(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.n
         teacher: As `student`.
         queries: Of a ranking, the number of each row's query, from 0, int [rows].
     """
+    kind = task.kind_object
+    if student.shape != teacher.shape or student.shape[1:] != (task.num_outputs,) or not len(student):
+        raise ValueError(
+            f"task {task.name}: student and teacher predict the same rows, one or more, {task.num_outputs} outputs "
+            f"each; {list(student.shape)} and {list(teacher.shape)} given"
+        )
+    kind.check_queries(task, queries, "the fidelity")
     return Fidelity(
-        agreement(task, student, teacher, queries),
-        divergence(task, student, teacher, queries),
-        mean_absolute_difference(student, teacher) if task.kind == REGRESSION else None,
+        kind.agreement(student, teacher, queries),
+        kind.divergence(student, teacher, queries),
+        kind.mean_absolute_difference(student, teacher),
         len(student) if queries is None else len(np.unique(queries)),
     )
-
-
-def agreement(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None = None) -> float | None:
-    """Returns how often student and teacher answer alike (Stanton et al. 2021, arXiv 2106.05945).
-
-    Args:
-        task: The task.
-        student: Float [rows, num_outputs]: probabilities or scores.
-        teacher: As `student`.
-        queries: Of a ranking, the number of each row's query, int [rows].
-
-    Returns:
-        The share of examples with the same most probable label; of a ranking, of queries with the same first candidate;
-        of a regression Pearson's correlation of the scores, None where either side's are all alike.
-    """
-    _check(task, student, teacher, queries)
-    if task.kind == CLASSIFICATION:
-        return float(np.mean(student.argmax(axis=1) == teacher.argmax(axis=1)))
-    if queries is not None:
-        by_query = np.argsort(queries, kind="stable")
-        lists = np.split(by_query, np.flatnonzero(np.diff(queries[by_query])) + 1)
-        return float(np.mean([student[rows, 0].argmax() == teacher[rows, 0].argmax() for rows in lists]))
-    if np.ptp(student) == 0 or np.ptp(teacher) == 0:
-        return None
-    return float(stats.pearsonr(student[:, 0].astype(np.float64), teacher[:, 0].astype(np.float64)).statistic)
-
-
-def divergence(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None = None) -> float | None:
-    """Returns the mean KL(teacher || student) of examples or queries, in nats; None of a regression.
-
-    A student's probability below 1e-30 counts as 1e-30, so that the divergence is finite.
-
-    Args:
-        task: The task.
-        student: Float [rows, num_outputs].
-        teacher: As `student`.
-        queries: Of a ranking, the number of each row's query, from 0, int [rows].
-    """
-    _check(task, student, teacher, queries)
-    if task.kind == REGRESSION:
-        return None
-    sides = [np.asarray(side, np.float64) for side in (teacher, student)]
-    # Sums that float32 rounds would make a divergence a little below 0.
-    if queries is None:
-        of_teacher, of_student = (side / side.sum(axis=1, keepdims=True) for side in sides)
-        return float(rel_entr(of_teacher, np.maximum(of_student, SMALLEST_PROBABILITY)).sum(axis=1).mean())
-    of_teacher, of_student = (side[:, 0] / list_sums(side[:, 0], queries)[queries] for side in sides)
-    terms = rel_entr(of_teacher, np.maximum(of_student, SMALLEST_PROBABILITY))
-    return float(terms.sum() / len(np.unique(queries)))
-
-
-def mean_absolute_difference(student: np.ndarray, teacher: np.ndarray) -> float:
-    """Returns the mean of |student - teacher|, in the unit of the scores."""
-    return float(np.abs(np.asarray(student, np.float64) - np.asarray(teacher, np.float64)).mean())
 
 
 def gain_kept(baseline: float, ensemble: float, student: float) -> float | None:
@@ -182,13 +132,3 @@ def _gain(
         return Gain(tuple(tasks), before, None, after, None)
     together = math.fsum(ensemble[task] for task in tasks) / len(tasks)
     return Gain(tuple(tasks), before, together, after, gain_kept(before, together, after))
-
-
-def _check(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> None:
-    if student.shape != teacher.shape or student.shape[1:] != (task.num_outputs,) or not len(student):
-        raise ValueError(
-            f"task {task.name}: student and teacher predict the same rows, one or more, {task.num_outputs} outputs "
-            f"each; {list(student.shape)} and {list(teacher.shape)} given"
-        )
-    if (queries is not None) != (task.kind == RANKING):
-        raise ValueError(f"task {task.name}: the fidelity of a ranking, and of no others, takes the query of each row")

@@ -13,7 +13,6 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.files import new_file, new_folder, write_text
 from mtdnn_tf.tasks.registry import get_task, task_names
-from mtdnn_tf.tasks.task import CLASSIFICATION
 
 # GLUE's one regression, STS-B, is scored from 0 to 5.
 _LOWEST_SCORE, _HIGHEST_SCORE = 0.0, 5.0
@@ -76,7 +75,7 @@ def _file_content(predictions: Predictions) -> str:
             f"task {task.name}: split {predictions.split} has {len(order)} rows, and row {wrong[0]} is "
             "missing or given twice; GLUE's server scores whole test files only"
         )
-    if task.kind == CLASSIFICATION:
+    if task.labels:
         spelling = dict(zip(task.labels, task.submission_labels or task.labels))
         cells = [spelling[label] for label in predictions.labels()]
     else:

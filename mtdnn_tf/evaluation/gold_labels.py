@@ -1,4 +1,4 @@
-"""What a development split can tell at all, said before an epoch is trained."""
+"""What gold labels tell without a model: whether a split can be evaluated with them, and the most frequent label."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import logging
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.distillation.candidate_lists import labelled_rows
+from mtdnn_tf.data.sources import DataSource, read_examples
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.tasks.task import RANKING, REGRESSION
+from mtdnn_tf.evaluation.predictions import Predictions
+from mtdnn_tf.tasks.task import TRAIN, Task
 
 _log = logging.getLogger("absl")
 
@@ -26,13 +27,33 @@ def check_gold_labels(encoded: EncodedSplit) -> None:
     task, queries = encoded.task, None if encoded.queries is None else np.asarray(encoded.queries)
     where = f"task {task.name}, split {encoded.split}"
     labels = np.asarray(encoded.labels)
-    labelled = labels[labelled_rows(task.kind, labels, queries)]
+    labelled = labels[task.kind_object.labelled(labels, queries)]
     if not len(labelled):
         raise UserError(
             f"{where}: none of its {len(encoded)} rows has a gold label that it can be evaluated with; label it, "
             "leave its file out of the task file, or give --evaluation=never"
         )
-    if task.kind == RANKING or len(np.unique(labelled)) > 1:
-        return
-    value = f"{labelled[0]:g}" if task.kind == REGRESSION else repr(task.labels[labelled[0]])
-    _log.warning("%s: all of its %d gold labels are %s; its metrics tell little", where, len(labelled), value)
+    value = task.kind_object.constant_label(task, labelled)
+    if value is not None:
+        _log.warning("%s: all of its %d gold labels are %s; its metrics tell little", where, len(labelled), value)
+
+
+def majority_predictions(task: Task, split: str, source: DataSource) -> Predictions:
+    """Returns the label frequencies of a task's training split as the probabilities of every example of a split.
+
+    The most frequent label is what submissions to GLUE answer for WNLI.
+
+    Args:
+        task: The task, of a kind that has one label per row.
+        split: The split to answer.
+        source: Where examples come from.
+
+    Raises:
+        UserError: The task has no most frequent label, or its data are not there.
+    """
+    if not task.kind_object.has_one_label:
+        raise UserError(f"task {task.name}: a majority takes a classification task, {task.kind} given")
+    labels = [example.label for example in read_examples(task, TRAIN, source) if example.label is not None]
+    frequencies = np.bincount(labels, minlength=task.num_outputs) / len(labels)
+    example_ids = [example.example_id for example in read_examples(task, split, source)]
+    return Predictions(task, split, example_ids, np.tile(frequencies.astype(np.float32), (len(example_ids), 1)))

@@ -11,12 +11,11 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.distillation.candidate_lists import list_probabilities
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.compiled_inference import compiled_model
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.threads import operations_at_once
 
 _MATRIX = tf.TensorSpec([None, None], tf.int32)
@@ -107,7 +106,7 @@ def head_outputs(model: MultiTaskModel, encoded: EncodedSplit, batch_size: int, 
             logits = head(encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"]), training=False)
         else:
             logits = tf.constant(compiled.logits(batch, task.head_task, batch_size))
-        return (tf.nn.softmax(logits) if task.kind == CLASSIFICATION else logits).numpy()
+        return task.kind_object.row_outputs(logits).numpy()
 
     outputs = np.empty((len(rows), num_head_outputs(task)), np.float32)
     starts = range(0, len(rows), batch_size)
@@ -143,25 +142,8 @@ def predictions_of(encoded: EncodedSplit, outputs: np.ndarray, rows: np.ndarray)
 
     Args:
         encoded: The split.
-        outputs: Float32 [rows, head's outputs], as of `head_outputs`; a ranking's are changed.
+        outputs: Float32 [rows, head's outputs], as of `head_outputs`.
         rows: Numbers of the rows, int [rows], whole queries of a ranking.
     """
-    if encoded.queries is not None:
-        outputs[:, 0] = list_probabilities(outputs[:, 0], np.asarray(encoded.queries)[rows])
-    return own_probabilities(encoded.task, outputs) if encoded.task.head_labels else outputs
-
-
-def own_probabilities(task: Task, probabilities: np.ndarray) -> np.ndarray:
-    """Returns the probabilities of a task's own labels from those of the labels of another task's head.
-
-    Args:
-        task: The task, with `head_labels`.
-        probabilities: [rows, labels of the head].
-
-    Returns:
-        [rows, num_outputs]: sums over the labels of the head that fall together.
-    """
-    merged = np.zeros((len(probabilities), task.num_outputs), probabilities.dtype)
-    for column, (_, own) in enumerate(task.head_labels):
-        merged[:, task.labels.index(own)] += probabilities[:, column]
-    return merged
+    queries = None if encoded.queries is None else np.asarray(encoded.queries)[rows]
+    return encoded.task.kind_object.predictions(encoded.task, outputs, queries)

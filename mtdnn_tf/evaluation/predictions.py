@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import write_text
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
+from mtdnn_tf.kinds.values import LIST_SEPARATOR
+from mtdnn_tf.tasks.task import Task
 
 _DECIMALS = 6
-_ONE_COLUMN = {REGRESSION: "score", RANKING: "probability"}
 _FORMATS = (".tsv", ".jsonl")
 
 
@@ -71,32 +71,40 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 
-def _tsv_lines(path: Path, predictions: Predictions) -> list[str]:
+def _answers(predictions: Predictions) -> Iterator[dict[str, Any]]:
+    """Yields what each row's answer is, numbers rounded."""
     task = predictions.task
-    if task.kind == CLASSIFICATION:
-        rows = [["id", "label", *(f"probability_{label}" for label in task.labels)]]
-        leading = [list(pair) for pair in zip(predictions.example_ids, predictions.labels())]
-    else:
-        rows = [["id", _ONE_COLUMN[task.kind]]]
-        leading = [[example_id] for example_id in predictions.example_ids]
-    for texts, values in zip(leading, predictions.values):
-        rows.append([*texts, *(f"{value:.{_DECIMALS}f}" for value in values)])
+    for values in predictions.values:
+        yield task.kind_object.answer_fields(task, values, [round(float(value), _DECIMALS) for value in values])
+
+
+def _tsv_lines(path: Path, predictions: Predictions) -> list[str]:
+    task, none = predictions.task, np.zeros(predictions.task.num_outputs)
+    rows = [["id", *_flat(task.kind_object.answer_fields(task, none, none.tolist()))]]
+    rows += [
+        [example_id, *_flat(answer).values()]
+        for example_id, answer in zip(predictions.example_ids, _answers(predictions))
+    ]
     for row in rows:
         if any(character in field for field in row for character in "\t\n\r"):
             raise UserError(f"{path}: {row[0]!r} holds a tab or line break, which a .tsv cannot; write a .jsonl")
     return ["\t".join(row) for row in rows]
 
 
+def _flat(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Returns an answer as cells by column."""
+    cells: dict[str, str] = {}
+    for name, value in answer.items():
+        if isinstance(value, Mapping):
+            cells.update({f"probability_{label}": f"{number:.{_DECIMALS}f}" for label, number in value.items()})
+        else:
+            text = LIST_SEPARATOR.join(value) if isinstance(value, list) else value
+            cells[name] = text if isinstance(text, str) else f"{text:.{_DECIMALS}f}"
+    return cells
+
+
 def _jsonl_lines(predictions: Predictions) -> list[str]:
-    task = predictions.task
-    values = [[round(float(value), _DECIMALS) for value in row] for row in predictions.values]
-    rows: list[dict[str, Any]]
-    if task.kind == CLASSIFICATION:
-        rows = [
-            {"id": example_id, "label": label, "probabilities": dict(zip(task.labels, row))}
-            for example_id, label, row in zip(predictions.example_ids, predictions.labels(), values)
-        ]
-    else:
-        name = _ONE_COLUMN[task.kind]
-        rows = [{"id": example_id, name: row[0]} for example_id, row in zip(predictions.example_ids, values)]
-    return [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
+    rows = zip(predictions.example_ids, _answers(predictions))
+    return [
+        json.dumps({"id": example_id, **answer}, ensure_ascii=False, allow_nan=False) for example_id, answer in rows
+    ]

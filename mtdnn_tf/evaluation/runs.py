@@ -30,7 +30,7 @@ from mtdnn_tf.evaluation.out_of_fold import predictions_per_example
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks, read_tokenizer
-from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task
+from mtdnn_tf.tasks.task import TRAIN, Task
 
 
 class SplitPredictions(NamedTuple):
@@ -89,8 +89,9 @@ class RunPredictions(NamedTuple):
             weights: One weight a run; equal by default.
             average: "probabilities" or "logits", of which the mean is taken; of a regression that of the scores.
         """
-        if average == LOGITS and self.encoded.task.kind != REGRESSION:
-            averaged = average_logits(self.by_run, weights, self.counted, self.encoded.queries)
+        if average == LOGITS:
+            kind, queries = self.encoded.task.kind_object, self.encoded.queries
+            averaged = average_logits(kind, self.by_run, weights, self.counted, queries)
         else:
             averaged = average_predictions(self.by_run, weights, self.counted)
         return SplitPredictions(self.encoded, averaged, prediction_variance(self.by_run, weights, self.counted))

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
-from mtdnn_tf.distillation.candidate_lists import relevance_distribution
-from mtdnn_tf.evaluation.metrics import METRIC_FUNCTIONS
-from mtdnn_tf.evaluation.ranking_metrics import RANKING_METRICS
 from mtdnn_tf.json_values import finite, to_json
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, Task
+from mtdnn_tf.kinds.lists import relevance_distribution
+from mtdnn_tf.kinds.values import Metric
+from mtdnn_tf.tasks.task import Task
 
 CONFIDENCE = 0.95
 RESAMPLES = 1000
-# From gold and predictions of the same rows to a number.
-Metric = Callable[[np.ndarray, np.ndarray], float]
 # Up to so many differences every one of the 2^n flips of sign is counted.
 _EXACT = 16
 _FLIPS = 100_000
@@ -162,7 +159,8 @@ def paired_examples(
         raise ValueError(f"paired examples take as many predictions as gold labels, {len(gold)}; {rows} rows given")
     if queries is not None:
         return _paired_queries(gold, first, second, metric, seed, queries, resamples)
-    has_gold = np.isfinite(gold) if gold.dtype.kind == "f" else gold >= 0
+    first_numbers = gold.reshape(len(gold), -1)[:, 0]
+    has_gold = np.isfinite(first_numbers) if gold.dtype.kind == "f" else first_numbers >= 0
     gold, first, second = gold[has_gold], first[has_gold], second[has_gold]
     n = len(gold)
     if not n:
@@ -183,16 +181,10 @@ def paired_examples(
 
 def score_function(task: Task) -> Metric:
     """Returns the mean of a task's metrics as `paired_examples` takes it, from predictions [rows, num_outputs]."""
-    if task.kind == RANKING:
-        ranking = [RANKING_METRICS[name] for name in task.metrics]
-        return lambda gold, predictions: float(np.mean([metric(gold, predictions[:, 0]) for metric in ranking]))
-    functions = [METRIC_FUNCTIONS[name] for name in task.metrics]
-    if task.kind == CLASSIFICATION:
-        return lambda gold, predictions: float(
-            np.mean([metric(gold, predictions.argmax(axis=1)) for metric in functions])
-        )
+    kind = task.kind_object
+    functions = [kind.metrics[name] for name in task.metrics]
     return lambda gold, predictions: float(
-        np.mean([metric(gold.astype(np.float64), predictions[:, 0].astype(np.float64)) for metric in functions])
+        np.mean([metric(gold, kind.metric_input(predictions)) for metric in functions])
     )
 
 

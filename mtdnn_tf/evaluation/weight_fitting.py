@@ -9,13 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.folds import part_numbers
-from mtdnn_tf.distillation.candidate_lists import labelled_rows
-from mtdnn_tf.distillation.ensemble_weights import (
-    LOSSES,
-    ensemble_loss,
-    fit_weights,
-    labelled_predictions,
-)
+from mtdnn_tf.distillation.ensemble_weights import ensemble_loss, fit_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.runs import RunPredictions
@@ -47,9 +41,9 @@ def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
         UserError: A half has no labelled row.
     """
     encoded = predicted.encoded
-    task, labels = encoded.task, np.asarray(encoded.labels)
+    task, kind, labels = encoded.task, encoded.task.kind_object, np.asarray(encoded.labels)
     queries = None if encoded.queries is None else np.asarray(encoded.queries)
-    labelled = labelled_rows(task.kind, labels, queries)
+    labelled = kind.labelled(labels, queries)
     halves = part_numbers(encoded.example_ids, 2, "weights", queries)
     fitted_on, apart = labelled & (halves == 0), labelled & (halves == 1)
     if not fitted_on.any() or not apart.any():
@@ -61,13 +55,13 @@ def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
     def part(rows: np.ndarray) -> tuple[Any, ...]:
         return [run[rows] for run in predicted.by_run], labels[rows], None if queries is None else queries[rows]
 
-    weights = fit_weights(labelled_predictions(task.kind, *part(fitted_on)), average)
-    held_apart = labelled_predictions(task.kind, *part(apart))
+    weights = fit_weights(kind.labelled_predictions(*part(fitted_on)), average)
+    held_apart = kind.labelled_predictions(*part(apart))
     judged = {}
     for name, given in {"equal": np.full(len(weights), 1.0 / len(weights)), "fitted": weights}.items():
         averaged = predicted.combined(list(given), average).predictions[apart]
         judged[name] = {
-            LOSSES[task.kind]: ensemble_loss(held_apart, given, average)[0],
+            kind.fit_loss: ensemble_loss(held_apart, given, average)[0],
             **compute_metrics(task, averaged, labels[apart], None if queries is None else queries[apart]),
         }
         _log.info(

@@ -11,8 +11,8 @@ import numpy as np
 
 from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.evaluation.average import Metrics, average, counts_in_average, result_score
-from mtdnn_tf.evaluation.calibration import ReliabilityBin, task_calibration
-from mtdnn_tf.evaluation.fidelity import Gain, agreement, divergence, gain_kept, grouped_gains
+from mtdnn_tf.evaluation.calibration import ReliabilityBin, calibration
+from mtdnn_tf.evaluation.fidelity import Gain, fidelity, gain_kept, grouped_gains
 from mtdnn_tf.evaluation.result_names import result_name, task_of_result
 from mtdnn_tf.evaluation.statistics import paired_difference
 from mtdnn_tf.recipe.config import RecipeConfig
@@ -38,7 +38,7 @@ from mtdnn_tf.report.data import (
     Run,
     TaskInfo,
 )
-from mtdnn_tf.tasks.task import REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 # First less second, by role.
 _REMEDY = "delete the run's folder and run tools.recipe again"
@@ -80,7 +80,6 @@ def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictio
         reliability=[
             reliability
             for task in tasks
-            if task.kind != REGRESSION
             for role in (MULTI_TASK, ENSEMBLE, STUDENT)
             for reliability in _reliability(by_role[role].name, task, predictions, role)
         ],
@@ -146,7 +145,7 @@ def _reliability(model: str, task: Task, predictions: ComparedPredictions, role:
         for split in task.evaluation_splits:
             encoded = predictions.split(task, split)
             queries = None if encoded.queries is None else np.asarray(encoded.queries)
-            fits.append(task_calibration(task, of_seed[result_name(task, split)], np.asarray(encoded.labels), queries))
+            fits.append(calibration(task, of_seed[result_name(task, split)], np.asarray(encoded.labels), queries))
         by_seed.append([fit for fit in fits if fit is not None])
     known = list(itertools.chain.from_iterable(by_seed))
     if known:
@@ -174,12 +173,13 @@ def _fidelity(
     agreements, divergences = [], []
     (ensemble,) = predictions.of(ENSEMBLE)
     for of_seed in predictions.of(STUDENT):
-        sides = []
+        splits = []
         for split in task.evaluation_splits:
             name, queries = result_name(task, split), predictions.split(task, split).queries
-            sides.append((task, of_seed[name], ensemble[name], None if queries is None else np.asarray(queries)))
-        agreements.append(_mean([agreement(*side) for side in sides]))
-        divergences.append(_mean([divergence(*side) for side in sides]))
+            queries = None if queries is None else np.asarray(queries)
+            splits.append(fidelity(task, of_seed[name], ensemble[name], queries))
+        agreements.append(_mean([split.agreement for split in splits]))
+        divergences.append(_mean([split.divergence for split in splits]))
     baseline, ensemble_score, student = (
         statistics.fmean(_score_by_seed(by_role[role], task.name).values()) for role in (MULTI_TASK, ENSEMBLE, STUDENT)
     )

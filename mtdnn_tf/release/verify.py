@@ -25,7 +25,7 @@ from mtdnn_tf.release.checksums import verify_checksums
 from mtdnn_tf.release.heads import read_heads
 from mtdnn_tf.serving import export
 from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import Task
 
 _FIRST = ("The film was a delight.", "Shares fell.", "", "How do I change the password of my account?", "a b c d e f g")
 _SECOND = ("It bored everyone who saw it.", "The price of shares went down on Tuesday.", "Why?", "", "g f e d")
@@ -140,10 +140,9 @@ def _python_logits(
 def _difference(task: Task, logits: np.ndarray, signature: Any, version: Path) -> float:
     texts = {"text_a": tf.constant(_FIRST), "text_b": tf.constant(_SECOND)}
     answer = signature(**{name: texts[name] for name in list(texts)[: len(task.text)]})
-    if task.kind == CLASSIFICATION:
-        difference = np.abs(answer["probabilities"] - tf.nn.softmax(logits)).max()
-    else:
-        difference = np.abs(answer["score"] - logits[:, 0]).max()
+    expected = task.kind_object.answer_tensors(task, tf.constant(logits))
+    numbers = [name for name, values in expected.items() if values.dtype.is_floating]
+    difference = max(np.abs(answer[name] - expected[name]).max() for name in numbers)
     if not difference <= layout.TOLERANCE:
         raise UserError(
             f"{version}: answers task {task.name} differently, by {difference:.1e}, from what {layout.HUGGING_FACE} "

@@ -14,7 +14,7 @@ from mtdnn_tf.modeling.multi_task_model import INPUTS
 from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
 from mtdnn_tf.serving.steps import Steps, graph_function, has_second
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import Task
 
 ALL_TASKS = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 TOKENS = "tokens"
@@ -26,7 +26,7 @@ Signature = Callable[..., dict[str, tf.Tensor]]
 
 def examples_signature(task: Task) -> str:
     """Returns the name of the signature that answers a task by TF Serving's Classify or Regress."""
-    return f"{task.name}_{'classify' if task.kind == CLASSIFICATION else 'regress'}"
+    return f"{task.name}_{task.kind_object.examples_api}"
 
 
 def signature_names(tasks: list[Task]) -> list[str]:
@@ -127,7 +127,7 @@ class Signatures(tf.Module):
         steps = self._untracked.steps
         inputs = steps.pair_inputs if task.is_pair else steps.single_inputs
         encoded = steps.encode(inputs(*(texts[name] for name in TEXTS if name in texts)))
-        return _answer(task, self._logits(encoded, task))
+        return task.kind_object.answer_tensors(task, self._logits(encoded, task))
 
     def answer_examples(self, task: Task, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers one task from examples, by the contract of TF Serving's Classify and Regress.
@@ -142,12 +142,7 @@ class Signatures(tf.Module):
         """
         features = {name: tf.io.FixedLenFeature([], tf.string) for name in TEXTS[: len(task.text)]}
         answer = self.answer_texts(task, **tf.io.parse_example(inputs, features))
-        if task.kind != CLASSIFICATION:
-            return {tf.saved_model.REGRESS_OUTPUTS: answer["score"]}
-        return {
-            tf.saved_model.CLASSIFY_OUTPUT_CLASSES: answer["label_names"],
-            tf.saved_model.CLASSIFY_OUTPUT_SCORES: answer["probabilities"],
-        }
+        return task.kind_object.example_outputs(answer)
 
     def answer_every_task(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answers all tasks at once, running the encoder once.
@@ -165,7 +160,7 @@ class Signatures(tf.Module):
         answers: dict[str, tf.Tensor] = {}
         for task in self.tasks:
             applicable = is_pair if task.is_pair else tf.logical_not(is_pair)
-            for name, value in _answer(task, self._logits(encoded, task)).items():
+            for name, value in task.kind_object.answer_tensors(task, self._logits(encoded, task)).items():
                 if name != "label_names":
                     condition = applicable if value.shape.rank == 1 else applicable[:, tf.newaxis]
                     value = tf.where(condition, value, tf.zeros([], value.dtype))
@@ -205,16 +200,3 @@ def _traced(function: Signature, name: str, inputs: tuple[str, ...]) -> Signatur
     specs = {key: tf.TensorSpec(shape, dtype, key) for key in inputs}
     # A function of its own: its name stands in the graph, and it takes nothing but the inputs.
     return graph_function(lambda **tensors: function(**tensors)).get_concrete_function(**specs)
-
-
-def _answer(task: Task, logits: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Returns the answers that logits [batch, num_outputs] stand for."""
-    if task.kind != CLASSIFICATION:
-        return {"score": logits[:, 0]}
-    names = tf.constant(task.labels)
-    return {
-        "label": tf.gather(names, tf.argmax(logits, axis=1)),
-        "probabilities": tf.nn.softmax(logits),
-        # A server's batching splits every output by rows, so the names stand in each row.
-        "label_names": tf.tile(names[tf.newaxis], [tf.shape(logits)[0], 1]),
-    }

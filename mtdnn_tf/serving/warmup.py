@@ -18,7 +18,6 @@ from tensorflow_serving.apis import (
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.serving.signatures import TEXTS, TOKENS, Signatures
-from mtdnn_tf.tasks.task import CLASSIFICATION
 
 # TF Serving finds the file under this name in a version's folder.
 WARMUP = "assets.extra/tf_serving_warmup_requests"
@@ -47,14 +46,13 @@ def warmup_records(
         batch_sizes: Numbers of rows.
         model_name: Name under which the model is served.
     """
-    classifications = {task.name for task in signatures.tasks if task.kind == CLASSIFICATION}
     for name, inputs in signatures.inputs().items():
         for size in batch_sizes:
             spec = {"name": model_name, "signature_name": name}
             if inputs == (tf.saved_model.CLASSIFY_INPUTS,):
                 task = name.rpartition("_")[0]
                 examples = _examples(size, pairs=len(signatures.inputs()[task]) == len(TEXTS))
-                yield _examples_record(spec, examples, task in classifications)
+                yield _examples_record(spec, examples, name.endswith("_classify"))
                 continue
             texts = _texts(size)
             tensors: Mapping[str, Any] = {text: texts[text] for text in TEXTS if text in inputs}

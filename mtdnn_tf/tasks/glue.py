@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, TRAIN, SplitFile, Task, TfdsData
+from mtdnn_tf.tasks.task import TRAIN, SplitFile, Task, TfdsData
 
 # Head dropouts other than 0.1 are those of MT-DNN (Liu et al. 2019, arXiv 1901.11504).
 
 COLA = Task(
     name="cola",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("sentence",),
     labels=("unacceptable", "acceptable"),
     metrics=("matthews_correlation",),
@@ -34,7 +34,7 @@ COLA = Task(
 
 SST2 = Task(
     name="sst2",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("sentence",),
     labels=("negative", "positive"),
     metrics=("accuracy",),
@@ -52,7 +52,7 @@ SST2 = Task(
 
 MRPC = Task(
     name="mrpc",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("sentence1", "sentence2"),
     labels=("not_equivalent", "equivalent"),
     metrics=("accuracy", "f1"),
@@ -70,7 +70,7 @@ MRPC = Task(
 
 STSB = Task(
     name="stsb",
-    kind=REGRESSION,
+    kind="regression",
     text=("sentence1", "sentence2"),
     metrics=("pearson", "spearman"),
     files={
@@ -86,7 +86,7 @@ STSB = Task(
 
 QQP = Task(
     name="qqp",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("question1", "question2"),
     labels=("not_duplicate", "duplicate"),
     metrics=("accuracy", "f1"),
@@ -105,7 +105,7 @@ QQP = Task(
 
 MNLI = Task(
     name="mnli",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("premise", "hypothesis"),
     labels=("entailment", "neutral", "contradiction"),
     metrics=("accuracy",),
@@ -127,7 +127,7 @@ MNLI = Task(
 
 QNLI = Task(
     name="qnli",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("question", "sentence"),
     labels=("entailment", "not_entailment"),
     metrics=("accuracy",),
@@ -143,7 +143,7 @@ QNLI = Task(
 
 RTE = Task(
     name="rte",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("sentence1", "sentence2"),
     labels=("entailment", "not_entailment"),
     metrics=("accuracy",),
@@ -159,7 +159,7 @@ RTE = Task(
 
 WNLI = Task(
     name="wnli",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("sentence1", "sentence2"),
     labels=("entailment", "not_entailment"),
     metrics=("accuracy",),
@@ -178,7 +178,7 @@ WNLI = Task(
 
 AX = Task(
     name="ax",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("premise", "hypothesis"),
     labels=("entailment", "neutral", "contradiction"),
     metrics=("matthews_correlation",),
@@ -199,7 +199,7 @@ AX = Task(
 # The diagnostic set as SuperGLUE publishes it (Wang et al. 2019, arXiv 1905.00537), with gold labels of two classes.
 AX_B = Task(
     name="ax_b",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("sentence1", "sentence2"),
     labels=("entailment", "not_entailment"),
     metrics=("matthews_correlation",),

@@ -6,11 +6,11 @@ names its own, and is three data sets, a round each.
 
 from __future__ import annotations
 
-from mtdnn_tf.tasks.task import CLASSIFICATION, TRAIN, SplitFile, Task, TfdsData
+from mtdnn_tf.tasks.task import TRAIN, SplitFile, Task, TfdsData
 
 SNLI = Task(
     name="snli",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("premise", "hypothesis"),
     labels=("entailment", "neutral", "contradiction"),
     metrics=("accuracy",),
@@ -29,7 +29,7 @@ _SCITAIL_COLUMNS = ("premise", "hypothesis", "label")
 
 SCITAIL = Task(
     name="scitail",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("premise", "hypothesis"),
     labels=("entails", "neutral"),
     metrics=("accuracy",),
@@ -47,7 +47,7 @@ def _anli(number: int) -> Task:
     """Returns the task of a round."""
     return Task(
         name=f"anli_r{number}",
-        kind=CLASSIFICATION,
+        kind="classification",
         text=("context", "hypothesis"),
         labels=("entailment", "neutral", "contradiction"),
         metrics=("accuracy",),

@@ -6,7 +6,7 @@ words of a text.
 
 from __future__ import annotations
 
-from mtdnn_tf.tasks.task import CLASSIFICATION, TRAIN, SplitFile, Task, TfdsData
+from mtdnn_tf.tasks.task import TRAIN, SplitFile, Task, TfdsData
 
 
 def _files(folder: str) -> dict[str, SplitFile]:
@@ -20,7 +20,7 @@ def _files(folder: str) -> dict[str, SplitFile]:
 
 BOOLQ = Task(
     name="boolq",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("question", "passage"),
     # As JSON spells them.
     labels=("false", "true"),
@@ -32,7 +32,7 @@ BOOLQ = Task(
 
 CB = Task(
     name="cb",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("premise", "hypothesis"),
     labels=("entailment", "neutral", "contradiction"),
     metrics=("accuracy", "f1_macro"),
@@ -43,7 +43,7 @@ CB = Task(
 
 RTE = Task(
     name="superglue_rte",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("premise", "hypothesis"),
     labels=("entailment", "not_entailment"),
     metrics=("accuracy",),
@@ -56,7 +56,7 @@ RTE = Task(
 
 AXB = Task(
     name="axb",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("sentence1", "sentence2"),
     labels=RTE.labels,
     metrics=("matthews_correlation",),
@@ -69,7 +69,7 @@ AXB = Task(
 
 AXG = Task(
     name="axg",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("premise", "hypothesis"),
     labels=RTE.labels,
     metrics=("accuracy",),

@@ -9,20 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.kinds.base import Kind
+from mtdnn_tf.kinds.registry import kind_named
 
-CLASSIFICATION = "classification"
-REGRESSION = "regression"
-RANKING = "ranking"
-KINDS = (CLASSIFICATION, REGRESSION, RANKING)
 AUTO = "auto"
 LINEAR = "linear"
 SAN = "san"
 HEADS = (AUTO, LINEAR, SAN)
-METRICS = {
-    CLASSIFICATION: ("accuracy", "f1", "f1_macro", "matthews_correlation"),
-    REGRESSION: ("pearson", "spearman"),
-    RANKING: ("mrr", "map", "accuracy_at_1"),
-}
 TRAIN = "train"
 INPUT = "input"
 
@@ -88,7 +81,7 @@ class Task:
 
     Attributes:
         name: Lower-case name; a head, a signature and a metric file carry it.
-        kind: "classification", "regression" or "ranking".
+        kind: Name of one of `kinds.registry.KINDS`, such as "classification".
         text: Column names of the one or two texts.
         labels: Label names in the order of the head's outputs; of a ranking the two that say whether a candidate is
             relevant to its query, "yes" last; empty for regression.
@@ -150,8 +143,7 @@ class Task:
         for file in self.submission.values():
             if not re.fullmatch(r"[A-Za-z0-9_-]+", file):
                 raise UserError(f"task {self.name}: submission takes names of letters, digits, - and _, {file!r} given")
-        if self.kind not in KINDS:
-            raise unknown_name(f"kind of task {self.name}", str(self.kind), KINDS)
+        kind_named(str(self.kind), f"kind of task {self.name}")
         if self.head not in HEADS:
             raise unknown_name(f"head of task {self.name}", str(self.head), HEADS)
         if len(self.text) not in (1, 2):
@@ -160,18 +152,7 @@ class Task:
             raise UserError(f"task {self.name}: head {SAN} takes two texts and labels (pair classification)")
         if not 0.0 <= self.dropout < 1.0:
             raise UserError(f"task {self.name}: dropout takes a number from 0 to below 1, {self.dropout} given")
-        if self.kind == CLASSIFICATION and (len(self.labels) < 2 or len(set(self.labels)) < len(self.labels)):
-            raise UserError(f"task {self.name}: labels takes two or more different names, {list(self.labels)} given")
-        if self.kind == REGRESSION and self.labels:
-            raise UserError(f"task {self.name}: a regression task takes no labels, {list(self.labels)} given")
-        self._check_ranking()
-        if not self.metrics:
-            raise UserError(f"task {self.name}: metrics takes one or more of {', '.join(METRICS[self.kind])}")
-        for metric in self.metrics:
-            if metric not in METRICS[self.kind]:
-                raise unknown_name(f"metric of {self.kind} task {self.name}", metric, METRICS[self.kind])
-        if "f1" in self.metrics and len(self.labels) != 2:
-            raise UserError(f"task {self.name}: metric f1 takes two labels, {len(self.labels)} given; use f1_macro")
+        self.kind_object.check(self)
         for field in ("file_labels", "submission_labels"):
             spellings = getattr(self, field)
             if spellings and len(spellings) != len(self.labels):
@@ -180,22 +161,10 @@ class Task:
         if self.head_labels and (self.head_of is None or {own for _, own in self.head_labels} != set(self.labels)):
             raise UserError(f"task {self.name}: head_labels takes each of its labels, and goes with head_of")
 
-    def _check_ranking(self) -> None:
-        if self.kind != RANKING:
-            if self.group is not None:
-                raise UserError(f"task {self.name}: group goes with a ranking, kind {self.kind} given")
-            return
-        if not self.is_pair:
-            raise UserError(f"task {self.name}: a ranking takes two texts, query and candidate; 1 given")
-        if len(self.labels) != 2 or len(set(self.labels)) < 2:
-            raise UserError(
-                f"task {self.name}: labels of a ranking takes two names, the second for relevant candidates; "
-                f"{list(self.labels)} given"
-            )
-        if self.group is not None and self.tfds is not None:
-            raise UserError(
-                f"task {self.name}: group goes with files; in TensorFlow Datasets the first text is the query"
-            )
+    @property
+    def kind_object(self) -> Kind:
+        """What the task's kind decides."""
+        return kind_named(self.kind)
 
     @property
     def is_pair(self) -> bool:
@@ -205,12 +174,12 @@ class Task:
     @property
     def is_pair_classification(self) -> bool:
         """Whether two texts get one label."""
-        return self.is_pair and self.kind == CLASSIFICATION
+        return self.is_pair and self.kind_object.has_one_label
 
     @property
     def num_outputs(self) -> int:
-        """Width of the head's output: the number of labels of a classification, else 1 for a score."""
-        return len(self.labels) if self.kind == CLASSIFICATION else 1
+        """Width of the head's output."""
+        return self.kind_object.num_outputs(self)
 
     @property
     def head_task(self) -> str:

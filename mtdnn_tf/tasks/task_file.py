@@ -5,23 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, shortened, unknown_name
-from mtdnn_tf.tasks.task import (
-    CLASSIFICATION,
-    HEADS,
-    KINDS,
-    METRICS,
-    RANKING,
-    REGRESSION,
-    TRAIN,
-    SplitFile,
-    Task,
-    is_split_name,
-)
+from mtdnn_tf.kinds.base import Kind
+from mtdnn_tf.kinds.registry import KINDS
+from mtdnn_tf.tasks.task import HEADS, TRAIN, SplitFile, Task, is_split_name
 from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
 
 FILE_ENDINGS = (".csv", ".jsonl", ".tsv")
-_DEFAULT_METRICS = {CLASSIFICATION: ("accuracy",), REGRESSION: METRICS[REGRESSION], RANKING: METRICS[RANKING]}
-_RELEVANCE = ("0", "1")
 _REQUIRED_KEYS = ("kind", "text", "label", "files")
 _OPTIONAL_KEYS = ("labels", "metrics", "head", "dropout", "id", "evaluation_splits", "group")
 
@@ -56,12 +45,12 @@ def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
     for key in _REQUIRED_KEYS:
         if key not in fields:
             raise UserError(f"{declaration.where}: task {name} lacks `{key}:`")
-    kind = _name_of(fields, "kind", name, KINDS)
+    kind = KINDS[_name_of(fields, "kind", name, tuple(KINDS))]
     text, label = fields["text"].texts(), fields["label"].text()
     if label in text:
         raise UserError(f"{fields['label'].where}: column {label!r} of task {name} is both text and label")
-    labels = fields["labels"].texts() if "labels" in fields else (_RELEVANCE if kind == RANKING else ())
-    metrics = _metrics(fields["metrics"], name, kind) if "metrics" in fields else _DEFAULT_METRICS[kind]
+    labels = fields["labels"].texts() if "labels" in fields else kind.default_labels
+    metrics = _metrics(fields["metrics"], name, kind) if "metrics" in fields else kind.default_metrics
     head = _name_of(fields, "head", name, HEADS) if "head" in fields else HEADS[0]
     dropout = fields["dropout"].number() if "dropout" in fields else 0.1
     example_id = fields["id"].text() if "id" in fields else "hash"
@@ -78,7 +67,7 @@ def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
     try:
         return Task(
             name=name,
-            kind=kind,
+            kind=kind.name,
             text=text,
             labels=labels,
             metrics=metrics,
@@ -101,11 +90,11 @@ def _name_of(fields: dict[str, YamlValue], key: str, task: str, accepted: tuple[
     return given
 
 
-def _metrics(metrics: YamlValue, task: str, kind: str) -> tuple[str, ...]:
+def _metrics(metrics: YamlValue, task: str, kind: Kind) -> tuple[str, ...]:
     """Returns the metrics of a task of this kind."""
     for item in metrics.items():
-        if item.text() not in METRICS[kind]:
-            raise unknown_name(f"metric of {kind} task {task}", item.text(), METRICS[kind], item.where)
+        if item.text() not in kind.metrics:
+            raise unknown_name(f"metric of {kind.name} task {task}", item.text(), kind.metrics, item.where)
     return metrics.texts()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,10 +13,9 @@ from mtdnn_tf.data.batch_plan import BatchPlan, TaskRows
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.joined_splits import join_splits
 from mtdnn_tf.data.sampling import Sampler
-from mtdnn_tf.distillation.candidate_lists import labelled_rows, relevance_distribution
 from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.tasks.task import REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.accumulation import arrange_micro_batches
 from mtdnn_tf.training.generated import generated_ahead
 
@@ -33,8 +31,7 @@ class TaskInputs:
         task: The task.
         encoded: Its training split.
         rows: Indices of the split's rows that are trained on.
-        gold: Float32 [rows]: label indices, scores, or of a ranking the gold distribution over each query's candidates;
-            0 where there is none.
+        gold: Float32 [rows, ...], as `Kind.gold` returns it; 0 where there is none.
         has_gold: Bool [rows].
         teacher_logits: Float32 [rows, num_outputs]; zeros without soft targets.
         has_teacher: Bool [rows].
@@ -74,7 +71,9 @@ def task_inputs(
     Raises:
         UserError: The soft targets do not belong to the split, or no row has anything to learn from.
     """
-    gold, has_gold = _gold(encoded, rows)
+    labels = np.asarray(encoded.labels)[rows]
+    queries = None if encoded.queries is None else np.asarray(encoded.queries)[rows]
+    gold, has_gold = task.kind_object.gold(task, labels, queries)
     has_gold &= use_gold
     teacher_weight = np.ones(len(rows), np.float32)
     if soft_targets is None:
@@ -90,23 +89,15 @@ def task_inputs(
         teacher_logits = np.zeros((len(rows), task.num_outputs), np.float32)
     else:
         teacher_logits = join_soft_targets(soft_targets, task, encoded, rows)
-        if variance_weighting and task.kind == REGRESSION:
+        if variance_weighting and task.kind_object.predicts_scores:
             teacher_weight = join_variance_weights(soft_targets, encoded, rows)
     if not len(rows):
         raise UserError(
             f"task {task.name}: split {encoded.split} has no row with a gold label, and there are no soft targets"
         )
-    gold = np.where(has_gold, gold, 0).astype(np.float32)
+    gold = np.where(has_gold.reshape(-1, *(1 for _ in gold.shape[1:])), gold, 0).astype(np.float32)
     has_teacher = np.full(len(rows), soft_targets is not None)
     return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, has_teacher, teacher_weight)
-
-
-def _gold(encoded: EncodedSplit, rows: np.ndarray) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Returns what the gold loss of some rows is taken against, and which of them have it."""
-    labels = np.asarray(encoded.labels)[rows]
-    if encoded.queries is not None:
-        return relevance_distribution(labels, np.asarray(encoded.queries)[rows])
-    return labels, labelled_rows(encoded.task.kind, labels)
 
 
 def join_task_inputs(parts: Sequence[TaskInputs]) -> TaskInputs:
@@ -155,15 +146,17 @@ class TrainingInputs:
         ]
         self.plan = BatchPlan(rows, batch_size, seed, sampler, batch_tokens)
         self._num_outputs = max(inputs.task.num_outputs for inputs in tasks)
+        # Of the widest: one number per row in a run of tasks that need no more.
+        self._gold_shape = max((inputs.gold.shape[1:] for inputs in tasks), default=())
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """Returns the global batch of a step.
 
         Returns:
-            token_ids, segment_ids int32 and padding_mask bool, each [batch, length]; gold float32, has_gold bool,
-            has_teacher bool, teacher_weight float32, example_weight float32, task_index int32, each [batch]; query
-            int32 [batch], the same for candidates of one query and for no other rows; teacher_logits float32 [batch,
-            widest task].
+            token_ids, segment_ids int32 and padding_mask bool, each [batch, length]; gold float32 [batch], or [batch,
+            widest label] where a label is several numbers; has_gold bool, has_teacher bool, teacher_weight float32,
+            example_weight float32, task_index int32, each [batch]; query int32 [batch], the same for candidates of one
+            query and for no other rows; teacher_logits float32 [batch, widest task].
         """
         planned = self.plan.step(step)
         inputs = self._tasks[planned.task_index]
@@ -173,9 +166,12 @@ class TrainingInputs:
         query = np.arange(size) if queries is None else np.unique(queries[planned.rows], return_inverse=True)[1]
         teacher_logits = np.zeros((size, self._num_outputs), np.float32)
         teacher_logits[:, : inputs.task.num_outputs] = inputs.teacher_logits[planned.rows]
+        gold = np.zeros((size, *self._gold_shape), np.float32)
+        own = inputs.gold[planned.rows]
+        gold.reshape(size, -1)[:, : own[0].size] = own.reshape(size, -1)
         return {
             **inputs.encoded.batch(inputs.rows[planned.rows]),
-            "gold": inputs.gold[planned.rows],
+            "gold": gold,
             "has_gold": inputs.has_gold[planned.rows],
             "teacher_logits": teacher_logits,
             "has_teacher": inputs.has_teacher[planned.rows],
@@ -210,7 +206,7 @@ class TrainingInputs:
             "token_ids": matrix,
             "segment_ids": matrix,
             "padding_mask": tf.TensorSpec([None, None], tf.bool),
-            "gold": vector,
+            "gold": tf.TensorSpec([None, *self._gold_shape], tf.float32),
             "has_gold": flags,
             "teacher_logits": tf.TensorSpec([None, self._num_outputs], tf.float32),
             "has_teacher": flags,

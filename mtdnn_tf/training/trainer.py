@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from mtdnn_tf.distillation.losses import DistillationOptions, distilled_loss, gold_loss, mixture_weight
+from mtdnn_tf.distillation.losses import DistillationOptions, mixture_weight
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.accumulation import sum_over_micro_batches, sum_side_by_side
@@ -113,9 +113,11 @@ class Trainer(tf.keras.Model):
         self, task: Task, encoded: dict[str, tf.Tensor], batch: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
         logits = self.network.heads[task.name](encoded, training=training)
-        gold = gold_loss(task, logits, batch["gold"], batch["query"])
+        kind, options = task.kind_object, self._distillation
+        gold_labels = tf.reshape(batch["gold"], [tf.shape(batch["gold"])[0], -1])
+        gold = kind.gold_loss(task, logits, gold_labels, batch["query"])
         teacher_logits = batch["teacher_logits"][:, : task.num_outputs]
-        distilled = distilled_loss(task, logits, teacher_logits, batch["query"], self._distillation)
+        distilled = kind.distilled_loss(logits, teacher_logits, batch["query"], options.loss, options.temperature)
         distilled *= batch["teacher_weight"]
         step = self.optimizer.iterations if training else 0
         weight = mixture_weight(

@@ -12,7 +12,7 @@ from mtdnn_tf.data.sources import has_split
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, result_key
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.tasks.task import REGRESSION, TRAIN, Task
+from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs import TaskInputs, task_inputs
 
@@ -35,8 +35,8 @@ def check_settings(config: TrainingConfig, tasks: Sequence[Task], taught: Collec
         if not any(has_split(task, split, config.source) for task in tasks):
             declared = {split for task in tasks for split in task.files} - {TRAIN}
             raise unknown_name("split of --transfer_splits", split, declared)
-    kinds = {task.kind for task in tasks if task.name in taught}
-    if config.distill_variance_weighting and REGRESSION not in kinds:
+    weighted = any(task.kind_object.predicts_scores for task in tasks if task.name in taught)
+    if config.distill_variance_weighting and not weighted:
         raise UserError(
             "--distill_variance_weighting weights examples of regression; "
             f"soft targets of {', '.join(sorted(taught))} given"

@@ -86,10 +86,9 @@ def test_scores_and_hashed_ids(tmp_path: Path):
     row = '{"first": "a", "second": "b", "score": %s}'
     _write(tmp_path, "train.jsonl", row % "1", row % "-2.5e-1", row % '".5"')
     examples = read_file_examples(_SIMILARITY, "train", tmp_path)
-    assert [example.score for example in examples] == [1.0, -0.25, 0.5]
+    assert [example.label for example in examples] == [1.0, -0.25, 0.5]
     first = examples[0].example_id
     assert [example.example_id for example in examples] == [first, f"{first}-2", f"{first}-3"]
-    assert all(example.label is None for example in examples)
 
 
 def test_a_label_that_is_not_required_may_be_absent(tmp_path: Path):
@@ -251,7 +250,7 @@ def test_real_examples_are_those_that_csv_reads(name: str, split: str):
         texts = [example.text_a] if example.text_b is None else [example.text_a, example.text_b]
         assert texts == [row[column] for column in text_columns]
         if name == "stsb":
-            assert example.score == float(row[label_column])
+            assert example.label == float(row[label_column])
         else:
             assert example.label is not None
             assert task.labels[example.label] == meaning.get(row[label_column], row[label_column])

@@ -25,7 +25,7 @@ def test_a_task_that_is_not_in_tfds_is_read_from_its_files(tmp_path: Path, kind:
     (tmp_path / "train.csv").write_text("text,score\na,1\n")
     source = DataSource(kind, tmp_path)
     assert available_splits(_TASK, source) == ["train"]
-    assert read_examples(_TASK, "train", source) == [Example("0", "a", score=1.0)]
+    assert read_examples(_TASK, "train", source) == [Example("0", "a", label=1.0)]
     fingerprint = source_fingerprint(_TASK, "train", source)
     assert fingerprint["kind"] == "files"
     assert json.loads(json.dumps(fingerprint)) == fingerprint

@@ -149,7 +149,7 @@ def _assert_both_sources_are_equal(
     rows = 0
     for split in splits:
         examples = [
-            [example._replace(score=example.score and float(np.float32(example.score))) for example in examples]
+            [example._replace(label=example.label and float(np.float32(example.label))) for example in examples]
             for examples in (read_examples(task, split, source) for source in sources)
         ]
         assert examples[0] == examples[1]

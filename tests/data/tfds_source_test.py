@@ -104,8 +104,8 @@ def test_the_same_rows_from_files_are_the_same_examples(prepared: Path, tmp_path
 def test_test_splits_have_no_gold(prepared: Path):
     assert [example.label for example in read_tfds_examples(get_task("wnli"), "test", prepared)] == [None] * 3
     stsb = get_task("stsb")
-    assert [example.score for example in read_tfds_examples(stsb, "train", prepared)] == [0.5, 5.0]
-    assert [example.score for example in read_tfds_examples(stsb, "test", prepared)] == [None, None]
+    assert [example.label for example in read_tfds_examples(stsb, "train", prepared)] == [0.5, 5.0]
+    assert [example.label for example in read_tfds_examples(stsb, "test", prepared)] == [None, None]
 
 
 def test_snlis_rows_without_an_agreed_label_are_skipped(
@@ -207,7 +207,7 @@ def test_repeated_row_numbers_are_refused(tmp_path: Path):
 
 def test_examples_hold_plain_values(prepared: Path):
     (example, *_) = read_tfds_examples(get_task("rte"), "train", prepared)
-    assert [type(value) for value in example] == [str, str, str, int, type(None), type(None)]
+    assert [type(value) for value in example] == [str, str, str, int, type(None)]
     assert isinstance(example, Example)
     (scored, *_) = read_tfds_examples(get_task("stsb"), "train", prepared)
-    assert type(scored.score) is float
+    assert type(scored.label) is float

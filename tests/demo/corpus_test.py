@@ -43,7 +43,7 @@ def test_the_project_reads_all_tasks_and_splits(task_file):
         for split, size in _SIZES.items():
             examples = read_examples(task, split, DataSource("files", task_file.parent))
             assert len(examples) == size
-            labels = [example.label if task.labels else example.score for example in examples]
+            labels = [example.label for example in examples]
             assert (set(labels) == {None}) if split == "unlabelled" else (None not in labels)
 
 

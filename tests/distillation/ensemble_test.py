@@ -7,10 +7,10 @@ from mtdnn_tf.distillation.ensemble import (
     average_logits,
     average_predictions,
     prediction_variance,
-    to_logits,
     variance_weights,
 )
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.kinds.registry import KINDS
 
 FIRST, SECOND = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.5, 0.5], [0.0, 1.0]])
 
@@ -31,7 +31,7 @@ def test_weights_that_fit_no_average_are_refused(weights):
 
 def test_logits_give_the_probabilities_back_and_are_finite():
     probabilities = np.array([[0.25, 0.75], [0.0, 1.0]], np.float32)
-    logits = to_logits(probabilities)
+    logits = KINDS["classification"].to_logits(probabilities)
     assert np.isfinite(logits).all()
     np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(-1, keepdims=True), probabilities, atol=1e-6)
 
@@ -54,13 +54,13 @@ def test_examples_on_which_teachers_disagree_count_less():
 
 def test_mean_of_logits_is_the_softmax_of_their_mean_and_the_geometric_mean_of_probabilities():
     logits = np.random.default_rng(0).normal(scale=3, size=(4, 50, 3))
-    averaged = average_logits(softmax(logits, axis=-1), [1, 2, 3, 0])
+    averaged = average_logits(KINDS["classification"], softmax(logits, axis=-1), [1, 2, 3, 0])
     np.testing.assert_allclose(averaged, softmax(np.average(logits, axis=0, weights=[1, 2, 3, 0]), axis=-1), atol=1e-6)
     means = gmean(softmax(logits, axis=-1), axis=0)
-    averaged = average_logits(softmax(logits, axis=-1))
+    averaged = average_logits(KINDS["classification"], softmax(logits, axis=-1))
     np.testing.assert_allclose(averaged, means / means.sum(axis=-1, keepdims=True), atol=1e-6)
     assert np.abs(averaged - softmax(logits, axis=-1).mean(axis=0)).max() > 0.05
-    assert np.isfinite(average_logits([np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])])).all()
+    assert np.isfinite(average_logits(KINDS["classification"], [np.array([[0.0, 1.0]]), np.array([[1.0, 0.0]])])).all()
 
 
 def test_logits_of_a_ranking_are_averaged_over_its_lists():
@@ -70,14 +70,19 @@ def test_logits_of_a_ranking_are_averaged_over_its_lists():
     for rows in lists:
         teachers[:, rows, 0] = softmax(scores[:, rows], axis=-1)
         expected[rows] = softmax(scores[:, rows].mean(axis=0))
-    np.testing.assert_allclose(average_logits(list(teachers), queries=queries)[:, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        average_logits(KINDS["ranking"], list(teachers), queries=queries)[:, 0], expected, rtol=1e-5
+    )
 
 
 def test_an_example_is_the_average_of_the_teachers_that_count_for_it():
     teachers = softmax(np.random.default_rng(0).normal(size=(3, 4, 2)), axis=-1)
     counted = np.array([[True, False, True, True], [True, True, False, True], [False, True, False, True]])
     weights = np.array([1.0, 3.0, 2.0])
-    averages = average_predictions(teachers, list(weights), counted), average_logits(teachers, list(weights), counted)
+    averages = (
+        average_predictions(teachers, list(weights), counted),
+        average_logits(KINDS["classification"], teachers, list(weights), counted),
+    )
     variances = prediction_variance(teachers, list(weights), counted)
     for row in range(4):
         some, given = teachers[counted[:, row], row], weights[counted[:, row]]

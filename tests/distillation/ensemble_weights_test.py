@@ -4,8 +4,8 @@ from scipy.optimize import check_grad
 from scipy.special import softmax
 from sklearn.metrics import log_loss, mean_squared_error
 
-from mtdnn_tf.distillation.candidate_lists import labelled_rows
-from mtdnn_tf.distillation.ensemble_weights import ensemble_loss, fit_weights, labelled_predictions
+from mtdnn_tf.distillation.ensemble_weights import ensemble_loss, fit_weights
+from mtdnn_tf.kinds.registry import KINDS
 
 GRID = [np.array([a, b, 100 - a - b]) / 100 for a in range(101) for b in range(101 - a)]
 
@@ -24,7 +24,7 @@ def _classification(seed=0):
 @pytest.mark.parametrize("average", ["probabilities", "logits"])
 def test_fitted_weights_are_the_best_of_a_grid(average):
     teachers, labels = _classification()
-    weights = fit_weights(labelled_predictions("classification", teachers, labels), average)
+    weights = fit_weights(KINDS["classification"].labelled_predictions(teachers, labels), average)
     rows = labels >= 0
 
     def loss(given):
@@ -39,7 +39,7 @@ def test_fitted_weights_are_the_best_of_a_grid(average):
     assert weights.min() > 0.99e-6 and weights.sum() == pytest.approx(1.0)
     assert loss(weights) <= loss(best) + 1e-9
     assert loss(weights) < loss(np.full(3, 1 / 3)) - 1e-3
-    labelled = labelled_predictions("classification", teachers, labels)
+    labelled = KINDS["classification"].labelled_predictions(teachers, labels)
     assert ensemble_loss(labelled, np.array([0.2, 0.5, 0.3]), average)[0] == pytest.approx(loss([0.2, 0.5, 0.3]))
     np.testing.assert_array_equal(weights, fit_weights(labelled, average))
 
@@ -50,7 +50,7 @@ def test_scores_are_fitted_by_squared_error():
     teachers = [(gold + generator.normal(scale=scale, size=200))[:, None] for scale in (0.5, 1.0, 3.0)]
     gold[3] = np.nan
     rows = np.arange(200) != 3
-    weights = fit_weights(labelled_predictions("regression", teachers, gold))
+    weights = fit_weights(KINDS["regression"].labelled_predictions(teachers, gold))
 
     def loss(given):
         return mean_squared_error(gold[rows], np.tensordot(given, teachers, 1)[rows, 0])
@@ -84,17 +84,19 @@ def test_rankings_are_fitted_over_their_lists(average):
                 losses.append(-np.log(mean[relevant[rows] == 1]).mean())
         return np.mean(losses)
 
-    labelled = labelled_predictions("ranking", list(teachers), relevant, queries)
+    labelled = KINDS["ranking"].labelled_predictions(list(teachers), relevant, queries)
     assert ensemble_loss(labelled, np.array([0.2, 0.5, 0.3]), average)[0] == pytest.approx(loss([0.2, 0.5, 0.3]))
     weights = fit_weights(labelled, average)
     best = min(GRID[::7], key=loss)
     assert loss(weights) <= loss(best) + 1e-9 and np.abs(weights - best).max() < 0.08
-    assert labelled_rows("ranking", relevant, queries).sum() == sum(len(rows) for rows in lists if relevant[rows].any())
+    assert KINDS["ranking"].labelled(relevant, queries).sum() == sum(
+        len(rows) for rows in lists if relevant[rows].any()
+    )
 
 
 @pytest.mark.parametrize("average", ["probabilities", "logits"])
 def test_gradients_are_those_of_finite_differences(average):
-    labelled = labelled_predictions("classification", *_classification(1))
+    labelled = KINDS["classification"].labelled_predictions(*_classification(1))
     for weights in (np.array([0.2, 0.5, 0.3]), np.array([0.9, 0.05, 0.05])):
         error = check_grad(
             lambda w: ensemble_loss(labelled, w, average)[0], lambda w: ensemble_loss(labelled, w, average)[1], weights
@@ -104,6 +106,6 @@ def test_gradients_are_those_of_finite_differences(average):
 
 def test_teachers_that_are_alike_keep_equal_weights():
     teachers, labels = _classification()
-    weights = fit_weights(labelled_predictions("classification", [teachers[0]] * 4, labels))
+    weights = fit_weights(KINDS["classification"].labelled_predictions([teachers[0]] * 4, labels))
     np.testing.assert_allclose(weights, 0.25, atol=1e-6)
-    assert fit_weights(labelled_predictions("classification", teachers[:1], labels)).tolist() == [1.0]
+    assert fit_weights(KINDS["classification"].labelled_predictions(teachers[:1], labels)).tolist() == [1.0]

@@ -76,7 +76,7 @@ def test_logits_become_their_softmax_and_scores_stay(data, tmp_path):
     files = [tmp_path / "logits.tsv"]
     folder = import_soft_targets(files, task, "train", source, tmp_path / "soft", values="logits")
     np.testing.assert_allclose(read_soft_targets(folder).predictions, softmax(logits, axis=-1), atol=1e-5)
-    with pytest.raises(UserError, match=r"logits.tsv:2: probabilities are numbers from 0 to 1.*--values=logits"):
+    with pytest.raises(UserError, match=r"logits.tsv:2: probabilities must be from 0 to 1.*--values=logits"):
         import_soft_targets(files, task, "train", source, tmp_path / "soft")
 
     task, source, encoded = data["similarity"]

@@ -23,13 +23,13 @@ from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import get_task
-from mtdnn_tf.tasks.task import CLASSIFICATION, SplitFile, Task
+from mtdnn_tf.tasks.task import SplitFile, Task
 from tests.helpers import random_texts
 from tests.tools.binaries import Binaries
 
 _TASK = Task(
     name="intent",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("text",),
     labels=("no", "yes"),
     metrics=("accuracy", "matthews_correlation"),

@@ -5,14 +5,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import entropy
 
-from mtdnn_tf.evaluation.fidelity import (
-    agreement,
-    divergence,
-    fidelity,
-    gain_kept,
-    grouped_gains,
-    mean_absolute_difference,
-)
+from mtdnn_tf.evaluation.fidelity import fidelity, gain_kept, grouped_gains
 from mtdnn_tf.tasks.task import Task
 
 NLI = Task("nli", "classification", ("a", "b"), ("x", "y", "z"), ("accuracy",))
@@ -26,33 +19,33 @@ def test_classification_is_compared_by_label_and_by_distribution():
     same = [list(s).index(max(s)) == list(t).index(max(t)) for s, t in zip(student, teacher)]
     expected = np.mean([entropy(t, s) for s, t in zip(student, teacher)])
     assert 0 < sum(same) < 50
-    assert agreement(NLI, student, teacher) == pytest.approx(sum(same) / 50)
-    assert divergence(NLI, student, teacher) == pytest.approx(expected, rel=1e-5)
-    assert divergence(NLI, teacher, student) != pytest.approx(expected, rel=1e-3)
+    assert fidelity(NLI, student, teacher).agreement == pytest.approx(sum(same) / 50)
+    assert fidelity(NLI, student, teacher).divergence == pytest.approx(expected, rel=1e-5)
+    assert fidelity(NLI, teacher, student).divergence != pytest.approx(expected, rel=1e-3)
     assert fidelity(NLI, student, teacher) == pytest.approx((sum(same) / 50, expected, None, 50), rel=1e-5)
-    itself = divergence(NLI, teacher, teacher)
+    itself = fidelity(NLI, teacher, teacher).divergence
     assert itself is not None
     assert 0.0 <= itself < 1e-12
 
 
 def test_what_the_teacher_excludes_costs_nothing_and_what_the_student_excludes_is_finite():
     certain, split = np.array([[1.0, 0.0, 0.0]]), np.array([[0.5, 0.5, 0.0]])
-    assert divergence(NLI, split, certain) == pytest.approx(math.log(2))
-    assert divergence(NLI, certain, split) == pytest.approx(0.5 * math.log(0.5) + 0.5 * math.log(0.5e30))
+    assert fidelity(NLI, split, certain).divergence == pytest.approx(math.log(2))
+    assert fidelity(NLI, certain, split).divergence == pytest.approx(0.5 * math.log(0.5) + 0.5 * math.log(0.5e30))
 
 
 def test_regression_is_compared_by_correlation_and_distance():
     student, teacher = np.array([[1.0], [2.0], [4.0]], np.float32), np.array([[1.5], [2.5], [2.0]], np.float32)
     correlation = np.corrcoef(student[:, 0], teacher[:, 0])[0, 1]
-    assert agreement(SCORE, student, teacher) == pytest.approx(correlation)
-    assert mean_absolute_difference(student, teacher) == pytest.approx((0.5 + 0.5 + 2.0) / 3)
+    assert fidelity(SCORE, student, teacher).agreement == pytest.approx(correlation)
+    assert fidelity(SCORE, student, teacher).mean_absolute_difference == pytest.approx((0.5 + 0.5 + 2.0) / 3)
     assert fidelity(SCORE, student, teacher).to_json() == {
         "agreement": pytest.approx(correlation),
         "divergence": None,
         "mean_absolute_difference": 1.0,
         "n": 3,
     }
-    assert agreement(SCORE, student, np.ones((3, 1))) is None
+    assert fidelity(SCORE, student, np.ones((3, 1))).agreement is None
 
 
 def test_ranking_is_compared_by_list():
@@ -66,13 +59,13 @@ def test_ranking_is_compared_by_list():
 
 def test_predictions_of_other_rows_are_refused():
     with pytest.raises(ValueError, match=r"3 outputs each; \[2, 3\] and \[3, 3\] given"):
-        agreement(NLI, np.ones((2, 3)), np.ones((3, 3)))
+        fidelity(NLI, np.ones((2, 3)), np.ones((3, 3)))
     with pytest.raises(ValueError, match="one or more"):
-        divergence(NLI, np.ones((0, 3)), np.ones((0, 3)))
+        fidelity(NLI, np.ones((0, 3)), np.ones((0, 3)))
     with pytest.raises(ValueError, match="takes the query of each row"):
-        agreement(ANSWERS, np.ones((2, 1)), np.ones((2, 1)))
+        fidelity(ANSWERS, np.ones((2, 1)), np.ones((2, 1)))
     with pytest.raises(ValueError, match="takes the query of each row"):
-        divergence(NLI, np.ones((2, 3)), np.ones((2, 3)), np.zeros(2, int))
+        fidelity(NLI, np.ones((2, 3)), np.ones((2, 3)), np.zeros(2, int))
 
 
 def test_the_share_of_a_gain():

@@ -14,20 +14,20 @@ from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 _PAIR = Task(
-    name="pair", kind=CLASSIFICATION, text=("a", "b"), labels=("x", "y", "z"), metrics=("accuracy",), dropout=0.5
+    name="pair", kind="classification", text=("a", "b"), labels=("x", "y", "z"), metrics=("accuracy",), dropout=0.5
 )
 _DIAGNOSTIC = Task(
     name="diagnostic",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("a", "b"),
     labels=("x", "y", "z"),
     metrics=("accuracy",),
     head_of="pair",
 )
-_SCORED = Task(name="scored", kind=REGRESSION, text=("a", "b"), metrics=("pearson",), dropout=0.5)
+_SCORED = Task(name="scored", kind="regression", text=("a", "b"), metrics=("pearson",), dropout=0.5)
 _LENGTHS = np.random.default_rng(1).integers(4, 20, 23)
 
 
@@ -161,6 +161,6 @@ def test_a_diverged_model_is_refused():
 
 
 def test_a_task_that_the_model_does_not_answer_is_refused(model):
-    other = Task(name="pear", kind=REGRESSION, text=("a",), metrics=("pearson",))
+    other = Task(name="pear", kind="regression", text=("a",), metrics=("pearson",))
     with pytest.raises(UserError, match="did you mean 'pair'"):
         predict(model, _encoded(other), 8)

@@ -8,16 +8,16 @@ import pytest
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictions import Predictions, write_predictions
-from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 _INTENT = Task(
     name="intent",
-    kind=CLASSIFICATION,
+    kind="classification",
     text=("text",),
     labels=("greet", "buy", "läuft"),
     metrics=("accuracy",),
 )
-_SCORED = Task(name="scored", kind=REGRESSION, text=("text",), metrics=("pearson",))
+_SCORED = Task(name="scored", kind="regression", text=("text",), metrics=("pearson",))
 _PROBABILITIES = np.array([[0.25, 0.5, 0.25], [0.125, 0.0, 0.875]], np.float32)
 
 

@@ -120,7 +120,7 @@ def _check_data(content: bytes) -> None:
             assert len({example.example_id for example in examples}) == len(examples) > 0
             assert len(data_fingerprint(examples)) == 64
             for example in examples:
-                assert example.label in (0, 1) if task.labels else np.isfinite(np.float32(example.score))
+                assert example.label in (0, 1) if task.labels else np.isfinite(np.float32(example.label))
                 example.text_a.encode(), (example.text_b or "").encode()
 
 

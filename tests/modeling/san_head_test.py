@@ -4,7 +4,6 @@ import tensorflow as tf
 from scipy.special import expit, log_softmax, softmax
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.distillation.losses import DistillationOptions, distilled_loss, gold_loss
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import build_head
 from mtdnn_tf.modeling.model_folder import load_model, save_model
@@ -15,6 +14,7 @@ from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.task import Task
 
 TASK = Task("nli", "classification", ("a", "b"), ("x", "y", "z"), ("accuracy",), head="san", dropout=0.0)
+KIND = TASK.kind_object
 WIDTH, STEPS = 8, 5
 NO_QUERIES = tf.range(4)
 
@@ -141,7 +141,7 @@ def test_all_weights_get_gradients_also_under_xla(jit_compile):
     def gradients(sequence_output):
         with tf.GradientTape() as tape:
             outputs = head({**encoded, "sequence_output": sequence_output}, training=True)
-            loss = tf.reduce_mean(gold_loss(TASK, outputs, tf.constant([0.0, 1.0, 2.0, 1.0]), NO_QUERIES))
+            loss = tf.reduce_mean(KIND.gold_loss(TASK, outputs, tf.constant([[0.0], [1.0], [2.0], [1.0]]), NO_QUERIES))
         return tape.gradient(loss, head.trainable_variables)
 
     found = [gradient.numpy() for gradient in gradients(encoded["sequence_output"])]
@@ -154,7 +154,7 @@ def test_gradients_are_those_of_small_differences():
     head = _head(encoded)
     gold = tf.constant([0.0, 1.0, 2.0, 1.0])
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(gold_loss(TASK, head(encoded), gold, NO_QUERIES))
+        loss = tf.reduce_sum(KIND.gold_loss(TASK, head(encoded), gold[:, None], NO_QUERIES))
     gradients = tape.gradient(loss, head.trainable_variables)
     generator = np.random.default_rng(5)
     for variable, gradient in zip(head.trainable_variables, gradients):
@@ -173,14 +173,17 @@ def test_log_probabilities_serve_as_logits_of_every_loss():
     head = _head(encoded)
     outputs, p = head(encoded), _reference(head, encoded).mean(axis=1)
     np.testing.assert_allclose(
-        gold_loss(TASK, outputs, tf.constant([0.0, 1, 2, 0]), NO_QUERIES), -np.log(p[range(4), [0, 1, 2, 0]]), rtol=1e-4
+        KIND.gold_loss(TASK, outputs, tf.constant([[0.0], [1], [2], [0]]), NO_QUERIES),
+        -np.log(p[range(4), [0, 1, 2, 0]]),
+        rtol=1e-4,
     )
     teacher = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
     for temperature in (1.0, 3.0):
         q, log_p = softmax(teacher / temperature, axis=-1), log_softmax(np.log(p) / temperature, axis=-1)
-        options = DistillationOptions(temperature=temperature)
         expected = -(q * log_p).sum(axis=-1) * temperature**2
-        np.testing.assert_allclose(distilled_loss(TASK, outputs, teacher, NO_QUERIES, options), expected, rtol=1e-4)
+        np.testing.assert_allclose(
+            KIND.distilled_loss(outputs, teacher, NO_QUERIES, temperature=temperature), expected, rtol=1e-4
+        )
 
 
 def test_initial_weights_depend_on_the_seed_and_are_not_repeated():

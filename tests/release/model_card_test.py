@@ -8,10 +8,10 @@ from mtdnn_tf.release.metrics import ReleaseMetrics
 from mtdnn_tf.release.model_card import licence_notes, model_card
 from mtdnn_tf.release.provenance import read_provenance
 from mtdnn_tf.report.data import Reliability
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, Task
+from mtdnn_tf.tasks.task import Task
 
-_MOOD = Task(name="mood", kind=CLASSIFICATION, text=("text",), labels=("bad|worse", "good"), metrics=("accuracy",))
-_ANSWERS = Task(name="answers", kind=RANKING, text=("query", "answer"), labels=("no", "yes"), metrics=("mrr",))
+_MOOD = Task(name="mood", kind="classification", text=("text",), labels=("bad|worse", "good"), metrics=("accuracy",))
+_ANSWERS = Task(name="answers", kind="ranking", text=("query", "answer"), labels=("no", "yes"), metrics=("mrr",))
 _CONFIG = BackboneConfig(vocabulary_size=10, num_layers=2, num_heads=2, hidden_dim=4, intermediate_dim=8)
 
 

@@ -17,7 +17,7 @@ from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 
 WORDS = [
     *("the", "a", "cat", "dog", "sat", "ran", "on", "mat", "fast", "slow", "not", "very", "good", "film"),
@@ -27,8 +27,8 @@ VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, "##s", "##ed
 MAX_SEQUENCE_LENGTH = 24
 WIDTH = 16
 
-SINGLE = Task(name="single", kind=CLASSIFICATION, text=("text",), labels=("bad", "goöd"), metrics=("accuracy",))
-PAIR = Task(name="pair", kind=CLASSIFICATION, text=("a", "b"), labels=("yes", "maybe", "no"), metrics=("accuracy",))
+SINGLE = Task(name="single", kind="classification", text=("text",), labels=("bad", "goöd"), metrics=("accuracy",))
+PAIR = Task(name="pair", kind="classification", text=("a", "b"), labels=("yes", "maybe", "no"), metrics=("accuracy",))
 DIAGNOSTIC = dataclasses.replace(PAIR, name="diagnostic", head_of="pair")
 MERGED = dataclasses.replace(
     DIAGNOSTIC,
@@ -36,8 +36,8 @@ MERGED = dataclasses.replace(
     labels=("yes", "not_yes"),
     head_labels=(("yes", "yes"), ("maybe", "not_yes"), ("no", "not_yes")),
 )
-SCORED = Task(name="scored", kind=REGRESSION, text=("a", "b"), metrics=("pearson",))
-RANKED = Task(name="ranked", kind=RANKING, text=("query", "answer"), labels=("no", "yes"), metrics=("mrr",))
+SCORED = Task(name="scored", kind="regression", text=("a", "b"), metrics=("pearson",))
+RANKED = Task(name="ranked", kind="ranking", text=("query", "answer"), labels=("no", "yes"), metrics=("mrr",))
 TASKS = [SINGLE, PAIR, DIAGNOSTIC, SCORED, RANKED]
 
 # Run in a process that knows nothing of this project, as TF Serving does.

@@ -22,7 +22,6 @@ from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.glue import QNLI
 from mtdnn_tf.tasks.registry import get_task
-from mtdnn_tf.tasks.task import CLASSIFICATION, RANKING
 from tests.serving.examples import ask
 
 _ROWS = 300
@@ -30,7 +29,7 @@ _ROWS = 300
 _RANKING = dataclasses.replace(
     QNLI,
     name="qnli_ranking",
-    kind=RANKING,
+    kind="ranking",
     labels=("not_entailment", "entailment"),
     metrics=("mrr",),
     submission={},
@@ -64,7 +63,7 @@ def _serialized(texts):
 
 def _answer(task, logits):
     """Returns what a task's signature for texts answers."""
-    if task.kind != CLASSIFICATION:
+    if task.kind != "classification":
         return {"score": logits[:, 0]}
     return {
         "label": np.array(task.labels)[logits.argmax(axis=1)],
@@ -89,7 +88,7 @@ def _expected(loaded, tasks, task, inputs):
     logits = {name: values.numpy() for name, values in loaded.model(inputs, training=False).items()}
     assert logits[task.name].std(axis=0).min() > 0.05
     answer = _answer(task, logits[task.name])
-    if task.kind == CLASSIFICATION:
+    if task.kind == "classification":
         examples = {f"{task.name}_classify": {"scores": answer["probabilities"], "classes": answer["label_names"]}}
     else:
         examples = {f"{task.name}_regress": {"outputs": answer["score"]}}

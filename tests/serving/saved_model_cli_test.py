@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mtdnn_tf.serving.export import export_saved_model
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import Task
 from tests.serving.examples import TASKS, WIDTH, loaded_model, run_alone
 
 _DOCUMENT = Path(__file__).parents[2] / "docs" / "serve.md"
@@ -52,8 +52,8 @@ def _tasks_of(pattern: str) -> list[Task | None]:
 def _tensors(cell, tasks):
     for part in cell.split(";"):
         label, _, listed = part.rpartition(":")
-        of_kind = {"a classification": [t for t in tasks if t.kind == CLASSIFICATION], "every task": tasks}
-        of_kind["a regression or ranking"] = [t for t in tasks if t.kind != CLASSIFICATION]
+        of_kind = {"a classification": [t for t in tasks if t.kind == "classification"], "every task": tasks}
+        of_kind["a regression or ranking"] = [t for t in tasks if t.kind != "classification"]
         for task in of_kind[label.strip()] if label else [None]:
             for name, dtype, shape in _TENSOR.findall(listed):
                 sizes = {"batch": -1, "length": -1, "width": WIDTH}

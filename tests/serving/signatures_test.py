@@ -10,7 +10,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.serving.signatures import signature_names
 from mtdnn_tf.serving.steps import Steps
-from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 from tests.serving.examples import (
     DIAGNOSTIC,
     MAX_SEQUENCE_LENGTH,
@@ -86,7 +86,7 @@ def _requests(inputs):
     for task in TASKS:
         texts = {"text_a": _TEXTS_A, "text_b": _TEXTS_B} if task.is_pair else {"text_a": _TEXTS_A}
         requests[task.name] = texts
-        requests[f"{task.name}_{'classify' if task.kind == CLASSIFICATION else 'regress'}"] = {"inputs": examples}
+        requests[f"{task.name}_{'classify' if task.kind == 'classification' else 'regress'}"] = {"inputs": examples}
     both = {"text_a": _TEXTS_A, "text_b": _TEXTS_B_OR_NONE}
     pairs = {name: values.numpy().astype(np.int32) for name, values in inputs[1].items()}
     return {**requests, "serving_default": both, "embed": both, "tokens": pairs}
@@ -110,7 +110,7 @@ def _expected_of_task(task, logits):
     values = logits[task.is_pair][task.name]
     # A model that answers alike whatever it is asked would hide a mistake.
     assert values.std(axis=0).min() > 0.1
-    if task.kind != CLASSIFICATION:
+    if task.kind != "classification":
         return {"score": values[:, 0]}
     probabilities = softmax(values.astype(np.float64), axis=1)
     labels = np.array(task.labels)[probabilities.argmax(axis=1)]
@@ -206,9 +206,9 @@ def test_batch_and_length_are_free_and_inputs_have_their_names(exported):
         assert all(spec.shape[0] is None for spec in signature.structured_outputs.values())
 
 
-def _named(name: str, kind: str = REGRESSION) -> Task:
-    labels = ("no", "yes") if kind == CLASSIFICATION else ()
-    metric = "accuracy" if kind == CLASSIFICATION else "pearson"
+def _named(name: str, kind: str = "regression") -> Task:
+    labels = ("no", "yes") if kind == "classification" else ()
+    metric = "accuracy" if kind == "classification" else "pearson"
     return Task(name=name, kind=kind, text=("text",), labels=labels, metrics=(metric,))
 
 
@@ -218,7 +218,7 @@ def _named(name: str, kind: str = REGRESSION) -> Task:
         ([_named("tokens")], "token ids"),
         ([_named("embed")], "the encoder's vector"),
         ([_named("serving_default")], "all tasks"),
-        ([_named("mood", CLASSIFICATION), _named("mood_classify")], "task mood"),
+        ([_named("mood", "classification"), _named("mood_classify")], "task mood"),
         ([_named("mood_regress"), _named("mood")], "task mood_regress"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(task.name for task in value),
@@ -234,7 +234,7 @@ def test_signatures_are_named_in_the_order_of_the_tasks():
         *("single", "single_classify", "pair", "pair_classify", "diagnostic", "diagnostic_classify"),
         *("scored", "scored_regress", "ranked", "ranked_regress"),
     ]
-    assert signature_names([_named("mood", CLASSIFICATION), _named("mood_regress")])[-1] == "mood_regress_regress"
+    assert signature_names([_named("mood", "classification"), _named("mood_regress")])[-1] == "mood_regress_regress"
 
 
 def test_a_subset_of_the_tasks_leaves_the_other_heads_out(loaded, tmp_path):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtdnn_tf.tasks.glue import GLUE_TASKS
-from mtdnn_tf.tasks.task import CLASSIFICATION, Task
+from mtdnn_tf.tasks.task import Task
 
 # GLUE's leaderboard: what each task is scored by, and the files its server takes.
 _METRICS = {
@@ -104,5 +104,5 @@ def test_features_and_labels_are_those_of_tensorflow_datasets(task: Task, tmp_pa
     assert task.tfds is not None
     features = tfds.builder(task.tfds.name, data_dir=str(tmp_path)).info.features
     assert set(features) == {*task.tfds.text, task.tfds.label, task.tfds.id}
-    if task.kind == CLASSIFICATION:
+    if task.kind == "classification":
         assert set(features[task.tfds.label].names) == set(task.labels)

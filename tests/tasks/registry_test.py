@@ -8,7 +8,6 @@ import pytest
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks import registry
-from mtdnn_tf.tasks.task import CLASSIFICATION
 
 _TASK_FILE = """
 tasks:
@@ -60,7 +59,7 @@ def test_declarations_are_those_of_tensorflow_datasets(name: str, tmp_path: Path
     assert all(isinstance(features[text], tfds.features.Text) for text in data.text)
     if data.id:
         assert isinstance(features[data.id], tfds.features.Text) or np.dtype(features[data.id].np_dtype) == "int32"
-    if task.kind == CLASSIFICATION:
+    if task.kind == "classification":
         renamed = dict(data.labels)
         assert set(renamed) <= set(features[data.label].names)
         names = [renamed.get(label, label) for label in features[data.label].names]

@@ -42,7 +42,7 @@ CASES: list[tuple[str, str, Change, list[str]]] = [
     ("infinite score", SCORE, ("score_teacher.tsv", "2.5", "inf"), ["score_teacher.tsv:2", "'inf' given"]),
     ("empty number", MOOD, ("mood_teacher.tsv", "0.25", ""), ["mood_teacher.tsv:2", "'' given"]),
     ("word", SCORE, ("score_teacher.tsv", "2.5", "1_0"), ["score_teacher.tsv:2", "'1_0' given"]),
-    ("sum", MOOD, ("mood_teacher.tsv", "0.75", "0.7"), ["mood_teacher.tsv:2", "sum to 1", "0.7, 0.25", "sum to 0.95"]),
+    ("sum", MOOD, ("mood_teacher.tsv", "0.75", "0.7"), ["mood_teacher.tsv:2", "must sum to 1", "got a sum of 0.95"]),
     ("negative probability", MOOD, ("mood_teacher.tsv", "0.25\t0.75", "-0.25\t1.25"), ["tsv:2", "0 to 1", "--values=logits"]),
     ("unknown label", MOOD, ("mood_teacher.tsv", "good", "goood"), ["mood_teacher.tsv:1", "'goood'", "mean 'good'", "bad, good, id"]),
     ("missing label", MOOD, ("mood_teacher.tsv", "\tbad", ""), ["mood_teacher.tsv:1", "'bad' is missing", "id, bad, good"]),

@@ -11,7 +11,7 @@ from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
-from mtdnn_tf.tasks.task import CLASSIFICATION, REGRESSION, Task
+from mtdnn_tf.tasks.task import Task
 from tests.helpers import VOCABULARY
 
 _EXAMPLES = tf.TensorSpec([None], tf.string, "inputs")
@@ -149,15 +149,15 @@ def write_tasks_model(folder: Path, favourite: int, together: bool = True) -> No
 def tiny_model() -> LoadedModel:
     """Returns a model with random weights that answers one sentence, a pair by label, and a pair by score."""
     tasks = [
-        Task(name="mood", kind=CLASSIFICATION, text=("sentence",), labels=("bad", "good"), metrics=("accuracy",)),
+        Task(name="mood", kind="classification", text=("sentence",), labels=("bad", "good"), metrics=("accuracy",)),
         Task(
             name="entailment",
-            kind=CLASSIFICATION,
+            kind="classification",
             text=("a", "b"),
             labels=("yes", "maybe", "no"),
             metrics=("accuracy",),
         ),
-        Task(name="similarity", kind=REGRESSION, text=("a", "b"), metrics=("pearson",)),
+        Task(name="similarity", kind="regression", text=("a", "b"), metrics=("pearson",)),
     ]
     config = BackboneConfig(
         vocabulary_size=len(VOCABULARY), num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32, max_positions=64

@@ -1,0 +1,1 @@
+"""Kinds of tasks: what classification, regression and so on do differently, one module per kind."""

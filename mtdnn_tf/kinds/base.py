@@ -1,0 +1,287 @@
+"""What a kind of task decides: labels, outputs, losses, answers, metrics, soft targets and served outputs.
+
+TensorFlow, SciPy and scikit-learn are imported where they are used: reading a task file needs none of them.
+"""
+
+from __future__ import annotations
+
+import abc
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.kinds.values import CORRELATIONS, ID_COLUMN, Confidences, KindTask, LabelledPredictions, Metric
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+_log = logging.getLogger("absl")
+
+
+class Kind(abc.ABC):
+    """A kind of task.
+
+    In all methods `predictions` are float [rows, num_outputs], `labels` are gold labels [rows, *label_shape] of type
+    `label_dtype`, and `queries` are the number of each row's query from 0, int [rows], or None for kinds without.
+
+    Attributes:
+        name: What `kind:` of a task file is.
+        metrics: Functions by metric name.
+        default_metrics: Metrics of a task file that names none.
+        default_labels: Labels of a task file that names none.
+        label_dtype: Type of gold labels on disk.
+        has_queries: Whether rows are candidates of queries, which batches and subsets keep together.
+        takes_lists: Whether a label is a list: JSONL holds an array, and an empty cell is an empty list.
+        has_one_label: Whether a row has exactly one of the labels, as a SAN head and a majority need.
+        predicts_scores: Whether outputs are scores, whose teachers' variance may weight examples.
+        fit_loss: Loss that an ensemble's weights are fitted by.
+        disagreement_measure: What `disagreement` returns.
+        examples_api: TF Serving's API for serialized examples: "classify" or "regress".
+    """
+
+    name: str
+    metrics: ClassVar[Mapping[str, Metric]]
+    default_metrics: tuple[str, ...]
+    default_labels: tuple[str, ...] = ()
+    label_dtype: type[np.generic] = np.int32
+    has_queries = False
+    takes_lists = False
+    has_one_label = False
+    predicts_scores = False
+    fit_loss = "negative_log_likelihood"
+    disagreement_measure = "share of examples with different labels"
+    examples_api = "regress"
+
+    # === Declaration ===
+
+    def check(self, task: KindTask) -> None:
+        """Refuses fields of a task that do not go with this kind."""
+        if task.group is not None and not self.has_queries:
+            raise UserError(f"task {task.name}: group goes with a ranking, kind {self.name} given")
+        if not task.metrics:
+            raise UserError(f"task {task.name}: metrics takes one or more of {', '.join(self.metrics)}")
+        for metric in task.metrics:
+            if metric not in self.metrics:
+                raise unknown_name(f"metric of {self.name} task {task.name}", metric, self.metrics)
+
+    def num_outputs(self, task: KindTask) -> int:
+        """Returns the width of the head's output."""
+        return 1
+
+    # === Labels ===
+
+    def read_label(self, task: KindTask, cell: str, column: str, where: str) -> Any:
+        """Returns the label that a cell of a data file spells, by default the index of a label's name.
+
+        Raises:
+            UserError: The cell spells none.
+        """
+        spellings = task.file_labels or task.labels
+        if cell not in spellings:
+            raise unknown_name(f"label of task {task.name}", cell, spellings, where)
+        return spellings.index(cell)
+
+    def label_shape(self, task: KindTask) -> tuple[int, ...]:
+        """Returns the shape of a row's gold label."""
+        return ()
+
+    def label_array(self, task: KindTask, labels: Sequence[Any]) -> np.ndarray:
+        """Returns gold labels, as `read_label` returns them or None, as an array."""
+        return np.array([-1 if label is None else label for label in labels], self.label_dtype)
+
+    def are_labels(self, task: KindTask, labels: np.ndarray) -> bool:
+        """Returns whether an array may come from `label_array`."""
+        return bool(labels.min(initial=0) >= -1 and labels.max(initial=0) < len(task.labels))
+
+    def labelled(self, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+        """Returns which rows have a gold label, bool [rows]."""
+        return np.asarray(labels >= 0)
+
+    def gold(
+        self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what `gold_loss` reads, [rows] or [rows, numbers], and which rows have it, bool [rows]."""
+        return labels, self.labelled(labels, queries)
+
+    def constant_label(self, task: KindTask, labels: np.ndarray) -> str | None:
+        """Returns the one label that all labelled rows have, as a message shows it; None if they differ."""
+        return repr(task.labels[labels[0]]) if len(np.unique(labels)) == 1 else None
+
+    # === Losses ===
+
+    @abc.abstractmethod
+    def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+        """Returns the loss against the gold labels (1901.11504 eq. 6 to 9).
+
+        Args:
+            task: The task.
+            logits: Float32 [batch, num_outputs].
+            gold: What `gold` returns, float32 [batch, numbers, or more]; any numbers without a gold label.
+            queries: Whose query each row belongs to, int32 [batch]; all candidates of a query are in the batch.
+
+        Returns:
+            Float32 [batch]; the rows of a query sum to the loss of its list.
+        """
+
+    def distilled_loss(
+        self,
+        logits: tf.Tensor,
+        teacher: tf.Tensor,
+        queries: tf.Tensor,
+        loss: str = "cross_entropy",
+        temperature: float = 1.0,
+    ) -> tf.Tensor:
+        """Returns the loss against the soft targets (1904.09482 sec. 3).
+
+        Args:
+            logits: Float32 [batch, num_outputs].
+            teacher: What `to_logits` returns of the soft targets, [batch, num_outputs]; any numbers without a teacher.
+            queries: Whose query each row belongs to, int32 [batch].
+            loss: One of `DISTILL_LOSSES`.
+            temperature: Divides logits of student and teacher; the loss is multiplied by its square.
+
+        Returns:
+            Float32 [batch]; the rows of a query sum to the loss of its list.
+        """
+        return self.distance(loss, logits / temperature, teacher / temperature, queries) * temperature**2
+
+    @abc.abstractmethod
+    def distance(self, loss: str, logits: tf.Tensor, teacher: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+        """Returns one of `DISTILL_LOSSES` at temperature 1, for the arguments of `distilled_loss`."""
+
+    # === Predictions ===
+
+    def row_outputs(self, logits: tf.Tensor) -> tf.Tensor:
+        """Returns what logits [batch, num_outputs] stand for as far as each row shows it."""
+        return logits
+
+    def predictions(self, task: KindTask, outputs: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+        """Returns the predictions of a task from the `row_outputs` of the head that answers it, for whole queries."""
+        return outputs
+
+    @abc.abstractmethod
+    def answers(self, predictions: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+        """Returns what predictions decide: labels [rows], scores [rows], or the best candidates [queries]."""
+
+    @abc.abstractmethod
+    def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
+        """Returns a row's answer for a file of predictions: text, a list, a number, or numbers by label.
+
+        Args:
+            task: The task.
+            values: The row's predictions, float [num_outputs].
+            shown: The same, rounded.
+        """
+
+    # === Metrics ===
+
+    def metric_input(self, predictions: np.ndarray) -> np.ndarray:
+        """Returns what the functions of `metrics` take as their second argument."""
+        return self.answers(predictions)
+
+    def measure(
+        self, task: KindTask, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None
+    ) -> dict[str, float]:
+        """Returns the task's metrics over labelled rows, one or more."""
+        answers = self.metric_input(predictions)
+        correlations = [name for name in task.metrics if name in CORRELATIONS]
+        for what, values in (("gold labels", labels), ("predictions", answers)):
+            if correlations and is_constant(values):
+                _log.warning(
+                    "task %s: all %d %s are alike; %s is undefined, and 0 by definition",
+                    task.name,
+                    len(values),
+                    what,
+                    " and ".join(correlations),
+                )
+        return {name: self.metrics[name](labels, answers) for name in task.metrics}
+
+    def check_queries(self, task: KindTask, queries: np.ndarray | None, what: str) -> None:
+        """Refuses queries of a kind that has none, and the other way round."""
+        if (queries is not None) != self.has_queries:
+            raise ValueError(f"task {task.name}: {what} takes the query of each row for a ranking, and for no other")
+
+    def confidences(
+        self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
+    ) -> Confidences | None:
+        """Returns how probable answers are and whether they are right; None without probabilities or gold labels."""
+        return None
+
+    def agreement(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
+        """Returns how often two models answer alike (Stanton et al. 2021, arXiv 2106.05945)."""
+        return float(np.mean(self.same(self.answers(student, queries), self.answers(teacher, queries))))
+
+    def disagreement(self, first: np.ndarray, second: np.ndarray) -> float:
+        """Returns how much the `answers` of two models differ, by `disagreement_measure`."""
+        return float(np.mean(~self.same(first, second)))
+
+    def same(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Returns which `answers` are the same, bool."""
+        return np.asarray(first == second)
+
+    def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
+        """Returns the mean KL(teacher || student), in nats; None for scores."""
+        return None
+
+    def mean_absolute_difference(self, student: np.ndarray, teacher: np.ndarray) -> float | None:
+        """Returns the mean of |student - teacher| for scores, in their unit; None for probabilities."""
+        return None
+
+    # === Soft targets ===
+
+    def to_logits(self, predictions: np.ndarray) -> np.ndarray:
+        """Returns the logits of averaged predictions, of the same shape and type; scores as they are."""
+        return predictions
+
+    def from_logits(self, logits: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+        """Returns the predictions that logits stand for, float64; scores as they are."""
+        return logits
+
+    def target_columns(self, task: KindTask, logits: bool) -> tuple[str, ...]:
+        """Returns the columns beside `id` of a file of soft targets, of probabilities or of logits.
+
+        Raises:
+            UserError: The kind has no logits, or a label has the name of another column.
+        """
+        if ID_COLUMN in task.labels:
+            raise UserError(f"task {task.name}: a label is named {ID_COLUMN!r}, as the column of the ids; rename it")
+        return task.labels
+
+    def check_targets(self, read: np.ndarray, queries: np.ndarray | None, where: Callable[[int], str]) -> np.ndarray:
+        """Returns predictions of a file of soft targets, probabilities divided by sums that are not quite 1.
+
+        Args:
+            read: Float64 [rows, num_outputs].
+            queries: Of the rows.
+            where: Returns the place of a row, for messages.
+
+        Raises:
+            UserError: Numbers are no probabilities.
+        """
+        return read
+
+    @abc.abstractmethod
+    def labelled_predictions(
+        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: np.ndarray | None = None
+    ) -> LabelledPredictions:
+        """Returns teachers' predictions, one array per teacher, for the rows that have gold labels."""
+
+    # === Serving ===
+
+    def answer_tensors(self, task: KindTask, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns the outputs of the task's signature, by name, for logits [batch, num_outputs]."""
+        return {"score": logits[:, 0]}
+
+    def example_outputs(self, answer: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns `answer_tensors` under the names of `examples_api`."""
+        import tensorflow as tf
+
+        return {tf.saved_model.REGRESS_OUTPUTS: answer["score"]}
+
+
+def is_constant(values: np.ndarray) -> bool:
+    """Returns whether all values are the same."""
+    return bool(np.all(values == values[0]))

@@ -1,0 +1,180 @@
+"""Classification: one of the task's labels for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.kinds.base import is_constant
+from mtdnn_tf.kinds.lists import ListKind, check_sums
+from mtdnn_tf.kinds.values import Confidences, KindTask
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# The positive class of a two-label task is its second label, as in GLUE: "equivalent", "duplicate".
+_POSITIVE = 1
+
+
+def _accuracy(gold: np.ndarray, predicted: np.ndarray) -> float:
+    return float(np.mean(gold == predicted))
+
+
+def _f1(gold: np.ndarray, predicted: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(gold == _POSITIVE, predicted == _POSITIVE, zero_division=0.0))
+
+
+def _f1_macro(gold: np.ndarray, predicted: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(gold, predicted, average="macro", zero_division=0.0))
+
+
+def _matthews_correlation(gold: np.ndarray, predicted: np.ndarray) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    if is_constant(gold) or is_constant(predicted):
+        return 0.0
+    return float(matthews_corrcoef(gold, predicted))
+
+
+class Classification(ListKind):
+    """One label per row: softmax, cross-entropy."""
+
+    name = "classification"
+    metrics: ClassVar = {
+        "accuracy": _accuracy,
+        "f1": _f1,
+        "f1_macro": _f1_macro,
+        "matthews_correlation": _matthews_correlation,
+    }
+    default_metrics: tuple[str, ...] = ("accuracy",)
+    has_one_label = True
+    list_name = "a row"
+    examples_api = "classify"
+
+    def check(self, task: KindTask) -> None:
+        """Refuses fewer than two labels, and F1 of more."""
+        if len(task.labels) < 2 or len(set(task.labels)) < len(task.labels):
+            raise UserError(f"task {task.name}: labels takes two or more different names, {list(task.labels)} given")
+        super().check(task)
+        if "f1" in task.metrics and len(task.labels) != 2:
+            raise UserError(f"task {task.name}: metric f1 takes two labels, {len(task.labels)} given; use f1_macro")
+
+    def num_outputs(self, task: KindTask) -> int:
+        return len(task.labels)
+
+    # === Losses ===
+
+    def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+        """Returns the cross-entropy against the gold labels (1901.11504 eq. 6), float32 [batch]."""
+        import tensorflow as tf
+
+        labels = tf.cast(gold[:, 0], tf.int32)
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+    def distance(self, loss: str, logits: tf.Tensor, teacher: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+        """Returns a distilled loss over the labels of each row, float32 [batch]."""
+        import tensorflow as tf
+
+        if loss == "mse":
+            # Logits mean the same after adding a constant to all of them, so both sides are centred first.
+            difference = logits - teacher
+            return tf.reduce_mean(tf.square(difference - tf.reduce_mean(difference, axis=-1, keepdims=True)), axis=-1)
+        cross_entropy = _cross_entropy(logits, teacher)
+        return cross_entropy - _cross_entropy(teacher, teacher) if loss == "kl" else cross_entropy
+
+    # === Predictions ===
+
+    def row_outputs(self, logits: tf.Tensor) -> tf.Tensor:
+        import tensorflow as tf
+
+        return tf.nn.softmax(logits)
+
+    def predictions(self, task: KindTask, outputs: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+        """Returns the labels' probabilities: sums over the labels of another task's head that fall together."""
+        if not task.head_labels:
+            return outputs
+        merged = np.zeros((len(outputs), len(task.labels)), outputs.dtype)
+        for column, (_, own) in enumerate(task.head_labels):
+            merged[:, task.labels.index(own)] += outputs[:, column]
+        return merged
+
+    def answers(self, predictions: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+        return np.asarray(predictions.argmax(axis=1))
+
+    def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
+        return {"label": task.labels[values.argmax()], "probabilities": dict(zip(task.labels, shown))}
+
+    def confidences(
+        self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
+    ) -> Confidences | None:
+        """Returns the probability of each most probable label, and whether it is right.
+
+        Raises:
+            ValueError: The probabilities are of another shape, negative, or do not sum to 1.
+        """
+        from sklearn.metrics import log_loss
+
+        probabilities = np.asarray(predictions, np.float64)
+        if probabilities.ndim != 2 or len(probabilities) != len(labels):
+            raise ValueError(
+                f"calibration takes probabilities [{len(labels)}, labels], {list(probabilities.shape)} given"
+            )
+        check_sums(probabilities, probabilities.sum(axis=1))
+        labelled = self.labelled(labels)
+        if not labelled.any():
+            return None
+        probabilities, gold = probabilities[labelled], labels[labelled]
+        one_hot = np.eye(probabilities.shape[1])[gold]
+        # scikit-learn warns of sums that float32 rounds.
+        normalized = probabilities / probabilities.sum(axis=1, keepdims=True)
+        return Confidences(
+            probabilities.max(axis=1),
+            probabilities.argmax(axis=1) == gold,
+            nll=float(log_loss(gold, normalized, labels=np.arange(probabilities.shape[1]))),
+            brier=float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
+        )
+
+    # === Soft targets ===
+
+    def lists(self, shape: tuple[int, ...], queries: np.ndarray | None) -> np.ndarray:
+        """Returns the row of each probability: those of a row sum to 1."""
+        return np.repeat(np.arange(shape[0]), shape[1])
+
+    def gold_distribution(self, labels: np.ndarray, queries: np.ndarray | None, outputs: int) -> np.ndarray:
+        return np.eye(outputs)[labels]
+
+    # === Serving ===
+
+    def answer_tensors(self, task: KindTask, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Returns `label` string [batch], `probabilities` float32 and `label_names` string, both [batch, labels]."""
+        import tensorflow as tf
+
+        names = tf.constant(task.labels)
+        return {
+            "label": tf.gather(names, tf.argmax(logits, axis=1)),
+            "probabilities": self.row_outputs(logits),
+            # A server's batching splits every output by rows, so the names are repeated in each row.
+            "label_names": tf.tile(names[tf.newaxis], [tf.shape(logits)[0], 1]),
+        }
+
+    def example_outputs(self, answer: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Returns `classes` string and `scores` float32, both [batch, labels], in the order of the task's labels."""
+        import tensorflow as tf
+
+        return {
+            tf.saved_model.CLASSIFY_OUTPUT_CLASSES: answer["label_names"],
+            tf.saved_model.CLASSIFY_OUTPUT_SCORES: answer["probabilities"],
+        }
+
+
+def _cross_entropy(logits: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
+    import tensorflow as tf
+
+    return -tf.reduce_sum(tf.nn.softmax(teacher) * tf.nn.log_softmax(logits), axis=-1)

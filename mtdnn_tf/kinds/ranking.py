@@ -1,0 +1,210 @@
+"""Ranking: a score for each candidate of a query, and probabilities over its candidates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.kinds.lists import RELEVANT, ListKind, check_sums, list_sums, relevance_distribution
+from mtdnn_tf.kinds.values import Confidences, KindTask
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+# float32 holds it, and no probability is left of it.
+_MASKED = -1e9
+# As scikit-learn's log_loss has it for float64: a true answer of probability 0 costs 36.04 nats.
+_SMALLEST_LIKELIHOOD = np.finfo(np.float64).eps
+
+
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """Returns each candidate's rank from 1; candidates of one score all have the lowest place among them.
+
+    A model that scores all candidates alike has ranked none, wherever the file happens to list the relevant one.
+    """
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(-scores, method="max"))
+
+
+def _reciprocal_rank(relevant: np.ndarray, scores: np.ndarray) -> float:
+    return float(1.0 / _ranks(scores)[relevant].min())
+
+
+def _average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
+    from sklearn.metrics import label_ranking_average_precision_score
+
+    return float(label_ranking_average_precision_score([relevant], [scores]))
+
+
+def _accuracy_at_1(relevant: np.ndarray, scores: np.ndarray) -> float:
+    return float(_ranks(scores)[relevant].min() == 1)
+
+
+class Ranking(ListKind):
+    """Candidates of queries: softmax over each query's candidates, cross-entropy."""
+
+    name = "ranking"
+    metrics: ClassVar = {"mrr": _reciprocal_rank, "map": _average_precision, "accuracy_at_1": _accuracy_at_1}
+    default_metrics = ("mrr", "map", "accuracy_at_1")
+    default_labels = ("0", "1")
+    has_queries = True
+    list_name = "a query's candidates"
+    disagreement_measure = "share of queries with different top candidates"
+
+    def check(self, task: KindTask) -> None:
+        if len(task.text) != 2:
+            raise UserError(f"task {task.name}: a ranking takes two texts, query and candidate; 1 given")
+        if len(task.labels) != 2 or len(set(task.labels)) < 2:
+            raise UserError(
+                f"task {task.name}: labels of a ranking takes two names, the second for relevant candidates; "
+                f"{list(task.labels)} given"
+            )
+        if task.group is not None and task.tfds is not None:
+            raise UserError(
+                f"task {task.name}: group goes with files; in TensorFlow Datasets the first text is the query"
+            )
+        super().check(task)
+
+    # === Labels ===
+
+    def labelled(self, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+        assert queries is not None
+        return relevance_distribution(labels, queries)[1]
+
+    def gold(
+        self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        assert queries is not None
+        return relevance_distribution(labels, queries)
+
+    def constant_label(self, task: KindTask, labels: np.ndarray) -> str | None:
+        return None
+
+    # === Losses ===
+
+    def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+        """Returns each row's part of the cross-entropy against the gold distribution (1901.11504 eq. 8)."""
+        return -gold[:, 0] * list_log_softmax(logits[:, 0], queries)
+
+    def distance(self, loss: str, logits: tf.Tensor, teacher: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+        """Returns each row's part of a distilled loss over the candidates of its query, float32 [batch]."""
+        import tensorflow as tf
+
+        logits, teacher = logits[:, 0], teacher[:, 0]
+        if loss == "mse":
+            same = tf.cast(_same_query(queries), tf.float32)
+            candidates = tf.reduce_sum(same, axis=1)
+            difference = logits - teacher
+            # Scores mean the same after adding a constant to all of a list, so both sides are centred first.
+            mean = tf.linalg.matvec(same, difference) / candidates
+            return tf.square(difference - mean) / candidates
+        cross_entropy = _cross_entropy(logits, teacher, queries)
+        return cross_entropy - _cross_entropy(teacher, teacher, queries) if loss == "kl" else cross_entropy
+
+    # === Predictions ===
+
+    def predictions(self, task: KindTask, outputs: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+        """Returns each candidate's probability among those of its query."""
+        return self.from_logits(outputs, queries).astype(outputs.dtype)
+
+    def answers(self, predictions: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+        """Returns the row of each query's most probable candidate, the first of those that are alike."""
+        assert queries is not None
+        order = np.lexsort((-predictions[:, 0], queries))
+        return np.asarray(order[np.unique(queries[order], return_index=True)[1]])
+
+    def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
+        return {"probability": shown[0]}
+
+    # === Metrics ===
+
+    def metric_input(self, predictions: np.ndarray) -> np.ndarray:
+        return predictions[:, 0]
+
+    def measure(
+        self, task: KindTask, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None
+    ) -> dict[str, float]:
+        """Returns means over queries, each with one relevant candidate or more."""
+        assert queries is not None
+        by_query = np.argsort(queries, kind="stable")
+        lists = np.split(by_query, np.flatnonzero(np.diff(queries[by_query])) + 1)
+        relevant, scores = labels == RELEVANT, self.metric_input(predictions)
+        return {
+            name: float(np.mean([self.metrics[name](relevant[rows], scores[rows]) for rows in lists]))
+            for name in task.metrics
+        }
+
+    def confidences(
+        self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
+    ) -> Confidences | None:
+        """Returns the probability of each query's best candidate, and the share of candidates as good that are right.
+
+        Raises:
+            ValueError: The probabilities are of another shape, negative, or do not sum to 1 over each query.
+        """
+        if queries is None or not len(predictions) == len(labels) == len(queries):
+            raise ValueError(
+                f"calibration of a ranking takes the query of each row and its label, got {len(predictions)} "
+                f"probabilities, {len(labels)} labels and {0 if queries is None else len(queries)} queries"
+            )
+        probabilities = np.asarray(predictions[:, 0], np.float64)
+        check_sums(probabilities, list_sums(probabilities, queries)[np.unique(queries)])
+        has_gold = self.labelled(labels, queries)
+        if not has_gold.any():
+            return None
+        _, places = np.unique(queries[has_gold], return_inverse=True)
+        probabilities, relevant = probabilities[has_gold], labels[has_gold] == RELEVANT
+        of_relevant = list_sums(np.where(relevant, probabilities, 0.0), places) / list_sums(probabilities, places)
+        highest = np.zeros(len(of_relevant))
+        np.maximum.at(highest, places, probabilities)
+        first = probabilities == highest[places]
+        return Confidences(
+            highest,
+            list_sums(first & relevant, places) / list_sums(first, places),
+            nll=float(-np.log(np.maximum(of_relevant, _SMALLEST_LIKELIHOOD)).mean()),
+            brier=None,
+        )
+
+    # === Soft targets ===
+
+    def lists(self, shape: tuple[int, ...], queries: np.ndarray | None) -> np.ndarray:
+        """Returns the query of each probability: those of its candidates sum to 1."""
+        assert queries is not None
+        return queries
+
+    def gold_distribution(self, labels: np.ndarray, queries: np.ndarray | None, outputs: int) -> np.ndarray:
+        assert queries is not None
+        return relevance_distribution(labels, queries)[0][:, np.newaxis]
+
+    def target_columns(self, task: KindTask, logits: bool) -> tuple[str, ...]:
+        return ("score" if logits else "probability",)
+
+
+def list_log_softmax(scores: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    """Returns the log of the softmax over the candidates of each row's query (1901.11504 eq. 9, gamma = 1).
+
+    Args:
+        scores: Float32 [batch].
+        queries: Whose query each row belongs to, int32 [batch]; all candidates of a query are in the batch.
+
+    Returns:
+        Float32 [batch].
+    """
+    import tensorflow as tf
+
+    return scores - tf.reduce_logsumexp(tf.where(_same_query(queries), scores[tf.newaxis, :], _MASKED), axis=1)
+
+
+def _cross_entropy(scores: tf.Tensor, teacher: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    import tensorflow as tf
+
+    return -tf.exp(list_log_softmax(teacher, queries)) * list_log_softmax(scores, queries)
+
+
+def _same_query(queries: tf.Tensor) -> tf.Tensor:
+    """Returns which rows are candidates of the same query, bool [batch, batch]."""
+    return queries[:, None] == queries[None, :]

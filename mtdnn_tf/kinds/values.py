@@ -1,0 +1,86 @@
+"""Names, limits and tuples that kinds of tasks share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from mtdnn_tf.errors import UserError
+
+# From gold labels and answers, or from a query's relevant candidates and scores, to a number.
+Metric = Callable[[np.ndarray, np.ndarray], float]
+DISTILL_LOSSES = ("cross_entropy", "kl", "mse")
+# Undefined where gold labels or predictions are all alike.
+CORRELATIONS = ("matthews_correlation", "pearson", "spearman")
+# Keeps the log of a probability finite; the smallest normal float32 is about 1e-38.
+SMALLEST_PROBABILITY = 1e-30
+# How far from 1 the probabilities of a list may sum: float32 rounds, and text files have few decimals.
+SUM_TOLERANCE = 1e-3
+ID_COLUMN = "id"
+# Between the labels of a row, in files of data and of predictions.
+LIST_SEPARATOR = ";"
+
+
+class KindTask(Protocol):
+    """What kinds read of a task; `tasks.task.Task` describes the fields."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def text(self) -> tuple[str, ...]: ...
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def metrics(self) -> tuple[str, ...]: ...
+    @property
+    def file_labels(self) -> tuple[str, ...]: ...
+    @property
+    def head_labels(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def group(self) -> str | None: ...
+    @property
+    def tfds(self) -> object: ...
+
+
+class Confidences(NamedTuple):
+    """What calibration is computed from.
+
+    Attributes:
+        confidence: Probability of each answer, float64 [answers].
+        right: Whether it is right, or the share of equally probable answers that are, [answers].
+        nll: Mean negative log-likelihood of gold, in nats.
+        brier: Brier score; None where it is not defined.
+    """
+
+    confidence: np.ndarray
+    right: np.ndarray
+    nll: float
+    brier: float | None
+
+
+class LabelledPredictions(NamedTuple):
+    """What teachers predict for examples with gold labels.
+
+    Attributes:
+        values: Float64 [teachers, entries]: probabilities of the lists' entries, or scores.
+        gold: Float64 [entries]: the gold distribution over each list, or gold scores.
+        lists: Number of each entry's list, from 0, int [entries]; None for scores.
+        size: Number of lists, or of scores.
+    """
+
+    values: np.ndarray
+    gold: np.ndarray
+    lists: np.ndarray | None
+    size: int
+
+
+def check_range(probabilities: np.ndarray, where: Callable[[int], str]) -> None:
+    """Refuses numbers of a file of soft targets that are no probabilities."""
+    wrong = np.flatnonzero(~((probabilities >= 0.0) & (probabilities <= 1.0)).all(axis=1))
+    if len(wrong):
+        shown = ", ".join(f"{number:g}" for number in probabilities[wrong[0]])
+        raise UserError(
+            f"{where(wrong[0])}: probabilities must be from 0 to 1, got {shown}; --values=logits takes logits"
+        )
