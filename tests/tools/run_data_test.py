@@ -58,7 +58,7 @@ def test_every_command_works_with_nothing_but_the_run(binaries, examples, elsewh
     _succeeds(binaries.run("evaluate", f"--run={run}", "--output=metrics.json", folder=elsewhere))
     metrics = _metrics(elsewhere / "metrics.json")
     assert metrics == _metrics(run / "metrics" / "validation.json")
-    assert metrics.keys() == {"intent", "answers", "closeness"}
+    assert metrics.keys() == {"intent", "answers", "closeness", "topics"}
 
     _succeeds(binaries.run("predict", f"--run={run}", "--output=predicted", folder=elsewhere))
     predicted = {path.name: _rows(path) for path in (elsewhere / "predicted").iterdir()}
