@@ -14,6 +14,8 @@ import numpy as np
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 
 _Dataclass = TypeVar("_Dataclass")
+# Metadata of a field that JSON leaves out at its default, as versions before the field did.
+OMITTED = "omitted"
 
 
 def finite(value: float | None) -> float | None:
@@ -37,7 +39,11 @@ def to_json(value: Any) -> Any:
     if isinstance(value, (np.generic, np.ndarray)):
         return to_json(value.tolist())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: to_json(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if not (field.metadata.get(OMITTED) and getattr(value, field.name) == field.default)
+        }
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return to_json(value._asdict())
     if isinstance(value, Mapping):
@@ -51,7 +57,7 @@ def from_json(value: Any, made: type[_Dataclass], where: str) -> _Dataclass:
     """Returns the dataclass that `to_json` made a JSON value of.
 
     Fields are annotated as str, bool, int, float, another dataclass of the same module, or `Sequence[T]`,
-    `tuple[T, ...]`, `tuple[T, T]`, `Mapping[str, T]` and `T | None` of these.
+    `tuple[T, ...]`, `tuple[T, T]`, `Mapping[str, T]`, and `T | None` and `T | str` of these.
 
     Args:
         value: What `json.loads` returns.
@@ -91,7 +97,8 @@ def _read(value: Any, annotation: Any, known: Mapping[str, Any], where: str) -> 
         where: Where the value stands.
     """
     if isinstance(annotation, ast.BinOp):
-        return None if value is None else _read(value, annotation.left, known, where)
+        is_other = value is None or (isinstance(annotation.right, ast.Name) and isinstance(value, str))
+        return value if is_other else _read(value, annotation.left, known, where)
     if isinstance(annotation, ast.Name):
         if annotation.id not in _SCALARS:
             return from_json(value, known[annotation.id], where)

@@ -37,6 +37,7 @@ class Kind(abc.ABC):
         takes_lists: Whether a label is a list: JSONL holds an array, and an empty cell is an empty list.
         has_one_label: Whether a row has exactly one of the labels, as a SAN head and a majority need.
         predicts_scores: Whether outputs are scores, whose teachers' variance may weight examples.
+        takes_class_weights: Whether `class_weights` of a task weight the gold loss.
         fit_loss: Loss that an ensemble's weights are fitted by.
         disagreement_measure: What `disagreement` returns.
         examples_api: TF Serving's API for serialized examples: "classify" or "regress".
@@ -51,6 +52,7 @@ class Kind(abc.ABC):
     takes_lists = False
     has_one_label = False
     predicts_scores = False
+    takes_class_weights = False
     fit_loss = "negative_log_likelihood"
     disagreement_measure = "share of examples with different labels"
     examples_api = "regress"
@@ -61,6 +63,8 @@ class Kind(abc.ABC):
         """Refuses fields of a task that do not go with this kind."""
         if task.group is not None and not self.has_queries:
             raise UserError(f"task {task.name}: group goes with a ranking, kind {self.name} given")
+        if task.class_weights and not self.takes_class_weights:
+            raise UserError(f"task {task.name}: class_weights goes with classification, got kind {self.name}")
         if not task.metrics:
             raise UserError(f"task {task.name}: metrics takes one or more of {', '.join(self.metrics)}")
         for metric in task.metrics:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.kinds.base import is_constant
 from mtdnn_tf.kinds.lists import ListKind, check_sums
 from mtdnn_tf.kinds.values import Confidences, KindTask
@@ -15,6 +15,7 @@ from mtdnn_tf.kinds.values import Confidences, KindTask
 if TYPE_CHECKING:
     import tensorflow as tf
 
+BALANCED = "balanced"
 # The positive class of a two-label task is its second label, as in GLUE: "equivalent", "duplicate".
 _POSITIVE = 1
 
@@ -55,6 +56,7 @@ class Classification(ListKind):
     }
     default_metrics: tuple[str, ...] = ("accuracy",)
     has_one_label = True
+    takes_class_weights = True
     list_name = "a row"
     examples_api = "classify"
 
@@ -63,11 +65,37 @@ class Classification(ListKind):
         if len(task.labels) < 2 or len(set(task.labels)) < len(task.labels):
             raise UserError(f"task {task.name}: labels takes two or more different names, {list(task.labels)} given")
         super().check(task)
+        if isinstance(task.class_weights, str):
+            if task.class_weights != BALANCED:
+                raise unknown_name(f"class_weights of task {task.name}", task.class_weights, (BALANCED,))
+        elif task.class_weights and (
+            len(task.class_weights) != len(task.labels) or not all(0 < weight < np.inf for weight in task.class_weights)
+        ):
+            raise UserError(
+                f"task {task.name}: class_weights must be {BALANCED!r} or {len(task.labels)} numbers above 0, one per "
+                f"label, got {list(task.class_weights)}"
+            )
         if "f1" in task.metrics and len(task.labels) != 2:
             raise UserError(f"task {task.name}: metric f1 takes two labels, {len(task.labels)} given; use f1_macro")
 
     def num_outputs(self, task: KindTask) -> int:
         return len(task.labels)
+
+    def gold(
+        self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns label indices [rows], or [rows, 2] with the weight of each row's label; and which rows have one.
+
+        The weight of a label that `count` of n labelled rows have is n / (labels * count) where they are "balanced", as
+        in scikit-learn: its mean over the labelled rows is 1.
+        """
+        labelled = self.labelled(labels)
+        if not task.class_weights:
+            return labels, labelled
+        counts = np.bincount(labels[labelled], minlength=len(task.labels))
+        balanced = labelled.sum() / (len(task.labels) * np.maximum(counts, 1))
+        weights = balanced if task.class_weights == BALANCED else np.array(task.class_weights)
+        return np.stack([labels, weights[labels]], axis=1), labelled
 
     # === Losses ===
 
@@ -76,7 +104,8 @@ class Classification(ListKind):
         import tensorflow as tf
 
         labels = tf.cast(gold[:, 0], tf.int32)
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        loss = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        return loss * gold[:, 1] if task.class_weights else loss
 
     def distance(self, loss: str, logits: tf.Tensor, teacher: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
         """Returns a distilled loss over the labels of each row, float32 [batch]."""

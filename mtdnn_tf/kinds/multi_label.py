@@ -54,6 +54,7 @@ class MultiLabel(Classification):
     metrics: ClassVar = {"f1_micro": _f1_micro, "f1_macro": _f1_macro, "subset_accuracy": _subset_accuracy}
     default_metrics = ("f1_micro", "f1_macro", "subset_accuracy")
     has_one_label = False
+    takes_class_weights = False
     takes_lists = True
     disagreement_measure = "share of examples with different sets of labels"
 

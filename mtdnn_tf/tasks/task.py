@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.json_values import OMITTED
 from mtdnn_tf.kinds.base import Kind
 from mtdnn_tf.kinds.registry import kind_named
 
@@ -105,6 +106,7 @@ class Task:
         submission_labels: The spelling of each label in GLUE's submission, in the order of `labels`; empty:
             by name.
         submission_rows: Number of rows by split that GLUE's server takes; empty if it is not known.
+        class_weights: Factor of the gold loss for each label, in the order of `labels`, or "balanced"; empty for none.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Task:
     submission: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     submission_labels: tuple[str, ...] = ()
     submission_rows: Mapping[str, int] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
+    class_weights: tuple[float, ...] | str = dataclasses.field(default=(), metadata={OMITTED: True})
 
     def __post_init__(self) -> None:
         # Folders and files are named by tasks and splits.

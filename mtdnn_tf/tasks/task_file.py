@@ -12,7 +12,7 @@ from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
 
 FILE_ENDINGS = (".csv", ".jsonl", ".tsv")
 _REQUIRED_KEYS = ("kind", "text", "label", "files")
-_OPTIONAL_KEYS = ("labels", "metrics", "head", "dropout", "id", "evaluation_splits", "group")
+_OPTIONAL_KEYS = ("labels", "metrics", "head", "dropout", "id", "evaluation_splits", "group", "class_weights")
 
 
 def load_task_file(path: Path) -> list[Task]:
@@ -55,6 +55,7 @@ def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
     dropout = fields["dropout"].number() if "dropout" in fields else 0.1
     example_id = fields["id"].text() if "id" in fields else "hash"
     group = fields["group"].text() if "group" in fields else None
+    weights = _class_weights(fields["class_weights"], name, labels) if "class_weights" in fields else ()
     if group == label:
         raise UserError(f"{fields['group'].where}: column {group!r} of task {name} is both group and label")
     splits = fields["files"].fields(naming=f"{{}} file of task {name}")
@@ -77,6 +78,7 @@ def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
             id=example_id,
             evaluation_splits=evaluation_splits,
             group=group,
+            class_weights=weights,
         )
     except UserError as error:
         raise UserError(f"{declaration.where}: {error}") from None
@@ -96,6 +98,22 @@ def _metrics(metrics: YamlValue, task: str, kind: Kind) -> tuple[str, ...]:
         if item.text() not in kind.metrics:
             raise unknown_name(f"metric of {kind.name} task {task}", item.text(), kind.metrics, item.where)
     return metrics.texts()
+
+
+def _class_weights(weights: YamlValue, task: str, labels: tuple[str, ...]) -> tuple[float, ...] | str:
+    """Returns the weights of the labels: those listed, or given by label, or the text that is given."""
+    if weights.is_text:
+        return weights.text()
+    if not weights.is_mapping:
+        return tuple(item.number() for item in weights.items())
+    by_label = weights.fields(naming=f"{{}} in class_weights of task {task}")
+    for label, value in by_label.items():
+        if label not in labels:
+            raise unknown_name(f"label in class_weights of task {task}", label, labels, value.where)
+    for label in labels:
+        if label not in by_label:
+            raise UserError(f"{weights.where}: class_weights of task {task} must have a number for label {label!r}")
+    return tuple(by_label[label].number() for label in labels)
 
 
 def _evaluation_splits(fields: dict[str, YamlValue], task: str, splits: tuple[str, ...]) -> tuple[str, ...]:

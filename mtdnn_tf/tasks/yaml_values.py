@@ -34,6 +34,16 @@ class YamlValue:
         """The file and line of the value's key, or of the value if it has none."""
         return f"{self._path}:{self._line}"
 
+    @property
+    def is_text(self) -> bool:
+        """Whether the value is no list or mapping."""
+        return isinstance(self._node, yaml.ScalarNode)
+
+    @property
+    def is_mapping(self) -> bool:
+        """Whether the value is a mapping."""
+        return isinstance(self._node, yaml.MappingNode)
+
     def fields(self, naming: str = "{}") -> dict[str, YamlValue]:
         """Returns the values of a mapping by key.
 

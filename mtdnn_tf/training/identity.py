@@ -13,6 +13,7 @@ from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.soft_targets import SoftTargets
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.json_values import to_json
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs import TaskInputs
@@ -40,6 +41,7 @@ def run_identity(
         development: The splits that it is evaluated on; empty if this process evaluates nothing.
     """
     evaluated = {f"{split.task.name}/{split.split}": split.manifest["key"] for split in development}
+    class_weights = {task.task.name: to_json(task.task.class_weights) for task in inputs if task.task.class_weights}
     return {
         **config.decisive_fields(),
         "tasks": [task.task.name for task in inputs],
@@ -47,6 +49,8 @@ def run_identity(
         "backbone_config": pretrained.config.to_json(),
         "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
         "soft_targets": {name: target.manifest["manifest_sha256"] for name, target in soft_targets.items()},
+        # Left out where no task has them, as in runs of earlier versions.
+        **({"class_weights": class_weights} if class_weights else {}),
         **({_DEVELOPMENT: evaluated} if evaluated else {}),
     }
 

@@ -1,8 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
+from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.classification import Classification
 from mtdnn_tf.tasks.task import Task
 
@@ -40,3 +44,53 @@ def test_mean_squared_error_does_not_see_a_constant_added_to_all_logits():
     plain = CLASSIFICATION.distilled_loss(tf.constant(LOGITS), tf.constant(TEACHER), NO_QUERIES, "mse")
     moved = CLASSIFICATION.distilled_loss(tf.constant(LOGITS + 7.0), tf.constant(TEACHER), NO_QUERIES, "mse")
     np.testing.assert_allclose(plain, moved, atol=1e-5)
+
+
+def test_balanced_class_weights_are_scikit_learns_and_1_on_average():
+    task = dataclasses.replace(NLI, class_weights="balanced")
+    labels = np.array([0, 0, 2, 0, 1, -1, 2, 0], np.int32)
+    gold, has_gold = CLASSIFICATION.gold(task, labels)
+    known = labels[labels >= 0]
+    assert has_gold.tolist() == (labels >= 0).tolist()
+    np.testing.assert_array_equal(gold[has_gold, 0], known)
+    np.testing.assert_allclose(gold[has_gold, 1], compute_sample_weight("balanced", known))
+    assert gold[has_gold, 1].mean() == pytest.approx(1.0)
+    assert dict(map(tuple, gold[has_gold])) == pytest.approx(
+        dict(enumerate(compute_class_weight("balanced", classes=np.arange(3), y=known)))
+    )
+
+
+def test_class_weights_multiply_the_gold_loss_and_not_the_distilled_one():
+    labels = np.array([0, 2, 1, 1, 0], np.int32)
+    given = dataclasses.replace(NLI, class_weights=(0.5, 2.0, 3.0))
+    weighted, plain = (
+        CLASSIFICATION.gold_loss(
+            task, LOGITS, CLASSIFICATION.gold(task, labels)[0].astype(np.float32).reshape(5, -1), NO_QUERIES
+        )
+        for task in (given, NLI)
+    )
+    np.testing.assert_allclose(weighted, plain * np.array([0.5, 3.0, 2.0, 2.0, 0.5]), rtol=1e-6)
+    assert CLASSIFICATION.gold(NLI, labels)[0].shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"class_weights": "even"}, "unknown class_weights of task nli 'even'. Accepted: balanced"),
+        ({"class_weights": (1.0, 2.0)}, "must be 'balanced' or 3 numbers above 0, one per label, got .1.0, 2.0."),
+        ({"class_weights": (1.0, 0.0, 1.0)}, "3 numbers above 0"),
+        ({"class_weights": (1.0, float("nan"), 1.0)}, "3 numbers above 0"),
+        (
+            {"class_weights": "balanced", "kind": "regression", "labels": (), "metrics": ("pearson",)},
+            "task nli: class_weights goes with classification, got kind regression",
+        ),
+        (
+            {"class_weights": (1.0, 2.0), "kind": "ranking", "labels": ("0", "1"), "metrics": ("mrr",)},
+            "task nli: class_weights goes with classification, got kind ranking",
+        ),
+        ({"class_weights": "balanced", "kind": "multi_label", "metrics": ("f1_micro",)}, "got kind multi_label"),
+    ],
+)
+def test_other_class_weights_are_refused(fields, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(NLI, **fields)

@@ -158,3 +158,32 @@ def test_endings_are_those_that_can_be_read(tmp_path: Path):
     with pytest.raises(UserError) as caught:
         read_rows(tmp_path / "a.txt", [])
     assert str(caught.value).endswith(f"Accepted: {', '.join(FILE_ENDINGS)}")
+
+
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        ("balanced", "balanced"),
+        ("[1, 2.5, 0.5]", (1.0, 2.5, 0.5)),
+        ("{no: 2.5, yes: 1, '3': 0.5}", (1.0, 2.5, 0.5)),
+    ],
+)
+def test_class_weights_are_a_word_a_list_or_numbers_by_label(tmp_path: Path, given: str, weights: object):
+    intent, similarity = _load(tmp_path, _INTENT.replace("    head: linear", f"    class_weights: {given}"))
+    assert (intent.class_weights, similarity.class_weights) == (weights, ())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("even", "tasks.yaml:2: unknown class_weights of task intent 'even'. Accepted: balanced"),
+        ("[1, 2]", "tasks.yaml:2: task intent: class_weights must be 'balanced' or 3 numbers above 0"),
+        ("[1, 2, x]", "tasks.yaml:8: class_weights of task intent takes a number, 'x' given"),
+        ("{yes: 1, no: 1}", "tasks.yaml:8: class_weights of task intent must have a number for label '3'"),
+        ("{yes: 1, no: 1, 4: 1}", "tasks.yaml:8: unknown label in class_weights of task intent '4'"),
+    ],
+)
+def test_other_class_weights_are_refused_with_their_line(tmp_path: Path, given: str, message: str):
+    with pytest.raises(UserError) as error:
+        _load(tmp_path, _INTENT.replace("    head: linear", f"    class_weights: {given}"))
+    assert message in str(error.value)

@@ -31,6 +31,7 @@ _FULL = Task(
     submission={"test": "Full"},
     submission_labels=("Y", "N"),
     submission_rows={"test": 3},
+    class_weights=(1.5, 0.5),
 )
 _RANKING = Task("answers", "ranking", ("question", "answer"), ("no", "yes"), ("mrr",), group="question_id")
 
@@ -75,3 +76,9 @@ def test_damaged_json_is_refused(change: dict[str, Any], message: str):
         from_json({**to_json(_FULL), **change}, Task, "task")
     with pytest.raises(UserError, match="task must be an object"):
         from_json([], Task, "task")
+
+
+def test_class_weights_are_left_out_where_there_are_none():
+    plain = dataclasses.replace(_FULL, class_weights=())
+    assert to_json(_FULL) == {**to_json(plain), "class_weights": [1.5, 0.5]}
+    assert from_json({**to_json(plain), "class_weights": "balanced"}, Task, "task").class_weights == "balanced"

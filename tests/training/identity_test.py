@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.modeling.model_folder import model_fingerprint
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.identity import check_identity, write_identity
 from mtdnn_tf.training.run import train
@@ -103,3 +104,22 @@ def test_a_continued_run_keeps_the_order_of_fields(tmp_path: Path) -> None:
     before = (tmp_path / "config.json").read_bytes()
     write_identity(tmp_path, identity)
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+def test_class_weights_are_part_of_the_identity_where_there_are_some(
+    config: TrainingConfig, changed: TrainingConfig
+) -> None:
+    assert "class_weights" not in _identity(config)
+    path = changed.task_file[0]
+    path.write_text(
+        path.read_text().replace("    labels: [bad, good]\n", "    labels: [bad, good]\n    class_weights: [1, 3]\n")
+    )
+    assert "class_weights" in path.read_text()
+    with pytest.raises(UserError, match=r"class_weights: None before, \{'mood': \[1.0, 3.0\]\} now"):
+        train(dataclasses.replace(changed, evaluation="never"))
+    weighted = dataclasses.replace(changed, evaluation="never", output_dir=changed.output_dir.parent / "weighted")
+    train(weighted)
+    assert _identity(weighted)["class_weights"] == {"mood": [1.0, 3.0]}
+    assert model_fingerprint(weighted.output_dir) != model_fingerprint(config.output_dir)
+    # Continuing reads the weights from JSON.
+    train(weighted)

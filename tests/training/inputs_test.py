@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -159,3 +161,17 @@ def test_the_gold_of_a_ranking_is_a_distribution_over_relevant_candidates(answer
     np.testing.assert_allclose(np.sort(inputs.gold[of_large])[-relevant:], 1 / relevant)
     assert (large + 1) % 6 not in queries[inputs.rows]
     assert len(inputs.rows) == 19 - (queries == (large + 1) % 6).sum()
+
+
+def test_class_weights_are_a_second_number_beside_the_gold_label(encoded):
+    (task, split), *others = encoded
+    weighted = dataclasses.replace(task, class_weights=(0.5, 2.0))
+    training = TrainingInputs(_inputs([(weighted, split), *others]), 16, seed=5)
+    seen = 0
+    for step in range(training.plan.steps_per_epoch):
+        batch, planned = training.batch(step), training.plan.step(step)
+        labels = np.asarray(encoded[batch["task_index"][0]][1].labels)[planned.rows]
+        weights = np.where(labels == 1, 2.0, 0.5) if batch["task_index"][0] == 0 else np.zeros(len(labels))
+        np.testing.assert_array_equal(batch["gold"], np.stack([labels, weights], axis=1))
+        seen += len(labels)
+    assert seen == 120
