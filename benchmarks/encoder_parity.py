@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.packing import pack, to_model_inputs
-from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.modeling.pretrained import with_pooling
@@ -33,7 +33,7 @@ def main() -> None:
     reference = np.load(flags.reference, allow_pickle=False)
     pretrained = with_pooling(find_backbone(flags.model), POOLER)
     tokenizer = tokenizer_of(pretrained)
-    backbone = build_backbone(pretrained.config)
+    backbone = Encoder(pretrained.config)
     assign_weights(backbone, pretrained.weights, pretrained.source)
 
     lines = flags.sentences.read_text(encoding="utf-8").removesuffix("\n").split("\n")

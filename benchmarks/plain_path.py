@@ -2,27 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import keras_nlp
 import tensorflow as tf
 
-from mtdnn_tf.modeling.backbone import build_keras_nlp_backbone
-from mtdnn_tf.modeling.bert_weights import assign_weights
-from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
+from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.bert_weights import assign_weights, variables_in_order
+from mtdnn_tf.modeling.encoder import WeightReader, mean_over_positions
+from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
+from mtdnn_tf.modeling.pooling import MEAN, POOLER
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.recomputation import recompute_activations
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.optimizers import ADAMW_EPSILON, WEIGHT_DECAY, build_optimizer, decayed_variables
+
+_ACTIVATIONS = {
+    "gelu": lambda inputs: tf.keras.activations.gelu(inputs, approximate=False),
+    "gelu_approximate": lambda inputs: tf.keras.activations.gelu(inputs, approximate=True),
+    "relu": tf.keras.activations.relu,
+}
+
+
+class PlainEncoder(tf.keras.Model):
+    """A BERT encoder of KerasNLP's public layers, those that its BertBackbone has.
+
+    BertBackbone itself takes no activation, and approximates GELU by tanh.
+
+    Args:
+        config: The shape of the encoder.
+        dropout: Dropout rate of embeddings, attention and feed-forward layers.
+    """
+
+    def __init__(self, config: BackboneConfig, dropout: float) -> None:
+        def small_normal() -> tf.keras.initializers.Initializer:
+            return tf.keras.initializers.TruncatedNormal(stddev=0.02)
+
+        inputs = {name: tf.keras.Input((None,), dtype=tf.int32, name=name) for name in INPUTS}
+        width = config.hidden_dim
+        tokens = keras_nlp.layers.ReversibleEmbedding(
+            config.vocabulary_size, width, embeddings_initializer=small_normal()
+        )(inputs["token_ids"])
+        positions = keras_nlp.layers.PositionEmbedding(config.max_positions, initializer=small_normal())(tokens)
+        segments = tf.keras.layers.Embedding(config.num_segments, width, embeddings_initializer=small_normal())(
+            inputs["segment_ids"]
+        )
+        states = tf.keras.layers.Add()([tokens, positions, segments])
+        states = tf.keras.layers.LayerNormalization(epsilon=1e-12)(states)
+        states = tf.keras.layers.Dropout(dropout)(states)
+        for _ in range(config.num_layers):
+            states = keras_nlp.layers.TransformerEncoder(
+                config.intermediate_dim,
+                config.num_heads,
+                dropout,
+                activation=_ACTIVATIONS[config.activation],
+                layer_norm_epsilon=1e-12,
+                kernel_initializer=small_normal(),
+            )(states, padding_mask=inputs["padding_mask"])
+        pooled = states[:, 0]
+        if config.pooling == MEAN:
+            pooled = tf.keras.layers.Lambda(lambda given: mean_over_positions(*given))((states, inputs["padding_mask"]))
+        elif config.pooling == POOLER:
+            pooled = tf.keras.layers.Dense(width, activation="tanh", kernel_initializer=small_normal())(pooled)
+        super().__init__(inputs, {"sequence_output": states, "pooled_output": pooled}, name="backbone")
+        self.config = config
+
+    @property
+    def named(self) -> Mapping[str, tf.Variable]:
+        """The variables by their names in Hugging Face's BertModel."""
+        return variables_in_order(self.config, self.weights).named
+
+    @property
+    def generators(self) -> list[tf.random.Generator]:
+        """None: Keras's dropout does not show its generators, and checkpoints of this encoder do not hold them."""
+        return []
 
 
 class PlainMultiTaskModel(MultiTaskModel):
     """A multi-task model whose encoder computes all positions, whatever the heads read."""
 
-    def reads_all_positions(self, tasks: Collection[str]) -> bool:
-        """Returns True."""
-        return True
+    def encode(
+        self,
+        inputs: dict[str, tf.Tensor],
+        training: bool = False,
+        tasks: Collection[str] | None = None,
+        weights: WeightReader | None = None,
+    ) -> dict[str, tf.Tensor]:
+        """Returns the encoder's outputs and the inputs themselves; see `MultiTaskModel.encode`."""
+        inputs = {name: tf.cast(inputs[name], tf.int32) for name in INPUTS}
+        return {**inputs, **self.backbone(inputs, training=training)}
 
 
 def build_plain_model(
@@ -41,14 +110,12 @@ def build_plain_model(
         dropout: Dropout rate inside the encoder. Defaults to 0.1.
         seed: Seed of the heads' initial weights. Defaults to 0.
         precision: Precision of the encoder: "float32", "mixed_bfloat16" or "mixed_float16". Defaults to float32.
-        recompute: Whether the encoder's layers recompute activations in the backward pass. Defaults to False.
+        recompute: False; plain layers keep their activations.
     """
-    # As in `build_multi_task_model`: checkpoints then hold the state of dropout.
-    tf.keras.backend.experimental.enable_tf_random_generator()
-    with layers_of_precision(precision):
-        backbone = build_keras_nlp_backbone(pretrained.config, dropout)
     if recompute:
-        recompute_activations(backbone)
+        raise ValueError("plain layers keep their activations")
+    with layers_of_precision(precision):
+        backbone = PlainEncoder(pretrained.config, dropout)
     if pretrained.weights:
         assign_weights(backbone, pretrained.weights, pretrained.source)
     return PlainMultiTaskModel(backbone, tasks, seed)

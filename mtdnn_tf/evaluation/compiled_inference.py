@@ -55,7 +55,7 @@ class CompiledInference:
             return lambda encoded: alive().heads[name](encoded, training=False)
 
         self._strategy = strategy
-        self._longest = model.backbone.max_sequence_length
+        self._longest = model.backbone.config.max_positions
         self.encode = self._compiled(lambda inputs: alive().encode(inputs))
         self.heads = {name: self._compiled(head(name)) for name in model.heads}
 

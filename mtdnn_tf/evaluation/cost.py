@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +12,7 @@ import tensorflow as tf
 from mtdnn_tf.distillation.ensemble import average_predictions
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_values import to_json
+from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.heads import LinearHead, reads_sequence
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.modeling.pooling import MEAN, POOLER
@@ -20,26 +21,6 @@ from mtdnn_tf.tasks.task import Task
 
 REPEATS = 30
 WARM_UP = 3
-
-
-class EncoderShape(Protocol):
-    """The sizes of a BERT encoder that its operations depend on; how many attention heads it has changes nothing."""
-
-    @property
-    def num_layers(self) -> int:
-        """Number of Transformer blocks."""
-
-    @property
-    def hidden_dim(self) -> int:
-        """Width."""
-
-    @property
-    def intermediate_dim(self) -> int:
-        """Width of a block's feed-forward layer."""
-
-    @property
-    def pooling(self) -> str:
-        """What linear heads read, one of `pooling.POOLINGS`."""
 
 
 class Parameters(NamedTuple):
@@ -112,14 +93,11 @@ class Cost(NamedTuple):
 
 def parameters(model: MultiTaskModel) -> Parameters:
     """Returns how many weights a model has."""
-    backbone = model.backbone
-    unused = 0 if backbone.pooling == POOLER else backbone.pooled_dense.count_params()
-    return Parameters(
-        int(backbone.count_params() - unused), {name: int(head.count_params()) for name, head in model.heads.items()}
-    )
+    heads = {name: int(head.count_params()) for name, head in model.heads.items()}
+    return Parameters(int(model.backbone.count_params()), heads)
 
 
-def forward_flops(shape: EncoderShape, heads: Iterable[tf.keras.layers.Layer], length: int) -> int:
+def forward_flops(shape: BackboneConfig, heads: Iterable[tf.keras.layers.Layer], length: int) -> int:
     """Returns the floating-point operations of the matrix products that answer one sequence, without dropout.
 
     A multiplication with its addition counts as two. Of a block of width d and feed-forward width f, with n word
@@ -130,7 +108,7 @@ def forward_flops(shape: EncoderShape, heads: Iterable[tf.keras.layers.Layer], l
     softmax, GELU, tanh, a GRU's gates; and the tokenizer.
 
     Args:
-        shape: A `BackboneConfig`, or the backbone of a model.
+        shape: The shape of the encoder.
         heads: The heads that answer, from one encoding; for none, the encoder's outputs of all positions are counted.
         length: Word pieces of the sequence, padding included.
 
@@ -175,7 +153,9 @@ def request(models: Sequence[MultiTaskModel], task: Task, batch_size: int, lengt
     for model in models:
         inputs = {
             # Models of one vocabulary are asked the same.
-            "token_ids": np.random.default_rng(0).integers(0, model.backbone.vocabulary_size, (batch_size, length)),
+            "token_ids": np.random.default_rng(0).integers(
+                0, model.backbone.config.vocabulary_size, (batch_size, length)
+            ),
             "segment_ids": np.broadcast_to(np.arange(length) >= length // 2, (batch_size, length)),
             "padding_mask": np.ones((batch_size, length)),
         }
@@ -245,9 +225,9 @@ def compare_costs(
     """
     for name, models in candidates.items():
         for model in models:
-            if not 1 <= length <= model.backbone.max_sequence_length:
+            if not 1 <= length <= model.backbone.config.max_positions:
                 raise UserError(
-                    f"length takes 1 to {model.backbone.max_sequence_length}, the positions of {name}; {length} given"
+                    f"length takes 1 to {model.backbone.config.max_positions}, the positions of {name}; {length} given"
                 )
             if task.head_task not in model.heads:
                 raise UserError(f"{name}: no head answers task {task.name}; it has {', '.join(model.heads)}")
@@ -260,7 +240,7 @@ def compare_costs(
             name,
             len(models),
             sum(parameters(model).total for model in models),
-            sum(forward_flops(model.backbone, [model.heads[task.head_task]], length) for model in models),
+            sum(forward_flops(model.backbone.config, [model.heads[task.head_task]], length) for model in models),
             {size: times[name] for size, times in by_size.items()},
         )
         for name, models in candidates.items()

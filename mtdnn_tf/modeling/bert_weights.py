@@ -1,15 +1,10 @@
-"""The weights of a BERT encoder by name, in the layout of Hugging Face's BertModel.
-
-One table serves reading and writing: variables of a KerasNLP backbone are reached as objects, never by their own names,
-which are not unique.
-"""
+"""The weights of a BERT encoder: one table of names and shapes, in the layout of Hugging Face's BertModel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-import keras_nlp
 import numpy as np
 import tensorflow as tf
 
@@ -17,91 +12,97 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.pooling import POOLER
 
+WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 
-class NamedVariable(NamedTuple):
-    """A variable of the backbone and how its array lies in a file.
+
+class Weight(NamedTuple):
+    """One weight of an encoder.
 
     Attributes:
         name: Name in Hugging Face's BertModel.
-        variable: The backbone's variable.
-        stored_shape: Shape of the array in the file.
+        shape: Shape of the array in a file.
+        variable_shape: Shape of the variable; attention's have an axis of heads, as Keras's have.
         is_matrix: Whether the file holds the transposed matrix, [outputs, inputs].
     """
 
     name: str
-    variable: tf.Variable
-    stored_shape: tuple[int, ...]
-    is_matrix: bool
+    shape: tuple[int, ...]
+    variable_shape: tuple[int, ...]
+    is_matrix: bool = False
+
+    def to_variable(self, array: np.ndarray) -> np.ndarray:
+        """Returns a file's array in the layout of the variable."""
+        return (array.T if self.is_matrix else array).reshape(self.variable_shape)
+
+    def to_file(self, value: np.ndarray) -> np.ndarray:
+        """Returns a variable's value as float32 in the layout of a file."""
+        value = value.astype(np.float32)
+        stored = value.reshape(self.shape[::-1]).T if self.is_matrix else value.reshape(self.shape)
+        return np.ascontiguousarray(stored)
 
 
-def named_variables(backbone: keras_nlp.models.BertBackbone) -> Iterator[NamedVariable]:
-    """Yields every variable of the backbone with its name and layout in a file.
+class EncoderVariables(Protocol):
+    """What has the variables of an encoder: an `Encoder`, or `NamedVariables`."""
+
+    @property
+    def config(self) -> BackboneConfig:
+        """The shape of the encoder."""
+
+    @property
+    def named(self) -> Mapping[str, tf.Variable]:
+        """Its variables by name."""
+
+
+class NamedVariables(NamedTuple):
+    """The variables of an encoder that others built, by name."""
+
+    config: BackboneConfig
+    named: Mapping[str, tf.Variable]
+
+
+def encoder_weights(config: BackboneConfig) -> list[Weight]:
+    """Returns every weight of an encoder, in the order of the variables of KerasNLP's BertBackbone.
 
     Args:
-        backbone: The encoder; one of ours with another pooling than "pooler" has no pooler.
+        config: The shape of the encoder; one with another pooling than "pooler" has no pooler.
     """
-    width, inner = backbone.hidden_dim, backbone.intermediate_dim
+    width, inner, heads = config.hidden_dim, config.intermediate_dim, config.num_heads
+    depth = width // heads
+    weights: list[Weight] = []
 
-    def plain(name: str, variable: tf.Variable) -> NamedVariable:
-        return NamedVariable(name, variable, (int(np.prod(variable.shape)),), False)
+    def plain(name: str, *shape: int) -> None:
+        weights.append(Weight(name, shape, shape))
 
-    def table(name: str, variable: tf.Variable) -> NamedVariable:
-        return NamedVariable(name, variable, tuple(variable.shape), False)
-
-    def dense(name: str, layer: tf.keras.layers.Layer, inputs: int, outputs: int) -> Iterator[NamedVariable]:
-        yield NamedVariable(f"{name}.weight", layer.kernel, (outputs, inputs), True)
-        yield plain(f"{name}.bias", layer.bias)
-
-    def norm(name: str, layer: tf.keras.layers.LayerNormalization) -> Iterator[NamedVariable]:
-        yield plain(f"{name}.weight", layer.gamma)
-        yield plain(f"{name}.bias", layer.beta)
-
-    yield table("embeddings.word_embeddings.weight", backbone.token_embedding.embeddings)
-    yield table("embeddings.position_embeddings.weight", backbone.position_embedding.position_embeddings)
-    yield table("embeddings.token_type_embeddings.weight", backbone.segment_embedding.embeddings)
-    yield from norm("embeddings.LayerNorm", backbone.embeddings_layer_norm)
-    for index, block in enumerate(backbone.transformer_layers):
-        prefix = f"encoder.layer.{index}"
-        attention = block._self_attention_layer
-        for part in ("query", "key", "value"):
-            yield from dense(f"{prefix}.attention.self.{part}", getattr(attention, f"_{part}_dense"), width, width)
-        yield from dense(f"{prefix}.attention.output.dense", attention._output_dense, width, width)
-        yield from norm(f"{prefix}.attention.output.LayerNorm", block._self_attention_layer_norm)
-        yield from dense(f"{prefix}.intermediate.dense", block._feedforward_intermediate_dense, width, inner)
-        yield from dense(f"{prefix}.output.dense", block._feedforward_output_dense, inner, width)
-        yield from norm(f"{prefix}.output.LayerNorm", block._feedforward_layer_norm)
-    # KerasNLP's own encoders always have a pooler.
-    if getattr(backbone, "pooling", POOLER) == POOLER:
-        yield from dense("pooler.dense", backbone.pooled_dense, width, width)
-
-
-def weight_shapes(config: BackboneConfig) -> dict[str, tuple[int, ...]]:
-    """Returns the shape of every array of an encoder by name, laid out as in a file, without building it."""
-    width, inner = config.hidden_dim, config.intermediate_dim
-    shapes: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (config.vocabulary_size, width),
-        "embeddings.position_embeddings.weight": (config.max_positions, width),
-        "embeddings.token_type_embeddings.weight": (config.num_segments, width),
-    }
-
-    def dense(name: str, inputs: int, outputs: int) -> None:
-        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (outputs, inputs), (outputs,)
+    def dense(name: str, inputs: int, outputs: int, kernel: tuple[int, ...] = (), bias: tuple[int, ...] = ()) -> None:
+        weights.append(Weight(f"{name}.weight", (outputs, inputs), kernel or (inputs, outputs), is_matrix=True))
+        weights.append(Weight(f"{name}.bias", (outputs,), bias or (outputs,)))
 
     def norm(name: str) -> None:
-        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (width,)
+        plain(f"{name}.weight", width)
+        plain(f"{name}.bias", width)
 
+    plain(WORD_EMBEDDINGS, config.vocabulary_size, width)
+    plain("embeddings.position_embeddings.weight", config.max_positions, width)
+    plain("embeddings.token_type_embeddings.weight", config.num_segments, width)
     norm("embeddings.LayerNorm")
     for index in range(config.num_layers):
         prefix = f"encoder.layer.{index}"
-        for part in ("self.query", "self.key", "self.value", "output.dense"):
-            dense(f"{prefix}.attention.{part}", width, width)
+        for part in ("query", "key", "value"):
+            dense(f"{prefix}.attention.self.{part}", width, width, (width, heads, depth), (heads, depth))
+        dense(f"{prefix}.attention.output.dense", width, width, (heads, depth, width))
         norm(f"{prefix}.attention.output.LayerNorm")
+        norm(f"{prefix}.output.LayerNorm")
         dense(f"{prefix}.intermediate.dense", width, inner)
         dense(f"{prefix}.output.dense", inner, width)
-        norm(f"{prefix}.output.LayerNorm")
     if config.pooling == POOLER:
         dense("pooler.dense", width, width)
-    return shapes
+    return weights
+
+
+def variables_in_order(config: BackboneConfig, variables: Sequence[tf.Variable]) -> NamedVariables:
+    """Names the variables of KerasNLP's BertBackbone, given in its own order."""
+    names = [weight.name for weight in encoder_weights(config)]
+    return NamedVariables(config, dict(zip(names, variables, strict=True)))
 
 
 def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], source: str) -> None:
@@ -109,44 +110,39 @@ def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], sour
 
     Args:
         config: The shape of the encoder.
-        arrays: Arrays laid out as in a file; names that the encoder does not know are ignored.
+        arrays: Arrays laid out as in a file; other names are ignored.
         source: Where the arrays came from, for messages.
 
     Raises:
-        UserError: An array is missing, or has another shape than the config asks for.
+        UserError: An array is missing, or its shape does not match the config.
     """
-    for name, shape in weight_shapes(config).items():
-        if name not in arrays:
-            raise UserError(f"{source}: weight {name} is missing; an encoder of BERT's architecture is needed")
-        if arrays[name].shape != shape:
-            raise UserError(f"{source}: weight {name} has shape {arrays[name].shape}, the config asks for {shape}")
+    for weight in encoder_weights(config):
+        if weight.name not in arrays:
+            raise UserError(f"{source}: weight {weight.name} is missing; an encoder of BERT's architecture is needed")
+        shape = arrays[weight.name].shape
+        if shape != weight.shape:
+            raise UserError(f"{source}: weight {weight.name} has shape {shape}, the config asks for {weight.shape}")
 
 
-def read_weights(backbone: keras_nlp.models.BertBackbone) -> dict[str, np.ndarray]:
-    """Returns the backbone's weights as float32 arrays by name, laid out as in a file."""
-    arrays = {}
-    for name, variable, shape, is_matrix in named_variables(backbone):
-        value = variable.numpy().astype(np.float32)
-        arrays[name] = np.ascontiguousarray(value.reshape(shape[::-1]).T if is_matrix else value.reshape(shape))
-    return arrays
+def read_weights(encoder: EncoderVariables) -> dict[str, np.ndarray]:
+    """Returns an encoder's weights as float32 arrays by name, laid out as in a file."""
+    return {
+        weight.name: weight.to_file(encoder.named[weight.name].numpy()) for weight in encoder_weights(encoder.config)
+    }
 
 
-def assign_weights(backbone: keras_nlp.models.BertBackbone, arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Assigns arrays to the backbone's variables by name.
+def assign_weights(encoder: EncoderVariables, arrays: Mapping[str, np.ndarray], source: str) -> None:
+    """Assigns arrays to an encoder's variables by name.
 
     Args:
-        backbone: The encoder to fill.
-        arrays: Arrays laid out as in a file; names that the encoder does not know are ignored.
+        encoder: The encoder to fill.
+        arrays: Arrays laid out as in a file; other names are ignored.
         source: Where the arrays came from, for messages.
 
     Raises:
-        UserError: An array is missing or has another shape than the encoder needs.
+        UserError: An array is missing, or its shape does not match the encoder's config.
     """
-    for name, variable, shape, is_matrix in named_variables(backbone):
-        if name not in arrays:
-            raise UserError(f"{source}: weight {name} is missing; an encoder of BERT's architecture is needed")
-        array = np.asarray(arrays[name])
-        if array.shape != shape:
-            raise UserError(f"{source}: weight {name} has shape {array.shape}, the config asks for {shape}")
-        value = (array.T if is_matrix else array).reshape(variable.shape)
-        variable.assign(value.astype(np.float32))
+    check_weights(encoder.config, arrays, source)
+    for weight in encoder_weights(encoder.config):
+        value = weight.to_variable(np.asarray(arrays[weight.name]))
+        encoder.named[weight.name].assign(value.astype(np.float32))

@@ -14,8 +14,8 @@ import tensorflow as tf
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder
 from mtdnn_tf.modeling import google_bert, huggingface, keras_nlp_preset
-from mtdnn_tf.modeling.backbone import build_backbone
-from mtdnn_tf.modeling.bert_weights import assign_weights, weight_shapes
+from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, encoder_weights
+from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.pooling import POOLER, POOLER_WEIGHTS
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
@@ -59,16 +59,11 @@ def _complete(pretrained: PretrainedBackbone) -> PretrainedBackbone:
     source = pretrained.source
     if not pretrained.weights:
         raise UserError(f"--from={source}: has random weights; an encoder with weights of its own is accepted")
-    weights = {}
     has_pooler = all(name in pretrained.weights for name in POOLER_WEIGHTS)
     written = dataclasses.replace(pretrained.config, pooling=POOLER) if has_pooler else pretrained.config
-    for name, shape in weight_shapes(written).items():
-        if name not in pretrained.weights:
-            raise UserError(f"{source}: weight {name} is missing; an encoder of BERT's architecture is needed")
-        array = np.asarray(pretrained.weights[name])
-        if array.shape != shape:
-            raise UserError(f"{source}: weight {name} has shape {array.shape}, the config asks for {shape}")
-        weights[name] = np.ascontiguousarray(array, np.float32)
+    check_weights(written, pretrained.weights, source)
+    names = [weight.name for weight in encoder_weights(written)]
+    weights = {name: np.ascontiguousarray(pretrained.weights[name], np.float32) for name in names}
     return dataclasses.replace(pretrained, weights=weights)
 
 
@@ -92,7 +87,7 @@ def output_difference(pretrained: PretrainedBackbone, activation: str) -> float:
     }
     outputs = []
     for name in (config.activation, activation):
-        backbone = build_backbone(dataclasses.replace(config, activation=name))
+        backbone = Encoder(dataclasses.replace(config, activation=name))
         assign_weights(backbone, pretrained.weights, pretrained.source)
         outputs.append(backbone(inputs, training=False)["sequence_output"].numpy())
     return float(np.abs(outputs[0] - outputs[1]).max())

@@ -1,143 +1,152 @@
-"""A Transformer block of BERT that makes the same sums in fewer and larger operations than KerasNLP's."""
+"""A Transformer block of BERT as a function of tensors (1706.03762 sec. 3)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-import keras_nlp
 import tensorflow as tf
 
-from mtdnn_tf.modeling.gelu import exact_gelu, exact_gelu_in_training
+from mtdnn_tf.modeling.backbone import GELU
+from mtdnn_tf.modeling.closed_gradients import (
+    exact_gelu,
+    exact_gelu_in_training,
+    layer_norm,
+    layer_norm_in_training,
+)
+from mtdnn_tf.modeling.dropout import drop
 
+EPSILON = 1e-12
+# The last parts of the names of a block's dropouts, in the order in which they act.
+DROPOUTS = ("attention.self.dropout", "attention.output.dropout", "output.dropout")
 _MASKED = -1e9
+_ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    GELU: exact_gelu,
+    "gelu_approximate": lambda inputs: tf.keras.activations.gelu(inputs, approximate=True),
+    "relu": tf.nn.relu,
+}
+Weights = Mapping[str, tf.Tensor]
+# The starts of a block's draws (`SixteenBitDropout.reserve`) by the dropouts' names; empty for no dropout.
+Starts = Mapping[str, tf.Tensor]
 
 
-class EncoderBlock(keras_nlp.layers.TransformerEncoder):
-    """KerasNLP's block with the same variables and layers, and another order of its operations.
+class BlockSettings(NamedTuple):
+    """What a block computes beside its tensors.
 
-    A KerasNLP block that has been called becomes one by its `__class__`: attention has its variables from that call.
-
-    One matrix product makes queries, keys and values of all positions; LayerNorm has its gradient in closed form, where
-    Keras's for small epsilons is a dozen operations forth and two dozen back, and exact GELU too (1706.03762 sec. 3.1
-    and 3.2; 1607.06450).
+    Attributes:
+        num_heads: Number of attention heads.
+        activation: One of `backbone.ACTIVATIONS`.
+        dropped: Dropout rate times 65536.
+        training: Whether gradients are taken.
+        first_position: Whether the output is of the first position only.
     """
 
-    def call(
-        self,
-        inputs: tf.Tensor,
-        padding_mask: tf.Tensor | None = None,
-        attention_mask: tf.Tensor | None = None,
-        training: bool | None = None,
-        first_position: bool = False,
-    ) -> tf.Tensor:
-        """Returns the block's output.
+    num_heads: int
+    activation: str
+    dropped: int
+    training: bool
+    first_position: bool
 
-        Args:
-            inputs: [batch, length, width].
-            padding_mask: [batch, length]; 0 marks padding, which no position attends to. None for no padding.
-            attention_mask: None: BERT's positions attend to all others.
-            training: Whether dropout is on.
-            first_position: Whether the output is of the first position alone, [batch, 1, width]. Defaults to False.
-        """
-        assert attention_mask is None and not self.normalize_first
-        answered = inputs[:, :1] if first_position else inputs
-        shape, width = tf.shape(answered), inputs.shape[-1]
-        rows = tf.reshape(answered, [-1, width])
-        every = tf.reshape(inputs, [-1, width]) if first_position else rows
-        attended = self._attend(rows, every, shape[0], padding_mask, training)
-        attended = self._self_attention_dropout(attended, training=training)
-        rows = _normalize(attended + rows, self._self_attention_layer_norm, training)
-        narrow = self._feedforward_dropout(
-            self._feedforward_output_dense(self._widen(rows, training)), training=training
-        )
-        rows = _normalize(narrow + rows, self._feedforward_layer_norm, training)
-        outputs = tf.reshape(rows, shape)
-        outputs.set_shape(answered.shape)
-        return outputs
 
-    def _widen(self, rows: tf.Tensor, training: bool | None) -> tf.Tensor:
-        """Returns what the feed-forward layer's first half makes of `rows`."""
-        dense = self._feedforward_intermediate_dense
-        # A graph that is served holds no gradients.
-        if not training or dense.activation is not exact_gelu:
-            return dense(rows)
-        kernel, bias = (tf.cast(variable, rows.dtype) for variable in (dense.kernel, dense.bias))
-        return exact_gelu_in_training(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
+def attention_mask(padding_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns what is added to attention's scores, [batch, 1, 1, length].
 
-    def _attend(
-        self, rows: tf.Tensor, every: tf.Tensor, batch: tf.Tensor, mask: tf.Tensor | None, training: bool | None
-    ) -> tf.Tensor:
-        """Returns what `rows`, which are `every` row or the first of each sequence, gather from `every` row."""
-        layer = self._self_attention_layer
-        width = rows.shape[-1]
-        depth = width // self.num_heads
-        projections = (layer._query_dense, layer._key_dense, layer._value_dense)
-        # Keras casts a variable within its layer's call alone, not where activations are computed again.
-        kernels = [tf.cast(tf.reshape(dense.kernel, [width, width]), rows.dtype) for dense in projections]
-        biases = [tf.cast(tf.reshape(dense.bias, [width]), rows.dtype) for dense in projections]
-        if training and rows is every:
-            query, key, value = self._project_together(rows, kernels, biases, batch)
-        else:
-            query = self._project(rows, kernels[0], biases[0], batch)
-            if training:
-                key, value = self._project_together(every, kernels[1:], biases[1:], batch)
-            else:
-                # Copying the matrices into one takes longer than what the one product saves on a single short text.
-                key, value = (self._project(every, kernels[part], biases[part], batch) for part in (1, 2))
-        scores = tf.matmul(query * depth**-0.5, key, transpose_b=True)
-        if mask is not None:
-            closed = tf.cast(tf.equal(mask, 0), scores.dtype) * tf.cast(
-                tf.maximum(_MASKED, scores.dtype.min), scores.dtype
-            )
-            scores += closed[:, tf.newaxis, tf.newaxis, :]
-        weights = layer._dropout_layer(tf.nn.softmax(scores), training=training)
-        mixed = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
-        output = layer._output_dense
-        kernel = tf.cast(tf.reshape(output.kernel, [width, width]), rows.dtype)
-        product = tf.matmul(tf.reshape(mixed, [-1, width]), kernel)
-        return tf.nn.bias_add(product, tf.cast(output.bias, rows.dtype))
+    Args:
+        padding_mask: [batch, length]; 0 marks padding.
+        dtype: Of the scores.
+    """
+    closed = tf.cast(tf.equal(padding_mask, 0), dtype) * tf.cast(tf.maximum(_MASKED, dtype.min), dtype)
+    return closed[:, tf.newaxis, tf.newaxis, :]
 
-    def _project(self, rows: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, batch: tf.Tensor) -> tf.Tensor:
-        """Returns [batch, heads, length, depth] of [batch * length, width]."""
-        depth = rows.shape[-1] // self.num_heads
-        projected = tf.nn.bias_add(tf.matmul(rows, kernel), bias)
-        return tf.transpose(tf.reshape(projected, [batch, -1, self.num_heads, depth]), [0, 2, 1, 3])
 
-    def _project_together(
-        self, rows: tf.Tensor, kernels: list[tf.Tensor], biases: list[tf.Tensor], batch: tf.Tensor
-    ) -> list[tf.Tensor]:
-        """Returns what `_project` would for each kernel, from one product."""
-        depth = rows.shape[-1] // self.num_heads
-        projected = tf.nn.bias_add(tf.matmul(rows, tf.concat(kernels, axis=1)), tf.concat(biases, axis=0))
-        split = tf.reshape(projected, [batch, -1, len(kernels), self.num_heads, depth])
+def normalize(rows: tf.Tensor, weights: Weights, name: str, training: bool) -> tf.Tensor:
+    """Returns LayerNorm of rows [rows, width], in float32 inside whatever the precision."""
+    gamma, beta = (tf.cast(weights[f"{name}.{part}"], tf.float32) for part in ("weight", "bias"))
+    wide = tf.cast(rows, tf.float32)
+    if training:
+        normal = layer_norm_in_training(wide, gamma, beta, tf.constant(EPSILON))
+    else:
+        normal = layer_norm(wide, gamma, beta, EPSILON)
+    return tf.cast(normal, rows.dtype)
+
+
+def dense(rows: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
+    """Returns rows [rows, inputs] through a linear layer: [rows, outputs]."""
+    kernel, bias = kernel_and_bias(rows, weights, name)
+    return tf.nn.bias_add(tf.matmul(rows, kernel), bias)
+
+
+def kernel_and_bias(rows: tf.Tensor, weights: Weights, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the kernel [inputs, outputs] and bias [outputs] of a linear layer, in the type of its inputs."""
+    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    shapes = [rows.shape[-1], -1], [-1]
+    kernel, bias = (tf.reshape(value, shape) for value, shape in zip((kernel, bias), shapes))
+    return tf.cast(kernel, rows.dtype), tf.cast(bias, rows.dtype)
+
+
+def transformer_block(
+    states: tf.Tensor, mask: tf.Tensor, weights: Weights, starts: Starts, settings: BlockSettings
+) -> tf.Tensor:
+    """Returns the block's output, [batch, length, width], or [batch, 1, width] for the first position only.
+
+    One matrix product makes queries, keys and values in training; LayerNorm and exact GELU have closed gradients there.
+
+    Args:
+        states: [batch, length, width].
+        mask: Of `attention_mask`.
+        weights: The block's weights, by their names after "encoder.layer.N.".
+        starts: Where its dropouts begin to draw.
+        settings: What else it depends on.
+    """
+    training = settings.training
+    answered = states[:, :1] if settings.first_position else states
+    shape, width = tf.shape(answered), states.shape[-1]
+    rows = tf.reshape(answered, [-1, width])
+    every = tf.reshape(states, [-1, width]) if settings.first_position else rows
+
+    def dropout(values: tf.Tensor, name: str) -> tf.Tensor:
+        return drop(values, settings.dropped, starts[name]) if starts else values
+
+    scores, value = _scores_and_values(rows, every, shape[0], weights, settings)
+    mixed = tf.matmul(dropout(tf.nn.softmax(scores + mask), DROPOUTS[0]), value)
+    mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [-1, width])
+    attended = dropout(dense(mixed, weights, "attention.output.dense"), DROPOUTS[1])
+    rows = normalize(attended + rows, weights, "attention.output.LayerNorm", training)
+    # A graph that is served holds no gradients.
+    is_closed = training and settings.activation == GELU
+    activation = exact_gelu_in_training if is_closed else _ACTIVATIONS[settings.activation]
+    wide = activation(dense(rows, weights, "intermediate.dense"))
+    narrow = dropout(dense(wide, weights, "output.dense"), DROPOUTS[2])
+    rows = normalize(narrow + rows, weights, "output.LayerNorm", training)
+    outputs = tf.reshape(rows, shape)
+    outputs.set_shape(answered.shape)
+    return outputs
+
+
+def _scores_and_values(
+    rows: tf.Tensor, every: tf.Tensor, batch: tf.Tensor, weights: Weights, settings: BlockSettings
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the scores of `rows` for `every` row, [batch, heads, answered, length], and the values of `every` row."""
+    heads, depth = settings.num_heads, rows.shape[-1] // settings.num_heads
+    layers = [kernel_and_bias(rows, weights, f"attention.self.{part}") for part in ("query", "key", "value")]
+
+    def project(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        projected = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+        return tf.transpose(tf.reshape(projected, [batch, -1, heads, depth]), [0, 2, 1, 3])
+
+    def project_together(inputs: tf.Tensor, parts: list[tuple[tf.Tensor, tf.Tensor]]) -> list[tf.Tensor]:
+        kernels, biases = zip(*parts)
+        projected = tf.nn.bias_add(tf.matmul(inputs, tf.concat(kernels, axis=1)), tf.concat(biases, axis=0))
+        split = tf.reshape(projected, [batch, -1, len(parts), heads, depth])
         return list(tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4])))
 
-
-def _normalize(rows: tf.Tensor, layer: tf.keras.layers.LayerNormalization, training: bool | None) -> tf.Tensor:
-    """Returns what a layer of Keras's would, in float32 inside whatever the precision."""
-    gamma, beta = (tf.cast(variable, tf.float32) for variable in (layer.gamma, layer.beta))
-    normalize = tf.custom_gradient(_layer_norm) if training else lambda *arguments: _layer_norm(*arguments)[0]
-    return tf.cast(normalize(tf.cast(rows, tf.float32), gamma, beta, tf.constant(layer.epsilon)), rows.dtype)
-
-
-def _layer_norm(
-    rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
-    """Returns the rows, normalized, and what makes their gradients of the outputs'."""
-    mean = tf.reduce_mean(rows, axis=1, keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(rows, mean), axis=1, keepdims=True)
-    scale = tf.math.rsqrt(variance + epsilon)
-    normal = (rows - mean) * scale
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
-        inner = upstream * gamma
-        mean = tf.reduce_mean(inner, axis=1, keepdims=True)
-        along = tf.reduce_mean(inner * normal, axis=1, keepdims=True)
-        return (
-            scale * (inner - mean - normal * along),
-            tf.reduce_sum(upstream * normal, axis=0),
-            tf.reduce_sum(upstream, axis=0),
-            None,
-        )
-
-    return normal * gamma + beta, gradient
+    if settings.training and rows is every:
+        query, key, value = project_together(rows, layers)
+    else:
+        query = project(rows, *layers[0])
+        if settings.training:
+            key, value = project_together(every, layers[1:])
+        else:
+            # Copying the matrices into one takes longer than what the one product saves on a single short text.
+            key, value = (project(every, *layer) for layer in layers[1:])
+    return tf.matmul(query * depth**-0.5, key, transpose_b=True), value

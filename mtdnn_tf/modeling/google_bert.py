@@ -14,7 +14,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json_object, write_json, write_text
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values
-from mtdnn_tf.modeling.bert_weights import weight_shapes
+from mtdnn_tf.modeling.bert_weights import encoder_weights
 from mtdnn_tf.modeling.pooling import POOLER_WEIGHTS, folder_pooling
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased, tokenizer_settings, written_lowercase
 
@@ -43,10 +43,6 @@ def google_name(name: str) -> str:
     if path.endswith("LayerNorm"):
         return f"bert/{path}/{_LAYER_NORM[kind]}"
     return f"bert/{path}/{'kernel' if kind == 'weight' else kind}"
-
-
-def _is_kernel(name: str) -> bool:
-    return google_name(name).endswith("/kernel")
 
 
 def find_checkpoint(folder: Path) -> Path | None:
@@ -81,8 +77,7 @@ def _weights(prefix: Path, config: BackboneConfig) -> tuple[BackboneConfig, dict
             )
         pooler = [name for name in POOLER_WEIGHTS if google_name(name) in present]
         config = dataclasses.replace(config, pooling=folder_pooling(prefix.parent, pooler))
-        shapes = weight_shapes(config)
-        wanted = {google_name(name): name for name in shapes}
+        wanted = {google_name(weight.name): weight for weight in encoder_weights(config)}
         missing = sorted(wanted.keys() - present.keys())
         if missing:
             raise UserError(f"{prefix}: {len(missing)} variables are missing, {', '.join(missing[:3])} among them")
@@ -93,12 +88,12 @@ def _weights(prefix: Path, config: BackboneConfig) -> tuple[BackboneConfig, dict
                 f"{', '.join(unused[:3])} among them; beside it, adam_m, adam_v, global_step and cls/* are accepted"
             )
         arrays = {}
-        for theirs, name in wanted.items():
-            shape = shapes[name][::-1] if _is_kernel(name) else shapes[name]
+        for theirs, weight in wanted.items():
+            shape = weight.shape[::-1] if weight.is_matrix else weight.shape
             if tuple(present[theirs]) != shape:
                 raise UserError(f"{prefix}: variable {theirs} has shape {present[theirs]}, {CONFIG} asks for {shape}")
             array = np.asarray(reader.get_tensor(theirs))
-            arrays[name] = np.ascontiguousarray(array.T if _is_kernel(name) else array)
+            arrays[weight.name] = np.ascontiguousarray(array.T if weight.is_matrix else array)
         return config, arrays
     except (tf.errors.OpError, IndexError, ValueError, RuntimeError) as error:  # As TensorFlow's reader raises them.
         reason = " ".join(str(error).split())[:200]
@@ -148,7 +143,10 @@ def write_google_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
     write_json(folder / CONFIG, config_values(pretrained.config, ACTIVATIONS))
     write_text(folder / VOCABULARY, "".join(f"{piece}\n" for piece in pretrained.vocabulary))
     write_json(folder / "tokenizer_config.json", tokenizer_settings(pretrained))
-    arrays = {google_name(name): array.T if _is_kernel(name) else array for name, array in pretrained.weights.items()}
+    arrays = {}
+    for weight in encoder_weights(pretrained.config):
+        array = pretrained.weights[weight.name]
+        arrays[google_name(weight.name)] = array.T if weight.is_matrix else array
     names = sorted(arrays)
     # The operation behind TensorFlow 1's Saver, without a graph and a session.
     tf.raw_ops.SaveV2(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
+from mtdnn_tf.modeling.dropout import Dropout, generator_seeds
 from mtdnn_tf.modeling.san_head import SanHead
 from mtdnn_tf.tasks.task import AUTO, LINEAR, SAN, Task
 
@@ -25,19 +26,32 @@ class LinearHead(tf.keras.layers.Layer):
         num_outputs: Number of labels, or 1 for a score.
         dropout: Dropout rate before the linear layer. Defaults to 0.1.
         seed: Seed of the initial weights. Defaults to 0.
+        seeds: Yields the seed of its dropout. Defaults to one made from `seed`.
     """
 
-    def __init__(self, num_outputs: int, dropout: float = 0.1, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        num_outputs: int,
+        dropout: float = 0.1,
+        seed: int = 0,
+        seeds: Iterator[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_outputs = num_outputs
         self.seed = seed
-        self.dropout = tf.keras.layers.Dropout(dropout)
+        self.dropout = Dropout(dropout, next(seeds or generator_seeds(seed)))
         # Logits, and the losses made of them, stay in float32 under mixed precision.
         self.logits = tf.keras.layers.Dense(
             num_outputs,
             kernel_initializer=tf.keras.initializers.TruncatedNormal(stddev=0.02, seed=seed),
             dtype="float32",
         )
+
+    @property
+    def generators(self) -> list[tf.random.Generator]:
+        """The generators of its dropout."""
+        return [self.dropout.generator]
 
     def call(self, encoded: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
         """Returns logits [batch, num_outputs] from the encoder's outputs and the input's masks."""
@@ -84,14 +98,15 @@ def _head_of(task: Task, examples: Mapping[str, int], pair_head: str) -> str:
     return SAN if len(examples) > 1 and examples.get(task.head_task, 0) >= SAN_EXAMPLES else LINEAR
 
 
-def build_head(task: Task, seed: int) -> tf.keras.layers.Layer:
+def build_head(task: Task, seed: int, seeds: Iterator[int] | None = None) -> tf.keras.layers.Layer:
     """Builds a task's head; its initial weights depend on the seed and the task's name alone.
 
     Args:
         task: The task, whose `head` ("auto" is linear here), `num_outputs` and `dropout` it takes.
         seed: Seed of the run.
+        seeds: Yields the seeds of its dropout. Defaults to those made from the seed of its weights.
     """
     head_seed = (seed * 0x9E3779B1 + zlib.crc32(task.name.encode())) % (1 << 31)
     return HEAD_LAYERS[task.head](
-        num_outputs=task.num_outputs, dropout=task.dropout, seed=head_seed, name=f"{task.name}_head"
+        num_outputs=task.num_outputs, dropout=task.dropout, seed=head_seed, seeds=seeds, name=f"{task.name}_head"
     )

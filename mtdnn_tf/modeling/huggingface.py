@@ -13,7 +13,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json_object, write_json, write_text
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_config import check_vocabulary, config_from_values, config_values
-from mtdnn_tf.modeling.bert_weights import weight_shapes
+from mtdnn_tf.modeling.bert_weights import encoder_weights
 from mtdnn_tf.modeling.pooling import folder_pooling, write_folder_pooling
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone, is_uncased, tokenizer_settings, written_lowercase
 from mtdnn_tf.modeling.safetensors_file import read_safetensors
@@ -96,11 +96,11 @@ def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
             raise UserError(f"{path}: weight {name} stands twice, with and without 'bert.' or by an older name")
         renamed[name] = array
     # Heads beside the encoder are ignored; a layer that the config does not tell of would change what is computed.
-    shapes = weight_shapes(config)
+    names = {weight.name for weight in encoder_weights(config)}
     for name, array in sorted(renamed.items()):
-        if name.startswith("encoder.") and name not in shapes:
+        if name.startswith("encoder.") and name not in names:
             raise UserError(f"{path}: weight {name} is not of an encoder as {CONFIG} tells it")
-        if name in shapes and array.dtype.kind in "iub":
+        if name in names and array.dtype.kind in "iub":
             raise UserError(f"{path}: floating-point weights are accepted, {name} is {array.dtype}")
     return renamed
 

@@ -15,7 +15,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json_object, write_json, write_text
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_config import check_size
-from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights, weight_shapes
+from mtdnn_tf.modeling.bert_weights import assign_weights, encoder_weights, read_weights, variables_in_order
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
 METADATA = "metadata.json"
@@ -70,7 +70,9 @@ def read_preset(preset: str) -> PretrainedBackbone:
         num_segments=backbone.num_segments,
         activation=ACTIVATION,
     )
-    return PretrainedBackbone(preset, config, tuple(vocabulary), lowercase, read_weights(backbone))
+    return PretrainedBackbone(
+        preset, config, tuple(vocabulary), lowercase, read_weights(variables_in_order(config, backbone.weights))
+    )
 
 
 def _read_folder(folder: Path) -> tuple[keras_nlp.models.BertBackbone, list[str], bool]:
@@ -92,8 +94,9 @@ def _read_folder(folder: Path) -> tuple[keras_nlp.models.BertBackbone, list[str]
     weights = folder / "model.weights.h5"
     # What float32 needs; a compressed file could be smaller, which neither KerasNLP nor this project writes.
     shape = {name: config[name] for name in _SIZES if name != "max_sequence_length"}
-    shapes = weight_shapes(BackboneConfig(**shape, max_positions=config["max_sequence_length"], activation=ACTIVATION))
-    if not weights.is_file() or weights.stat().st_size < 2 * sum(math.prod(shape) for shape in shapes.values()):
+    expected = BackboneConfig(**shape, max_positions=config["max_sequence_length"], activation=ACTIVATION)
+    numbers = sum(math.prod(weight.shape) for weight in encoder_weights(expected))
+    if not weights.is_file() or weights.stat().st_size < 2 * numbers:
         raise UserError(f"{weights}: cannot be loaded: missing, or smaller than an encoder as config.json tells it")
     backbone = keras_nlp.models.BertBackbone(**{field: config[field] for field in _SIZES})
     backbone.load_weights(str(weights))
@@ -137,7 +140,7 @@ def write_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
         "num_segments": config.num_segments,
     }
     backbone = keras_nlp.models.BertBackbone(**arguments)
-    assign_weights(backbone, pretrained.weights, pretrained.source)
+    assign_weights(variables_in_order(config, backbone.weights), pretrained.weights, pretrained.source)
     description = {
         "module": "keras_nlp.src.models.bert.bert_backbone",
         "class_name": "BertBackbone",

@@ -12,9 +12,10 @@ from safetensors.numpy import save_file
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer, read_vocabulary
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, read_manifest, write_json, write_manifest, write_text
-from mtdnn_tf.modeling.backbone import BackboneConfig, build_backbone
+from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_config import check_vocabulary
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
+from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.model_description import ModelDescription, read_description
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
@@ -183,7 +184,7 @@ def load_model(folder: Path) -> LoadedModel:
     folder = _find(folder)
     description, fingerprint, vocabulary, arrays = _read(folder)
     tasks = list(description.tasks)
-    backbone = build_backbone(description.backbone, dropout=0.0)
+    backbone = Encoder(description.backbone, dropout=0.0)
     assign_weights(backbone, _of_backbone(arrays), str(folder / _WEIGHTS))
     model = MultiTaskModel(backbone, tasks)
     for name, head in model.heads.items():

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import tensorflow as tf
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.modeling.backbone import PooledBertBackbone, build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
+from mtdnn_tf.modeling.dropout import generator_seeds
+from mtdnn_tf.modeling.encoder import Encoder, WeightReader
 from mtdnn_tf.modeling.heads import build_head, reads_sequence
-from mtdnn_tf.modeling.partial_encoders import FirstPositionEncoder, SequenceEncoder
-from mtdnn_tf.modeling.pooling import MEAN, Pooling
+from mtdnn_tf.modeling.pooling import MEAN
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.recomputation import recompute_activations
 from mtdnn_tf.tasks.task import Task
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask")
@@ -31,44 +30,61 @@ class MultiTaskModel(tf.keras.Model):
         backbone: The shared encoder.
         tasks: The tasks; one that another task's head answers (`head_of`) gets no head of its own.
         seed: Seed of the heads' initial weights. Defaults to 0.
+        seeds: Yields the seeds of the heads' dropout. Defaults to those made from the seeds of their weights.
     """
 
     @tf.autograph.experimental.do_not_convert
-    def __init__(self, backbone: PooledBertBackbone, tasks: Sequence[Task], seed: int = 0) -> None:
+    def __init__(
+        self, backbone: Encoder, tasks: Sequence[Task], seed: int = 0, seeds: Iterator[int] | None = None
+    ) -> None:
         # === Layers ===
-        heads = {task.name: build_head(task, seed) for task in tasks if task.head_of is None}
+        heads = {task.name: build_head(task, seed, seeds) for task in tasks if task.head_of is None}
         if not heads:
             raise UserError("a model needs at least one task with a head of its own, none given")
 
         # === Functional model ===
         inputs = {name: tf.keras.Input((None,), dtype=tf.int32, name=name) for name in INPUTS}
-        pooling = Pooling(backbone.pooling, name="pooling")
         encoded = {**inputs, **backbone(inputs)}
-        encoded["pooled_output"] = pooling(encoded)
         super().__init__(inputs=inputs, outputs={name: head(encoded) for name, head in heads.items()}, name="mtdnn")
         self.backbone = backbone
         self.heads = heads
-        self._pooling = pooling
-        self._encode_first = FirstPositionEncoder(backbone)
-        self._encode_all = SequenceEncoder(backbone)
 
-    def task_logits(self, inputs: dict[str, tf.Tensor], task_name: str, training: bool = False) -> tf.Tensor:
+    @property
+    def generators(self) -> list[tf.random.Generator]:
+        """The generators behind all dropout, in the order of checkpoints."""
+        return [
+            *self.backbone.generators,
+            *(state for _, head in sorted(self.heads.items()) for state in head.generators),
+        ]
+
+    def task_logits(
+        self,
+        inputs: dict[str, tf.Tensor],
+        task_name: str,
+        training: bool = False,
+        weights: WeightReader | None = None,
+    ) -> tf.Tensor:
         """Returns one task's logits, running the encoder and that task's head alone.
 
         Args:
             inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
             task_name: Name of a task that has a head.
             training: Whether dropout is on. Defaults to False.
+            weights: Where to read the encoder's weights from; its own variables by default.
 
         Returns:
             Float32 logits [batch, num_outputs].
         """
         if task_name not in self.heads:
             raise unknown_name("head", task_name, self.heads)
-        return self.heads[task_name](self.encode(inputs, training, [task_name]), training=training)
+        return self.heads[task_name](self.encode(inputs, training, [task_name], weights), training=training)
 
     def encode(
-        self, inputs: dict[str, tf.Tensor], training: bool = False, tasks: Collection[str] | None = None
+        self,
+        inputs: dict[str, tf.Tensor],
+        training: bool = False,
+        tasks: Collection[str] | None = None,
+        weights: WeightReader | None = None,
     ) -> dict[str, tf.Tensor]:
         """Returns what heads read: the encoder's outputs and the inputs themselves.
 
@@ -79,16 +95,16 @@ class MultiTaskModel(tf.keras.Model):
             inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
             training: Whether dropout is on. Defaults to False.
             tasks: Names of the tasks whose heads will read it; all by default.
+            weights: Where to read the encoder's weights from; its own variables by default.
         """
         inputs = {name: tf.cast(inputs[name], tf.int32) for name in INPUTS}
-        if self.reads_all_positions(self.heads if tasks is None else tasks):
-            encoded = {**inputs, **self._encode_all(inputs, training)}
-            return {**encoded, "pooled_output": self._pooling(encoded)}
-        return {**inputs, "pooled_output": self._encode_first(inputs, training)}
+        first_position = not self.reads_all_positions(self.heads if tasks is None else tasks)
+        outputs = self.backbone(inputs, training=training, first_position=first_position, weights=weights)
+        return {**inputs, **outputs}
 
     def reads_all_positions(self, tasks: Collection[str]) -> bool:
         """Returns whether answering tasks, given by name, needs the encoder's outputs at all positions."""
-        return self.backbone.pooling == MEAN or any(reads_sequence(self.heads[name]) for name in tasks)
+        return self.backbone.config.pooling == MEAN or any(reads_sequence(self.heads[name]) for name in tasks)
 
 
 def build_multi_task_model(
@@ -105,22 +121,19 @@ def build_multi_task_model(
         pretrained: The encoder to start from.
         tasks: The tasks to answer.
         dropout: Dropout rate inside the encoder. Defaults to 0.1.
-        seed: Seed of the heads' initial weights. Defaults to 0.
+        seed: Seed of initial weights and dropout. Defaults to 0.
         precision: What the encoder computes in: "float32", "mixed_bfloat16" or "mixed_float16". Defaults to float32.
         recompute: Whether the encoder's layers compute their activations again in the backward pass. Defaults to False.
     """
     if pretrained.weights:
         # Before an encoder is built that may be larger than the weights that there are.
         check_weights(pretrained.config, pretrained.weights, pretrained.source)
-    # Dropout then draws from tf.random.Generator objects, whose state a checkpoint holds; Keras's default has none.
-    tf.keras.backend.experimental.enable_tf_random_generator()
+    seeds = generator_seeds(seed)
     with layers_of_precision(precision):
-        backbone = build_backbone(pretrained.config, dropout)
-    if recompute:
-        recompute_activations(backbone)
+        backbone = Encoder(pretrained.config, dropout, seeds, recompute)
     if pretrained.weights:
         assign_weights(backbone, pretrained.weights, pretrained.source)
-    return MultiTaskModel(backbone, tasks, seed)
+    return MultiTaskModel(backbone, tasks, seed, seeds)
 
 
 def tokenizer_of(pretrained: PretrainedBackbone) -> WordPieceTokenizer:

@@ -1,4 +1,4 @@
-"""Pooling: from the encoder's outputs at all positions to the vector that linear heads read."""
+"""What linear heads read of an encoder, and where checkpoints say so."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
-
-import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json_object, write_json
@@ -24,36 +22,6 @@ _MODES = {"pooling_mode_cls_token": CLS, "pooling_mode_mean_tokens": MEAN}
 _MODE_PREFIX = "pooling_mode_"
 POOLER_WEIGHTS = ("pooler.dense.weight", "pooler.dense.bias")
 _log = logging.getLogger("absl")
-
-
-class Pooling(tf.keras.layers.Layer):
-    """Pools the encoder's outputs into one vector per sequence.
-
-    Args:
-        pooling: "pooler" for BERT's tanh layer over the first position, "cls" for the first position's output, "mean"
-            for the mean over all positions that are not padding (Reimers and Gurevych 2019, arXiv 1908.10084 sec. 3).
-    """
-
-    def __init__(self, pooling: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.pooling = pooling
-
-    def call(self, encoded: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Returns the pooled vector [batch, width].
-
-        Args:
-            encoded: `sequence_output` [batch, length, width], `pooled_output` [batch, width] of BERT's pooler, and
-                `padding_mask` [batch, length], 1 at positions that are not padding.
-        """
-        if self.pooling == POOLER:
-            return encoded["pooled_output"]
-        sequence = encoded["sequence_output"]
-        if self.pooling == CLS:
-            return sequence[:, 0]
-        # Sums of up to 512 numbers need more than 16 bits.
-        mask = tf.cast(encoded["padding_mask"], tf.float32)[:, :, tf.newaxis]
-        total = tf.reduce_sum(tf.cast(sequence, tf.float32) * mask, axis=1)
-        return tf.cast(total / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0), sequence.dtype)
 
 
 def folder_pooling(folder: Path, weights: Collection[str]) -> str:

@@ -1,54 +1,52 @@
-"""Activations of the encoder's layers, computed again in the backward pass instead of kept (arXiv 1604.06174)."""
+"""A Transformer block that computes its activations again in the backward pass instead of keeping them (1604.06174)."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
+from collections.abc import Callable
 
-import keras_nlp
 import tensorflow as tf
 
-from mtdnn_tf.modeling.random_state import dropout_generators
+from mtdnn_tf.modeling.encoder_block import DROPOUTS, BlockSettings, Starts, Weights, transformer_block
 
 
-def recompute_activations(backbone: keras_nlp.models.BertBackbone) -> None:
-    """Makes every Transformer layer keep its input alone in training.
+def recomputed_block(
+    states: tf.Tensor, mask: tf.Tensor, weights: Weights, starts: Starts, settings: BlockSettings
+) -> tf.Tensor:
+    """Returns what `transformer_block` does, keeping only its arguments for the backward pass.
 
-    Its dropout draws the same numbers again: the generators are set back to where they stood before the layer.
-
-    Args:
-        backbone: The encoder, changed in place.
+    Dropout draws the same numbers in both passes, as its draws begin at the same starts.
     """
-    for layer in backbone.transformer_layers:
-        layer.call = functools.partial(_recomputed_call, layer.call, layer)
+    function = _block(settings, tuple(weights), len(starts))
+    # Tensors, so that the function depends on no model's variables.
+    return function(states, mask, *starts.values(), *(tf.convert_to_tensor(weight) for weight in weights.values()))
 
 
-def _recomputed_call(call: Any, layer: tf.keras.layers.Layer, inputs: tf.Tensor, **arguments: Any) -> tf.Tensor:
-    if not arguments.get("training"):
-        return call(inputs, **arguments)
-    generators = dropout_generators(layer)
-    states = [_read(generator) for generator in generators]
-    is_recomputed = False
+@functools.cache
+def _block(settings: BlockSettings, names: tuple[str, ...], num_starts: int) -> Callable[..., tf.Tensor]:
+    """Returns the block as a graph of its own, which `closed_gradients` says the reason for."""
 
-    def run(inputs: tf.Tensor) -> tf.Tensor:
-        nonlocal is_recomputed
-        if not is_recomputed:
-            is_recomputed = True
-            return call(inputs, **arguments)
-        now = [_read(generator) for generator in generators]
-        _write(generators, states)
-        outputs = call(inputs, **arguments)
-        _write(generators, now)
-        return outputs
+    def run(states: tf.Tensor, mask: tf.Tensor, *tensors: tf.Tensor) -> tf.Tensor:
+        starts = dict(zip(DROPOUTS, tensors[:num_starts]))
+        return transformer_block(states, mask, dict(zip(names, tensors[num_starts:])), starts, settings)
 
-    return tf.recompute_grad(run)(inputs)
+    @tf.function(autograph=False)
+    @tf.custom_gradient
+    def block(
+        states: tf.Tensor, mask: tf.Tensor, *tensors: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor | None, ...]]]:
+        starts, weights = tensors[:num_starts], tensors[num_starts:]
 
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+            # 0, which only the incoming gradient tells: the compiler cannot merge both passes, nor begin early.
+            zero = tf.minimum(tf.abs(tf.reshape(upstream, [-1])[0]), 0)
+            later = states + tf.cast(zero, states.dtype)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([later, *weights])
+                outputs = run(later, mask, *starts, *weights)
+            of_states, *of_weights = tape.gradient(outputs, [later, *weights], upstream)
+            return (of_states, None, *[None] * num_starts, *of_weights)
 
-def _read(generator: tf.random.Generator) -> tf.Tensor:
-    # The handle is the replica's own, which a distributed variable's read and assign are not.
-    return tf.raw_ops.ReadVariableOp(resource=generator.state.handle, dtype=generator.state.dtype)
+        return run(states, mask, *tensors), gradient
 
-
-def _write(generators: list[tf.random.Generator], states: list[tf.Tensor]) -> None:
-    for generator, state in zip(generators, states):
-        tf.raw_ops.AssignVariableOp(resource=generator.state.handle, value=state)
+    return block

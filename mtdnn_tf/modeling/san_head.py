@@ -4,36 +4,36 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
+from mtdnn_tf.modeling.dropout import Dropout, generator_seeds
+
 _MASKED = -1e9
 
 
-@tf.keras.utils.register_keras_serializable("mtdnn_tf")
-class KeptSteps(tf.keras.__internal__.layers.BaseRandomLayer):
+class KeptSteps(tf.keras.layers.Layer):
     """Draws which steps' predictions an example keeps: each with 1 - rate, and one, chosen evenly, in any case.
 
     Args:
         rate: Rate at which the other steps are dropped.
+        seed: Seed of the generator.
     """
 
-    def __init__(self, rate: float, **kwargs: Any) -> None:
+    def __init__(self, rate: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rate = rate
+        self.generator = tf.random.Generator.from_seed(seed, alg="auto_select")
 
     def call(self, steps: tf.Tensor) -> tf.Tensor:
         """Returns bool [batch, steps] for a tensor of that shape."""
         shape = tf.shape(steps)
         # The first column chooses the step that is kept in any case, the others are the steps' own draws.
-        draws = self._random_generator.random_uniform([shape[0], shape[1] + 1])
+        draws = self.generator.uniform([shape[0], shape[1] + 1])
         chosen = tf.cast(draws[:, :1] * tf.cast(shape[1], tf.float32), tf.int32)
         return (draws[:, 1:] >= self.rate) | (tf.range(shape[1])[None, :] == chosen)
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the layer."""
-        return {**super().get_config(), "rate": self.rate}
 
 
 @tf.keras.utils.register_keras_serializable("mtdnn_tf")
@@ -52,6 +52,7 @@ class SanHead(tf.keras.layers.Layer):
         seed: Seed of the initial weights. Defaults to 0.
         steps: Number of predictions, K. Defaults to 5.
         prediction_dropout: Rate at which predictions are dropped. Defaults to 0.1.
+        seeds: Yields the seeds of its dropout. Defaults to those made from `seed`.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class SanHead(tf.keras.layers.Layer):
         seed: int = 0,
         steps: int = 5,
         prediction_dropout: float = 0.1,
+        seeds: Iterator[int] | None = None,
         **kwargs: Any,
     ) -> None:
         # All of the head stays in float32 under mixed precision: it averages probabilities.
@@ -68,8 +70,16 @@ class SanHead(tf.keras.layers.Layer):
         self.num_outputs = num_outputs
         self.seed = seed
         self.steps = steps
-        self.dropout = tf.keras.layers.Dropout(dropout, dtype="float32")
-        self.kept_steps = KeptSteps(prediction_dropout, dtype="float32")
+        seeds = seeds or generator_seeds(seed)
+        self.kept_steps = KeptSteps(prediction_dropout, next(seeds), dtype="float32")
+        self.dropout = Dropout(dropout, next(seeds), dtype="float32")
+        # Checkpoints and seeds of earlier versions have a place for one that Keras's GRU cell had and did not use.
+        self._unused_generator = tf.random.Generator.from_seed(next(seeds))
+
+    @property
+    def generators(self) -> list[tf.random.Generator]:
+        """The generators of its dropout."""
+        return [self.dropout.generator, self.kept_steps.generator, self._unused_generator]
 
     def build(self, input_shape: Any) -> None:
         """Makes the layers, as wide as the encoder's outputs."""
@@ -89,8 +99,6 @@ class SanHead(tf.keras.layers.Layer):
             dtype="float32",
         )
         self.logits = dense(self.num_outputs, kernel_initializer=small_normal(4))
-        # Used in training alone, when it is too late to make the variables of a generator that checkpoints hold.
-        self.kept_steps.build([None, self.steps])
         super().build(input_shape)
 
     def call(self, encoded: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:

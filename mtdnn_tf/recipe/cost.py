@@ -9,6 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from mtdnn_tf.evaluation.cost import forward_flops, parameters
+from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames
@@ -17,13 +18,10 @@ from mtdnn_tf.tasks.task import Task
 
 
 class _Measured(NamedTuple):
-    """What is kept of a model: the sizes that `forward_flops` asks for, not the encoder, of which there may be many."""
+    """What is kept of a model: the shape that `forward_flops` asks for, not the encoder, of which there may be many."""
 
     parameters: int
-    num_layers: int
-    hidden_dim: int
-    intermediate_dim: int
-    pooling: str
+    shape: BackboneConfig
     heads: dict[str, tf.keras.layers.Layer]
 
 
@@ -76,10 +74,8 @@ def _answered(tasks: Sequence[Task], runs_of: Callable[[Task], Sequence[Path]]) 
 def _measure(run: Path) -> _Measured:
     tf.keras.backend.clear_session()
     model = load_model(run).model
-    encoder = model.backbone
-    sizes = (encoder.num_layers, encoder.hidden_dim, encoder.intermediate_dim)
-    return _Measured(parameters(model).total, *sizes, encoder.pooling, dict(model.heads))
+    return _Measured(parameters(model).total, model.backbone.config, dict(model.heads))
 
 
 def _flops(measured: _Measured, tasks: Sequence[Task], length: int) -> int:
-    return forward_flops(measured, [measured.heads[task.head_task] for task in tasks], length)
+    return forward_flops(measured.shape, [measured.heads[task.head_task] for task in tasks], length)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +13,8 @@ from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json
 from mtdnn_tf.json_values import from_json
-from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.huggingface import read_huggingface_folder
 from mtdnn_tf.modeling.keras_nlp_preset import read_preset
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, tokenizer_of
@@ -76,7 +75,7 @@ def verify_parts(folder: Path) -> Verified:
     _check_descriptions(folder, description, served)
     weights = _weights_of_export(folder)
 
-    backbone = build_backbone(pretrained.config, dropout=0.0)
+    backbone = Encoder(pretrained.config, dropout=0.0)
     assign_weights(backbone, pretrained.weights, pretrained.source)
     model = MultiTaskModel(backbone, tasks)
     read_heads(model.heads, folder / layout.HEADS)
@@ -92,8 +91,7 @@ def verify_parts(folder: Path) -> Verified:
     for task in served:
         if task.name not in signatures:
             raise UserError(f"{version}: signature {task.name} is missing; copy the release again")
-        with reduced.in_place() if reduced else contextlib.nullcontext():
-            logits = _python_logits(model, pretrained, task, description["max_sequence_length"])
+        logits = _python_logits(model, pretrained, task, description["max_sequence_length"], reduced)
         differences.append(_difference(task, logits, signatures[task.name], version))
     return Verified(0, len(served), max(differences))
 
@@ -129,12 +127,16 @@ def _weights_of_export(folder: Path) -> str:
 
 
 def _python_logits(
-    model: MultiTaskModel, pretrained: PretrainedBackbone, task: Task, max_sequence_length: int
+    model: MultiTaskModel,
+    pretrained: PretrainedBackbone,
+    task: Task,
+    max_sequence_length: int,
+    weights: ReducedWeights | None,
 ) -> np.ndarray:
     tokenizer = tokenizer_of(pretrained)
     first, second = (tokenizer.tokenize(tf.constant(texts)) for texts in (_FIRST, _SECOND))
     packed = pack(first, second if task.is_pair else None, tokenizer, max_sequence_length)
-    return np.asarray(model.task_logits(to_model_inputs(packed), task.head_task))
+    return np.asarray(model.task_logits(to_model_inputs(packed), task.head_task, weights=weights))
 
 
 def _difference(task: Task, logits: np.ndarray, signature: Any, version: Path) -> float:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import keras_nlp
 import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.modeling.bert_weights import named_variables
+from mtdnn_tf.modeling.bert_weights import WORD_EMBEDDINGS, encoder_weights
+from mtdnn_tf.modeling.encoder import Encoder
 
 FLOAT32 = "float32"
 FLOAT16 = "float16"
@@ -87,76 +85,44 @@ class _Matrix(tf.Module):
 
 
 class ReducedWeights(tf.Module):
-    """The word embeddings and the matrices of an encoder's blocks and pooler, in fewer bits.
+    """The word embeddings and the matrices of an encoder's blocks and pooler, in fewer bits, for `Encoder.call`.
 
     They are variables, not constants: what loads a graph cannot make float32 of them once and for all.
 
     Args:
-        backbone: The encoder; it stays as it is.
+        encoder: The encoder; it stays as it is.
         weights: FLOAT16; or INT8, with a scale for each output of a matrix and each row of the word embeddings.
 
     Raises:
         UserError: A weight is not finite, or too large for the way of storing.
     """
 
-    def __init__(self, backbone: keras_nlp.models.BertBackbone, weights: str) -> None:
+    def __init__(self, encoder: Encoder, weights: str) -> None:
         super().__init__()
-        self._layers = _Layers(backbone)
-        self.embeddings = _Matrix(backbone.token_embedding.embeddings.numpy(), (1,), weights, "the word embeddings")
-        # The last axes of a matrix are its outputs; those of an attention's output projection are one.
-        self.kernels = [_Matrix(layer.kernel.numpy(), axes, weights, name) for name, layer, axes in self._layers.dense]
+        # A function: TensorFlow would track the encoder, and an export hold its variables.
+        self._variable = lambda name: encoder.named[name]
+        self._matrices = {}
+        for name, shape, variable_shape, is_matrix in encoder_weights(encoder.config):
+            if is_matrix or name == WORD_EMBEDDINGS:
+                # The first axes of a matrix are its inputs; those of attention's output projection are two.
+                axes = _leading_axes(variable_shape, shape[1]) if is_matrix else (1,)
+                self._matrices[name] = _Matrix(self._variable(name).numpy(), axes, weights, name)
 
     @property
     def replaced(self) -> list[tf.Variable]:
-        """The variables of the encoder that are not read within `in_place`."""
-        return [self._layers.embedding.embeddings, *(layer.kernel for _, layer, _ in self._layers.dense)]
+        """The variables of the encoder that are not read."""
+        return [self._variable(name) for name in self._matrices]
 
-    @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Lets the encoder compute with the stored weights; to be entered where a graph is traced."""
-        with contextlib.ExitStack() as stack:
-            # Keras would track a tensor that is assigned to a layer's attribute.
-            stack.enter_context(_attribute(self._layers.embedding, "call", self.embeddings.rows))
-            for (_, layer, _), matrix in zip(self._layers.dense, self.kernels):
-                stack.enter_context(_attribute(layer, "kernel", matrix.read()))
-            yield
+    def read(self, name: str) -> tf.Tensor | tf.Variable:
+        """Returns a weight, in float32 if it is stored in fewer bits."""
+        return self._matrices[name].read() if name in self._matrices else self._variable(name)
 
-
-class _Layers:
-    """The layers whose weights are stored in fewer bits, hidden from TensorFlow's object tracking.
-
-    Attributes:
-        embedding: The word embeddings.
-        dense: (name of its matrix, layer, axes of its kernel that are inputs) of each dense layer.
-    """
-
-    def __init__(self, backbone: keras_nlp.models.BertBackbone) -> None:
-        self.embedding = backbone.token_embedding
-        with_kernel = {id(layer.kernel): layer for layer in backbone.submodules if hasattr(layer, "kernel")}
-        self.dense: list[tuple[str, tf.keras.layers.Layer, tuple[int, ...]]] = []
-        for matrix in named_variables(backbone):
-            if matrix.is_matrix:
-                _, inputs = matrix.stored_shape
-                layer = with_kernel[id(matrix.variable)]
-                self.dense.append((matrix.name, layer, _leading_axes(layer.kernel.shape, inputs)))
+    def rows(self, name: str, ids: tf.Tensor) -> tf.Tensor:
+        """Returns some rows of a table of embeddings."""
+        return self._matrices[name].rows(ids) if name in self._matrices else tf.gather(self._variable(name), ids)
 
 
 def _leading_axes(shape: Sequence[int], size: int) -> tuple[int, ...]:
     """Returns the first axes of a shape that together have a size."""
     count = next(count for count in range(1, len(shape) + 1) if math.prod(shape[:count]) == size)
     return tuple(range(count))
-
-
-@contextlib.contextmanager
-def _attribute(layer: tf.keras.layers.Layer, name: str, value: Any) -> Iterator[None]:
-    """Gives an object another value of an attribute for a while, past its class's own `__setattr__`."""
-    own = vars(layer)
-    had, before = name in own, own.get(name)
-    own[name] = value
-    try:
-        yield
-    finally:
-        if had:
-            own[name] = before
-        else:
-            del own[name]

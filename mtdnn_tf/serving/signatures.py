@@ -11,7 +11,6 @@ import tensorflow as tf
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS
-from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
 from mtdnn_tf.serving.steps import Steps, graph_function, has_second
 from mtdnn_tf.tasks.task import Task
@@ -80,12 +79,9 @@ class Signatures(tf.Module):
         used = {task.head_task for task in loaded.tasks}
         unused = {id(weight) for name, head in model.heads.items() if name not in used for weight in head.variables}
         self._reduced = None if weights == FLOAT32 else ReducedWeights(model.backbone, weights)
-        if model.backbone.pooling != POOLER:
-            unused |= {id(weight) for weight in model.backbone.pooled_dense.variables}
         if self._reduced:
             unused |= {id(weight) for weight in self._reduced.replaced}
-        steps = Steps(loaded, used, self._reduced.in_place) if self._reduced else Steps(loaded, used)
-        self._untracked = _Untracked(loaded, steps)
+        self._untracked = _Untracked(loaded, Steps(loaded, used, self._reduced))
         self._weights = [weight for weight in model.variables if id(weight) not in unused]
 
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection
 
 import tensorflow as tf
 
 from mtdnn_tf.data.packing import pack, to_model_inputs
+from mtdnn_tf.modeling.encoder import WeightReader
 from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS
 
@@ -25,7 +25,7 @@ class Steps:
     Args:
         loaded: The model; it is used without dropout.
         heads: Names of the heads that are used.
-        in_place: Entered where the encoder is traced, to compute with other weights than its own.
+        weights: Where to read the encoder's weights from; its own variables by default.
 
     Attributes:
         single_inputs: From first texts, string [batch], to what the encoder reads: int32 [batch, length of the longest
@@ -36,14 +36,9 @@ class Steps:
         heads: By name, from what `encode` returns to logits [batch, num_outputs].
     """
 
-    def __init__(
-        self,
-        loaded: LoadedModel,
-        heads: Collection[str],
-        in_place: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ) -> None:
+    def __init__(self, loaded: LoadedModel, heads: Collection[str], weights: WeightReader | None = None) -> None:
         self._loaded = loaded
-        self._in_place = in_place
+        self._weights = weights
         self._names = sorted(heads)
         self._tokenize = graph_function(loaded.tokenizer.tokenize, input_signature=[_TEXT])
         self.single_inputs = graph_function(self._single_inputs, input_signature=[_TEXT])
@@ -70,8 +65,7 @@ class Steps:
         return {name: tf.cast(values, tf.int32) for name, values in to_model_inputs(packed).items()}
 
     def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        with self._in_place():
-            return self._loaded.model.encode(inputs, training=False, tasks=self._names)
+        return self._loaded.model.encode(inputs, training=False, tasks=self._names, weights=self._weights)
 
 
 def has_second(text_b: tf.Tensor) -> tf.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,10 +13,23 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, read_manifest, write_manifest
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.locks import remove_leftovers
-from mtdnn_tf.modeling.random_state import dropout_generators
+from mtdnn_tf.modeling.encoder import Encoder
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.training.trainer import Trainer
 
 _STATE = "state"
+# Where checkpoints have the layers of an encoder, by their names in `bert_weights`: as Keras named those of KerasNLP's.
+_EMBEDDINGS = ("word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm")
+_OF_BLOCK = {
+    "attention.self.query": "_self_attention_layer/_query_dense",
+    "attention.self.key": "_self_attention_layer/_key_dense",
+    "attention.self.value": "_self_attention_layer/_value_dense",
+    "attention.output.dense": "_self_attention_layer/_output_dense",
+    "attention.output.LayerNorm": "_self_attention_layer_norm",
+    "output.LayerNorm": "_feedforward_layer_norm",
+    "intermediate.dense": "_feedforward_intermediate_dense",
+    "output.dense": "_feedforward_output_dense",
+}
 _REMEDY = "delete it to continue from the checkpoint before, or the run's folder to start again"
 
 
@@ -34,9 +48,8 @@ class Checkpoints:
     def __init__(self, trainer: Trainer, folder: Path, keep: int) -> None:
         self._trainer = trainer
         self._step = trainer.optimizer.iterations
-        generators = dropout_generators(trainer.network)
         self._checkpoint = tf.train.Checkpoint(
-            network=trainer.network, optimizer=trainer.optimizer, generators=generators
+            network=_objects(trainer.network), optimizer=trainer.optimizer, generators=trainer.network.generators
         )
         self._folder = folder
         self._keep = keep
@@ -115,6 +128,48 @@ class Checkpoints:
     def _remove_leftovers(self) -> None:
         for path in list(self._folder.glob(".ckpt-*")):
             remove_leftovers(path.with_name(path.name[1:].rpartition(".")[0]))
+
+
+def _objects(network: MultiTaskModel) -> tf.train.Checkpoint:
+    """Returns the layers of a network at the places that checkpoints of all versions have them in."""
+    layers = {f"layer_with_weights-{number}": layer for number, layer in enumerate(_with_weights(network))}
+    return tf.train.Checkpoint(**{name: _encoder_or_layer(layer) for name, layer in layers.items()})
+
+
+def _with_weights(network: MultiTaskModel) -> list[tf.keras.layers.Layer]:
+    return [layer for layer in network.layers if layer.weights]
+
+
+def _encoder_or_layer(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer | tf.train.Checkpoint:
+    if not isinstance(layer, Encoder):
+        return layer
+    tree: dict[str, Any] = {}
+    for name, variable in layer.named.items():
+        *parents, last = _place(name, layer.config.num_layers).split("/")
+        branch = tree
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        branch[last] = variable
+    return _tracked(tree)
+
+
+def _place(name: str, num_layers: int) -> str:
+    """Returns where checkpoints have a weight of an encoder, parts separated by slashes."""
+    layer, _, kind = name.rpartition(".")
+    if layer.endswith("_embeddings"):
+        return f"layer_with_weights-{_EMBEDDINGS.index(layer.rpartition('.')[2])}/embeddings"
+    kind = {"weight": "gamma", "bias": "beta"}[kind] if layer.endswith("LayerNorm") else kind
+    kind = "kernel" if kind == "weight" else kind
+    if block := re.fullmatch(r"encoder\.layer\.(\d+)\.(.+)", layer):
+        return f"layer_with_weights-{len(_EMBEDDINGS) + int(block[1])}/{_OF_BLOCK[block[2]]}/{kind}"
+    number = len(_EMBEDDINGS) + num_layers if layer.startswith("pooler") else _EMBEDDINGS.index("LayerNorm")
+    return f"layer_with_weights-{number}/{kind}"
+
+
+def _tracked(tree: Any) -> Any:
+    if not isinstance(tree, dict):
+        return tree
+    return tf.train.Checkpoint(**{name: _tracked(branch) for name, branch in tree.items()})
 
 
 def _step_of(folder: Path) -> int:

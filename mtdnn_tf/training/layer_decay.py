@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-from typing import Any
+import re
 
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
+from mtdnn_tf.training.fused_optimizers import FusedAdamax, FusedAdamW
 
 
 def layer_rates(model: MultiTaskModel, decay: float) -> list[float]:
@@ -22,47 +21,16 @@ def layer_rates(model: MultiTaskModel, decay: float) -> list[float]:
         model: The network.
         decay: Above 0, up to 1.
     """
-    backbone = model.backbone
-    # From the top down, as variables are told apart by identity: their names are not unique.
-    depths = [[backbone.pooled_dense], *([layer] for layer in reversed(backbone.transformer_layers))]
-    rates = {id(v): decay ** (depth + 1) for depth, layers in enumerate(depths) for v in layers[0].variables}
-    lowest = decay ** (len(depths) + 1)
-    rates.update({id(v): lowest for v in backbone.trainable_variables if id(v) not in rates})
-    return [rates.get(id(variable), 1.0) for variable in model.trainable_variables]
+    layers = model.backbone.config.num_layers
 
+    def depth(name: str) -> int:
+        if block := re.match(r"encoder\.layer\.(\d+)\.", name):
+            return layers + 1 - int(block[1])
+        return 1 if name.startswith("pooler") else layers + 2
 
-class _LayerRates:
-    """Multiplies the learning rate, by which updates and weight decay of Keras's optimizers are proportional.
-
-    The gradient is left alone: Adam and Adamax are indifferent to its scale.
-    """
-
-    _rates: tuple[float, ...]
-    _rate = 1.0
-
-    @property
-    def learning_rate(self) -> Any:
-        """The schedule's rate, times that of the variable that is being updated."""
-        return super().learning_rate * self._rate  # type: ignore[misc]
-
-    def update_step(self, gradient: Any, variable: tf.Variable) -> None:
-        """Updates a variable at its own rate."""
-        with self._at_rate_of(variable):
-            super().update_step(gradient, variable)  # type: ignore[misc]
-
-    def _apply_weight_decay(self, variables: Any) -> None:
-        for variable in variables:
-            with self._at_rate_of(variable):
-                super()._apply_weight_decay([variable])  # type: ignore[misc]
-
-    @contextlib.contextmanager
-    def _at_rate_of(self, variable: tf.Variable) -> Iterator[None]:
-        index = self._index_dict[self._var_key(variable)]  # type: ignore[attr-defined]
-        object.__setattr__(self, "_rate", self._rates[index])
-        try:
-            yield
-        finally:
-            object.__setattr__(self, "_rate", 1.0)
+    # By identity: variables cannot be compared.
+    depths = {id(variable): depth(name) for name, variable in model.backbone.named.items()}
+    return [decay ** depths.get(id(variable), 0) for variable in model.trainable_variables]
 
 
 def decay_rates(optimizer: tf.keras.optimizers.Optimizer, model: MultiTaskModel, decay: float) -> None:
@@ -74,16 +42,13 @@ def decay_rates(optimizer: tf.keras.optimizers.Optimizer, model: MultiTaskModel,
         decay: `layer_rates` says of what; 1 changes nothing.
 
     Raises:
-        UserError: The optimizer is one of tensorflow-addons', whose updates have no rate of their own.
+        UserError: The optimizer is none of this project's, and has no rates of variables.
     """
     if decay == 1.0:
         return
-    if isinstance(optimizer, tf.keras.optimizers.legacy.Optimizer):
+    if not isinstance(optimizer, (FusedAdamax, FusedAdamW)):
         raise UserError(
             f"--layer_decay goes with --optimizer=adamax or adamw, --layer_decay={decay} with "
             f"--optimizer={type(optimizer).__name__.lower()} given"
         )
-    # Past Keras's tracking, which would put the numbers into checkpoints.
-    object.__setattr__(optimizer, "_rates", tuple(layer_rates(model, decay)))
-    base = type(optimizer)
-    optimizer.__class__ = type(f"LayerRates{base.__name__}", (_LayerRates, base), {})
+    optimizer.set_multipliers(layer_rates(model, decay))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.training.fused_adamax import FusedAdamax
-from mtdnn_tf.training.fused_adamw import FusedAdamW
+from mtdnn_tf.private_names import create_slots
+from mtdnn_tf.training.fused_optimizers import FusedAdamax, FusedAdamW
 
 WEIGHT_DECAY = 0.01
 ADAMW_EPSILON = 1e-6
@@ -18,14 +19,13 @@ ADAMW_EPSILON = 1e-6
 def decayed_variables(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf.Variable]]:
     """Splits a model's trainable variables into those that weight decay shrinks and those it spares.
 
-    BERT spares LayerNorm's gamma and beta and every bias. KerasNLP's variable names do not tell them apart from each
-    other, so they are told by the number of axes: these vectors are the only variables of fewer than two, but for
-    attention's biases [heads, width], which are told by the last part of their name.
+    BERT spares LayerNorm's gamma and beta and every bias. These are the variables of fewer than two axes, and
+    attention's biases [heads, depth], told by the last part of their names.
     """
     decayed: list[tf.Variable] = []
     spared: list[tf.Variable] = []
     for variable in model.trainable_variables:
-        is_bias = variable.name.split("/")[-1].startswith("bias")
+        is_bias = re.split(r"[/.]", variable.name)[-1].startswith("bias")
         (spared if is_bias or len(variable.shape) < 2 else decayed).append(variable)
     return decayed, spared
 
@@ -35,9 +35,7 @@ def _adamax(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Op
 
 
 def _adamw(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
-    optimizer = FusedAdamW(learning_rate, weight_decay=WEIGHT_DECAY, epsilon=ADAMW_EPSILON)
-    optimizer.exclude_from_weight_decay(var_list=decayed_variables(model)[1])
-    return optimizer
+    return FusedAdamW(learning_rate, WEIGHT_DECAY, ADAMW_EPSILON, decayed_variables(model)[0])
 
 
 def _addons_optimizer(name: str) -> Callable[[Any, tf.keras.Model], tf.keras.optimizers.Optimizer]:
@@ -81,5 +79,5 @@ def build_optimizer(name: str, learning_rate: Any, model: tf.keras.Model) -> tf.
     if hasattr(optimizer, "build"):
         optimizer.build(model.trainable_variables)
     else:  # tensorflow-addons builds on Keras's legacy optimizers, which create slots on their own.
-        optimizer._create_all_weights(model.trainable_variables)
+        create_slots(optimizer, model.trainable_variables)
     return optimizer

@@ -29,7 +29,6 @@ from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
 from mtdnn_tf.locks import locked_folder, remove_leftovers
 from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.gradient_registry import forgotten_gradients
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.layer_selection import select_layers
 from mtdnn_tf.modeling.model_folder import MODEL_FOLDER, save_model
@@ -156,7 +155,6 @@ def train(
             what = f"--output_dir {config.output_dir}"
             stack.enter_context(locked_folder(config.output_dir, what, [Path(METRICS).parent.name]))
         stack.enter_context(ending_with_the_others(cluster))
-        stack.enter_context(forgotten_gradients())
         # Workers connect before TensorFlow does anything else.
         strategy = make_strategy(config.strategy, config.tpu)
         return _train(config, cluster, strategy, network_builder, optimizer_builder)

@@ -109,7 +109,7 @@ def main(target: Path) -> None:
         shutil.rmtree(folder / "cache")
         loaded = load_model(folder / "model")
         expected["weights"] = {
-            "backbone": first_numbers(loaded.model.backbone.token_embedding.embeddings),
+            "backbone": first_numbers(loaded.model.backbone.named["embeddings.word_embeddings.weight"]),
             "heads": {name: first_numbers(head.get_weights()[0]) for name, head in loaded.model.heads.items()},
         }
         predictions, _ = predict_with_runs([folder / "model"], tasks, ["test"], source, scratch / "cache")

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.backbone import build_backbone
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.google_bert import read_google_folder
 from tests.bert_in_numpy import bert
 from tests.helpers import VOCABULARY, write_huggingface_folder
@@ -114,7 +114,7 @@ def test_outputs_equal_bert_in_numpy(tmp_path, hidden_act, in_numpy):
     variables = _variables(seed=1)
     _write_folder(tmp_path / "bert", {**variables, **_extras(variables)}, hidden_act)
     pretrained = find_backbone(str(tmp_path / "bert"))
-    backbone = build_backbone(pretrained.config)
+    backbone = Encoder(pretrained.config)
     assign_weights(backbone, pretrained.weights, pretrained.source)
     token_ids = np.array([[2, 7, 9, 3, 12, 3], [2, 8, 3, 0, 0, 0]])
     segment_ids = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 0, 0]])

@@ -6,8 +6,8 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.backbone import build_backbone
-from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights, weight_shapes
+from mtdnn_tf.modeling.bert_weights import assign_weights, encoder_weights, read_weights
+from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.huggingface import read_huggingface_folder
 from tests.bert_in_numpy import bert
 from tests.helpers import VOCABULARY, write_huggingface_folder
@@ -26,7 +26,7 @@ def _inputs():
 def test_outputs_equal_bert_in_numpy(tmp_path, hidden_act):
     weights = write_huggingface_folder(tmp_path / "bert", hidden_act)
     pretrained = read_huggingface_folder(tmp_path / "bert")
-    backbone = build_backbone(pretrained.config, dropout=0.3)
+    backbone = Encoder(pretrained.config, dropout=0.3)
     assign_weights(backbone, pretrained.weights, pretrained.source)
     token_ids, segment_ids, mask = _inputs()
 
@@ -47,13 +47,15 @@ def test_outputs_equal_bert_in_numpy(tmp_path, hidden_act):
 def test_written_weights_equal_the_files_they_were_read_from(tmp_path):
     weights = write_huggingface_folder(tmp_path / "bert")
     pretrained = read_huggingface_folder(tmp_path / "bert")
-    backbone = build_backbone(pretrained.config)
+    backbone = Encoder(pretrained.config)
     assign_weights(backbone, pretrained.weights, pretrained.source)
 
     written = read_weights(backbone)
 
     assert written.keys() == weights.keys()
-    assert weight_shapes(pretrained.config) == {name: array.shape for name, array in weights.items()}
+    assert {weight.name: weight.shape for weight in encoder_weights(pretrained.config)} == {
+        name: array.shape for name, array in weights.items()
+    }
     for name, array in weights.items():
         np.testing.assert_array_equal(written[name], array)
 
@@ -95,7 +97,7 @@ def test_a_config_that_does_not_fit_is_refused(tmp_path, change, message):
     path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
     with pytest.raises(UserError, match=message):
         pretrained = read_huggingface_folder(tmp_path / "bert")
-        assign_weights(build_backbone(pretrained.config), pretrained.weights, pretrained.source)
+        assign_weights(Encoder(pretrained.config), pretrained.weights, pretrained.source)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin"])
@@ -182,7 +184,7 @@ def test_bfloat16_is_read(tmp_path):
     head = json.dumps(header).encode()
     (tmp_path / "bert" / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + content)
     pretrained = read_huggingface_folder(tmp_path / "bert")
-    backbone = build_backbone(pretrained.config)
+    backbone = Encoder(pretrained.config)
     assign_weights(backbone, pretrained.weights, pretrained.source)
     for name, array in read_weights(backbone).items():
         np.testing.assert_array_equal(array, (weights[name].view(np.uint32) & 0xFFFF0000).view(np.float32))

@@ -44,7 +44,7 @@ def test_a_loaded_model_answers_as_the_saved_one(saved):
 def test_weights_stand_under_hugging_faces_names(saved):
     model, _, run = saved
     arrays = load_file(run / "model" / "weights.safetensors")
-    kernel = model.backbone.transformer_layers[1]._feedforward_output_dense.kernel
+    kernel = model.backbone.named["encoder.layer.1.output.dense.weight"]
     np.testing.assert_array_equal(arrays["backbone.encoder.layer.1.output.dense.weight"], kernel.numpy().T)
     np.testing.assert_array_equal(arrays["heads.mood.0"], model.heads["mood"].logits.kernel.numpy())
     assert not any(name.startswith("heads.mood_too") for name in arrays)
@@ -55,7 +55,8 @@ def test_another_training_can_start_from_the_encoder(saved):
     pretrained = find_backbone(str(run))
     assert pretrained.config == read_backbone(run / "model").config == find_backbone("tiny").config
     np.testing.assert_array_equal(
-        pretrained.weights["embeddings.word_embeddings.weight"], model.backbone.token_embedding.embeddings.numpy()
+        pretrained.weights["embeddings.word_embeddings.weight"],
+        model.backbone.named["embeddings.word_embeddings.weight"].numpy(),
     )
 
 

@@ -34,7 +34,7 @@ def test_is_functional_with_one_named_output_a_head():
 def test_heads_that_read_all_positions_alone_have_them_computed():
     san = Task("pair", "classification", ("a", "b"), ("x", "y"), ("accuracy",), head="san")
     model = build_multi_task_model(find_backbone("tiny"), [*TASKS, san])
-    assert model.encode(INPUTS)["sequence_output"].shape == (2, 4, model.backbone.hidden_dim)
+    assert model.encode(INPUTS)["sequence_output"].shape == (2, 4, model.backbone.config.hidden_dim)
     assert "sequence_output" in model.encode(INPUTS, tasks=["mood", "pair"])
     alone = model.encode(INPUTS, tasks=["mood", "score"])
     assert sorted(alone) == ["padding_mask", "pooled_output", "segment_ids", "token_ids"]

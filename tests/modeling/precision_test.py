@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.encoder_block import normalize
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.modeling.precision import MIXED_FLOAT16, with_loss_scale
 from mtdnn_tf.tasks.task import Task
@@ -63,13 +64,13 @@ def test_the_encoder_computes_in_16_bits_and_all_else_is_float32(precision):
         assert {loss.dtype for loss in trainer.batch_loss(_batch(index), training=True).values()} == {tf.float32}
 
 
-def test_layer_norm_of_what_is_constant_is_finite_in_float16():
-    network = _trainer(MIXED_FLOAT16).network
-    # BERT's epsilon of 1e-12 is 0 in float16; the layer computes in float32.
-    norm = network.backbone.embeddings_layer_norm
-    assert norm.epsilon == 1e-12
-    assert np.isfinite(norm(tf.fill((2, 3, 16), tf.constant(3.0, tf.float16))).numpy()).all()
-    assert np.isfinite(norm(tf.fill((2, 3, 16), tf.constant(60000.0, tf.float16))).numpy()).all()
+@pytest.mark.parametrize("training", [False, True])
+def test_layer_norm_of_what_is_constant_is_finite_in_float16(training):
+    # BERT's epsilon of 1e-12 is 0 in float16; LayerNorm computes in float32.
+    weights = {"norm.weight": tf.ones(16), "norm.bias": tf.zeros(16)}
+    for value in (3.0, 60000.0):
+        rows = tf.fill((3, 16), tf.constant(value, tf.float16))
+        assert np.isfinite(normalize(rows, weights, "norm", training).numpy()).all()
 
 
 def _curve(precision):

@@ -139,7 +139,7 @@ def test_the_model_that_is_exported_stays_as_it_is(loaded, tmp_path):
 )
 def test_weights_that_cannot_be_stored_are_refused(tmp_path, weights, value, message):
     loaded = _model()
-    kernel = loaded.model.backbone.pooled_dense.kernel
+    kernel = loaded.model.backbone.named["pooler.dense.weight"]
     kernel.assign(np.full(kernel.shape, value, np.float32))
     with pytest.raises(UserError, match=message):
         export_saved_model(loaded, tmp_path / "1", weights=weights)

@@ -9,7 +9,6 @@ from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.modeling.random_state import dropout_generators
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints
 from mtdnn_tf.training.optimizers import build_optimizer
@@ -53,7 +52,7 @@ def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path, optimizer):
             trainer.train_step(BATCH)
     for one, other in zip(first.network.weights, second.network.weights):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
-    for one, other in zip(dropout_generators(first.network), dropout_generators(second.network)):
+    for one, other in zip(first.network.generators, second.network.generators):
         np.testing.assert_array_equal(one.state.numpy(), other.state.numpy())
 
 
@@ -98,8 +97,8 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 def test_checkpoints_of_version_0_1_are_read_and_replaced(tmp_path):
     first, second = _trainer(0), _trainer(1)
     first.train_step(BATCH)
-    generators = dropout_generators(first.network)
-    state = tf.train.Checkpoint(network=first.network, optimizer=first.optimizer, generators=generators)
+    # The layout is that of tests/golden/v1.
+    state = Checkpoints(first, tmp_path, keep=2)._checkpoint
     tf.train.CheckpointManager(state, str(tmp_path), max_to_keep=2).save(checkpoint_number=1)
     assert (tmp_path / "ckpt-1.index").is_file()
     checkpoints = Checkpoints(second, tmp_path, keep=2)

@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.bert_weights import named_variables
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.layer_decay import decay_rates
@@ -22,7 +21,7 @@ RATES = {
 
 
 def _expected_rates(model):
-    names = {id(named.variable): named.name for named in named_variables(model.backbone)}
+    names = {id(variable): name for name, variable in model.backbone.named.items()}
     return [
         next((rate for start, rate in RATES.items() if names.get(id(variable), "").startswith(start)), 1.0)
         for variable in model.trainable_variables

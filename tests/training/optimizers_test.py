@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.bert_weights import named_variables
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.optimizers import build_optimizer, decayed_variables
@@ -21,7 +20,7 @@ def model():
 
 def test_weight_decay_spares_layer_norm_and_biases(model):
     decayed, spared = decayed_variables(model)
-    names = {id(named.variable): named.name for named in named_variables(model.backbone)}
+    names = {id(variable): name for name, variable in model.backbone.named.items()}
     # 2 blocks: 6 matrices each; 3 embedding tables; the pooler; the head, whose variables the table does not name.
     assert sorted(names[id(v)] for v in decayed if id(v) in names) == sorted(
         name for name in names.values() if name.endswith(".weight") and "LayerNorm" not in name
