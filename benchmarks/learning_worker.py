@@ -17,14 +17,14 @@ from benchmarks.worker import serve
 from flags import recipe
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pretrained import with_pooling
+from mtdnn_tf.parallelism import use_single_threaded_ops
 from mtdnn_tf.tasks.task import TRAIN
-from mtdnn_tf.threads import operations_at_once
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs import task_inputs
 from mtdnn_tf.training.optimizers import build_optimizer
@@ -119,6 +119,7 @@ def training_losses(config: TrainingConfig) -> dict[str, float]:
         config: The run.
     """
     loaded = load_model(config.output_dir)
+    predictor = Predictor(loaded.model, InferenceSettings(config.evaluation_batch_size, config.parallel_parts or 1))
     losses = {}
     # The model's own tasks do not say where their files are.
     for task in config.selected_tasks():
@@ -127,7 +128,7 @@ def training_losses(config: TrainingConfig) -> dict[str, float]:
         length = config.max_sequence_length
         encoded = encode_split(task, TRAIN, config.source, loaded.tokenizer, length, config.cache_dir)
         inputs = task_inputs(task, encoded, config.train_rows(len(encoded), encoded.queries), None)
-        outputs = predict(loaded.model, encoded, config.evaluation_batch_size, inputs.rows)
+        outputs = predictor.predict(encoded, inputs.rows)
         logits = task.kind_object.to_logits(outputs)
         numbers = np.arange(len(outputs)) if encoded.queries is None else np.asarray(encoded.queries)[inputs.rows]
         queries = np.unique(numbers, return_inverse=True)[1].astype(np.int32)
@@ -146,15 +147,15 @@ def train_once(arm: str, number: int, **settings: Any) -> dict[str, Any]:
         settings: Arguments of `training_config`.
     """
     config = training_config(**settings, run=f"{arm}_{number}", number=number)
+    # Two half-batches in parallel, as the product has on two cores, on any machine; whole batches in plain Keras.
+    config = dataclasses.replace(config, parallel_parts=2 if arm == FAST else 1)
     if arm == FAST:
-        # Two halves of a batch in parallel, as the product has on two cores, on any machine.
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-        tf.config.threading.set_inter_op_parallelism_threads(2)
+        use_single_threaded_ops()
     metrics = train(config, _NETWORKS[arm], _OPTIMIZERS[arm])
     return {
         "arm": arm,
         "seed": config.seed,
-        "parallel_parts": operations_at_once() if config.splits_over_cores else 1,
+        "parallel_parts": config.parallel_parts,
         "training_loss": training_losses(config),
         "metrics": metrics,
     }

@@ -35,6 +35,15 @@ outputs without dropout differ by more than 1e-4. [results.md](results.md#does-s
 
 Settings are those of `flags/presets/demo.flags`; flags of `tools.recipe` replace them, such as `--pooling=cls`, with
 which heads read the first position only. Finished trainings are kept, and the same command continues.
+
+## Parts of a batch in parallel
+
+On CPU cores, parts of a batch are computed in parallel, each operation on one thread ([processor
+cores](scale.md#processor-cores)). `--parallel_parts=auto` takes one part per core, because every part is one more copy
+of the training step's graph: with 6 layers the first step took 13.2 s with two parts and 7.2 s with one. It takes 8 at
+most for the same reason. `python -m benchmarks.parallel_parts --glue=$GLUE --output=performance` measures the speed of
+training with 1, 2 and 4 parts, in turn, beside one part with TensorFlow's own threads; after `taskset -c 0` on one
+core.
 """
 
 

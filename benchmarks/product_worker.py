@@ -22,15 +22,15 @@ from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.example import Example
 from mtdnn_tf.data.sources import read_examples
 from mtdnn_tf.evaluation.cost import forward_flops
-from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.files import write_json
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.modeling.pretrained import with_pooling
+from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.tasks.task import TRAIN, Task
-from mtdnn_tf.threads import give_operations_a_core_each, operations_at_once
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.generated import generated_ahead
 from mtdnn_tf.training.inputs import TrainingInputs, task_inputs
@@ -47,26 +47,31 @@ class ProductWorker:
 
     Args:
         glue: Folder of GLUE's files.
-        backbone: The encoder.
+        encoder: The encoder.
         output: A folder of its own.
         tasks: Names of the tasks.
         rows: Training rows a task.
         max_length: Longest sequence.
         recompute: Whether activations are computed again in the backward pass.
+        parts: Number of parallel parts of a batch; one per core by default.
+        default_threads: Whether TensorFlow shares an operation among threads, which training does not let it do.
     """
 
     def __init__(
         self,
         glue: Path,
-        backbone: str,
+        encoder: str,
         output: Path,
         tasks: Sequence[str],
         rows: int,
         max_length: int,
         recompute: bool = False,
+        parts: int | None = None,
+        default_threads: bool = False,
     ) -> None:
-        # As training does.
-        give_operations_a_core_each()
+        if not default_threads:
+            use_single_threaded_ops()
+        self._parts = parts or num_parallel_parts()
         tf.config.experimental.enable_op_determinism()
         tf.keras.utils.set_random_seed(0)
         self._config = TrainingConfig(
@@ -75,15 +80,16 @@ class ProductWorker:
             cache_dir=output / "cache",
             tasks=tuple(tasks),
             max_sequence_length=max_length,
-            backbone=backbone,
+            backbone=encoder,
             max_train_examples=rows,
             pair_head="linear",
             recompute_activations=recompute,
         )
-        self._pretrained = with_pooling(find_backbone(backbone), POOLER)
+        self._pretrained = with_pooling(find_backbone(encoder), POOLER)
         self._tokenizer = tokenizer_of(self._pretrained)
         self._tasks = choose_heads(self._config.selected_tasks(), {}, "linear")
         self._trainers: dict[str, Trainer] = {}
+        self._predictors: dict[int, Predictor] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
         self._batches: dict[int, TrainingInputs] = {}
         self._examples: list[list[Example]] = []
@@ -132,7 +138,7 @@ class ProductWorker:
         return self._batches[batch_size]
 
     def _data(self, inputs: TrainingInputs, steps: range) -> tf.data.Dataset:
-        return inputs.dataset(lambda: steps, tf.distribute.get_strategy(), operations_at_once())
+        return inputs.dataset(lambda: steps, tf.distribute.get_strategy(), self._parts)
 
     def _network(self, tasks: Sequence[Task]) -> Any:
         recompute = self._config.recompute_activations
@@ -143,7 +149,7 @@ class ProductWorker:
         if kind not in self._trainers:
             tasks = self._tasks[:1] if kind == "one" else self._tasks
             network = self._network(tasks)
-            arguments = (network, tasks, self._config.distillation, _STEPS, 1, operations_at_once())
+            arguments = (network, tasks, self._config.distillation, _STEPS, 1, self._parts)
             if kind == "teachers":
                 trainer: Trainer = TeachersInTheStep(*arguments, teachers=[self._network(tasks) for _ in range(3)])
             else:
@@ -254,21 +260,24 @@ class ProductWorker:
         def multiply(_: int) -> None:
             product(matrix, matrix).numpy()
 
-        times, products = [], operations_at_once()
-        with ThreadPoolExecutor(products) as pool:
+        times = []
+        with ThreadPoolExecutor(self._parts) as pool:
             for _ in range(6):
                 started = time.perf_counter()
-                list(pool.map(multiply, range(products)))
+                list(pool.map(multiply, range(self._parts)))
                 times.append(time.perf_counter() - started)
-        return float(2 * _MATRIX**3 * products / np.median(times[1:]))
+        return float(2 * _MATRIX**3 * self._parts / np.median(times[1:]))
 
     def score(self, task: str, rows: int, batch_size: int) -> dict[str, float]:
         """Answers a task's first training rows as tools.score does."""
         asked = next(one for one in self._tasks if one.name == task)
         encoded = self._encoded(asked)
         chosen = self._config.train_rows(len(encoded))[:rows]
+        if batch_size not in self._predictors:
+            network = self._trainer("all").network
+            self._predictors[batch_size] = Predictor(network, InferenceSettings(batch_size, self._parts))
         started = time.perf_counter()
-        predict(self._trainer("all").network, encoded, batch_size, chosen)
+        self._predictors[batch_size].predict(encoded, chosen)
         return {"rows": len(chosen), "seconds": time.perf_counter() - started}
 
 
@@ -278,19 +287,14 @@ def main() -> None:
     parser.add_argument("--glue", type=Path)
     parser.add_argument("--encoder", default="demo")
     parser.add_argument("--output", type=Path)
-    parser.add_argument("--tasks", default="")
-    parser.add_argument("--rows", type=int, default=2000)
-    parser.add_argument("--max_length", type=int, default=128)
-    parser.add_argument("--recompute", action="store_true")
-    flags = parser.parse_args()
-    worker = ProductWorker(
-        flags.glue, flags.encoder, flags.output, flags.tasks.split(","), flags.rows, flags.max_length, flags.recompute
-    )
-    names = (
-        *("versions", "write_rows", "encode", "task_names", "train", "traces", "wait", "fixed"),
-        *("operations", "peak_memory", "peak", "score"),
-    )
-    serve({name: getattr(worker, name) for name in names})
+    parser.add_argument("--tasks", type=lambda names: names.split(","), default="")
+    for name, default in (("rows", 2000), ("max_length", 128), ("parts", None)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    for name in ("recompute", "default_threads"):
+        parser.add_argument(f"--{name}", action="store_true")
+    worker = ProductWorker(**vars(parser.parse_args()))
+    names = "versions write_rows encode task_names train traces wait fixed operations peak_memory peak score"
+    serve({name: getattr(worker, name) for name in names.split()})
 
 
 if __name__ == "__main__":

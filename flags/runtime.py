@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from mtdnn_tf.threads import give_operations_a_core_each
+from mtdnn_tf.parallelism import use_single_threaded_ops
 from mtdnn_tf.training.compilation import LOCAL_TPU, OFF
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.strategies import STRATEGIES, split_cpu
@@ -28,7 +28,7 @@ EVALUATION_BATCH_SIZE = flags.DEFINE_integer(
 
 
 def prepare_cores(config: TrainingConfig) -> None:
-    """Shares the processor's cores as a training needs it; comes before anything that TensorFlow computes.
+    """Configures the processor cores for a training; must be called before TensorFlow computes anything.
 
     Args:
         config: The training.
@@ -36,4 +36,4 @@ def prepare_cores(config: TrainingConfig) -> None:
     if LOGICAL_CPUS.value > 1:
         split_cpu(LOGICAL_CPUS.value)
     if config.splits_over_cores:
-        give_operations_a_core_each()
+        use_single_threaded_ops()

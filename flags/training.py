@@ -8,10 +8,12 @@ from pathlib import Path
 from absl import flags
 
 from flags import data, distillation, model, runtime, subset, values
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.precision import FLOAT32, PRECISIONS
 from mtdnn_tf.training.config import EVALUATIONS, SAMPLERS, TrainingConfig
 from mtdnn_tf.training.optimizers import OPTIMIZERS
 
+_AUTO = "auto"
 OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "The run's folder.")
 EPOCHS = flags.DEFINE_integer("epochs", 5, "Passes over all training data.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Examples in a global batch.")
@@ -27,6 +29,12 @@ LAYER_DECAY = flags.DEFINE_float(
 )
 GRADIENT_ACCUMULATION = flags.DEFINE_integer(
     "gradient_accumulation", 1, "Micro-batches that a batch is gone through in, one after the other, to save memory."
+)
+PARALLEL_PARTS = flags.DEFINE_string(
+    "parallel_parts",
+    _AUTO,
+    "Number of parts of a batch that are computed in parallel on CPU cores: an integer, or auto for one part per core, "
+    "at most 8. A continued run keeps the number it was begun with.",
 )
 STEPS_PER_EXECUTION = flags.DEFINE_integer(
     "steps_per_execution", 1, "Steps made in one call, with --jit_compile or --strategy=tpu."
@@ -56,6 +64,15 @@ KEEP_CHECKPOINTS = flags.DEFINE_integer("keep_checkpoints", 2, "Number of checkp
 EVALUATION = flags.DEFINE_enum("evaluation", "every_epoch", EVALUATIONS, "When development splits are evaluated.")
 
 
+def _parallel_parts() -> int | None:
+    if PARALLEL_PARTS.value == _AUTO:
+        return None
+    try:
+        return int(PARALLEL_PARTS.value)
+    except ValueError:
+        raise UserError(f"--parallel_parts must be {_AUTO} or an integer >= 1, got {PARALLEL_PARTS.value}") from None
+
+
 def training_config(runs: Sequence[Path] = ()) -> TrainingConfig:
     """Returns the run that the flags describe.
 
@@ -80,6 +97,7 @@ def training_config(runs: Sequence[Path] = ()) -> TrainingConfig:
         batch_size=BATCH_SIZE.value,
         batch_tokens=BATCH_TOKENS.value,
         gradient_accumulation=GRADIENT_ACCUMULATION.value,
+        parallel_parts=_parallel_parts(),
         precision=PRECISION.value,
         recompute_activations=RECOMPUTE_ACTIVATIONS.value,
         layer_decay=LAYER_DECAY.value,

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from flags import inference, runtime, values
+from flags import inference, values
 from flags import runs as run_flags
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
 from mtdnn_tf.errors import UserError
@@ -40,9 +40,9 @@ _LEAVE_ONE_OUT = flags.DEFINE_bool("leave_one_out", False, "Also prints the metr
 _DISAGREEMENT = flags.DEFINE_bool("disagreement", False, "Also prints how much every two of --runs disagree.")
 
 
-@inference.compiled_as_told()
 def main() -> None:
     """Prints the metrics and writes them if the flags say so."""
+    settings = inference.inference_settings()
     if bool(_RUN.value) == bool(_RUNS.value):
         raise UserError("one of --run and --runs is needed, and only one")
     runs = [Path(run) for run in _RUNS.value or [_RUN.value]]
@@ -58,7 +58,7 @@ def main() -> None:
         _SPLIT.value,
         source,
         cache_dir,
-        runtime.EVALUATION_BATCH_SIZE.value,
+        settings,
         max_sequence_length=max_sequence_length,
     )
     predictions = {result: split.combined(weights, _AVERAGE.value) for result, split in by_run.items()}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import inference, runtime
+from flags import inference
 from flags import runs as run_flags
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
@@ -27,9 +27,9 @@ _GLUE_MAJORITY = flags.DEFINE_list(
 )
 
 
-@inference.compiled_as_told()
 def main() -> None:
     """Writes the predictions that the flags ask for."""
+    settings = inference.inference_settings()
     if not _OUTPUT.value and not _GLUE_SUBMISSION.value:
         raise UserError("one of --output and --glue_submission is needed")
     if bool(_INPUT.value) + bool(_SPLIT.value) + bool(_GLUE_SUBMISSION.value) > 1:
@@ -67,7 +67,7 @@ def main() -> None:
             splits_of,
             inputs.source,
             inputs.cache_dir,
-            runtime.EVALUATION_BATCH_SIZE.value,
+            settings,
             max_sequence_length=inputs.max_sequence_length,
         )
         results += [predicted.rows() for predicted in predictions.values()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import inference, runtime, subset, values
+from flags import inference, subset, values
 from flags import runs as run_flags
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
@@ -56,9 +56,9 @@ def shard_of_flags() -> Shard | None:
     return parse_shard(_SHARD.value)
 
 
-@inference.compiled_as_told()
 def main() -> None:
     """Writes the soft targets of the tasks that the flags name, or a shard of what they are made from."""
+    settings = inference.inference_settings()
     shard, part = shard_of_flags(), subset.train_part()
     if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):
         raise UserError(
@@ -74,7 +74,7 @@ def main() -> None:
         cache_dir=inputs.cache_dir,
         output_dir=Path(_OUTPUT_DIR.value),
         weights=values.numbers("weights", _WEIGHTS.value),
-        batch_size=runtime.EVALUATION_BATCH_SIZE.value,
+        inference=settings,
         average=_AVERAGE.value,
         fit_weights_on=_FIT_WEIGHTS_ON.value,
         train_part=part,

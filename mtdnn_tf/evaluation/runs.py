@@ -24,10 +24,10 @@ from mtdnn_tf.distillation.ensemble import (
     prediction_variance,
 )
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.evaluation.inference import predict
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.out_of_fold import predictions_per_example
 from mtdnn_tf.evaluation.predictions import Predictions
+from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings, Predictor
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks, read_tokenizer
 from mtdnn_tf.tasks.task import TRAIN, Task
@@ -116,7 +116,7 @@ def predict_each_run(
     splits: Sequence[str] | Mapping[str, Sequence[str]],
     source: DataSource,
     cache_dir: Path,
-    batch_size: int = 64,
+    inference: InferenceSettings = ORDINARY_INFERENCE,
     out_of_fold: bool = False,
     train_part: Part | None = None,
     max_sequence_length: int | None = None,
@@ -131,7 +131,7 @@ def predict_each_run(
         splits: The splits, or those of each task by its name; empty for each task's own development splits.
         source: Where examples come from.
         cache_dir: Folder of encoded data.
-        batch_size: Examples in a batch. Defaults to 64.
+        inference: How models are run. Defaults to ordinary inference.
         out_of_fold: Whether a run that was trained without a fold counts, on the training split, for that fold alone.
             Defaults to False: every run counts for every row.
         train_part: Which rows of a training split are predicted; all by default.
@@ -155,8 +155,10 @@ def predict_each_run(
     models = []
     for number, run in enumerate(runs):
         tf.keras.backend.clear_session()
-        loaded = load_model(run)
+        with inference.scope():
+            loaded = load_model(run)
         models.append(loaded)
+        predictor = Predictor(loaded.model, inference)
         length = max_sequence_length or loaded.max_sequence_length
         for task in tasks:
             for split in splits_of[task.name]:
@@ -167,7 +169,7 @@ def predict_each_run(
                     predictions[name] = RunPredictions(rows, [], counted_runs(rows, folds))
                 known = predictions[name]
                 counted_rows = known.rows_of(number)
-                known.add(counted_rows, predict(loaded.model, rows, batch_size, counted_rows))
+                known.add(counted_rows, predictor.predict(rows, counted_rows))
     return predictions, models
 
 
@@ -218,7 +220,7 @@ def predict_with_runs(
     splits: Sequence[str] | Mapping[str, Sequence[str]],
     source: DataSource,
     cache_dir: Path,
-    batch_size: int = 64,
+    inference: InferenceSettings = ORDINARY_INFERENCE,
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
     max_sequence_length: int | None = None,
@@ -231,7 +233,7 @@ def predict_with_runs(
         splits: The splits.
         source: Where examples come from.
         cache_dir: Folder of encoded data.
-        batch_size: Examples in a batch. Defaults to 64.
+        inference: How models are run. Defaults to ordinary inference.
         weights: One weight a run; equal by default.
         average: As of `RunPredictions.combined`.
         max_sequence_length: See `predict_each_run`.
@@ -245,7 +247,7 @@ def predict_with_runs(
     check_weights(weights, len(runs))
     check_average(average)
     predictions, models = predict_each_run(
-        runs, tasks, splits, source, cache_dir, batch_size, max_sequence_length=max_sequence_length
+        runs, tasks, splits, source, cache_dir, inference, max_sequence_length=max_sequence_length
     )
     return {name: split.combined(weights, average) for name, split in predictions.items()}, models
 

@@ -14,6 +14,7 @@ from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_w
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.out_of_fold import check_fold_weights, predictions_per_example
+from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.runs import predict_each_run
 from mtdnn_tf.evaluation.shards import Shard, ShardedScoring
@@ -43,7 +44,7 @@ def score(
     cache_dir: Path,
     output_dir: Path,
     weights: Sequence[float] | None = None,
-    batch_size: int = 64,
+    inference: InferenceSettings = ORDINARY_INFERENCE,
     average: str = PROBABILITIES,
     fit_weights_on: str | Sequence[str] | None = None,
     train_part: Part | None = None,
@@ -64,7 +65,7 @@ def score(
         cache_dir: Folder of encoded data.
         output_dir: Where the tasks' folders go.
         weights: One weight a teacher; equal by default.
-        batch_size: Examples in a batch. Defaults to 64.
+        inference: How teachers are run. Defaults to ordinary inference.
         average: Whether "probabilities" or "logits" are averaged; scores of a regression are.
         fit_weights_on: A labelled split, or several of which each task takes the first that it has: `weights` are
             fitted on one half of it, for each task.
@@ -92,7 +93,7 @@ def score(
     fit_splits = _fit_splits(fit_weights_on, weights, tasks, source)
     splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
     sharded = ShardedScoring(
-        runs, folds, tasks, splits, source, cache_dir, output_dir, batch_size, train_part, max_sequence_length
+        runs, folds, tasks, splits, source, cache_dir, output_dir, inference, train_part, max_sequence_length
     )
     if shard is not None:
         sharded.write(shard)
@@ -102,7 +103,7 @@ def score(
             predictions, fingerprints = sharded.merged(merge_shards), [model_fingerprint(run) for run in runs]
         else:
             predictions, models = predict_each_run(
-                runs, tasks, splits, source, cache_dir, batch_size, split == TRAIN, train_part, max_sequence_length
+                runs, tasks, splits, source, cache_dir, inference, split == TRAIN, train_part, max_sequence_length
             )
             fingerprints = [model.fingerprint for model in models]
         details: dict[str, Any] = {"average": average}

@@ -23,8 +23,7 @@ from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, shortened
-from mtdnn_tf.evaluation.compiled_inference import is_compiled
-from mtdnn_tf.evaluation.inference import head_outputs, longest_first, num_head_outputs, predictions_of
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor, longest_first, num_head_outputs, predictions_of
 from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.runs import RunPredictions, check_runs, counted_runs, part_of_split
 from mtdnn_tf.files import MANIFEST, check_schema, fingerprint, new_folder, read_manifest, write_manifest
@@ -117,7 +116,7 @@ class ShardedScoring:
         source: Where examples come from.
         cache_dir: Folder of encoded data.
         output_dir: Folder of the soft targets; shards stand in a folder below it.
-        batch_size: Examples in a batch.
+        inference: How teachers are run.
         train_part: Which rows of a training split are scored; None for all.
         max_sequence_length: Longest input, in word pieces; None for what each teacher was trained on.
     """
@@ -129,7 +128,7 @@ class ShardedScoring:
     source: DataSource
     cache_dir: Path
     output_dir: Path
-    batch_size: int
+    inference: InferenceSettings
     train_part: Part | None = None
     max_sequence_length: int | None = None
 
@@ -202,14 +201,15 @@ class ShardedScoring:
         arrays: dict[str, dict[str, np.ndarray]] = {result_name(task, split): {} for task, split in todo}
         for number, run in enumerate(self.runs if todo else ()):
             tf.keras.backend.clear_session()
-            loaded = load_model(run)
+            with self.inference.scope():
+                predictor = Predictor(load_model(run).model, self.inference)
             for task, split in todo:
                 encoded = self._encoded(task, split, *self._tokenizers[number])
                 rows = RunPredictions(encoded, [], counted_runs(encoded, self.folds)).rows_of(number)
-                rows = shard.take(rows[longest_first(encoded, rows)], self.batch_size)
+                rows = shard.take(rows[longest_first(encoded, rows)], self.inference.batch_size)
                 files = arrays[result_name(task, split)]
                 files[_rows_file(number)] = rows.astype(np.int64)
-                files[_outputs_file(number)] = head_outputs(loaded.model, encoded, self.batch_size, rows)
+                files[_outputs_file(number)] = predictor.head_outputs(encoded, rows)
                 if number == len(self.runs) - 1:
                     self._store(task, split, shard, files)
 
@@ -239,8 +239,8 @@ class ShardedScoring:
             "shard": str(shard),
             "data": fingerprint(inputs[0]["source"]),
             "part": part,
-            "batch_size": self.batch_size,
-            "compiled": is_compiled(),
+            "batch_size": self.inference.batch_size,
+            "compiled": self.inference.strategy is not None,
             "teachers": self._teachers,
             "folds": folds,
             # Of each teacher: its word pieces and length, too.

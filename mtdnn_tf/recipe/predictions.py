@@ -57,8 +57,9 @@ def development_predictions(
             predictions = {name: read_array(folder / _file(name), _REMEDY) for name in manifest[_METRICS]}
             return DevelopmentPredictions(predictions, manifest[_METRICS])
     predictions, metrics = {}, {}
+    inference = base.inference_settings()
     for runs, answered in _by_runs(tasks, runs_of):
-        results, _ = predict_with_runs(runs, answered, [], base.source, base.cache_dir, base.evaluation_batch_size)
+        results, _ = predict_with_runs(runs, answered, [], base.source, base.cache_dir, inference)
         for name, result in results.items():
             predictions[name], metrics[name] = result.predictions, result.metrics()
     remove_leftovers(folder)

@@ -181,7 +181,7 @@ class _Stages:
             base.source,
             base.cache_dir,
             folder,
-            batch_size=base.evaluation_batch_size,
+            inference=base.inference_settings(),
             train_part=base.train_part,
         )
 

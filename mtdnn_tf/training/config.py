@@ -16,10 +16,12 @@ from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.predictor import InferenceSettings
 from mtdnn_tf.modeling.layer_selection import check_choice
 from mtdnn_tf.modeling.pooling import AUTO as AUTO_POOLING
 from mtdnn_tf.modeling.pooling import POOLINGS
 from mtdnn_tf.modeling.precision import FLOAT32, PRECISIONS
+from mtdnn_tf.parallelism import num_parallel_parts
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import AUTO, HEADS, TRAIN, Task
 from mtdnn_tf.training.compilation import LOCAL_TPU, OFF, TPU, check_compilation
@@ -53,6 +55,8 @@ class TrainingConfig:
         batch_size: Examples in a global batch.
         batch_tokens: Most tokens of a global batch, padding included, in place of `batch_size`; None for none.
         gradient_accumulation: Micro-batches that a batch is gone through in, one after the other.
+        parallel_parts: Number of parts of each micro-batch that are computed in parallel; None for one per core. Above
+            1 it needs `use_single_threaded_ops`.
         precision: What the encoder computes in: "float32", "mixed_bfloat16" or "mixed_float16".
         recompute_activations: Whether the encoder computes activations again in the backward pass.
         layer_decay: Of the learning rate, from each layer of the encoder to the one below.
@@ -103,6 +107,7 @@ class TrainingConfig:
     batch_size: int = 32
     batch_tokens: int | None = None
     gradient_accumulation: int = 1
+    parallel_parts: int | None = 1
     precision: str = FLOAT32
     recompute_activations: bool = False
     layer_decay: float = 1.0
@@ -189,6 +194,12 @@ class TrainingConfig:
             raise UserError(f"--layer_decay takes a number above 0, up to 1, {self.layer_decay} given")
         if self.batch_tokens is not None and self.batch_tokens < 1:
             raise UserError(f"--batch_tokens takes a whole number from 1, {self.batch_tokens} given")
+        if self.parallel_parts is not None and self.parallel_parts < 1:
+            raise UserError(f"--parallel_parts must be auto or an integer >= 1, got {self.parallel_parts}")
+        if (self.parallel_parts or 1) > 1 and not self.takes_parts:
+            raise UserError(
+                f"--parallel_parts must be auto or 1 with --jit_compile or a --strategy, got {self.parallel_parts}"
+            )
         if self.batch_tokens is None and self.batch_size % self.gradient_accumulation:
             raise UserError(
                 f"--gradient_accumulation takes a divisor of --batch_size {self.batch_size}, so that micro-batches are "
@@ -213,10 +224,34 @@ class TrainingConfig:
         return self.jit_compile or self.strategy == TPU
 
     @property
+    def takes_parts(self) -> bool:
+        """Whether a batch may be divided into parallel parts."""
+        return self.strategy == OFF and not self.is_compiled
+
+    @property
     def splits_over_cores(self) -> bool:
-        """Whether halves of a batch are computed side by side, where each operation has a core of its own."""
-        # Dropout is set back to be drawn again, which one half can do only when the other is done.
-        return self.strategy == OFF and not self.is_compiled and not self.recompute_activations
+        """Whether cores compute parts of a batch in parallel, each operation on one thread."""
+        # Recomputation resets the dropout generators, which one part can do only when the others are done.
+        return self.takes_parts and not self.recompute_activations
+
+    @property
+    def micro_batches_and_parts(self) -> tuple[int, int]:
+        """The number of micro-batches that are computed one after the other, and of parallel parts of each."""
+        parts = self.parallel_parts or 1
+        if self.recompute_activations:
+            return self.gradient_accumulation * parts, 1
+        return self.gradient_accumulation, parts
+
+    def parts_on_this_machine(self) -> int:
+        """Returns the number of parallel parts of a run that begins now: `parallel_parts`, or one per core."""
+        if self.parallel_parts is not None or not self.splits_over_cores:
+            return self.parallel_parts or 1
+        rows = self.batch_size if self.batch_tokens is None else self.batch_tokens // self.max_sequence_length
+        return num_parallel_parts(rows // self.gradient_accumulation)
+
+    def inference_settings(self) -> InferenceSettings:
+        """Returns how the models of such trainings predict on this machine."""
+        return InferenceSettings(self.evaluation_batch_size, self.parts_on_this_machine())
 
     @property
     def fold(self) -> Fold | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ REMEDY = "delete the run's folder and train again"
 _FILE = "config.json"
 # It decides no weight, and yet what epochs are compared by. Left out where nothing is evaluated.
 _DEVELOPMENT = "development_data"
+# Absent from runs of earlier versions.
+_PARTS = "parallel_parts"
 
 
 def run_identity(
@@ -55,6 +58,17 @@ def run_identity(
     }
 
 
+def begun_with(config: TrainingConfig) -> TrainingConfig:
+    """Returns a run's configuration with the number of parallel parts that the run was begun with.
+
+    Args:
+        config: The training. Where it leaves the number open, the run folder's record is used, or this machine's number
+            of cores for a run that begins.
+    """
+    parts = config.parallel_parts or (config.takes_parts and _read(config.output_dir).get(_PARTS))
+    return dataclasses.replace(config, parallel_parts=parts or config.parts_on_this_machine())
+
+
 def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
     digest = hashlib.sha256()
     for name, array in sorted(pretrained.weights.items()):
@@ -66,7 +80,8 @@ def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
 def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     """Refuses to continue a run that depended on something else, or was evaluated on something else.
 
-    Of development data, runs of earlier versions and runs that evaluate nothing say nothing: they are accepted.
+    Runs without a record of development data or parallel parts are accepted: runs of earlier versions, and runs that
+    evaluate nothing.
 
     Args:
         folder: The run's folder.
@@ -75,10 +90,10 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     Raises:
         UserError: The folder holds another run; the line tells the fields that differ.
     """
-    before = {**TrainingConfig.default_fields(), **_read(folder)}
+    recorded = _read(folder)
+    before = {**TrainingConfig.default_fields(), **recorded}
     keys = {*before, *identity}
-    if _DEVELOPMENT not in before or _DEVELOPMENT not in identity:
-        keys.discard(_DEVELOPMENT)
+    keys -= {key for key in (_DEVELOPMENT, _PARTS) if key not in recorded or key not in identity}
     differing = sorted(key for key in keys if before.get(key) != identity.get(key))
     if (folder / _FILE).exists() and differing:
         diff = "; ".join(f"{key}: {_difference(before.get(key), identity.get(key))}" for key in differing)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
-import math
 import shutil
 import sys
 import time
@@ -22,9 +21,9 @@ from mtdnn_tf.data.settings import write_run_data
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.compiled_inference import compiled_inference
 from mtdnn_tf.evaluation.development import development_metrics
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
 from mtdnn_tf.locks import locked_folder, remove_leftovers
@@ -41,7 +40,6 @@ from mtdnn_tf.modeling.multi_task_model import (
 from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.modeling.pretrained import with_pooling
 from mtdnn_tf.tasks.task import TRAIN, Task
-from mtdnn_tf.threads import operations_at_once
 from mtdnn_tf.training.checkpoints import Checkpoints, SaveCheckpoints, StopIfAsked
 from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, ending_with_the_others, read_cluster
 from mtdnn_tf.training.compiled_trainer import CompiledTrainer
@@ -49,7 +47,7 @@ from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.development_logs import log_development_metrics
 from mtdnn_tf.training.finite import StopIfNotFinite
 from mtdnn_tf.training.folds import check_initial_run, hold_out
-from mtdnn_tf.training.identity import REMEDY, check_identity, run_identity, write_identity
+from mtdnn_tf.training.identity import REMEDY, begun_with, check_identity, run_identity, write_identity
 from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
 from mtdnn_tf.training.layer_decay import decay_rates
 from mtdnn_tf.training.optimizers import build_optimizer
@@ -167,7 +165,7 @@ def _train(
     network_builder: Callable[..., MultiTaskModel],
     optimizer_builder: Callable[..., Any],
 ) -> dict[str, dict[str, float]]:
-    folder = config.output_dir
+    folder, config = config.output_dir, begun_with(config)
     tasks = config.selected_tasks()
     trained_tasks = [task for task in tasks if task.head_of is None]
     pretrained = with_pooling(find_backbone(config.init_from or config.backbone), config.pooling)
@@ -210,8 +208,8 @@ def _train(
             pretrained, tasks, config.dropout, config.seed, config.precision, config.recompute_activations
         )
         trainer_class = CompiledTrainer if config.is_compiled else Trainer
-        parts = config.gradient_accumulation, operations_at_once() if config.splits_over_cores else 1
-        trainer = trainer_class(network, trained_tasks, config.distillation, total_steps, *parts)
+        micro_batches, parts = config.micro_batches_and_parts
+        trainer = trainer_class(network, trained_tasks, config.distillation, total_steps, micro_batches, parts)
         rate = LinearWarmupDecay(config.learning_rate, total_steps, round(config.warmup_ratio * total_steps))
         optimizer = optimizer_builder(config.optimizer, rate, network)
         decay_rates(optimizer, network, config.layer_decay)
@@ -243,8 +241,10 @@ def _train(
         ]
     steps_per_epoch = training.plan.steps_per_epoch
     fit = static_fit(config, trainer, training, strategy) if config.is_compiled else None
+    settings = InferenceSettings(config.evaluation_batch_size, parts, strategy if config.is_compiled else None)
+    predictor = Predictor(network, settings)
     end = step
-    batches = None if fit else training.dataset(lambda: range(step, end), strategy, math.prod(parts))
+    batches = None if fit else training.dataset(lambda: range(step, end), strategy, micro_batches * parts)
     verbose = 1 if sys.stderr.isatty() else 0
     metrics: dict[str, dict[str, float]] = {}
     try:
@@ -252,8 +252,7 @@ def _train(
             if step and step % steps_per_epoch == 0 and cluster.is_chief:
                 epoch = step // steps_per_epoch
                 if config.evaluation == "every_epoch" or (config.evaluation == "end" and step == total_steps):
-                    with compiled_inference(strategy) if config.is_compiled else contextlib.nullcontext():
-                        metrics = _evaluate_epoch(config, epoch, network, tasks, tokenizer)
+                    metrics = _evaluate_epoch(config, epoch, predictor, tasks, tokenizer)
             if step == total_steps:
                 break
             epoch = step // steps_per_epoch
@@ -299,7 +298,7 @@ def _clean(folder: Path) -> None:
 def _evaluate_epoch(
     config: TrainingConfig,
     epoch: int,
-    network: MultiTaskModel,
+    predictor: Predictor,
     tasks: list[Task],
     tokenizer: WordPieceTokenizer,
 ) -> dict[str, dict[str, float]]:
@@ -307,13 +306,12 @@ def _evaluate_epoch(
     path = config.output_dir / "metrics" / f"epoch_{epoch:03}.json"
     if not path.is_file():
         metrics = development_metrics(
-            network,
+            predictor,
             tasks,
             config.source,
             tokenizer,
             config.max_sequence_length,
             config.cache_dir,
-            config.evaluation_batch_size,
         )
         write_checked_json(path, metrics)
         log_development_metrics(config.output_dir / LOGS, epoch, metrics)

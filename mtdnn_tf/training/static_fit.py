@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from mtdnn_tf.parallelism import is_one_device, to_replicas
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs import TrainingInputs
-from mtdnn_tf.training.replicas import is_one_device, to_replicas
 from mtdnn_tf.training.static_batches import StaticBatches
 from mtdnn_tf.training.trainer import Trainer
 

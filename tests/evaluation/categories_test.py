@@ -17,7 +17,7 @@ from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.categories import category_metrics, category_table, read_categories
-from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.evaluation.predictor import Predictor
 from mtdnn_tf.evaluation.runs import SplitPredictions
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.model_folder import save_model
@@ -146,7 +146,7 @@ def test_the_diagnostic_set_is_answered_by_mnlis_head_and_judged_by_category(tmp
     model.set_weights([weight + generator.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
     tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
     source = DataSource("files", tmp_path)
-    answered = predict(model, encode_split(get_task("ax"), "test", source, tokenizer, 60, tmp_path / "cache"), 64)
+    answered = Predictor(model).predict(encode_split(get_task("ax"), "test", source, tokenizer, 60, tmp_path / "cache"))
     # A bias that makes entailment as probable as not in half of the rows.
     bias = model.heads["mnli"].weights[1]
     bias.assign(bias - [np.median(np.log(answered[:, 0] / (1 - answered[:, 0]))), 0.0, 0.0])

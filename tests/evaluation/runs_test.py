@@ -82,7 +82,7 @@ def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
     scores = [run["similarity/train"].predictions for run in alone]
     stored = read_soft_targets(tmp_path / "similarity")
     np.testing.assert_allclose(stored.predictions, 0.75 * scores[0] + 0.25 * scores[1], atol=1e-6)
-    together, _ = predict_with_runs(folders, tasks, ["train"], source, cache, 64, [3.0, 1.0], "logits")
+    together, _ = predict_with_runs(folders, tasks, ["train"], source, cache, weights=[3.0, 1.0], average="logits")
     np.testing.assert_array_equal(together["similarity/train"].predictions, stored.predictions)
     with pytest.raises(UserError, match="unknown --average 'logit'; did you mean 'logits'"):
         predict_with_runs(folders, tasks, ["train"], source, cache, average="logit")

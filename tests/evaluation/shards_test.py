@@ -15,7 +15,7 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import find_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.compiled_inference import compiled_inference
+from mtdnn_tf.evaluation.predictor import InferenceSettings
 from mtdnn_tf.evaluation.scoring import score
 from mtdnn_tf.evaluation.shards import Shard, parse_shard
 from mtdnn_tf.files import MANIFEST, read_manifest, write_manifest
@@ -54,7 +54,13 @@ def scoring(tmp_path_factory):
     chosen = [task for task in tasks if task.name in ("mood", "similarity", "answers")]
     source = DataSource("files", folder)
     return functools.partial(
-        score, runs=runs, tasks=chosen, split="train", source=source, cache_dir=folder / "cache", batch_size=BATCH
+        score,
+        runs=runs,
+        tasks=chosen,
+        split="train",
+        source=source,
+        cache_dir=folder / "cache",
+        inference=InferenceSettings(BATCH),
     )
 
 
@@ -149,7 +155,7 @@ def test_a_shard_that_stands_is_not_scored_again_unless_it_is_damaged(scoring, s
     call()
     assert _files(output_dir) == before[0]
     assert not verify(output_dir).problems and len(verify(output_dir).intact) == 3 * 5
-    call(batch_size=4)
+    call(inference=InferenceSettings(4))
     assert _files(output_dir) != before[0]
 
 
@@ -214,7 +220,7 @@ def test_shards_of_something_else_are_refused_by_the_merge(scoring, shards, tmp_
     other = {
         "teachers": {"runs": runs[::-1]},
         "teachers: ": {"runs": [runs[0]]},
-        "batch_size: 8 in the shard, 16 asked for": {"batch_size": 16},
+        "batch_size: 8 in the shard, 16 asked for": {"inference": InferenceSettings(16)},
         'part: {"max_examples": null, ': {"train_part": Part(max_examples=30)},
         "data": {"tasks": [dataclasses.replace(mood, files=files)]},
     }
@@ -222,11 +228,9 @@ def test_shards_of_something_else_are_refused_by_the_merge(scoring, shards, tmp_
         with pytest.raises(UserError) as caught:
             scoring(**{"tasks": [mood], **options}, output_dir=shards, merge_shards=3)
         assert f"0_of_3: of other {field}" in str(caught.value) and "\n" not in str(caught.value)
-    with (
-        compiled_inference(tf.distribute.get_strategy()),
-        pytest.raises(UserError, match="0_of_3: of other compiled: false in the shard, true asked for"),
-    ):
-        scoring(tasks=[mood], output_dir=shards, merge_shards=3)
+    compiled = InferenceSettings(BATCH, strategy=tf.distribute.get_strategy())
+    with pytest.raises(UserError, match="0_of_3: of other compiled: false in the shard, true asked for"):
+        scoring(tasks=[mood], output_dir=shards, merge_shards=3, inference=compiled)
     with pytest.raises(UserError, match=r"5 of 5 shards are missing \(shards there are of 3\): 0/5, 1/5"):
         scoring(tasks=[mood], output_dir=shards, merge_shards=5)
     with pytest.raises(UserError, match=r"mood-validation: 3 of 3 shards are missing: 0/3, 1/3, 2/3; run tools.score"):

@@ -1,3 +1,5 @@
+import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,26 @@ PATHS: dict[str, Any] = {"output_dir": Path("run"), "data_dir": Path("data"), "c
 def test_one_device_without_recomputation_shares_its_cores(fields):
     assert TrainingConfig(**PATHS).splits_over_cores
     assert TrainingConfig(**PATHS, gradient_accumulation=2).splits_over_cores
-    assert not TrainingConfig(**PATHS, **fields).splits_over_cores
+    config = TrainingConfig(**PATHS, **fields, parallel_parts=None)
+    assert not config.splits_over_cores
+    assert config.parts_on_this_machine() == 1
+
+
+def test_parts_are_one_per_core_of_the_rows_of_a_micro_batch(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    parts = {
+        (): 6,
+        (("gradient_accumulation", 8),): 4,
+        (("batch_tokens", 1100),): 2,
+        (("parallel_parts", 3),): 3,
+        (("batch_size", 1),): 1,
+    }
+    for fields, expected in parts.items():
+        assert TrainingConfig(**{**PATHS, "parallel_parts": None, **dict(fields)}).parts_on_this_machine() == expected
+    config = TrainingConfig(**PATHS, gradient_accumulation=2, parallel_parts=4)
+    assert config.micro_batches_and_parts == (2, 4)
+    # Recomputed activations take the parts one after the other, with the same rows in each.
+    assert dataclasses.replace(config, recompute_activations=True).micro_batches_and_parts == (8, 1)
 
 
 def test_defaults_are_the_papers():
@@ -33,6 +54,12 @@ def test_defaults_are_the_papers():
         ({"batch_size": -1}, "--batch_size"),
         ({"gradient_accumulation": 0}, "--gradient_accumulation takes a whole number from 1, 0 given"),
         ({"gradient_accumulation": 3}, "--gradient_accumulation takes a divisor of --batch_size 32, .* 3 given"),
+        ({"parallel_parts": 0}, "--parallel_parts must be auto or an integer >= 1, got 0"),
+        (
+            {"parallel_parts": 2, "jit_compile": True},
+            "--parallel_parts must be auto or 1 with --jit_compile or a --strat",
+        ),
+        ({"parallel_parts": 2, "strategy": "mirrored"}, "--parallel_parts must be auto or 1 with .*, got 2"),
         ({"precision": "float16"}, "unknown --precision 'float16'"),
         ({"layer_decay": 0.0}, "--layer_decay takes a number above 0, up to 1, 0.0 given"),
         ({"batch_tokens": 0}, "--batch_tokens takes a whole number from 1, 0 given"),

@@ -12,7 +12,7 @@ import pytest
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.model_folder import model_fingerprint
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.identity import check_identity, write_identity
+from mtdnn_tf.training.identity import begun_with, check_identity, write_identity
 from mtdnn_tf.training.run import train
 from tests.helpers import write_tasks
 
@@ -96,6 +96,21 @@ def test_a_run_of_an_older_version_is_accepted_and_remembers_from_then_on(tmp_pa
         check_identity(tmp_path, {**new, "development_data": {"mood/validation": "3"}})
     with pytest.raises(UserError, match=r"\(data: \{'mood': '1'\} before, \{'mood': '4'\} now\)"):
         check_identity(tmp_path, {**new, "data": {"mood": "4"}})
+
+
+def test_a_run_keeps_the_number_of_parallel_parts_that_it_was_begun_with(tmp_path: Path) -> None:
+    config = TrainingConfig(tmp_path, Path("data"), Path("cache"), parallel_parts=None)
+    assert begun_with(config).parallel_parts == config.parts_on_this_machine()
+    old = {key: value for key, value in config.decisive_fields().items() if key != "parallel_parts"}
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    check_identity(tmp_path, {**old, "parallel_parts": 3})
+    write_identity(tmp_path, {**old, "parallel_parts": 3})
+    assert begun_with(config).parallel_parts == 3
+    with pytest.raises(UserError, match=r"\(parallel_parts: 3 before, 2 now\)"):
+        check_identity(tmp_path, begun_with(dataclasses.replace(config, parallel_parts=2)).decisive_fields())
+    mirrored = begun_with(dataclasses.replace(config, strategy="mirrored")).decisive_fields()
+    with pytest.raises(UserError, match=r"\(parallel_parts: 3 before, 1 now; strategy: off before, mirrored now\)"):
+        check_identity(tmp_path, mirrored)
 
 
 def test_a_continued_run_keeps_the_order_of_fields(tmp_path: Path) -> None:

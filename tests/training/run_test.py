@@ -131,6 +131,32 @@ def _command(config: TrainingConfig, folder: Path) -> list[str]:
     return [sys.executable, "-m", "tools.train", *flags]
 
 
+def test_a_run_ends_with_the_same_weights_on_other_cores_and_threads(config, tmp_path):
+    config = dataclasses.replace(config, epochs=12, checkpoint_interval=20, evaluation="never")
+    begun = dataclasses.replace(config, parallel_parts=2)
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    subprocess.run(_command(begun, whole), cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(_command(begun, stopped), cwd=ROOT, stderr=subprocess.DEVNULL)
+    while not list((stopped / "checkpoints").glob("ckpt-*")) and process.poll() is None:
+        time.sleep(0.1)
+    process.kill()
+    process.wait()
+    assert not (stopped / "model").exists()
+    with pytest.raises(UserError, match="parallel_parts: 2 before, 1 now"):
+        train(dataclasses.replace(config, output_dir=stopped, parallel_parts=1))
+    core = {min(os.sched_getaffinity(0))}
+    subprocess.run(
+        _command(dataclasses.replace(config, parallel_parts=None), stopped),
+        cwd=ROOT,
+        check=True,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TF_NUM_INTRAOP_THREADS": "3"},
+        preexec_fn=lambda: os.sched_setaffinity(0, core),
+    )
+    assert _weights(stopped) == _weights(whole)
+    assert "--parallel_parts=2\n" in (stopped / "config.flags").read_text()
+
+
 def _kill_at_random_moments(config: TrainingConfig, kills: int, seed: int) -> None:
     """Kills runs until `kills` are dead, continuing each, and compares their weights with an uninterrupted run's."""
     whole, folder = config.output_dir / "whole", config.output_dir / "killed-0"
@@ -157,9 +183,13 @@ def _kill_at_random_moments(config: TrainingConfig, kills: int, seed: int) -> No
 
 
 def test_a_killed_run_ends_with_the_same_weights(config):
-    _kill_at_random_moments(dataclasses.replace(config, epochs=30, checkpoint_interval=20), kills=2, seed=1)
+    _kill_at_random_moments(
+        dataclasses.replace(config, epochs=30, checkpoint_interval=20, parallel_parts=None), kills=2, seed=1
+    )
 
 
 @pytest.mark.slow
 def test_runs_killed_at_10_moments_end_with_the_same_weights(config):
-    _kill_at_random_moments(dataclasses.replace(config, epochs=30, checkpoint_interval=20), kills=10, seed=2)
+    _kill_at_random_moments(
+        dataclasses.replace(config, epochs=30, checkpoint_interval=20, parallel_parts=None), kills=10, seed=2
+    )

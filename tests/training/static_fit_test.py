@@ -20,8 +20,7 @@ import tensorflow as tf
 from safetensors.numpy import load_file
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources import DataSource
-from mtdnn_tf.evaluation.compiled_inference import compiled_inference, compiled_model
-from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.training import run
@@ -93,18 +92,20 @@ loaded = load_model(folder / "off")
 strategy = run.make_strategy(*(("tpu", "local") if mode == "replicas" else ("off",)))
 scores = []
 source = DataSource('files', folder / 'tasks')
-with compiled_inference(strategy):
-    model = load_model(folder / "off").model
-    for task in loaded.tasks:
-        encoded = encode_split(task, "train", source, loaded.tokenizer, length, config.cache_dir)
-        found = predict(model, encoded, 7)
-        scores.append(float(np.abs(found - predict(loaded.model, encoded, 16)).max()))
-        scores.append(float(np.abs(found[[3, 1, 20]] - predict(model, encoded, 7, np.array([3, 1, 20]))).max()))
-    compiled = compiled_model(model)
-    numbers["scoring traces"] = [
-        compiled.encode.experimental_get_tracing_count(),
-        [head.experimental_get_tracing_count() for head in compiled.heads.values()],
-    ]
+settings = InferenceSettings(7, strategy=strategy)
+with settings.scope():
+    predictor = Predictor(load_model(folder / "off").model, settings)
+ordinary = Predictor(loaded.model)
+for task in loaded.tasks:
+    encoded = encode_split(task, "train", source, loaded.tokenizer, length, config.cache_dir)
+    found = predictor.predict(encoded)
+    scores.append(float(np.abs(found - ordinary.predict(encoded)).max()))
+    scores.append(float(np.abs(found[[3, 1, 20]] - predictor.predict(encoded, np.array([3, 1, 20]))).max()))
+compiled = predictor.inference
+numbers["scoring traces"] = [
+    compiled.encode.experimental_get_tracing_count(),
+    [head.experimental_get_tracing_count() for head in compiled.heads.values()],
+]
 numbers["scores"] = max(scores)
 numbers["where"] = sorted(((float(np.abs(off[n] - weights("static")[n]).max()), n) for n in off), reverse=True)[:4]
 print(json.dumps(numbers))

@@ -9,8 +9,8 @@ import pytest
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation import inference
-from mtdnn_tf.evaluation.inference import predict
+from mtdnn_tf.evaluation import predictor
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
@@ -80,15 +80,15 @@ def test_probabilities_are_those_of_unpadded_rows_one_by_one(model):
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert np.ptp(expected[:, 0]) > 0.1
     for batch_size in (1, 4, 64):
-        predicted = predict(model, encoded, batch_size)
+        predicted = Predictor(model, InferenceSettings(batch_size)).predict(encoded)
         assert predicted.dtype == np.float32
         np.testing.assert_allclose(predicted, expected, atol=1e-5)
 
 
-def test_batches_at_the_same_time_give_the_same_probabilities(model, monkeypatch):
-    one_by_one = predict(model, _encoded(_PAIR), 3)
-    monkeypatch.setattr(inference, "operations_at_once", lambda: 2)
-    np.testing.assert_array_equal(predict(model, _encoded(_PAIR), 3), one_by_one)
+@pytest.mark.parametrize("parallel", [2, 5])
+def test_batches_at_the_same_time_give_the_same_probabilities(model, parallel):
+    one_by_one = Predictor(model, InferenceSettings(3)).predict(_encoded(_PAIR))
+    np.testing.assert_array_equal(Predictor(model, InferenceSettings(3, parallel)).predict(_encoded(_PAIR)), one_by_one)
 
 
 def test_an_interruption_leaves_the_other_batches_out(model, monkeypatch):
@@ -104,35 +104,36 @@ def test_an_interruption_leaves_the_other_batches_out(model, monkeypatch):
     def stop():
         raise Interrupted(signal.SIGTERM)
 
-    monkeypatch.setattr(inference, "operations_at_once", lambda: 2)
-    monkeypatch.setattr(inference, "stop_if_asked", stop)
+    monkeypatch.setattr(predictor, "stop_if_asked", stop)
     with pytest.raises(Interrupted):
-        predict(model, _encoded(_PAIR, np.full(400, 5)), 1)
+        Predictor(model, InferenceSettings(1, 2)).predict(_encoded(_PAIR, np.full(400, 5)))
     assert len(answered) < 400
 
 
 def test_regression_gives_scores(model):
     encoded = _encoded(_SCORED)
-    predicted = predict(model, encoded, 4)
+    predicted = Predictor(model, InferenceSettings(4)).predict(encoded)
     assert predicted.shape == (len(_LENGTHS), 1)
     np.testing.assert_allclose(predicted, _logits_one_by_one(model, encoded, "scored"), atol=1e-5)
 
 
 def test_a_task_without_a_head_of_its_own_is_answered_by_another_tasks(model):
-    np.testing.assert_array_equal(predict(model, _encoded(_DIAGNOSTIC), 8), predict(model, _encoded(_PAIR), 8))
+    predictor = Predictor(model)
+    np.testing.assert_array_equal(predictor.predict(_encoded(_DIAGNOSTIC)), predictor.predict(_encoded(_PAIR)))
 
 
 def test_the_encoder_is_traced_once_for_all_tasks(model):
-    for batch_size in (3, 5, 23):
-        predict(model, _encoded(_PAIR), batch_size)
-        predict(model, _encoded(_SCORED), batch_size)
-    assert inference._encoder(model).experimental_get_tracing_count() == 1
+    predictor = Predictor(model, InferenceSettings(5))
+    for rows in (np.arange(3), np.arange(23)):
+        predictor.predict(_encoded(_PAIR), rows)
+        predictor.predict(_encoded(_SCORED), rows)
+    assert predictor.inference.encode.experimental_get_tracing_count() == 1
 
 
 def test_a_model_that_is_used_no_more_is_freed():
     def used_model():
         model = _model()
-        predict(model, _encoded(_PAIR), 8)
+        Predictor(model).predict(_encoded(_PAIR))
         return weakref.ref(model)
 
     reference = used_model()
@@ -142,25 +143,26 @@ def test_a_model_that_is_used_no_more_is_freed():
 
 def test_trained_weights_are_used_without_tracing_anew():
     model = _model()
-    before = predict(model, _encoded(_PAIR), 8)
+    predictor = Predictor(model)
+    before = predictor.predict(_encoded(_PAIR))
     model.heads["pair"].logits.bias.assign([9.0, 0.0, 0.0])
-    after = predict(model, _encoded(_PAIR), 8)
+    after = predictor.predict(_encoded(_PAIR))
     assert (before[:, 0] < 0.99).all()
     assert (after[:, 0] > before[:, 0]).all()
 
 
 def test_an_empty_split_has_no_predictions(model):
-    assert predict(model, _encoded(_PAIR, np.zeros(0, np.int64)), 8).shape == (0, 3)
+    assert Predictor(model).predict(_encoded(_PAIR, np.zeros(0, np.int64))).shape == (0, 3)
 
 
 def test_a_diverged_model_is_refused():
     model = _model()
     model.heads["pair"].logits.bias.assign([float("nan"), 0.0, 0.0])
     with pytest.raises(UserError, match="23 of 23 predictions are not finite"):
-        predict(model, _encoded(_PAIR), 8)
+        Predictor(model).predict(_encoded(_PAIR))
 
 
 def test_a_task_that_the_model_does_not_answer_is_refused(model):
     other = Task(name="pear", kind="regression", text=("a",), metrics=("pearson",))
     with pytest.raises(UserError, match="did you mean 'pair'"):
-        predict(model, _encoded(other), 8)
+        Predictor(model).predict(_encoded(other))
