@@ -32,8 +32,7 @@ from mtdnn_tf.modeling.pretrained import with_pooling
 from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.generated import generated_ahead
-from mtdnn_tf.training.inputs import TrainingInputs, task_inputs
+from mtdnn_tf.training.inputs import TrainingInputs, generated_dataset, task_inputs
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.schedule import LinearWarmupDecay
 from mtdnn_tf.training.trainer import Trainer
@@ -234,7 +233,7 @@ class ProductWorker:
                 yield tensors
 
         started = time.perf_counter()
-        trainer.fit(generated_ahead(generate, spec, 2), steps_per_epoch=steps, verbose=0)
+        trainer.fit(generated_dataset(generate, spec, 2), steps_per_epoch=steps, verbose=0)
         seconds = time.perf_counter() - started
         made = forward_flops(self._pretrained.config, [trainer.network.heads[task.name]], length)
         whole = forward_flops(self._pretrained.config, [], length)

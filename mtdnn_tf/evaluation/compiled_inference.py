@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.data.static_shapes import pad_length, repeat_last_row, static_size
+from mtdnn_tf.data.batch_layout import lay_out, pad_length, restore_rows, static_size
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.parallelism import is_one_device, to_replicas
 
@@ -51,11 +51,8 @@ class CompiledInference:
         rows, length = batch["padding_mask"].shape
         replicas = self._strategy.num_replicas_in_sync
         size = -(-self._batch_size // replicas)
-        padded = pad_length(batch, static_size(length, self._longest))
-        filled = {name: repeat_last_row(padded[name], size * replicas) for name in INPUTS}
-        parts = [
-            {name: values[number * size : (number + 1) * size] for name, values in filled.items()}
-            for number in range(replicas)
-        ]
+        padded = pad_length({name: batch[name] for name in INPUTS}, static_size(length, self._longest))
+        layouts = [layout.padded(size) for layout in lay_out(np.arange(rows), replicas)]
+        parts = [layout.take(padded) for layout in layouts]
         logits = self.heads[head](self.encode(to_replicas(self._strategy, parts)))
-        return np.concatenate([part.numpy() for part in self._strategy.experimental_local_results(logits)])[:rows]
+        return restore_rows(layouts, [part.numpy() for part in self._strategy.experimental_local_results(logits)])

@@ -5,61 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
 # The losses of a batch by name, and the gradient of each variable.
 LossesAndGradients = tuple[dict[str, tf.Tensor], list[Any]]
 
 
-def arrange_micro_batches(batch: dict[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
-    """Orders the rows of a batch so that `count` equally long runs of them are its micro-batches.
-
-    A query's candidates stay in one run; other rows keep their order, in which rows of like length are neighbours.
-    Runs are filled up with rows of weight 0.
-
-    Args:
-        batch: Features [rows, ...], `query` and `example_weight` among them.
-        count: Number of micro-batches, 1 or more.
-
-    Returns:
-        The features, of a number of rows that `count` divides.
-    """
-    if count == 1:
-        return batch
-    query = np.where(batch["example_weight"] > 0, batch["query"], -1 - np.arange(len(batch["query"])))
-    _, number, sizes = np.unique(query, return_inverse=True, return_counts=True)
-    if sizes.max() == 1:
-        run = -(-len(query) // count)
-        runs = [np.arange(start, min(start + run, len(query))) for start in range(0, count * run, run)]
-    else:
-        runs = _deal(number, sizes, count)
-    run = max(map(len, runs))
-    is_real = np.concatenate([np.arange(run) < len(rows) for rows in runs])
-    rows = np.full(count * run, len(query) - 1)
-    rows[is_real] = np.concatenate(runs)
-    arranged = {name: values[rows] for name, values in batch.items()}
-    arranged["example_weight"] = np.where(is_real, arranged["example_weight"], 0.0).astype(np.float32)
-    # A repeated row is no candidate of the query that it is taken from.
-    arranged["query"] = np.where(is_real, arranged["query"], batch["query"].max() + 1).astype(np.int32)
-    return arranged
-
-
-def _deal(number: np.ndarray, sizes: np.ndarray, count: int) -> list[np.ndarray]:
-    """Returns the rows of each run: the fullest queries first, each to the emptiest run."""
-    runs: list[list[np.ndarray]] = [[np.zeros(0, np.int64)] for _ in range(count)]
-    filled = np.zeros(count, np.int64)
-    for query in np.argsort(-sizes, kind="stable"):
-        emptiest = int(np.argmin(filled))
-        runs[emptiest].append(np.flatnonzero(number == query))
-        filled[emptiest] += sizes[query]
-    return [np.concatenate(rows) for rows in runs]
-
-
 def micro_batch(batch: dict[str, tf.Tensor], index: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
-    """Returns one of the micro-batches of a batch that `arrange_micro_batches` has arranged.
+    """Returns one of the parts of a batch whose rows `lay_out` has arranged.
 
-    Where the length of the batch's rows is not static, they are cut to the longest of the micro-batch.
+    Where the length of the rows is not static, they are cut to the longest row of the part.
     """
     if batch["query"].shape[0] is not None and batch["padding_mask"].shape[1] is not None:
         # XLA slices at a place that is not known beforehand along whole axes alone.
@@ -86,7 +41,7 @@ def sum_over_micro_batches(
 
     Args:
         function: Returns losses and gradients of a micro-batch.
-        batch: Features whose rows `arrange_micro_batches` has arranged.
+        batch: Features whose rows `lay_out` has arranged in `count` parts.
         count: Number of micro-batches.
     """
     if count == 1:
@@ -116,14 +71,14 @@ def sum_over_micro_batches(
     return sums["losses"], [_pack(parts, gradient) for parts, gradient in zip(sums["gradients"], first)]
 
 
-def sum_side_by_side(
+def sum_in_parallel(
     function: Callable[[dict[str, tf.Tensor]], LossesAndGradients], batch: dict[str, tf.Tensor], count: int
 ) -> LossesAndGradients:
-    """Returns what `sum_over_micro_batches` does of parts that are all computed at the same time.
+    """Returns what `sum_over_micro_batches` does, computing all parts at the same time.
 
     Args:
         function: Returns losses and gradients of a part.
-        batch: Features whose rows `arrange_micro_batches` has arranged.
+        batch: Features whose rows `lay_out` has arranged in `count` parts.
         count: Number of parts.
     """
     if count == 1:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
+from mtdnn_tf.data.batch_layout import lay_out
 from mtdnn_tf.data.batch_plan import BatchPlan, TaskRows
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.joined_splits import join_splits
@@ -16,8 +17,6 @@ from mtdnn_tf.data.sampling import Sampler
 from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.accumulation import arrange_micro_batches
-from mtdnn_tf.training.generated import generated_ahead
 
 _PREFETCHED_BATCHES = 8
 _log = logging.getLogger("absl")
@@ -185,19 +184,17 @@ class TrainingInputs:
         """Returns the name of the task that a step's batch is of."""
         return self._tasks[self.plan.step(step).task_index].task.name
 
-    def dataset(
-        self, steps: Callable[[], range], strategy: tf.distribute.Strategy, micro_batches: int = 1
-    ) -> tf.data.Dataset:
+    def dataset(self, steps: Callable[[], range], strategy: tf.distribute.Strategy, parts: int = 1) -> tf.data.Dataset:
         """Returns the batches of some steps as a data set distributed over the replicas.
 
-        Each replica gets an equally large part, see `split_batch`, whose rows stand micro-batch after micro-batch. A
-        worker makes the parts of its own replicas alone.
+        Each replica gets as many rows, part after part, as `lay_out` arranges them. A worker makes the batches of its
+        own replicas only.
 
         Args:
             steps: Gives the steps of an iteration when it begins. One data set serves all epochs of a run: TensorFlow
                 does not give all memory of a data set back.
             strategy: That of the trainer.
-            micro_batches: Parts that a replica's batch is gone through in.
+            parts: Number of parts of each replica's batch: micro-batches times parallel parts. Defaults to 1.
         """
         replicas = strategy.num_replicas_in_sync
         matrix, vector = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.float32)
@@ -222,40 +219,31 @@ class TrainingInputs:
 
             def generate() -> Iterator[dict[str, np.ndarray]]:
                 for step in steps():
-                    for part in split_batch(self.batch(step), replicas)[first : first + own]:
-                        yield arrange_micro_batches(part, micro_batches)
+                    batch = self.batch(step)
+                    for layout in lay_out(batch["query"], replicas, parts)[first : first + own]:
+                        yield layout.arrange(batch)
 
-            return generated_ahead(generate, spec, _PREFETCHED_BATCHES * own)
+            return generated_dataset(generate, spec, _PREFETCHED_BATCHES * own)
 
         if replicas == 1:
             return build(tf.distribute.InputContext())
         return strategy.distribute_datasets_from_function(build)
 
 
-def split_batch(batch: dict[str, np.ndarray], replicas: int) -> list[dict[str, np.ndarray]]:
-    """Splits a global batch into equally large parts, one a replica, padded with rows of weight 0.
+def generated_dataset(
+    generate: Callable[[], Iterator[dict[str, np.ndarray]]], spec: Mapping[str, tf.TensorSpec], prefetched: int
+) -> tf.data.Dataset:
+    """Returns a generator's batches as a data set.
 
-    A query's candidates stay in one part; the fullest queries are dealt first, each to the emptiest part.
+    Args:
+        generate: Yields the batches, from the first for every iteration.
+        spec: Shape and type of each feature.
+        prefetched: Number of batches that are kept ready. With TensorFlow's deterministic operations there are none:
+            each batch is made when it is asked for.
     """
-    if replicas == 1:
-        return [batch]
-    query = batch["query"]
-    parts: list[list[np.ndarray]] = [[] for _ in range(replicas)]
-    filled = np.zeros(replicas, np.int64)
-    sizes = np.bincount(query)
-    for number in np.argsort(-sizes, kind="stable"):
-        emptiest = int(np.argmin(filled))
-        parts[emptiest].append(np.flatnonzero(query == number))
-        filled[emptiest] += sizes[number]
-    last = len(query) - 1
-    split = []
-    for rows in parts:
-        real = np.concatenate([*rows, np.zeros(0, np.int64)]).astype(np.int64)
-        padding = int(filled.max()) - len(real)
-        padded = {name: values[np.append(real, np.full(padding, last))] for name, values in batch.items()}
-        is_real = np.arange(len(real) + padding) < len(real)
-        padded["example_weight"] = np.where(is_real, padded["example_weight"], 0.0).astype(np.float32)
-        # A repeated row is no candidate of the query that it is taken from.
-        padded["query"] = np.where(is_real, padded["query"], query.max() + 1).astype(np.int32)
-        split.append(padded)
-    return split
+    options = tf.data.Options()
+    # There is nothing to tune; and whoever drops an iterator may have to wait until its tuning thread looks again,
+    # after a pause that grows to a minute. Every epoch would end with such a wait.
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=dict(spec))
+    return dataset.prefetch(prefetched).with_options(options)

@@ -8,10 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.data.static_shapes import doubled_size, pad_length, repeat_last_row, static_size
-from mtdnn_tf.training.accumulation import arrange_micro_batches
-from mtdnn_tf.training.generated import generated_ahead
-from mtdnn_tf.training.inputs import TrainingInputs, split_batch
+from mtdnn_tf.data.batch_layout import doubled_size, lay_out, pad_length, static_size
+from mtdnn_tf.training.inputs import TrainingInputs, generated_dataset
 
 _PREFETCHED = 4
 
@@ -40,7 +38,7 @@ class StaticBatches:
         batch_size: Examples in a global batch; None where batches are cut by tokens.
         max_sequence_length: Longest row, in word pieces.
         replicas: Number of replicas.
-        micro_batches: Parts that a replica's batch is gone through in.
+        micro_batches: Number of micro-batches of a replica's batch.
         steps_per_execution: Steps that are made in one call.
     """
 
@@ -78,41 +76,22 @@ class StaticBatches:
         Returns:
             A replica's features of `TrainingInputs.batch`, each [steps, rows, ...].
         """
-        steps = [
-            [
-                arrange_micro_batches(part, self._micro_batches)
-                for part in split_batch(self._inputs.batch(step), self._replicas)
-            ]
-            for step in range(execution.first, execution.first + execution.steps)
-        ]
-        every = [part for parts in steps for part in parts]
-        length = static_size(max(part["token_ids"].shape[1] for part in every), self._max_sequence_length)
-        run = max(len(part["query"]) for part in every) // self._micro_batches
-        run = static_size(run) if self._rows is None else doubled_size(run, self._rows)
-        padded = [[pad_length(self._pad_rows(part, run), length) for part in parts] for parts in steps]
-        return [
-            {name: np.stack([parts[replica][name] for parts in padded]) for name in padded[0][replica]}
-            for replica in range(self._replicas)
-        ]
-
-    def _pad_rows(self, part: dict[str, np.ndarray], run: int) -> dict[str, np.ndarray]:
-        """Fills each micro-batch up to `run` rows with rows of weight 0."""
-        real = len(part["query"]) // self._micro_batches
-        if real == run:
-            return part
-        place = repeat_last_row(np.arange(real), run)
-        rows = (np.arange(self._micro_batches)[:, np.newaxis] * real + place).ravel()
-        is_real = np.tile(np.arange(run) < real, self._micro_batches)
-        padded = {name: values[rows] for name, values in part.items()}
-        padded["example_weight"] = np.where(is_real, padded["example_weight"], 0.0).astype(np.float32)
-        # A repeated row is no candidate of the query that it is taken from.
-        padded["query"] = np.where(is_real, padded["query"], part["query"].max() + 1).astype(np.int32)
-        return padded
+        batches = [self._inputs.batch(step) for step in range(execution.first, execution.first + execution.steps)]
+        layouts = [lay_out(batch["query"], self._replicas, self._micro_batches) for batch in batches]
+        length = static_size(max(batch["token_ids"].shape[1] for batch in batches), self._max_sequence_length)
+        size = max(layout.size for of_step in layouts for layout in of_step)
+        size = static_size(size) if self._rows is None else doubled_size(size, self._rows)
+        batches = [pad_length(batch, length) for batch in batches]
+        parts = []
+        for replica in range(self._replicas):
+            steps = [of_step[replica].padded(size).arrange(batch) for of_step, batch in zip(layouts, batches)]
+            parts.append({name: np.stack([step[name] for step in steps]) for name in steps[0]})
+        return parts
 
     def dataset(self, steps: Callable[[], range]) -> tf.data.Dataset:
         """Returns the parts of the executions of some steps of one epoch, replica after replica.
 
-        Its elements, iterated eagerly, have static shapes; they are made ahead of the training.
+        Its elements, iterated eagerly, have static shapes.
 
         Args:
             steps: Gives the steps of an iteration when it begins.
@@ -126,4 +105,4 @@ class StaticBatches:
         first = self.parts(Execution(0, 1))[0]
         # No feature is text, which a TPU does not hold.
         spec = {name: tf.TensorSpec([None] * values.ndim, values.dtype) for name, values in first.items()}
-        return generated_ahead(generate, spec, _PREFETCHED * self._replicas)
+        return generated_dataset(generate, spec, _PREFETCHED * self._replicas)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from mtdnn_tf.distillation.losses import DistillationOptions, mixture_weight
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.accumulation import sum_over_micro_batches, sum_side_by_side
+from mtdnn_tf.training.accumulation import sum_in_parallel, sum_over_micro_batches
 
 MAX_GRADIENT_NORM = 1.0
 
@@ -66,8 +66,8 @@ class Trainer(tf.keras.Model):
         tasks: Tasks with a head of their own, in the order of `task_index`.
         distillation: How soft targets enter the loss.
         total_steps: Steps of the whole training, for schedules.
-        micro_batches: Parts that a replica's batch is gone through in, one after the other. Defaults to 1.
-        side_by_side: Parts of a micro-batch that are computed at the same time. Defaults to 1.
+        micro_batches: Number of micro-batches of a replica's batch (gradient accumulation). Defaults to 1.
+        parallel_parts: Number of parts of a micro-batch that are computed in parallel. Defaults to 1.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Trainer(tf.keras.Model):
         distillation: DistillationOptions,
         total_steps: int,
         micro_batches: int = 1,
-        side_by_side: int = 1,
+        parallel_parts: int = 1,
     ) -> None:
         super().__init__(name="trainer")
         self.network = network
@@ -85,7 +85,7 @@ class Trainer(tf.keras.Model):
         self._distillation = distillation
         self._total_steps = total_steps
         self._micro_batches = micro_batches
-        self._side_by_side = side_by_side
+        self._parallel_parts = parallel_parts
         names = [task.name for task in tasks]
         self._means = {name: MeanByTask(names, name) for name in ("loss", "gold_loss", "distilled_loss")}
         self.built = True
@@ -153,7 +153,7 @@ class Trainer(tf.keras.Model):
         return results
 
     def _of_micro_batch(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
-        return sum_side_by_side(self._losses_and_gradients, batch, self._side_by_side)
+        return sum_in_parallel(self._losses_and_gradients, batch, self._parallel_parts)
 
     def _losses_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
         """Returns the losses of some rows, and the gradients of their sum, times the loss scale under float16."""

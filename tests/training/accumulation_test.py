@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
+from mtdnn_tf.data.batch_layout import lay_out
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.accumulation import arrange_micro_batches
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.trainer import Trainer
 
@@ -52,7 +52,7 @@ def _tensors(batch):
     return {name: tf.constant(values) for name, values in batch.items()}
 
 
-def _step(task_index, micro_batches, side_by_side=1):
+def _step(task_index, micro_batches, parallel_parts=1):
     """Returns the gradients that one step applies, the losses, and the lengths that the encoder was run at."""
     tf.keras.utils.set_random_seed(1)
     network = build_multi_task_model(find_backbone("tiny"), TASKS, 0.0, seed=3)
@@ -60,7 +60,7 @@ def _step(task_index, micro_batches, side_by_side=1):
         variable
     ) in network.trainable_variables:  # Initial weights are so small that gradients hardly reach the encoder.
         variable.assign(variable * 8.0)
-    trainer = Trainer(network, TASKS, DistillationOptions(0.4), 10, micro_batches, side_by_side)
+    trainer = Trainer(network, TASKS, DistillationOptions(0.4), 10, micro_batches, parallel_parts)
     trainer.compile(optimizer=build_optimizer("adamax", 0.01, network))
     batch = _batch(task_index)
     assert len(QUERIES) % 4
@@ -74,46 +74,21 @@ def _step(task_index, micro_batches, side_by_side=1):
     spec = {name: tf.TensorSpec([None, *[None] * (values.ndim - 1)], values.dtype) for name, values in batch.items()}
     spec["teacher_logits"] = tf.TensorSpec([None, 3], tf.float32)
     step = tf.function(trainer.train_step, input_signature=[spec])
-    results = step(_tensors(arrange_micro_batches(batch, micro_batches * side_by_side)))
+    (layout,) = lay_out(batch["query"], 1, micro_batches * parallel_parts)
+    results = step(_tensors(layout.arrange(batch)))
     return [slot.numpy() for slot in slots], {name: float(value) for name, value in results.items()}
 
 
 @pytest.mark.parametrize("task_index", [0, 1, 2], ids=[task.name for task in TASKS])
-@pytest.mark.parametrize(("one_after_the_other", "side_by_side"), [(4, 1), (1, 2), (2, 2)])
-def test_parts_make_the_step_of_the_batch(task_index, one_after_the_other, side_by_side):
+@pytest.mark.parametrize(("one_after_the_other", "parallel_parts"), [(4, 1), (1, 2), (2, 2)])
+def test_parts_make_the_step_of_the_batch(task_index, one_after_the_other, parallel_parts):
     whole, whole_results = _step(task_index, 1)
-    parts, results = _step(task_index, one_after_the_other, side_by_side)
+    parts, results = _step(task_index, one_after_the_other, parallel_parts)
     assert sum(np.abs(gradient).max() > 1e-3 for gradient in whole) > 30
     for one, other in zip(whole, parts):
         np.testing.assert_allclose(one, other, atol=1e-6)
     for name, value in whole_results.items():
         assert results[name] == pytest.approx(value, abs=1e-6), name
-
-
-@pytest.mark.parametrize("count", [2, 3, 5, 13, 20])
-def test_micro_batches_hold_every_row_once(count):
-    batch = _batch(0)
-    arranged = arrange_micro_batches(batch, count)
-    assert len(arranged["query"]) % count == 0
-    assert len(arranged["query"]) - 13 < max(count, 20)
-    real = arranged["example_weight"] > 0
-    np.testing.assert_array_equal(arranged["token_ids"][real], batch["token_ids"])
-    np.testing.assert_allclose(arranged["example_weight"][real], 1 / 13)
-
-
-@pytest.mark.parametrize("count", [2, 3, 7])
-def test_a_query_stays_in_one_micro_batch(count):
-    batch = _batch(2)
-    batch["example_weight"][-1] = 0.0  # As padding of a replica's part.
-    arranged = arrange_micro_batches(batch, count)
-    run = len(arranged["query"]) // count
-    real = np.flatnonzero(arranged["example_weight"] > 0)
-    assert sorted(map(tuple, arranged["token_ids"][real])) == sorted(map(tuple, batch["token_ids"][:-1]))
-    runs_of = {query: {row // run for row in real if arranged["query"][row] == query} for query in range(5)}
-    assert all(len(runs) == 1 for runs in runs_of.values())
-    assert run == {2: 7, 3: 5, 7: 4}[count]
-    for row in np.flatnonzero(arranged["example_weight"] == 0):
-        assert arranged["query"][row] not in arranged["query"][real] or arranged["query"][row] == 1
 
 
 # A process can split its CPU only before it has used it.

@@ -13,13 +13,13 @@ STEPS = """
 import dataclasses, json, sys
 import numpy as np
 import tensorflow as tf
+from mtdnn_tf.data.batch_layout import lay_out
 from mtdnn_tf.distillation.losses import DistillationOptions
 from mtdnn_tf.modeling import heads
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.modeling.san_head import SanHead
-from mtdnn_tf.training.accumulation import arrange_micro_batches
 from mtdnn_tf.training.compiled_trainer import CompiledTrainer
 from mtdnn_tf.training.layer_decay import decay_rates
 from mtdnn_tf.training.optimizers import build_optimizer
@@ -46,7 +46,7 @@ def steps(trainer_class, jit_compile, optimizer, micro_batches, head, precision,
         batch = _batch(number % 3, seed=number, has_teacher=number < 4, has_gold=number not in (1, 2))
         if number > 3:
             batch["example_weight"] = np.array([0.25] * 4 + [0.0] * 2, np.float32)
-        batch = arrange_micro_batches(batch, micro_batches)
+        batch = lay_out(batch["query"], 1, micro_batches)[0].arrange(batch)
         results.append(step({name: tf.constant(values) for name, values in batch.items()}))
     results = [{name: float(value) for name, value in result.items()} for result in results]
     return start, network.get_weights(), results, step.experimental_get_tracing_count()

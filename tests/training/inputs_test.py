@@ -1,4 +1,5 @@
 import dataclasses
+import time
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from mtdnn_tf.distillation.soft_targets import find_soft_targets, write_soft_tar
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
-from mtdnn_tf.training.inputs import TrainingInputs, split_batch, task_inputs
+from mtdnn_tf.training.inputs import TrainingInputs, generated_dataset, task_inputs
 from tests.helpers import VOCABULARY, write_answers, write_tasks
 
 
@@ -73,21 +74,6 @@ def test_rows_without_gold_need_a_soft_target(encoded):
         task_inputs(task, split, np.arange(40), None)
 
 
-@pytest.mark.parametrize("size", [1, 5, 6])
-def test_parts_of_a_batch_are_equally_large_and_weigh_as_the_whole(size):
-    batch = {
-        "token_ids": np.arange(size * 3).reshape(size, 3),
-        "task_index": np.zeros(size, np.int32),
-        "example_weight": np.full(size, 1 / size, np.float32),
-        "query": np.arange(size),
-    }
-    parts = split_batch(batch, 2)
-    assert len({len(part["token_ids"]) for part in parts}) == 1
-    rows = np.concatenate([part["token_ids"][part["example_weight"] > 0] for part in parts])
-    assert sorted(map(tuple, rows)) == sorted(map(tuple, batch["token_ids"]))
-    assert sum(part["example_weight"].sum() for part in parts) == pytest.approx(1.0)
-
-
 @pytest.fixture
 def answers(tmp_path):
     """Returns a ranking and its encoded training split of 6 questions."""
@@ -125,29 +111,6 @@ def test_a_batch_of_a_ranking_weighs_its_queries_alike(answers, encoded):
     assert sorted(seen) == list(range(19))
 
 
-def test_a_query_is_on_one_replica_and_padding_is_no_candidate_of_it():
-    query = np.array([4, 0, 0, 1, 2, 2, 2, 3, 4, 0, 4, 4])
-    batch = {
-        "token_ids": np.arange(12)[:, None],
-        "query": query.astype(np.int32),
-        "example_weight": np.full(12, 1 / 5, np.float32),
-    }
-    parts = split_batch(batch, 3)
-    assert [len(part["query"]) for part in parts] == [4, 4, 4]
-    rows = []
-    for part in parts:
-        real = part["example_weight"] > 0
-        assert not set(part["query"][real]) & set(part["query"][~real])
-        rows.extend(part["token_ids"][real, 0])
-        assert part["query"][real].tolist() == query[part["token_ids"][real, 0]].tolist()
-    assert sorted(rows) == list(range(12))
-    holding = [{query[row] for row in part["token_ids"][part["example_weight"] > 0, 0]} for part in parts]
-    assert sum(map(len, holding)) == 5
-    # One query for three replicas: two of them have padding alone.
-    alone = split_batch({name: values[query == 2] * (0 if name == "query" else 1) for name, values in batch.items()}, 3)
-    assert [int((part["example_weight"] > 0).sum()) for part in alone] == [3, 0, 0]
-
-
 def test_the_gold_of_a_ranking_is_a_distribution_over_relevant_candidates(answers):
     task, split = answers
     labels, queries = np.array(split.labels), np.asarray(split.queries)
@@ -175,3 +138,34 @@ def test_class_weights_are_a_second_number_beside_the_gold_label(encoded):
         np.testing.assert_array_equal(batch["gold"], np.stack([labels, weights], axis=1))
         seen += len(labels)
     assert seen == 120
+
+
+SPEC = {"number": tf.TensorSpec([None], tf.int32)}
+
+
+def test_batches_come_in_their_order_and_anew_for_every_iteration():
+    def generate():
+        yield from ({"number": np.array([step], np.int32)} for step in range(5))
+
+    dataset = generated_dataset(generate, SPEC, 2)
+    for _ in range(2):
+        assert [int(batch["number"][0]) for batch in dataset] == [0, 1, 2, 3, 4]
+    assert dataset.element_spec == SPEC
+
+
+@pytest.mark.parametrize("seconds", [0.7, 1.4])
+def test_an_iterator_is_dropped_without_a_wait(seconds):
+    def generate():
+        while True:
+            yield {"number": np.zeros(1, np.int32)}
+
+    slowest = 0.0
+    for _ in range(3):
+        batches = iter(generated_dataset(generate, SPEC, 3))
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            next(batches)
+        began = time.monotonic()
+        del batches
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 0.3

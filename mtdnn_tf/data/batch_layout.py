@@ -1,0 +1,155 @@
+"""The rows of a batch on replicas and in parts, and the few shapes that compiled programs take them in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+_SMALLEST = 16
+
+
+class ReplicaLayout(NamedTuple):
+    """The rows of a batch that one replica computes, in parts of equal size.
+
+    Attributes:
+        rows: Row of the batch at each place, int [parts, size].
+        is_real: Whether a place holds the row, or repeats it as padding, bool [parts, size].
+    """
+
+    rows: np.ndarray
+    is_real: np.ndarray
+
+    @property
+    def size(self) -> int:
+        """Number of places in each part."""
+        return int(self.rows.shape[1])
+
+    def padded(self, size: int) -> ReplicaLayout:
+        """Returns the layout with parts of a larger size."""
+        place = np.arange(size)
+        kept = np.minimum(place, self.size - 1)
+        return ReplicaLayout(self.rows[:, kept], self.is_real[:, kept] & (place < self.size))
+
+    def take(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns the features [rows, ...] of a batch at the places, one part after the other: [parts * size, ...]."""
+        places = self.rows.ravel()
+        return {name: values[places] for name, values in batch.items()}
+
+    def arrange(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Returns what `take` does, where padding has no weight.
+
+        Args:
+            batch: Features [rows, ...], `query` and `example_weight` among them.
+        """
+        arranged, is_real = self.take(batch), self.is_real.ravel()
+        arranged["example_weight"] = np.where(is_real, arranged["example_weight"], 0.0).astype(np.float32)
+        # A repeated row is not a candidate of the query it is taken from.
+        arranged["query"] = np.where(is_real, arranged["query"], batch["query"].max() + 1).astype(np.int32)
+        return arranged
+
+
+def lay_out(query: np.ndarray, replicas: int = 1, parts: int = 1) -> list[ReplicaLayout]:
+    """Distributes the rows of a batch over replicas, and over the parts of each replica.
+
+    The candidates of a query stay in one part: the largest queries are dealt first, each to the replica, and there to
+    the part, with the fewest rows. Otherwise rows are dealt to the replicas in turn, and each part takes the next rows
+    of its replica, which are of similar length. All replicas have the same number of rows, padding included.
+
+    Args:
+        query: Number of the query that each row belongs to, 0 or more, int [rows]; different for all rows of a task
+            without queries.
+        replicas: Number of replicas. Defaults to 1.
+        parts: Number of parts of each replica. Defaults to 1.
+    """
+    rows, is_real = _fill(_deal(query, replicas))
+    rows[~is_real] = len(query) - 1
+    if parts == 1:
+        return [ReplicaLayout(own[np.newaxis], real[np.newaxis]) for own, real in zip(rows, is_real)]
+    layouts = []
+    for own, real in zip(rows, is_real):
+        # Padding belongs to no query.
+        own_query = np.where(real, query[own], -1 - np.arange(len(own)))
+        if len(np.unique(own_query)) < len(own):
+            places, filled = _fill(_deal(own_query, parts))
+        else:
+            size = -(-len(own) // parts)
+            places = np.arange(parts * size).reshape(parts, size)
+            filled = places < len(own)
+        places = np.where(filled, places, len(own) - 1)
+        layouts.append(ReplicaLayout(own[places], real[places] & filled))
+    return layouts
+
+
+def _deal(query: np.ndarray, count: int) -> list[np.ndarray]:
+    """Returns the rows of each of `count` shares: the largest queries first, each to the smallest share."""
+    if count == 1:
+        return [np.arange(len(query))]
+    shares: list[list[np.ndarray]] = [[np.zeros(0, np.int64)] for _ in range(count)]
+    filled = np.zeros(count, np.int64)
+    _, numbers, sizes = np.unique(query, return_inverse=True, return_counts=True)
+    for number in np.argsort(-sizes, kind="stable"):
+        smallest = int(np.argmin(filled))
+        shares[smallest].append(np.flatnonzero(numbers == number))
+        filled[smallest] += sizes[number]
+    return [np.concatenate(rows) for rows in shares]
+
+
+def _fill(shares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns shares of unequal size as one array [shares, largest size], and which of its places they fill."""
+    sizes = np.array([len(share) for share in shares])
+    filled = np.arange(sizes.max()) < sizes[:, np.newaxis]
+    rows = np.zeros(filled.shape, np.int64)
+    rows[filled] = np.concatenate(shares)
+    return rows, filled
+
+
+def restore_rows(layouts: Sequence[ReplicaLayout], outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Returns the outputs for the rows of a batch, in their order: the inverse of `ReplicaLayout.take`.
+
+    Args:
+        layouts: The layout of each replica.
+        outputs: Outputs of each replica, [parts * size, ...].
+
+    Returns:
+        [rows, ...].
+    """
+    is_real = np.concatenate([layout.is_real.ravel() for layout in layouts])
+    rows = np.concatenate([layout.rows.ravel() for layout in layouts])[is_real]
+    return np.concatenate(outputs)[is_real][np.argsort(rows)]
+
+
+def static_size(size: int, most: int | None = None) -> int:
+    """Returns the smallest of 16, 24, 32, 48, 64, 96 and so on that is not below a size: at most a third is padding.
+
+    Args:
+        size: 0 or more.
+        most: Upper bound of all sizes, which replaces the largest bucket. Defaults to none.
+    """
+    bucket = _SMALLEST
+    while bucket < size:
+        # 2^k to 3 * 2^(k - 1) and on to 2^(k + 1).
+        bucket = bucket * 3 // 2 if bucket & (bucket - 1) == 0 else bucket * 4 // 3
+    return bucket if most is None else max(min(bucket, most), size)
+
+
+def doubled_size(size: int, base: int) -> int:
+    """Returns the smallest of `base`, 2 `base`, 4 `base` and so on that is not below a size."""
+    while base < size:
+        base *= 2
+    return base
+
+
+def pad_length(batch: dict[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
+    """Returns a batch whose rows are padded to a length with [PAD].
+
+    Args:
+        batch: Features [rows, ...]; `token_ids`, `segment_ids` and `padding_mask` are [rows, up to `length`].
+        length: In word pieces.
+    """
+    missing = length - batch["padding_mask"].shape[1]
+    padded = {
+        name: np.pad(batch[name], ((0, 0), (0, missing))) for name in ("token_ids", "segment_ids", "padding_mask")
+    }
+    return {**batch, **padded}
