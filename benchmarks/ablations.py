@@ -79,27 +79,35 @@ def _train_teachers(base: TrainingConfig, output: Path) -> None:
     ]
     teachers = [output / "teachers" / str(number) for number in range(_MOST_TEACHERS)]
     for folder, changes in zip(teachers, made_as):
-        train(dataclasses.replace(base, output_dir=folder, **changes))  # type: ignore[arg-type]
+        train(base.replace(output_dir=folder, **changes))
     folds = [output / "folds" / f"{number}_without_{fold}" for number in range(_TEACHERS) for fold in range(_FOLDS)]
     for place, folder in enumerate(folds):
         number, fold = divmod(place, _FOLDS)
         left_out = {**made_as[number], "folds": _FOLDS, "held_out_fold": fold}
-        train(dataclasses.replace(base, output_dir=folder, **left_out))  # type: ignore[arg-type]
+        train(base.replace(output_dir=folder, **left_out))
     alike = [teachers[0], *(output / "teachers" / f"alike_{number}" for number in range(1, _TEACHERS))]
     for number, folder in enumerate(alike[1:], start=1):
-        train(dataclasses.replace(base, output_dir=folder, dropout=_DROPOUTS[0], seed=200 + number))
+        train(base.replace(output_dir=folder, dropout=_DROPOUTS[0], seed=200 + number))
     stores = {f"teachers_{count}": teachers[:count] for count in range(1, _MOST_TEACHERS + 1)}
     for name, runs in {**stores, _OUT_OF_FOLD: folds, _ALIKE: alike}.items():
         store = output / "soft_targets" / name
-        if not all(is_scored_by(store / task, runs) for task in base.tasks):
-            score(runs, base.selected_tasks(), "train", base.source, base.cache_dir, store, train_part=base.train_part)
+        if not all(is_scored_by(store / task, runs) for task in base.data.tasks):
+            score(
+                runs,
+                base.data.selected_tasks(),
+                "train",
+                base.data.source,
+                base.data.cache_dir,
+                store,
+                train_part=base.part,
+            )
 
 
 def _student(base: TrainingConfig, output: Path, variant: Variant, seed: int) -> TrainingConfig:
     soft_targets = () if variant.soft_targets is None else (output / "soft_targets" / variant.soft_targets,)
     folder = output / "students" / variant.folder / f"seed_{seed}"
     changes = dict(variant.changes)
-    return dataclasses.replace(base, output_dir=folder, seed=seed, soft_targets=soft_targets, **changes)  # type: ignore[arg-type]
+    return base.replace(output_dir=folder, seed=seed, soft_targets=soft_targets, **changes)
 
 
 def _averages(base: TrainingConfig, output: Path, variant: Variant, seeds: Sequence[int]) -> dict[int, float]:
@@ -152,7 +160,7 @@ def main() -> None:
         seeds = [int(seed) for seed in flags.seeds.split(",")]
     except ValueError:
         raise InputError(f"--part takes i/n and --seeds whole numbers, {flags.part} and {flags.seeds} given") from None
-    base = TrainingConfig(
+    base = TrainingConfig.build(
         output_dir=flags.output,
         data_dir=flags.glue,
         cache_dir=flags.output / "cache",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,16 +13,18 @@ from absl import flags
 
 from benchmarks.plain_path import build_plain_model, build_plain_optimizer
 from benchmarks.worker import serve
-from flags import recipe
+from flags.options import define, given
+from flags.training import training_config as flag_config
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
+from mtdnn_tf.evaluation.predictor import Predictor
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pretrained import with_pooling
 from mtdnn_tf.parallelism import use_single_threaded_ops
+from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs import task_inputs
@@ -32,6 +33,7 @@ from mtdnn_tf.training.run import train
 
 FAST = "fast"
 PLAIN = "plain"
+define(RecipeConfig)
 _NETWORKS: dict[str, Callable[..., MultiTaskModel]] = {FAST: build_multi_task_model, PLAIN: build_plain_model}
 _OPTIMIZERS = {FAST: build_optimizer, PLAIN: build_plain_optimizer}
 _COMPARED_ROWS = 32
@@ -53,13 +55,12 @@ def training_config(arguments: list[str], corpus: str, output: str, run: str = "
     rest = flags.FLAGS([sys.argv[0], *arguments])
     if len(rest) > 1:
         raise UserError(f"arguments must be flags, got {' '.join(rest[1:])}")
-    config = recipe.recipe_config().gold_only
-    return dataclasses.replace(
-        config,
+    config = RecipeConfig.build(base=flag_config(), **given(RecipeConfig)).gold_only
+    return config.replace(
         task_file=(Path(corpus),),
         output_dir=Path(output) / "runs" / run,
         cache_dir=Path(output) / "cache",
-        seed=config.seed + number,
+        seed=config.optimization.seed + number,
         evaluation="end",
     )
 
@@ -91,21 +92,21 @@ def largest_difference(
 def compare(**settings: Any) -> dict[str, Any]:
     """Returns the settings of the trainings and the largest difference of the two paths' outputs before training."""
     config = training_config(**settings)
-    pretrained = with_pooling(find_backbone(config.init_from or config.backbone), config.pooling)
+    pretrained = with_pooling(find_backbone(config.encoder.initial), config.encoder.pooling)
     tokenizer = tokenizer_of(pretrained)
-    tasks, batches, examples = config.selected_tasks(), [], {}
+    tasks, batches, examples = config.data.selected_tasks(), [], {}
     for task in tasks:
-        common = config.source, tokenizer, config.max_sequence_length, config.cache_dir
+        common = config.data.source, tokenizer, config.data.max_sequence_length, config.data.cache_dir
         encoded = encode_split(task, TRAIN, *common)
-        rows = config.train_rows(len(encoded), encoded.queries)
+        rows = config.part.rows(len(encoded), encoded.queries)
         examples[task.name] = len(rows)
         batches.append(encoded.batch(rows[:_COMPARED_ROWS]))
-    tasks = choose_heads(tasks, examples, config.pair_head)
+    tasks = choose_heads(tasks, examples, config.encoder.pair_head)
     networks = []
     for build in _NETWORKS.values():
         # An encoder without pre-trained weights draws them.
-        tf.keras.utils.set_random_seed(config.seed)
-        networks.append(build(pretrained, tasks, 0.0, config.seed))
+        tf.keras.utils.set_random_seed(config.optimization.seed)
+        networks.append(build(pretrained, tasks, 0.0, config.optimization.seed))
     return {
         "settings": config.decisive_fields(),
         "largest_difference": largest_difference(networks[0], networks[1], batches),
@@ -119,15 +120,15 @@ def training_losses(config: TrainingConfig) -> dict[str, float]:
         config: The run.
     """
     loaded = load_model(config.output_dir)
-    predictor = Predictor(loaded.model, InferenceSettings(config.evaluation_batch_size, config.parallel_parts or 1))
+    predictor = Predictor(loaded.model, config.inference_settings())
     losses = {}
     # The model's own tasks do not say where their files are.
-    for task in config.selected_tasks():
+    for task in config.data.selected_tasks():
         if task.head_of is not None:
             continue
-        length = config.max_sequence_length
-        encoded = encode_split(task, TRAIN, config.source, loaded.tokenizer, length, config.cache_dir)
-        inputs = task_inputs(task, encoded, config.train_rows(len(encoded), encoded.queries), None)
+        length = config.data.max_sequence_length
+        encoded = encode_split(task, TRAIN, config.data.source, loaded.tokenizer, length, config.data.cache_dir)
+        inputs = task_inputs(task, encoded, config.part.rows(len(encoded), encoded.queries), None)
         outputs = predictor.predict(encoded, inputs.rows)
         logits = task.kind_object.to_logits(outputs)
         numbers = np.arange(len(outputs)) if encoded.queries is None else np.asarray(encoded.queries)[inputs.rows]
@@ -148,14 +149,14 @@ def train_once(arm: str, number: int, **settings: Any) -> dict[str, Any]:
     """
     config = training_config(**settings, run=f"{arm}_{number}", number=number)
     # Two half-batches in parallel, as the product has on two cores, on any machine; whole batches in plain Keras.
-    config = dataclasses.replace(config, parallel_parts=2 if arm == FAST else 1)
+    config = config.replace(parallel_parts=2 if arm == FAST else 1)
     if arm == FAST:
         use_single_threaded_ops()
     metrics = train(config, _NETWORKS[arm], _OPTIMIZERS[arm])
     return {
         "arm": arm,
-        "seed": config.seed,
-        "parallel_parts": config.parallel_parts,
+        "seed": config.optimization.seed,
+        "parallel_parts": config.optimization.parallel_parts,
         "training_loss": training_losses(config),
         "metrics": metrics,
     }

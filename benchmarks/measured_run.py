@@ -19,7 +19,7 @@ import tensorflow as tf  # noqa: E402
 from benchmarks.worker import serve  # noqa: E402
 from mtdnn_tf.modeling.pooling import POOLER  # noqa: E402
 from mtdnn_tf.training import run as training_run  # noqa: E402
-from mtdnn_tf.training.checkpoints import SaveCheckpoints  # noqa: E402
+from mtdnn_tf.training.callbacks import SaveCheckpoints  # noqa: E402
 from mtdnn_tf.training.config import TrainingConfig  # noqa: E402
 from mtdnn_tf.training.trainer import Trainer  # noqa: E402
 
@@ -72,7 +72,7 @@ def run_once(
     glue: str, cache: str, output: str, backbone: str, tasks: Sequence[str], steps: int, settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Measures one training run with settings of its own."""
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=Path(output),
         data_dir=Path(glue),
         cache_dir=Path(cache),

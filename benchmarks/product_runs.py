@@ -32,7 +32,7 @@ def main() -> None:
     for seed in map(int, flags.seeds.split(",")):
         name = f"{'-'.join(tasks)}-{seed}"
         metrics = train(
-            TrainingConfig(
+            TrainingConfig.build(
                 output_dir=flags.output / "runs" / name,
                 data_dir=flags.glue,
                 cache_dir=flags.output / "cache",

@@ -73,7 +73,7 @@ class ProductWorker:
         self._parts = parts or num_parallel_parts()
         tf.config.experimental.enable_op_determinism()
         tf.keras.utils.set_random_seed(0)
-        self._config = TrainingConfig(
+        self._config = TrainingConfig.build(
             output_dir=output / "run",
             data_dir=glue,
             cache_dir=output / "cache",
@@ -86,7 +86,7 @@ class ProductWorker:
         )
         self._pretrained = with_pooling(find_backbone(encoder), POOLER)
         self._tokenizer = tokenizer_of(self._pretrained)
-        self._tasks = choose_heads(self._config.selected_tasks(), {}, "linear")
+        self._tasks = choose_heads(self._config.data.selected_tasks(), {}, "linear")
         self._trainers: dict[str, Trainer] = {}
         self._predictors: dict[int, Predictor] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
@@ -101,8 +101,8 @@ class ProductWorker:
         """Writes the rows that are trained on for a worker of another framework, and returns their numbers."""
         tables, numbers = {}, {}
         for task in self._tasks:
-            examples = read_examples(task, TRAIN, self._config.source)
-            chosen = [examples[row] for row in self._config.train_rows(len(examples))]
+            examples = read_examples(task, TRAIN, self._config.data.source)
+            chosen = [examples[row] for row in self._config.part.rows(len(examples))]
             tables[task.name] = {
                 "first": [example.text_a for example in chosen],
                 "second": [example.text_b for example in chosen] if task.is_pair else None,
@@ -119,20 +119,22 @@ class ProductWorker:
         rows, started = 0, time.perf_counter()
         for examples in self._examples:
             # What encode_split does between reading the file and writing the arrays.
-            _, offsets, *_ = encoding._encode(examples, self._tokenizer, self._config.max_sequence_length)
+            _, offsets, *_ = encoding._encode(examples, self._tokenizer, self._config.data.max_sequence_length)
             rows += len(offsets) - 1
         return {"rows": rows, "seconds": time.perf_counter() - started}
 
     def _encoded(self, task: Task) -> Any:
         config = self._config
-        return encode_split(task, TRAIN, config.source, self._tokenizer, config.max_sequence_length, config.cache_dir)
+        return encode_split(
+            task, TRAIN, config.data.source, self._tokenizer, config.data.max_sequence_length, config.data.cache_dir
+        )
 
     def _inputs(self, batch_size: int) -> TrainingInputs:
         if batch_size not in self._batches:
             parts = []
             for task in self._tasks:
                 encoded = self._encoded(task)
-                parts.append(task_inputs(task, encoded, self._config.train_rows(len(encoded)), None))
+                parts.append(task_inputs(task, encoded, self._config.part.rows(len(encoded)), None))
             self._batches[batch_size] = TrainingInputs(parts, batch_size, 0)
         return self._batches[batch_size]
 
@@ -140,8 +142,8 @@ class ProductWorker:
         return inputs.dataset(lambda: steps, tf.distribute.get_strategy(), self._parts)
 
     def _network(self, tasks: Sequence[Task]) -> Any:
-        recompute = self._config.recompute_activations
-        return build_multi_task_model(self._pretrained, tasks, self._config.dropout, 0, recompute=recompute)
+        recompute = self._config.optimization.recompute_activations
+        return build_multi_task_model(self._pretrained, tasks, self._config.encoder.dropout, 0, recompute=recompute)
 
     def _trainer(self, kind: str) -> Trainer:
         """Returns a trainer, always the same of a kind: "all" heads, "one" head, or "teachers" in the step."""
@@ -153,7 +155,7 @@ class ProductWorker:
                 trainer: Trainer = TeachersInTheStep(*arguments, teachers=[self._network(tasks) for _ in range(3)])
             else:
                 trainer = Trainer(*arguments)
-            rate = LinearWarmupDecay(self._config.learning_rate, _STEPS, _STEPS // 10)
+            rate = LinearWarmupDecay(self._config.optimization.learning_rate, _STEPS, _STEPS // 10)
             trainer.compile(optimizer=build_optimizer("adamax", rate, network))
             self._trainers[kind] = trainer
         return self._trainers[kind]
@@ -271,7 +273,7 @@ class ProductWorker:
         """Answers a task's first training rows as tools.score does."""
         asked = next(one for one in self._tasks if one.name == task)
         encoded = self._encoded(asked)
-        chosen = self._config.train_rows(len(encoded))[:rows]
+        chosen = self._config.part.rows(len(encoded))[:rows]
         if batch_size not in self._predictors:
             network = self._trainer("all").network
             self._predictors[batch_size] = Predictor(network, InferenceSettings(batch_size, self._parts))

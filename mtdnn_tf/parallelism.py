@@ -26,12 +26,14 @@ def use_single_threaded_ops() -> None:
 
 
 def num_parallel_parts(rows: int = _MAX_PARTS) -> int:
-    """Returns how many parts of a batch to compute in parallel: one per core, at most 8; 1 on a machine with a GPU.
+    """Returns how many parts of a batch to compute in parallel: one per core, at most 8.
+
+    It is 1 on a machine with a GPU, and where operations use several threads: parts would only wait for each other.
 
     Args:
         rows: Number of rows in a batch; no part is without a row. Defaults to 8.
     """
-    if tf.config.list_physical_devices("GPU"):
+    if tf.config.list_physical_devices("GPU") or tf.config.threading.get_intra_op_parallelism_threads() != 1:
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(cores, rows, _MAX_PARTS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
 
 
 def _config(task_file: Path, folder: Path) -> TrainingConfig:
-    return TrainingConfig(
+    return TrainingConfig.build(
         output_dir=folder / "run",
         data_dir=folder,
         cache_dir=folder / "cache",
@@ -57,13 +56,11 @@ def test_a_task_file_trains_and_is_judged_by_its_metrics(path, tmp_path):
 def test_the_unlabelled_rows_of_an_example_are_learned_from_imported_soft_targets(tmp_path, caplog):
     caplog.set_level("INFO", logger="absl")
     config = _config(EXAMPLES / "classification.yaml", tmp_path)
-    (task,) = config.selected_tasks()
+    (task,) = config.data.selected_tasks()
     ids = [line.split("\t")[0] for line in (EXAMPLES / "intent_unlabelled.tsv").read_text().splitlines()[1:]]
     lines = ["id\tgreet\tbuy\tleave", *(f"{example_id}\t0.2\t0.3\t0.5" for example_id in ids)]
     (tmp_path / "teacher.tsv").write_text("\n".join(lines) + "\n")
-    import_soft_targets([tmp_path / "teacher.tsv"], task, "unlabelled", config.source, tmp_path / "soft")
-    student = dataclasses.replace(
-        config, soft_targets=(tmp_path / "soft",), transfer_splits=("unlabelled",), evaluation="never"
-    )
+    import_soft_targets([tmp_path / "teacher.tsv"], task, "unlabelled", config.data.source, tmp_path / "soft")
+    student = config.replace(soft_targets=(tmp_path / "soft",), transfer_splits=("unlabelled",), evaluation="never")
     train(student)
     assert "24 examples, 3 steps an epoch" in caplog.text

@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from absl import flags
 
-from flags import adaptation, runtime
+from flags.options import define, given
+from flags.training import prepare_cores, training_config
+from mtdnn_tf.adaptation.config import AdaptationConfig
 from mtdnn_tf.adaptation.results import markdown_results
 from mtdnn_tf.adaptation.run import plan, run_adaptation
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.training.config import EncoderOptions
 from tools import cli
 
-_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Prints the trainings, their steps and what is done; runs none.")
+define(AdaptationConfig)
+_STARTS = flags.DEFINE_list(
+    "starts",
+    [],
+    "Comma-separated NAME:RUN: runs whose encoders are adapted, with their names in tables; instead of --init_from, "
+    "which takes comma-separated runs and names each after its folder.",
+)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the trainings, their steps and what is done; run none.")
+
+
+def _starts() -> dict[str, str]:
+    init_from = given(EncoderOptions).get("init_from")
+    if bool(init_from) == bool(_STARTS.value):
+        raise UserError("the runs to start from must be given by one of --init_from and --starts")
+    if init_from:
+        pairs = [(Path(run).name, run) for run in init_from.split(",")]
+    else:
+        parts = [start.partition(":") for start in _STARTS.value]
+        pairs = [(name, run) for name, _, run in parts]
+        if not all(run for _, run in pairs):
+            raise UserError(f"--starts must be comma-separated NAME:RUN, got {','.join(_STARTS.value)}")
+    names = [name for name, _ in pairs]
+    if len(set(names)) < len(names):
+        raise UserError(
+            f"runs to start from must have different names, got {','.join(names)}; --starts=NAME:RUN names them"
+        )
+    return dict(pairs)
 
 
 def main() -> None:
     """Runs the adaptation that the flags describe and prints its table."""
-    config = adaptation.adaptation_config()
+    starts = _starts()
+    base = training_config([Path(run) for run in starts.values()]).replace(init_from=None)
+    config = AdaptationConfig.build(base=base, starts=starts, **given(AdaptationConfig))
     if _DRY_RUN.value:
         print(plan(config), end="")
         return
-    runtime.prepare_cores(config.base)
+    prepare_cores(config.base)
     print(markdown_results(run_adaptation(config)), end="")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging as python_logging
+import re
 import shutil
 import sys
 import unicodedata
@@ -18,8 +19,14 @@ from mtdnn_tf.interruption import Interrupted, install_handlers
 
 
 def _fail(message: str) -> NoReturn:
+    # The library names options as `name` or `name=value`.
+    message = re.sub(r"`(\w+)(=[^`]*)?`", lambda found: _flag(*found.groups("")) or found[0], message)
     print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(1)
+
+
+def _flag(name: str, value: str) -> str:
+    return f"--{name}{value}" if name in flags.FLAGS else ""
 
 
 def _reason(error: OSError) -> str:
@@ -65,6 +72,9 @@ def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
         main: Takes nothing; reads flags.
         required: Flags that must be given, and not empty.
     """
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        for flag in defined if module.startswith("flags.") else ():
+            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # So that --help lists it.
     for name in required:
         flags.register_validator(name, bool, f"a value is needed; `{sys.argv[0]} --help` tells which")
 

@@ -9,11 +9,11 @@ from typing import Any
 import tensorflow as tf
 from absl import flags
 
-from flags import values
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.cost import REPEATS, Cost, compare_costs, cost_ratios, parameters
 from mtdnn_tf.files import write_json
 from mtdnn_tf.modeling.model_folder import load_model, read_tasks
+from mtdnn_tf.options import parse_list
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.text_tables import aligned_table
 from tools import cli
@@ -29,10 +29,10 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the costs; none is 
 
 def main() -> None:
     """Prints the costs and writes them if the flags say so."""
-    batch_sizes = values.whole_numbers("batch_size", _BATCH_SIZE.value)
+    batch_sizes = parse_list("batch_size", _BATCH_SIZE.value, "int")
     if not batch_sizes or min(batch_sizes) < 1:
         given = ",".join(_BATCH_SIZE.value) or "nothing"
-        raise UserError(f"--batch_size takes whole numbers from 1, by commas; {given} given")
+        raise UserError(f"--batch_size must be comma-separated integers >= 1, got {given}")
     task = _common_task([read_tasks(Path(run)) for run in (_STUDENT.value, *_RUNS.value)])
     ensemble = [load_model(Path(run)) for run in _RUNS.value]
     student = load_model(Path(_STUDENT.value))

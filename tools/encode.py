@@ -6,15 +6,18 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import data, model
+from flags import data
+from flags.options import define, given
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources import FILES, available_splits
 from mtdnn_tf.data.tfds_preparation import prepare_tfds
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import check_length, tokenizer_of
+from mtdnn_tf.training.config import EncoderOptions
 from tools import cli
 
+define(EncoderOptions)
 _PREPARE_TFDS = flags.DEFINE_string(
     "prepare_tfds", None, "Folder to write the tasks' files to for `tfds.load(..., data_dir=FOLDER)`; encodes nothing."
 )
@@ -22,7 +25,8 @@ _PREPARE_TFDS = flags.DEFINE_string(
 
 def _prepare() -> None:
     """Prepares the tasks that TensorFlow Datasets knows."""
-    tasks, source = data.selected_tasks(), data.source()
+    settings = data.settings()
+    tasks, source = settings.selected_tasks(), settings.source
     if not _PREPARE_TFDS.value:
         raise UserError("--prepare_tfds takes a folder, nothing given")
     if source.kind != FILES:
@@ -42,9 +46,10 @@ def main() -> None:
     if _PREPARE_TFDS.value is not None:
         _prepare()
         return
-    tasks, settings = data.selected_tasks(), data.settings()
+    settings = data.settings()
+    tasks = settings.selected_tasks()
     source, cache_dir = settings.source, settings.cache_dir
-    pretrained = find_backbone(model.INIT_FROM.value or model.BACKBONE.value)
+    pretrained = find_backbone(EncoderOptions.build(**given(EncoderOptions)).initial)
     length = settings.max_sequence_length
     check_length(pretrained, length)
     tokenizer = tokenizer_of(pretrained)

@@ -7,8 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from flags import inference, values
-from flags import runs as run_flags
+from flags import data, inference
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.average import average
@@ -23,6 +22,7 @@ from mtdnn_tf.evaluation.ensemble_tables import (
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.evaluation.runs import metrics_of, predict_each_run
 from mtdnn_tf.files import write_json
+from mtdnn_tf.options import parse_list
 from tools import cli
 
 _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
@@ -42,23 +42,24 @@ _DISAGREEMENT = flags.DEFINE_bool("disagreement", False, "Also prints how much e
 
 def main() -> None:
     """Prints the metrics and writes them if the flags say so."""
-    settings = inference.inference_settings()
+    how = inference.inference_settings()
     if bool(_RUN.value) == bool(_RUNS.value):
         raise UserError("one of --run and --runs is needed, and only one")
     runs = [Path(run) for run in _RUNS.value or [_RUN.value]]
-    weights = values.numbers("weights", _WEIGHTS.value)
+    weights = parse_list("weights", _WEIGHTS.value) or None
     check_weights(weights, len(runs))
     for flag in (_LEAVE_ONE_OUT, _DISAGREEMENT):
         if flag.value:
             check_table_flags(flag.name, runs)
-    tasks, source, cache_dir, max_sequence_length = run_flags.run_inputs(runs)
+    tasks, settings, max_sequence_length = data.run_inputs(runs)
+    source = settings.source
     by_run, _ = predict_each_run(
         runs,
         tasks,
         _SPLIT.value,
         source,
-        cache_dir,
-        settings,
+        settings.cache_dir,
+        how,
         max_sequence_length=max_sequence_length,
     )
     predictions = {result: split.combined(weights, _AVERAGE.value) for result, split in by_run.items()}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags.values import whole_numbers
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.options import parse_list
 from mtdnn_tf.release.write import ReleaseOptions, check_release_folder, write_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version
 from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
@@ -43,7 +43,7 @@ def main() -> None:
         raise UserError("--export_dir or --release takes a folder to write, none given")
     if _RELEASE_METRICS.value and not _RELEASE.value:
         raise UserError("--release_metrics goes with --release, which is not given")
-    sizes = whole_numbers("warmup_batch_sizes", _BATCH_SIZES.value)
+    sizes = parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int")
     run = Path(_RUN.value)
     if _RELEASE.value:
         # Before a version is written beside it.

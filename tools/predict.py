@@ -6,8 +6,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import inference
-from flags import runs as run_flags
+from flags import data, inference
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
 from mtdnn_tf.evaluation.gold_labels import majority_predictions
@@ -29,7 +28,7 @@ _GLUE_MAJORITY = flags.DEFINE_list(
 
 def main() -> None:
     """Writes the predictions that the flags ask for."""
-    settings = inference.inference_settings()
+    how = inference.inference_settings()
     if not _OUTPUT.value and not _GLUE_SUBMISSION.value:
         raise UserError("one of --output and --glue_submission is needed")
     if bool(_INPUT.value) + bool(_SPLIT.value) + bool(_GLUE_SUBMISSION.value) > 1:
@@ -38,8 +37,8 @@ def main() -> None:
         raise UserError("--glue_majority goes with --glue_submission")
     majority_tasks = select_tasks(_GLUE_MAJORITY.value, []) if _GLUE_MAJORITY.value else []
     run = Path(_RUN.value)
-    inputs = run_flags.run_inputs([run], needs_files=not _INPUT.value)
-    tasks, splits = inputs.tasks, _SPLIT.value
+    tasks, settings, max_sequence_length = data.run_inputs([run], needs_files=not _INPUT.value)
+    splits = _SPLIT.value
     if _INPUT.value:
         if len(tasks) != 1:
             raise UserError(
@@ -59,16 +58,18 @@ def main() -> None:
         count = sum(map(len, splits_of.values()))
         if count > 1:
             raise UserError(f"--output {output}: a file takes one task and split, {count} given; name a folder")
-    results = [majority_predictions(task, split, inputs.source) for task in majority_tasks for split in task.submission]
+    results = [
+        majority_predictions(task, split, settings.source) for task in majority_tasks for split in task.submission
+    ]
     if tasks:
         predictions, _ = predict_with_runs(
             [run],
             tasks,
             splits_of,
-            inputs.source,
-            inputs.cache_dir,
-            settings,
-            max_sequence_length=inputs.max_sequence_length,
+            settings.source,
+            settings.cache_dir,
+            how,
+            max_sequence_length=max_sequence_length,
         )
         results += [predicted.rows() for predicted in predictions.values()]
     if _GLUE_SUBMISSION.value:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from absl import flags
 
-from flags import recipe, runtime
+from flags.options import define, given
+from flags.training import prepare_cores, training_config
+from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run import plan, run_recipe
 from tools import cli
 
-_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Prints the stages, their training steps and what is done; runs none.")
+define(RecipeConfig)
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the stages, their training steps and what is done; run none.")
 
 
 def main() -> None:
     """Runs the recipe that the flags describe and prints its table, finding and report."""
-    config = recipe.recipe_config()
+    config = RecipeConfig.build(base=training_config(), **given(RecipeConfig))
     if _DRY_RUN.value:
         print(plan(config), end="")
         return
-    runtime.prepare_cores(config.base)
+    prepare_cores(config.base)
     print(run_recipe(config).to_text(), end="")
 
 

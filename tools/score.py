@@ -7,16 +7,19 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import inference, subset, values
-from flags import runs as run_flags
+from flags import data, inference
+from flags.options import define, given
+from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.scoring import score
 from mtdnn_tf.evaluation.shards import Shard, parse_shard
+from mtdnn_tf.options import parse_list
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.cluster import read_cluster
 from tools import cli
 
+define(Part)
 _TEACHERS = flags.DEFINE_list("teachers", None, "Runs of the teachers, by commas.")
 _WEIGHTS = flags.DEFINE_list("weights", [], "One weight a teacher, by commas; equal if empty.")
 _FIT_WEIGHTS_ON = flags.DEFINE_list(
@@ -58,29 +61,29 @@ def shard_of_flags() -> Shard | None:
 
 def main() -> None:
     """Writes the soft targets of the tasks that the flags name, or a shard of what they are made from."""
-    settings = inference.inference_settings()
-    shard, part = shard_of_flags(), subset.train_part()
+    how = inference.inference_settings()
+    shard, part = shard_of_flags(), Part.build(**given(Part))
     if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):
         raise UserError(
             f"--max_train_examples and --train_fraction take a part of the split {TRAIN}; --split={_SPLIT.value} given"
         )
     teachers = [Path(run) for run in _TEACHERS.value]
-    inputs = run_flags.run_inputs(teachers)
+    tasks, settings, max_sequence_length = data.run_inputs(teachers)
     names = score(
         runs=teachers,
-        tasks=inputs.tasks,
+        tasks=tasks,
         split=_SPLIT.value,
-        source=inputs.source,
-        cache_dir=inputs.cache_dir,
+        source=settings.source,
+        cache_dir=settings.cache_dir,
         output_dir=Path(_OUTPUT_DIR.value),
-        weights=values.numbers("weights", _WEIGHTS.value),
-        inference=settings,
+        weights=parse_list("weights", _WEIGHTS.value) or None,
+        inference=how,
         average=_AVERAGE.value,
         fit_weights_on=_FIT_WEIGHTS_ON.value,
         train_part=part,
         shard=shard,
         merge_shards=_MERGE_SHARDS.value,
-        max_sequence_length=inputs.max_sequence_length,
+        max_sequence_length=max_sequence_length,
     )
     if shard is not None:
         logging.info("%s: shard %s is complete for %s", _OUTPUT_DIR.value, shard, ", ".join(names))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from flags import data, values
+from flags import data
 from mtdnn_tf.distillation.exchange import export_soft_targets, import_soft_targets
 from mtdnn_tf.distillation.exchange_files import PROBABILITIES, VALUES, check_format
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.options import parse_list
 from tools import cli
 
 _IMPORT_FROM = flags.DEFINE_multi_string(
@@ -38,7 +39,8 @@ def main() -> None:
             raise UserError(f"--{flag.name} goes with --{other}, --{verb} given")
     if not _GOES_WITH[verb][0].value:
         raise UserError(f"--{_GOES_WITH[verb][0].name} is needed with --{verb}")
-    tasks, split = data.selected_tasks(), _SPLIT.value
+    settings, split = data.settings(), _SPLIT.value
+    tasks = settings.selected_tasks()
     if len(tasks) != 1:
         raise UserError(f"--tasks takes one task here, {', '.join(task.name for task in tasks)} given")
     if _EXPORT_TO.value:
@@ -51,10 +53,10 @@ def main() -> None:
         [Path(path) for path in _IMPORT_FROM.value],
         tasks[0],
         split,
-        data.source(),
+        settings.source,
         Path(_OUTPUT_DIR.value),
         _TEACHER_NAMES.value,
-        values.numbers("weights", _WEIGHTS.value),
+        parse_list("weights", _WEIGHTS.value) or None,
         _VALUES.value,
     )
     logging.info("%s: soft targets of %d teachers for %s", folder, len(_IMPORT_FROM.value), tasks[0].name)

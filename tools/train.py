@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from flags import runtime, training
+from flags.training import prepare_cores, training_config
 from mtdnn_tf.training.run import train
 from tools import cli
 
 
 def main() -> None:
     """Trains the run that the flags describe."""
-    config = training.training_config()
-    runtime.prepare_cores(config)
+    config = training_config()
+    prepare_cores(config)
     train(config)
 
 

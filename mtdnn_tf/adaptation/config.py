@@ -1,4 +1,4 @@
-"""What an adaptation is told."""
+"""Configuration of an adaptation."""
 
 from __future__ import annotations
 
@@ -10,75 +10,72 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.layer_selection import picked_layers
 from mtdnn_tf.modeling.multi_task_model import check_length
+from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.config import TrainingConfig
 
 PLAIN = "plain BERT"
-FRACTIONS = (0.001, 0.01, 0.1, 1.0)
-SUBSET_SEEDS = (0, 1, 2, 3, 4)
-MIN_STEPS = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Its folder, a name that no start may have.
 PLAIN_FOLDER = "plain_bert"
 
 
 @dataclasses.dataclass(frozen=True)
-class AdaptationConfig:
-    """What an adaptation is told.
+class AdaptationConfig(Options):
+    """Configuration of an adaptation.
 
     Attributes:
-        base: What all trainings share, and the one task; its `output_dir` is the adaptation's folder, its `backbone`
-            the plain encoder, its `epochs` the least number of epochs. Development splits are evaluated at the end of
-            each training.
+        base: What all trainings share, and the one task. Its `output_dir` is the adaptation's folder, its `backbone`
+            the plain encoder, its `epochs` the minimum number of epochs. A training's seed is its `seed` plus the
+            subset's, the same for every start, so that the spread is over initial heads and batches too.
         starts: Runs whose encoders are adapted, by the name that tables give them.
-        fractions: Shares of the task's training examples, above 0 and up to 1.
-        subset_seeds: Each chooses one subset of each fraction, the smaller within the larger ones. A training's seed is
-            `base.seed` plus its subset's, the same for every start, so that the spread is over initial heads and
-            batches too.
-        min_steps: Trainings that would have fewer steps get as many epochs as make this many.
     """
 
     base: TrainingConfig
     starts: Mapping[str, str]
-    fractions: tuple[float, ...] = FRACTIONS
-    subset_seeds: tuple[int, ...] = SUBSET_SEEDS
-    min_steps: int = MIN_STEPS
+    fractions: tuple[float, ...] = option(
+        (0.001, 0.01, 0.1, 1.0), "Comma-separated fractions of the training examples.", above=0, at_most=1
+    )
+    subset_seeds: tuple[int, ...] = option(
+        (0, 1, 2, 3, 4),
+        "Comma-separated seeds that each choose one subset per fraction, the smaller within the larger ones.",
+        at_least=0,
+        at_most=2**32 - 1,
+    )
+    min_steps: int = option(
+        100, "Minimum number of steps of a training: small subsets get more than `--epochs` epochs.", at_least=1
+    )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.starts:
-            raise UserError("an adaptation takes one or more runs to start from, none given")
+            raise UserError("`starts` must name one or more runs, got none")
         for name in self.starts:
             if not _NAME.fullmatch(name) or name == PLAIN_FOLDER:
                 raise UserError(
-                    "the name of a start has letters, digits, '.', '_' and '-', begins with one of the first two, and "
-                    f"is not {PLAIN_FOLDER}; {name!r} given; --starts=NAME:RUN gives a run another name"
+                    "the name of a start must be letters, digits, '.', '_' and '-', begin with one of the first two, "
+                    f"and not be {PLAIN_FOLDER}, got {name!r}; `starts=NAME:RUN` gives a run another name"
                 )
-        given = ",".join(f"{fraction:g}" for fraction in self.fractions)
-        if not self.fractions or any(not 0.0 < fraction <= 1.0 for fraction in self.fractions):
-            raise UserError(f"--fractions takes numbers above 0, up to 1, {given or 'none'} given")
-        if len(set(self.fractions)) < len(self.fractions):
-            raise UserError(f"--fractions takes different numbers, {given} given")
-        seeds = ",".join(map(str, self.subset_seeds))
-        if not self.subset_seeds or len(set(self.subset_seeds)) < len(self.subset_seeds):
-            raise UserError(f"--subset_seeds takes one or more different numbers, {seeds or 'none'} given")
-        if self.min_steps < 1:
-            raise UserError(f"--min_steps takes a whole number from 1, {self.min_steps} given")
+        for name in ("fractions", "subset_seeds"):
+            numbers = getattr(self, name)
+            if not numbers or len(set(numbers)) < len(numbers):
+                raise UserError(f"`{name}` must be one or more different numbers, got {shown(numbers)}")
         # What the adaptation sets itself, or has no use for.
-        for field, instead in (
-            ("train_fraction", "; --fractions says how many examples are trained on"),
-            ("max_train_examples", "; --fractions says how many examples are trained on"),
-            ("subset_seed", "; --subset_seeds chooses the subsets"),
-            ("init_from", ""),
-            ("soft_targets", ""),
-            ("transfer_splits", ""),
+        for name, value, instead in (
+            ("train_fraction", self.base.part.fraction, "; `fractions` says how many examples are trained on"),
+            ("max_train_examples", self.base.part.max_examples, "; `fractions` says how many examples are trained on"),
+            ("subset_seed", self.base.part.seed, "; `subset_seeds` chooses the subsets"),
+            ("init_from", self.base.encoder.init_from, ""),
+            ("soft_targets", self.base.distillation.soft_targets, ""),
+            ("transfer_splits", self.base.distillation.transfer_splits, ""),
         ):
-            if getattr(self.base, field):
-                raise UserError(f"--{field} is not taken by an adaptation{instead}")
-        if self.base.evaluation == "never":
-            raise UserError("--evaluation=never leaves an adaptation nothing to compare; end is accepted")
+            if value:
+                raise UserError(f"`{name}` is not accepted by an adaptation{instead}")
+        if self.base.checkpoints.evaluation == "never":
+            raise UserError("`evaluation` must be every_epoch or end, so that an adaptation can compare, got never")
         _only_task(self.base)
         for seed in self.subset_seeds:  # Refuses what is no seed.
-            dataclasses.replace(self.base, subset_seed=seed, seed=self.base.seed + seed)
+            self.base.replace(seed=self.base.optimization.seed + seed)
 
     @property
     def task(self) -> Task:
@@ -92,11 +89,11 @@ class AdaptationConfig:
 
 
 def _only_task(base: TrainingConfig) -> Task:
-    tasks = base.selected_tasks()
+    tasks = base.data.selected_tasks()
     if len(tasks) != 1:
-        raise UserError(f"an adaptation takes one task, {len(tasks)} given: {', '.join(task.name for task in tasks)}")
+        raise UserError(f"`tasks` must be one task, got {len(tasks)}: {', '.join(task.name for task in tasks)}")
     if tasks[0].head_of is not None:
-        raise UserError(f"an adaptation takes a task that is trained; {tasks[0].name} is answered by another's head")
+        raise UserError(f"`tasks` must be a task that is trained, got {tasks[0].name}, answered by another's head")
     return tasks[0]
 
 
@@ -107,7 +104,7 @@ def check_starts(config: AdaptationConfig) -> None:
         UserError: An encoder is not there, or too shallow or short for the settings.
     """
     for run in config.all_starts.values():
-        initial = find_backbone(run or config.base.backbone)
-        if config.base.student_layers is not None:
-            picked_layers(config.base.student_layers, initial.config.num_layers, initial.source)
-        check_length(initial, config.base.max_sequence_length)
+        initial = find_backbone(run or config.base.encoder.backbone)
+        if config.base.encoder.student_layers is not None:
+            picked_layers(config.base.encoder.student_layers, initial.config.num_layers, initial.source)
+        check_length(initial, config.base.data.max_sequence_length)

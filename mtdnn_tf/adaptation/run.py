@@ -12,7 +12,6 @@ from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, ch
 from mtdnn_tf.adaptation.figure import adaptation_figure
 from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_results
 from mtdnn_tf.checked_json import write_checked_json
-from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.average import average
 from mtdnn_tf.evaluation.gold_labels import majority_predictions
 from mtdnn_tf.evaluation.metrics import compute_metrics
@@ -24,7 +23,8 @@ from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.report.plotting import Style, to_png
 from mtdnn_tf.text_tables import aligned_table
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.run import is_trained, train, training_size
+from mtdnn_tf.training.preparation import training_size
+from mtdnn_tf.training.run import check_trained, is_trained, train
 
 JSON, CSV, TABLE, FIGURE = "results.json", "results.csv", "results.md", "adaptation.png"
 _log = logging.getLogger("absl")
@@ -62,23 +62,21 @@ def adaptation_trainings(config: AdaptationConfig) -> list[AdaptationTraining]:
     """
     base = config.base
     check_starts(config)
-    tokenizer = tokenizer_of(find_backbone(base.backbone))
+    tokenizer = tokenizer_of(find_backbone(base.encoder.backbone))
     trainings = []
     for subset_seed in config.subset_seeds:
         for fraction in sorted(config.fractions):
-            part = dataclasses.replace(
-                base,
+            part = base.replace(
                 train_fraction=fraction,
                 subset_seed=subset_seed,
-                seed=base.seed + subset_seed,
+                seed=base.optimization.seed + subset_seed,
                 evaluation="end",
             )
             size = training_size(part, tokenizer)
-            epochs = max(base.epochs, -(-config.min_steps // size.steps_per_epoch))
+            epochs = max(base.optimization.epochs, -(-config.min_steps // size.steps_per_epoch))
             for start, run in config.all_starts.items():
                 folder = Path(PLAIN_FOLDER if start == PLAIN else start)
-                settings = dataclasses.replace(
-                    part,
+                settings = part.replace(
                     output_dir=base.output_dir / folder / f"fraction_{fraction!r}" / f"subset_{subset_seed}",
                     init_from=run,
                     epochs=epochs,
@@ -102,7 +100,7 @@ def plan(config: AdaptationConfig) -> str:
         folder = training.settings.output_dir
         done = is_trained(folder)
         name = folder.relative_to(config.base.output_dir).as_posix()
-        counts = (training.examples, training.settings.epochs, training.steps)
+        counts = (training.examples, training.settings.optimization.epochs, training.steps)
         rows.append((name, *map(str, counts), "done" if done else ""))  # type: ignore[arg-type]
         total += training.steps
         left += 0 if done else training.steps
@@ -120,7 +118,7 @@ def run_adaptation(config: AdaptationConfig) -> AdaptationResults:
         UserError: Something given is not accepted, or a training's folder holds a training of other settings; or
             another process adapts there.
     """
-    with locked_folder(config.base.output_dir, f"--output_dir {config.base.output_dir}"):
+    with locked_folder(config.base.output_dir, f"`output_dir` {config.base.output_dir}"):
         return _run_adaptation(config)
 
 
@@ -129,16 +127,18 @@ def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
     runs = []
     for number, training in enumerate(trainings, start=1):
         settings = training.settings
-        if not is_trained(settings.output_dir):
+        if is_trained(settings.output_dir):
+            metrics = check_trained(settings)
+        else:
             _log.info("%s: training %d of %d", settings.output_dir, number, len(trainings))
-        metrics = train(settings)
+            metrics = train(settings)
         runs.append(
             AdaptedRun(
                 start=training.start,
                 fraction=training.fraction,
                 subset_seed=training.subset_seed,
                 examples=training.examples,
-                epochs=settings.epochs,
+                epochs=settings.optimization.epochs,
                 steps=training.steps,
                 metrics=metrics,
             )
@@ -146,7 +146,7 @@ def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
     results = AdaptationResults(
         task=config.task.name,
         metrics=tuple(config.task.metrics),
-        starts={name: run or config.base.backbone for name, run in config.all_starts.items()},
+        starts={name: run or config.base.encoder.backbone for name, run in config.all_starts.items()},
         majority=_majority_score(config),
         runs=tuple(runs),
     )
@@ -166,11 +166,11 @@ def _majority_score(config: AdaptationConfig) -> float | None:
     task, base = config.task, config.base
     if not task.kind_object.has_one_label:
         return None
-    tokenizer = tokenizer_of(find_backbone(base.backbone))
+    data = base.data.encoded(tokenizer_of(find_backbone(base.encoder.backbone)))
     metrics = {}
     for split in task.evaluation_splits:
-        encoded = encode_split(task, split, base.source, tokenizer, base.max_sequence_length, base.cache_dir)
-        answers = majority_predictions(task, split, base.source).values
+        encoded = data.split(task, split)
+        answers = majority_predictions(task, split, data.source).values
         metrics[result_name(task, split)] = compute_metrics(task, answers, np.asarray(encoded.labels))
     found = average(metrics)
     return None if found is None else found.score

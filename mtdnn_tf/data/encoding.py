@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -78,6 +78,26 @@ def encode_split(
     if encoded.manifest.get("key") != key or encoded.split != split:
         raise UserError(f"{folder}: was made from other inputs than its name tells; {REMEDY}")
     return encoded
+
+
+class EncodedData(NamedTuple):
+    """Splits of tasks by one tokenizer, encoded when they are asked for.
+
+    Attributes:
+        source: Where the splits' rows are.
+        tokenizer: Splits the texts into word pieces.
+        max_sequence_length: Maximum number of tokens per row.
+        cache_dir: Folder of the cache.
+    """
+
+    source: DataSource
+    tokenizer: WordPieceTokenizer
+    max_sequence_length: int
+    cache_dir: Path
+
+    def split(self, task: Task, split: str) -> EncodedSplit:
+        """Returns a split of a task; raises as `encode_split`."""
+        return encode_split(task, split, *self)
 
 
 # A recipe, its plan above all, finds the same split for every one of its trainings.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 
 from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.options import Options, option
 
 _RUN_CONFIG = "config.json"
 
@@ -29,6 +31,35 @@ class Fold(NamedTuple):
     def contains(self, example_ids: Sequence[str], queries: np.ndarray | None = None) -> np.ndarray:
         """Returns whether each row of a whole split is in the fold, bool [rows]; arguments as of `part_numbers`."""
         return part_numbers(example_ids, self.folds, "fold", queries) == self.held_out
+
+
+@dataclasses.dataclass(frozen=True)
+class FoldOptions(Options):
+    """The fold that a run is trained without."""
+
+    folds: int | None = option(
+        None,
+        "Number of folds that the training split is divided into by example id; the run leaves out `--held_out_fold`.",
+        at_least=2,
+    )
+    held_out_fold: int | None = option(
+        None,
+        "The fold, from 0, that the run is not trained on; tools.score lets it score no other.",
+        at_least=0,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.folds is None) != (self.held_out_fold is None):
+            given = "folds" if self.held_out_fold is None else "held_out_fold"
+            raise UserError(f"`folds` and `held_out_fold` must be given together, got only `{given}`")
+        if self.folds is not None and self.held_out_fold not in range(self.folds):
+            raise UserError(f"`held_out_fold` must be an integer from 0 to {self.folds - 1}, got {self.held_out_fold}")
+
+    @property
+    def fold(self) -> Fold | None:
+        """The fold; None for all rows."""
+        return None if self.folds is None or self.held_out_fold is None else Fold(self.folds, self.held_out_fold)
 
 
 def part_numbers(example_ids: Sequence[str], parts: int, key: str, queries: np.ndarray | None = None) -> np.ndarray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from mtdnn_tf.data.permutation import seeded_uniform
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.options import Options, option
 
 PROPORTIONAL = "proportional"
 UNIFORM = "uniform"
@@ -20,30 +22,36 @@ DEFAULT_POWER = 0.75
 
 
 @dataclasses.dataclass(frozen=True)
-class Sampler:
+class Sampler(Options):
     """Draws task i in proportion to weight_i * size_i^p.
 
+    p is 1 ("proportional"), 0 ("uniform"), `power` ("power"), or 1 - 0.8 (e - 1) / (E - 1) in epoch e of E
+    ("annealed", Stickland & Murray 2019, arXiv 1902.02671): in proportion to sizes at first and nearly uniform at the
+    end; 1 if there is one epoch.
+
     Attributes:
-        name: "proportional" (p = 1), "uniform" (p = 0), "power" (p = `power`), or "annealed":
-            p = 1 - 0.8 (e - 1) / (E - 1) in epoch e of E (Stickland & Murray 2019, arXiv 1902.02671), in proportion
-            to sizes at first and nearly uniform at the end; 1 if there is one epoch.
-        power: p of "power", 0 or more; None for 0.75, and for all others.
-        task_weights: One "task:weight" a task whose weight is not 1; above 0.
-        epochs: E, which "annealed" alone depends on.
+        epochs: E, which only "annealed" depends on.
     """
 
-    name: str = PROPORTIONAL
-    power: float | None = None
-    task_weights: tuple[str, ...] = ()
+    name: str = option(
+        PROPORTIONAL,
+        "How tasks are drawn: in proportion to their sizes, all equally, in proportion to size^p, or moving from the "
+        "first to the second.",
+        name="sampler",
+        choices=SAMPLERS,
+    )
+    power: float | None = option(
+        None, "p of `--sampler=power`.", name="sampler_power", unset=f"{DEFAULT_POWER}", at_least=0, below=math.inf
+    )
+    task_weights: tuple[str, ...] = option(
+        (), "Comma-separated task:weight; multiplies how often `--sampler` draws the task."
+    )
     epochs: int = 1
 
     def __post_init__(self) -> None:
-        if self.name not in SAMPLERS:
-            raise unknown_name("--sampler", self.name, SAMPLERS)
+        super().__post_init__()
         if self.power is not None and self.name != POWER:
-            raise UserError(f"--sampler_power goes with --sampler={POWER}, --sampler={self.name} given")
-        if self.power is not None and not 0.0 <= self.power < float("inf"):
-            raise UserError(f"--sampler_power takes a number of 0 or more, {self.power} given")
+            raise UserError(f"`sampler_power` needs `sampler={POWER}`, got `sampler={self.name}`")
         _ = self.weights
 
     @property
@@ -57,9 +65,9 @@ class Sampler:
             except ValueError:
                 weight = float("nan")
             if not (colon and name and 0.0 < weight < float("inf")):
-                raise UserError(f"--task_weights takes task:weight, by commas, with weights above 0; {item!r} given")
+                raise UserError(f"`task_weights` must be comma-separated task:weight with weights > 0, got {item!r}")
             if name in weights:
-                raise UserError(f"--task_weights: task {name} is given twice; give it once")
+                raise UserError(f"`task_weights` must name each task once, got {name} twice")
             weights[name] = weight
         return weights
 
@@ -76,7 +84,7 @@ class Sampler:
         """
         for name in self.weights:
             if name not in names:
-                raise unknown_name("task of --task_weights", name, names)
+                raise unknown_name("task of `task_weights`", name, names)
 
     def shares(self, names: Sequence[str], sizes: Sequence[int], epoch: int) -> np.ndarray:
         """Returns each task's share of an epoch's steps.

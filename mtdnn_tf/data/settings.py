@@ -4,41 +4,76 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
-from mtdnn_tf.data.sources import SOURCES, DataSource, reads_data_dir
+from mtdnn_tf.data.encoding import EncodedData
+from mtdnn_tf.data.sources import FILES, SOURCES, DataSource, reads_data_dir
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.options import Options, option, shown
+from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import Task
 
 RUN_DATA = "data.json"
-_REMEDY = "run the same tools.train command again, or delete it and give --task_file or --data_dir"
+_REMEDY = "run the same tools.train command again, or delete it and give `task_file` or `data_dir`"
 
 
 @dataclasses.dataclass(frozen=True)
-class DataSettings:
-    """Where tasks and data are; each field is the flag of the same name.
+class DataSettings(Options):
+    """Which tasks, and where their data are."""
 
-    Attributes:
-        task_file: The user's task files.
-        data_source: "files" or "tfds".
-        data_dir: Folder of the data.
-        cache_dir: Folder of encoded data.
-        max_sequence_length: Longest input, in word pieces.
-    """
-
-    task_file: tuple[Path, ...]
-    data_source: str
-    data_dir: Path
-    cache_dir: Path
-    max_sequence_length: int
+    tasks: tuple[str, ...] = option(
+        (), "Comma-separated names of tasks.", unset="all tasks of the run, or of the task files"
+    )
+    task_file: tuple[Path, ...] = option(
+        (),
+        "YAML file that declares tasks; may be repeated.",
+        is_repeated=True,
+        is_kept_by_runs=True,
+        decides_weights=False,
+    )
+    data_source: str = option(
+        FILES,
+        "Whether data are read from GLUE's own files and task files, or from TensorFlow Datasets.",
+        choices=SOURCES,
+        is_kept_by_runs=True,
+    )
+    data_dir: Path = option(
+        Path("glue_data"),
+        "Folder of GLUE's own files, or of prepared TensorFlow Datasets; for a run without `--task_file`, also of the "
+        "files of its other tasks.",
+        is_kept_by_runs=True,
+        decides_weights=False,
+    )
+    cache_dir: Path = option(
+        Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mtdnn_tf",
+        "Folder of encoded data.",
+        unset="`mtdnn_tf` in `$XDG_CACHE_HOME` or `~/.cache`",
+        is_kept_by_runs=True,
+        decides_weights=False,
+    )
+    max_sequence_length: int = option(512, "Maximum number of word pieces per input.", is_kept_by_runs=True)
 
     @property
     def source(self) -> DataSource:
         """Where examples come from."""
         return DataSource(self.data_source, self.data_dir)
+
+    def encoded(self, tokenizer: WordPieceTokenizer) -> EncodedData:
+        """Returns the data, encoded by a tokenizer."""
+        return EncodedData(self.source, tokenizer, self.max_sequence_length, self.cache_dir)
+
+    def selected_tasks(self) -> list[Task]:
+        """Returns the tasks that the names and task files stand for."""
+        return select_tasks(self.tasks, self.task_file)
+
+
+# What commands that take a run use of it if no flag gives it.
+_WRITTEN = {name for name, declared in DataSettings.declared().items() if declared.is_kept_by_runs}
 
 
 def write_run_data(run: Path, settings: DataSettings, tasks: Sequence[Task]) -> None:
@@ -49,7 +84,7 @@ def write_run_data(run: Path, settings: DataSettings, tasks: Sequence[Task]) -> 
         settings: The settings of its training.
         tasks: Its tasks; `data_dir` is left out if none of them is read from it.
     """
-    values = dataclasses.asdict(settings)
+    values = {name: value for name, value in settings.values().items() if name in _WRITTEN}
     values["task_file"] = [str(path.resolve()) for path in settings.task_file]
     for name in ("data_dir", "cache_dir"):
         values[name] = str(values[name].resolve())
@@ -74,10 +109,9 @@ def read_run_data(run: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     values = read_checked_json(path, _REMEDY)
-    expected = {field.name for field in dataclasses.fields(DataSettings)}
     paths = values.get("task_file")
     is_valid = (
-        values.keys() | {"data_dir"} == expected
+        values.keys() | {"data_dir"} == _WRITTEN
         and isinstance(paths, list)
         and all(isinstance(item, str) for item in (*paths, values.get("data_dir", ""), values["cache_dir"]))
         and values["data_source"] in SOURCES
@@ -111,17 +145,8 @@ def common_run_data(runs: Sequence[Path], given: Collection[str] = ()) -> dict[s
                 continue
             if common.setdefault(name, value) != value:
                 raise UserError(
-                    f"--{name} is needed: run {first[name]} was trained with {_shown(common[name])}, run {run} with "
-                    f"{_shown(value)}"
+                    f"`{name}` is needed: run {first[name]} was trained with {shown(common[name])}, run {run} with "
+                    f"{shown(value)}"
                 )
             first.setdefault(name, run)
     return common
-
-
-def merged_settings(defaults: DataSettings, known: Mapping[str, Any], given: Mapping[str, Any]) -> DataSettings:
-    """Returns settings of which each is the one given, else the one known, else the default."""
-    return dataclasses.replace(defaults, **{**known, **given})
-
-
-def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)

@@ -8,32 +8,31 @@ import numpy as np
 
 from mtdnn_tf.data.permutation import seeded_permutation
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.options import Options, option
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
-    """Which rows of a split are taken.
+class Part(Options):
+    """Which rows of a training split are taken."""
 
-    Attributes:
-        max_examples: Most rows, 1 or more; None for all.
-        fraction: Share of the rows, above 0 and up to 1; None for all.
-        seed: Chooses them, from 0 to 2^32 - 1.
-
-    Raises:
-        UserError: A value is out of its bounds.
-    """
-
-    max_examples: int | None = None
-    fraction: float | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.max_examples is not None and self.max_examples < 1:
-            raise UserError(f"--max_train_examples takes a whole number from 1, {self.max_examples} given")
-        if self.fraction is not None and not 0.0 < self.fraction <= 1.0:
-            raise UserError(f"--train_fraction takes a number above 0, up to 1, {self.fraction} given")
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"--subset_seed takes a whole number from 0 to {2**32 - 1}, {self.seed} given")
+    max_examples: int | None = option(
+        None, "Maximum number of training examples per task.", name="max_train_examples", unset="all", at_least=1
+    )
+    fraction: float | None = option(
+        None,
+        "Fraction of the training examples of each task.",
+        name="train_fraction",
+        unset="all",
+        above=0,
+        at_most=1,
+    )
+    seed: int = option(
+        0,
+        "Seed that chooses the examples of `--max_train_examples` and `--train_fraction`; larger ones contain smaller.",
+        name="subset_seed",
+        at_least=0,
+        at_most=2**32 - 1,
+    )
 
     def rows(self, num_rows: int, queries: np.ndarray | None = None) -> np.ndarray:
         """Returns the rows of a split that are taken, sorted, int64.

@@ -12,7 +12,7 @@ from mtdnn_tf.errors import UserError
 if TYPE_CHECKING:  # Flags are checked with this module, without importing KerasNLP.
     from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 
-_ACCEPTED = "--student_layers takes a count from 1, or rising numbers of layers from 0 by commas"
+_ACCEPTED = "`student_layers` takes a count from 1, or rising numbers of layers from 0 by commas"
 _LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)")
 
 
@@ -50,11 +50,11 @@ def picked_layers(choice: Sequence[int], num_layers: int, source: str) -> tuple[
     given = ",".join(map(str, choice))
     if len(choice) > 1:
         if choice[-1] >= num_layers:
-            raise UserError(f"--student_layers: {source} has {num_layers} layers, 0 to {num_layers - 1}; {given} given")
+            raise UserError(f"`student_layers`: {source} has {num_layers} layers, 0 to {num_layers - 1}; {given} given")
         return tuple(choice)
     count = choice[0]
     if count > num_layers:
-        raise UserError(f"--student_layers: {source} has {num_layers} layers; a count of {given} given")
+        raise UserError(f"`student_layers`: {source} has {num_layers} layers; a count of {given} given")
     gaps = max(count - 1, 1)
     return tuple((2 * index * (num_layers - 1) + gaps) // (2 * gaps) for index in range(count))
 

@@ -48,7 +48,7 @@ def answering_cost(config: RecipeConfig) -> Cost:
     rows.append((f"all {len(tasks)} tasks: ensembles", _answered(tasks, names.ensemble)))
     rows.append((f"all {len(tasks)} tasks: student", {student: tasks}))
     measured = {run: _measure(run) for run in sorted({run for _, runs in rows for run in runs})}
-    length = config.base.max_sequence_length
+    length = config.base.data.max_sequence_length
     return Cost(
         [
             CostRow(

@@ -10,7 +10,6 @@ import numpy as np
 
 from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.files import MANIFEST, new_folder, read_manifest, write_manifest
 from mtdnn_tf.locks import remove_leftovers
@@ -59,7 +58,7 @@ def development_predictions(
     predictions, metrics = {}, {}
     inference = base.inference_settings()
     for runs, answered in _by_runs(tasks, runs_of):
-        results, _ = predict_with_runs(runs, answered, [], base.source, base.cache_dir, inference)
+        results, _ = predict_with_runs(runs, answered, [], base.data.source, base.data.cache_dir, inference)
         for name, result in results.items():
             predictions[name], metrics[name] = result.predictions, result.metrics()
     remove_leftovers(folder)
@@ -92,7 +91,7 @@ class ComparedPredictions:
     def __init__(self, config: RecipeConfig) -> None:
         self._config = config
         self._names = RunNames(config)
-        self._tokenizer = tokenizer_of(find_backbone(config.base.backbone))
+        self._data = config.base.data.encoded(tokenizer_of(find_backbone(config.base.encoder.backbone)))
         ensemble = self._read("ensemble", self._names.ensemble)
         self.ensemble_metrics = ensemble.metrics
         self._by_role = {
@@ -107,8 +106,7 @@ class ComparedPredictions:
 
     def split(self, task: Task, split: str) -> EncodedSplit:
         """Returns a development split, with its gold labels."""
-        base = self._config.base
-        return encode_split(task, split, base.source, self._tokenizer, base.max_sequence_length, base.cache_dir)
+        return self._data.split(task, split)
 
     def _of_run(self, name: str) -> dict[str, np.ndarray]:
         return self._read(name, lambda task: [self._names.folder(name)]).predictions

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -210,17 +209,7 @@ def gains(config: RecipeConfig, results: Sequence[ModelResults]) -> dict[str, Ga
 
 def recipe_flags(config: RecipeConfig) -> str:
     """Returns a flagfile that makes tools.recipe repeat the recipe."""
-    lines = [config.base.to_flagfile()]
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        name = "teacher_folds" if field.name == "folds" else field.name
-        if field.name == "base" or value is None or value == ():
-            continue
-        if isinstance(value, bool):
-            lines.append(f"--{'' if value else 'no'}{name}\n")
-        else:
-            lines.append(f"--{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}\n")
-    return "".join(lines)
+    return config.base.to_flagfile() + config.to_flagfile()
 
 
 def _fingerprints(config: RecipeConfig) -> dict[str, str]:
@@ -237,10 +226,10 @@ def _notes(config: RecipeConfig) -> list[str]:
     notes = ["Scores are of development splits, on which nothing but the choice of teachers was decided."]
     if len(seeds) == 1:
         notes.append("One seed: how much of a difference is chance is not known.")
-    if config.base.max_train_examples is not None:
-        notes.append(f"At most {config.base.max_train_examples} training examples a task.")
-    if config.base.train_fraction is not None:
-        notes.append(f"{100 * config.base.train_fraction:g} % of each task's training examples.")
+    if config.base.part.max_examples is not None:
+        notes.append(f"At most {config.base.part.max_examples} training examples a task.")
+    if config.base.part.fraction is not None:
+        notes.append(f"{100 * config.base.part.fraction:g} % of each task's training examples.")
     if config.folds is None:
         notes.append("Soft targets of training rows are in-sample: the teachers were trained on the rows they score.")
     else:

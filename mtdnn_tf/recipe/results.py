@@ -53,13 +53,13 @@ def collect_results(config: RecipeConfig, predictions: ComparedPredictions) -> l
         results.append(ModelResults("single-task", SINGLE_TASK, alone))
     for number, (backbone, dropout) in enumerate(config.grid, start=1):
         of_backbone = f"{backbone.rstrip('/').split('/')[-1]}, " if len(config.teacher_backbones) > 1 else ""
-        name, seed = f"teacher {number} ({of_backbone}dropout {dropout:g})", config.base.seed + number
+        name, seed = f"teacher {number} ({of_backbone}dropout {dropout:g})", config.base.optimization.seed + number
         results.append(ModelResults(name, TEACHER, {seed: metrics(runs.teacher(number))}))
     if config.fine_tune_teachers:
         for place in runs.places:
             number = runs.kept_number(place)
             tuned = _merged(metrics(runs.fine_tuned_teacher(task, place)) for task in config.taught_tasks())
-            seed = config.base.seed + number
+            seed = config.base.optimization.seed + number
             results.append(ModelResults(f"teacher {number}, fine-tuned", TEACHER, {seed: tuned}))
     results.append(ModelResults(f"ensemble of {config.kept}", ENSEMBLE, {0: dict(predictions.ensemble_metrics)}))
     results.append(ModelResults("multi-task", MULTI_TASK, {seed: metrics(runs.multi_task(seed)) for seed in seeds}))

@@ -69,7 +69,7 @@ def run_recipe(config: RecipeConfig) -> RecipeOutcome:
             process runs a recipe there.
     """
     folder = config.base.output_dir
-    with locked_folder(folder, f"--output_dir {folder}", [Path(SECONDS).parent.name]):
+    with locked_folder(folder, f"`output_dir` {folder}", [Path(SECONDS).parent.name]):
         return _run_recipe(config)
 
 
@@ -111,7 +111,7 @@ def plan(config: RecipeConfig) -> str:
     """
     check_recipe(config)
     stages = all_stages(config)
-    tokenizer = tokenizer_of(find_backbone(config.base.backbone))
+    tokenizer = tokenizer_of(find_backbone(config.base.encoder.backbone))
     steps = [stage.steps(tokenizer) for stage in stages]
     done = [stage.is_done() for stage in stages]
     rows = [("stage", "training steps", "")]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.run import is_trained, train, training_size
+from mtdnn_tf.training.preparation import training_size
+from mtdnn_tf.training.run import check_trained, is_trained, train
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,15 +48,14 @@ def training_stage(
             the number of steps.
     """
 
-    def run() -> None:
-        train(dataclasses.replace(settings, **what_is_known_later()))  # type: ignore[arg-type]
+    def known() -> TrainingConfig:
+        return settings.replace(**what_is_known_later())
 
     return Stage(
         name=name,
         what=what,
-        run=run,
+        run=lambda: train(known()),
         is_done=lambda: is_trained(settings.output_dir),
-        steps=lambda tokenizer: settings.epochs * training_size(settings, tokenizer).steps_per_epoch,
-        # What is trained already is not trained again, but compared.
-        check=run,
+        steps=lambda tokenizer: settings.optimization.epochs * training_size(settings, tokenizer).steps_per_epoch,
+        check=lambda: check_trained(known()),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -51,16 +50,15 @@ class _Stages:
 
     def _training(self, name: str, what: str, base: TrainingConfig, **changes: object) -> Stage:
         """Returns the stage of a training of which everything is known."""
-        settings = dataclasses.replace(base, output_dir=self._runs.folder(name), **changes)  # type: ignore[arg-type]
+        settings = base.replace(output_dir=self._runs.folder(name), **changes)
         return training_stage(name, what, settings)
 
     def _fine_tuning(self, name: str, what: str, task: Task, place: int, start: str | None, **changes: object) -> Stage:
         """Returns the stage of the fine-tuning of a kept teacher, or of `start`, which was made as it."""
-        settings = dataclasses.replace(
-            self._config.fine_tuning,
+        settings = self._config.fine_tuning.replace(
             output_dir=self._runs.folder(name),
             tasks=(task.name,),
-            **changes,  # type: ignore[arg-type]
+            **changes,
         )
 
         def known_later() -> dict[str, object]:
@@ -72,7 +70,7 @@ class _Stages:
         return training_stage(name, what, settings, known_later)
 
     def _single_task(self) -> list[Stage]:
-        alone = dataclasses.replace(self._config.gold_only, student_layers=None, task_weights=())
+        alone = self._config.gold_only.replace(student_layers=None, task_weights=())
         return [
             self._training(
                 self._runs.single_task(task, seed), f"{task.name} alone", alone, tasks=(task.name,), seed=seed
@@ -84,7 +82,7 @@ class _Stages:
     def _of_teacher(self, number: int) -> dict[str, object]:
         """Returns what a teacher's settings have of their own."""
         backbone, dropout = self._config.grid[number - 1]
-        seed = self._config.base.seed + number
+        seed = self._config.base.optimization.seed + number
         return {"backbone": backbone, "dropout": dropout, "seed": seed, "student_layers": None}
 
     def _teachers(self) -> list[Stage]:
@@ -117,11 +115,10 @@ class _Stages:
             for fold in range(folds):
                 name = self._runs.fold(place, fold)
                 left_out = {"folds": folds, "held_out_fold": fold}
-                settings = dataclasses.replace(
-                    self._config.gold_only,
+                settings = self._config.gold_only.replace(
                     output_dir=self._runs.folder(name),
                     student_layers=None,
-                    **left_out,  # type: ignore[arg-type]
+                    **left_out,
                 )
                 what = f"as kept teacher {place}, without fold {fold} of {folds}"
                 stages.append(training_stage(name, what, settings, functools.partial(self._as_kept, place)))
@@ -148,9 +145,9 @@ class _Stages:
         # Teachers that answer several tasks are read once for all of them.
         groups = [[task] for task in taught] if self._config.fine_tune_teachers else [taught]
         stages = []
-        for split in (TRAIN, *base.transfer_splits):
+        for split in (TRAIN, *base.distillation.transfer_splits):
             for group in groups:
-                tasks = [task for task in group if has_split(task, split, base.source)]
+                tasks = [task for task in group if has_split(task, split, base.data.source)]
                 if tasks:
                     names = ", ".join(task.name for task in tasks)
                     of_split = "" if split == TRAIN else f"-{split}"
@@ -178,11 +175,11 @@ class _Stages:
             self._runs.scorers(left[0]),
             left,
             split,
-            base.source,
-            base.cache_dir,
+            base.data.source,
+            base.data.cache_dir,
             folder,
             inference=base.inference_settings(),
-            train_part=base.train_part,
+            train_part=base.part,
         )
 
     def _seeds(self) -> list[Stage]:

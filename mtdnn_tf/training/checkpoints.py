@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, read_manifest, write_manifest
-from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.locks import remove_leftovers
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
@@ -174,52 +173,3 @@ def _tracked(tree: Any) -> Any:
 
 def _step_of(folder: Path) -> int:
     return int(folder.name.rpartition("-")[2])
-
-
-class SaveCheckpoints(tf.keras.callbacks.Callback):
-    """Saves a checkpoint every so many steps, and at the end of every epoch that is long enough.
-
-    Args:
-        checkpoints: Where to save.
-        interval: Steps between checkpoints, counted from the start of the run.
-        least: Fewest steps since the last checkpoint for which the end of an epoch is saved. Defaults to 1. Writing a
-            checkpoint takes longer than the epochs of a handful of examples.
-    """
-
-    def __init__(self, checkpoints: Checkpoints, interval: int, least: int = 1) -> None:
-        super().__init__()
-        self._checkpoints = checkpoints
-        self._interval = interval
-        self._least = least
-        self._saved_step: int | None = None
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Counts from where this process began."""
-        if self._saved_step is None:
-            self._saved_step = self._step
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Saves if the interval is full."""
-        if self._step % self._interval == 0:
-            self._save()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Saves, so that an interrupted evaluation costs no training."""
-        if self._step - (self._saved_step or 0) >= self._least:
-            self._save()
-
-    @property
-    def _step(self) -> int:
-        return int(self.model.optimizer.iterations.numpy())
-
-    def _save(self) -> None:
-        self._checkpoints.save()
-        self._saved_step = self._step
-
-
-class StopIfAsked(tf.keras.callbacks.Callback):
-    """Makes the end of every step a safe point to stop at."""
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Raises `Interrupted` if a signal has asked for it."""
-        stop_if_asked()

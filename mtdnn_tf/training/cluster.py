@@ -50,7 +50,7 @@ def read_cluster() -> Cluster:
     """
     text = os.environ.get("TF_CONFIG")
     if not text:
-        raise UserError(f"--strategy=multi_worker takes its workers from TF_CONFIG, not set; {_FORM} is accepted")
+        raise UserError(f"`strategy=multi_worker` takes its workers from TF_CONFIG, not set; {_FORM} is accepted")
     try:
         found = json.loads(text)
     except ValueError as error:

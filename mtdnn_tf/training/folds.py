@@ -34,7 +34,7 @@ def hold_out(inputs: TaskInputs, fold: Fold | None) -> TaskInputs:
     kept = ~fold.contains(encoded.example_ids, encoded.queries)[inputs.rows]
     if not kept.any():
         raise UserError(
-            f"task {encoded.task.name}: --folds={fold.folds} --held_out_fold={fold.held_out} leaves none of its "
+            f"task {encoded.task.name}: `folds={fold.folds}` `held_out_fold={fold.held_out}` leaves none of its "
             f"{len(kept)} training rows"
         )
     held_out = int((~kept).sum())
@@ -55,16 +55,16 @@ def check_initial_run(config: TrainingConfig, tasks: Sequence[Task]) -> None:
     Raises:
         UserError: The encoder is that of a run with one of the tasks which held out something else, or nothing.
     """
-    start = Path(config.init_from or config.backbone)
+    start, fold = Path(config.encoder.initial), config.folds.fold
     run = start.parent if start.name == MODEL_FOLDER else start
-    if config.fold is None or not (run / MODEL_FOLDER).is_dir() or read_fold(run) == config.fold:
+    if fold is None or not (run / MODEL_FOLDER).is_dir() or read_fold(run) == fold:
         return
     shared = sorted({task.name for task in tasks} & {task.name for task in read_tasks(run)})
     if shared:
         learned = read_fold(run)
         raise UserError(
-            f"--{'init_from' if config.init_from else 'backbone'} {start}: trained on {', '.join(shared)} "
+            f"`{'init_from' if config.encoder.init_from else 'backbone'}` {start}: trained on {', '.join(shared)} "
             f"{f'without fold {learned.held_out} of {learned.folds}' if learned else 'without holding out a fold'}; "
-            f"--folds={config.fold.folds} --held_out_fold={config.fold.held_out} takes an encoder that has not seen "
-            "that fold: of a run with the same two flags, or of other tasks"
+            f"`folds={fold.folds}` `held_out_fold={fold.held_out}` needs an encoder that has not seen that fold: of a "
+            "run with the same two options, or of other tasks"
         )

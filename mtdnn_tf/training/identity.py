@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.distillation.soft_targets import SoftTargets
+from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_values import to_json
 from mtdnn_tf.modeling.pretrained import PretrainedBackbone
@@ -51,7 +50,7 @@ def run_identity(
         "backbone_weights": _weights_fingerprint(pretrained),
         "backbone_config": pretrained.config.to_json(),
         "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
-        "soft_targets": {name: target.manifest["manifest_sha256"] for name, target in soft_targets.items()},
+        **_of_soft_targets(soft_targets),
         # Left out where no task has them, as in runs of earlier versions.
         **({"class_weights": class_weights} if class_weights else {}),
         **({_DEVELOPMENT: evaluated} if evaluated else {}),
@@ -65,8 +64,13 @@ def begun_with(config: TrainingConfig) -> TrainingConfig:
         config: The training. Where it leaves the number open, the run folder's record is used, or this machine's number
             of cores for a run that begins.
     """
-    parts = config.parallel_parts or (config.takes_parts and _read(config.output_dir).get(_PARTS))
-    return dataclasses.replace(config, parallel_parts=parts or config.parts_on_this_machine())
+    given = config.optimization.parallel_parts
+    parts = given or (config.takes_parts and _read(config.output_dir).get(_PARTS))
+    return config.replace(parallel_parts=parts or config.parts_on_this_machine())
+
+
+def _of_soft_targets(targets: Mapping[str, SoftTargets]) -> dict[str, Any]:
+    return {"soft_targets": {name: target.manifest["manifest_sha256"] for name, target in targets.items()}}
 
 
 def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
@@ -88,17 +92,33 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
         identity: What `run_identity` returned.
 
     Raises:
-        UserError: The folder holds another run; the line tells the fields that differ.
+        UserError: The folder holds another run; the line names the fields that differ.
     """
+    _compare(folder, identity, {*TrainingConfig.default_fields(), *_read(folder), *identity})
+
+
+def check_options(config: TrainingConfig) -> None:
+    """Refuses a run that was trained with other options or soft targets; reads neither its data nor an encoder.
+
+    Raises:
+        UserError: The run's folder holds another run; the line names the fields that differ.
+    """
+    tasks = [task for task in config.data.selected_tasks() if task.head_of is None]
+    folders = config.distillation.soft_targets
+    targets = _of_soft_targets(find_soft_targets(folders, tasks) if folders else {})
+    now = {**begun_with(config).decisive_fields(), **targets, "tasks": [task.name for task in tasks]}
+    _compare(config.output_dir, now, set(now))
+
+
+def _compare(folder: Path, now: Mapping[str, Any], keys: set[str]) -> None:
     recorded = _read(folder)
     before = {**TrainingConfig.default_fields(), **recorded}
-    keys = {*before, *identity}
-    keys -= {key for key in (_DEVELOPMENT, _PARTS) if key not in recorded or key not in identity}
-    differing = sorted(key for key in keys if before.get(key) != identity.get(key))
+    keys = keys - {key for key in (_DEVELOPMENT, _PARTS) if key not in recorded or key not in now}
+    differing = sorted(key for key in keys if before.get(key) != now.get(key))
     if (folder / _FILE).exists() and differing:
-        diff = "; ".join(f"{key}: {_difference(before.get(key), identity.get(key))}" for key in differing)
+        diff = "; ".join(f"{key}: {_difference(before.get(key), now.get(key))}" for key in differing)
         raise UserError(
-            f"--output_dir {folder}: holds a run that differs ({diff}); give another folder, or the same settings and "
+            f"`output_dir` {folder}: holds a run that differs ({diff}); give another folder, or the same settings and "
             "data"
         )
 

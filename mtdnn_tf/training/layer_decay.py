@@ -48,7 +48,7 @@ def decay_rates(optimizer: tf.keras.optimizers.Optimizer, model: MultiTaskModel,
         return
     if not isinstance(optimizer, (FusedAdamax, FusedAdamW)):
         raise UserError(
-            f"--layer_decay goes with --optimizer=adamax or adamw, --layer_decay={decay} with "
-            f"--optimizer={type(optimizer).__name__.lower()} given"
+            f"`layer_decay` goes with `optimizer=adamax` or adamw, `layer_decay={decay}` with "
+            f"`optimizer={type(optimizer).__name__.lower()}` given"
         )
     optimizer.set_multipliers(layer_rates(model, decay))

@@ -44,7 +44,7 @@ def _addons_optimizer(name: str) -> Callable[[Any, tf.keras.Model], tf.keras.opt
             import tensorflow_addons
         except ImportError:
             raise UserError(
-                f"--optimizer={name.lower()} needs tensorflow-addons, which is not installed: it exists for Python "
+                f"`optimizer={name.lower()}` needs tensorflow-addons, which is not installed: it exists for Python "
                 "3.9 to 3.11 with TensorFlow 2.15 alone; accepted without it: adamax, adamw"
             ) from None
         return getattr(tensorflow_addons.optimizers, name)(learning_rate)
@@ -74,7 +74,7 @@ def build_optimizer(name: str, learning_rate: Any, model: tf.keras.Model) -> tf.
         UserError: The name is unknown, or tensorflow-addons is needed and absent.
     """
     if name not in OPTIMIZERS:
-        raise unknown_name("--optimizer", name, OPTIMIZERS)
+        raise unknown_name("`optimizer`", name, OPTIMIZERS)
     optimizer = OPTIMIZERS[name](learning_rate, model)
     if hasattr(optimizer, "build"):
         optimizer.build(model.trainable_variables)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import tensorflow as tf
 
 from mtdnn_tf.errors import unknown_name
-from mtdnn_tf.training.compilation import LOCAL_TPU, OFF, TPU
-from mtdnn_tf.training.tpu import connect_tpu
+from mtdnn_tf.training.tpu import LOCAL_TPU, connect_tpu
 
+OFF = "off"
+TPU = "tpu"
 MULTI_WORKER = "multi_worker"
 STRATEGIES = (OFF, "mirrored", MULTI_WORKER, TPU)
 
@@ -34,7 +35,7 @@ def make_strategy(name: str, tpu: str = LOCAL_TPU) -> tf.distribute.Strategy:
         UserError: There is no such strategy, or no TPU.
     """
     if name not in STRATEGIES:
-        raise unknown_name("--strategy", name, STRATEGIES)
+        raise unknown_name("`strategy`", name, STRATEGIES)
     if name == OFF:
         return tf.distribute.get_strategy()
     if name == TPU:

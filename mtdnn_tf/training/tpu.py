@@ -9,8 +9,8 @@ import socket
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, shortened
-from mtdnn_tf.training.compilation import LOCAL_TPU
 
+LOCAL_TPU = "local"
 _SECONDS = 10
 _ACCEPTED = "local (a TPU VM), grpc://HOST:PORT, or the name of a Cloud TPU"
 
@@ -36,7 +36,7 @@ def connect_tpu(address: str) -> tf.distribute.TPUStrategy:
     except (tf.errors.OpError, OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(
-            f"--strategy=tpu: no TPU is found at --tpu={shortened(address)} ({reason}); accepted: {_ACCEPTED}"
+            f"`strategy=tpu`: no TPU is found at `tpu={shortened(address)}` ({reason}); accepted: {_ACCEPTED}"
         ) from error
 
 

@@ -13,7 +13,7 @@ from tests.helpers import write_huggingface_folder, write_tasks
 @pytest.fixture(name="config")
 def _config(tmp_path):
     write_huggingface_folder(tmp_path / "bert")
-    base = TrainingConfig(
+    base = TrainingConfig.build(
         output_dir=tmp_path / "out",
         data_dir=tmp_path,
         cache_dir=tmp_path / "cache",
@@ -28,18 +28,18 @@ def _config(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"starts": {}}, "one or more runs"),
-        ({"starts": {"a/b": "x"}}, "'a/b' given"),
-        ({"starts": {"plain_bert": "x"}}, "is not plain_bert"),
-        ({"fractions": (0.1, 0.0)}, "above 0, up to 1, 0.1,0 given"),
-        ({"fractions": (1.01,)}, "1.01 given"),
-        ({"fractions": (float("nan"),)}, "nan given"),
-        ({"fractions": ()}, "none given"),
-        ({"fractions": (0.1, 0.1)}, "different numbers, 0.1,0.1 given"),
-        ({"subset_seeds": ()}, "--subset_seeds takes one or more different numbers, none given"),
-        ({"subset_seeds": (1, 1)}, "1,1 given"),
-        ({"subset_seeds": (-1,)}, "-1 given"),
-        ({"min_steps": 0}, "--min_steps takes a whole number from 1, 0 given"),
+        ({"starts": {}}, "`starts` must name one or more runs"),
+        ({"starts": {"a/b": "x"}}, "got 'a/b'"),
+        ({"starts": {"plain_bert": "x"}}, "not be plain_bert"),
+        ({"fractions": (0.1, 0.0)}, "`fractions` must be numbers > 0 and <= 1, got 0.1,0.0"),
+        ({"fractions": (1.01,)}, "got 1.01"),
+        ({"fractions": (float("nan"),)}, "got nan"),
+        ({"fractions": ()}, "`fractions` must be one or more different numbers, got none"),
+        ({"fractions": (0.1, 0.1)}, "different numbers, got 0.1,0.1"),
+        ({"subset_seeds": ()}, "`subset_seeds` must be one or more different numbers, got none"),
+        ({"subset_seeds": (1, 1)}, "got 1,1"),
+        ({"subset_seeds": (-1,)}, "got -1"),
+        ({"min_steps": 0}, "`min_steps` must be an integer >= 1, got 0"),
     ],
 )
 def test_settings_that_are_refused(config, change, message):
@@ -50,25 +50,25 @@ def test_settings_that_are_refused(config, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"train_fraction": 0.1}, "--train_fraction is not taken by an adaptation; --fractions"),
-        ({"max_train_examples": 9}, "--max_train_examples is not taken .* --fractions"),
-        ({"subset_seed": 3}, "--subset_seed is not taken .* --subset_seeds"),
-        ({"transfer_splits": ("test",)}, "--transfer_splits is not taken"),
-        ({"evaluation": "never"}, "nothing to compare"),
+        ({"train_fraction": 0.1}, "`train_fraction` is not accepted by an adaptation; `fractions`"),
+        ({"max_train_examples": 9}, "`max_train_examples` is not accepted .* `fractions`"),
+        ({"subset_seed": 3}, "`subset_seed` is not accepted .* `subset_seeds`"),
+        ({"transfer_splits": ("test",)}, "`transfer_splits` is not accepted"),
+        ({"evaluation": "never"}, "`evaluation` must be every_epoch or end"),
     ],
 )
 def test_settings_of_a_training_that_are_refused(config, change, message):
     with pytest.raises(UserError, match=message):
-        dataclasses.replace(config, base=dataclasses.replace(config.base, **change))
+        dataclasses.replace(config, base=config.base.replace(**change))
 
 
 @pytest.mark.parametrize(
     ("tasks", "message"),
-    [((), "one task, 3 given: mood, entailment, similarity"), (("mod",), "did you mean"), (("ax",), "another's head")],
+    [((), "one task, got 3: mood, entailment, similarity"), (("mod",), "did you mean"), (("ax",), "another's head")],
 )
 def test_one_task_with_a_head_of_its_own_is_needed(config, tasks, message):
     with pytest.raises(UserError, match=message):
-        _ = dataclasses.replace(config, base=dataclasses.replace(config.base, tasks=tasks)).task
+        _ = dataclasses.replace(config, base=config.base.replace(tasks=tasks)).task
 
 
 def test_encoders_are_looked_at_before_the_first_training(config, tmp_path):
@@ -77,6 +77,6 @@ def test_encoders_are_looked_at_before_the_first_training(config, tmp_path):
         check_starts(dataclasses.replace(config, starts={"none": str(tmp_path / "none")}))
     # The plain encoder has as many layers as are asked for, the run has not.
     write_huggingface_folder(tmp_path / "deep", layers=4)
-    base = dataclasses.replace(config.base, backbone=str(tmp_path / "deep"), student_layers=(3,))
+    base = config.base.replace(backbone=str(tmp_path / "deep"), student_layers=(3,))
     with pytest.raises(UserError, match="count of 3"):
         check_starts(dataclasses.replace(config, base=base))

@@ -16,7 +16,7 @@ from tests.helpers import write_answers, write_huggingface_folder, write_tasks
 def _config(tmp_path):
     write_huggingface_folder(tmp_path / "bert")
     write_huggingface_folder(tmp_path / "other", seed=1)
-    base = TrainingConfig(
+    base = TrainingConfig.build(
         output_dir=tmp_path / "out",
         data_dir=tmp_path,
         cache_dir=tmp_path / "cache",
@@ -41,22 +41,22 @@ def test_subsets_nest_and_every_start_is_trained_the_same_way(config, tmp_path):
         for start in ("plain BERT", "other")
     ]
     # 1, 20 and 80 of 80 rows, in 1, 3 and 10 batches of 8 or fewer an epoch; 9 steps or more, and 2 epochs or more.
-    assert [(t.examples, t.settings.epochs, t.steps) for t in trainings[::2]] == [
+    assert [(t.examples, t.settings.optimization.epochs, t.steps) for t in trainings[::2]] == [
         (1, 9, 9),
         (20, 3, 9),
         (80, 2, 20),
     ] * 2
-    parts = [set(map(int, t.settings.train_rows(80))) for t in trainings]
+    parts = [set(map(int, t.settings.part.rows(80))) for t in trainings]
     assert [len(part) for part in parts] == [t.examples for t in trainings]
     assert parts[0] < parts[2] < parts[4] == set(range(80))
     assert parts[6] < parts[8] < parts[10]
     assert parts[2] != parts[8]
     for plain, other in zip(trainings[::2], trainings[1::2]):
-        assert plain.settings.init_from is None
-        assert other.settings.init_from == str(tmp_path / "other")
-        same = dataclasses.replace(other.settings, init_from=None, output_dir=plain.settings.output_dir)
+        assert plain.settings.encoder.init_from is None
+        assert other.settings.encoder.init_from == str(tmp_path / "other")
+        same = other.settings.replace(init_from=None, output_dir=plain.settings.output_dir)
         assert same == plain.settings
-        assert same.seed == 10 + plain.subset_seed
+        assert same.optimization.seed == 10 + plain.subset_seed
     assert len({t.settings.output_dir for t in trainings}) == len(trainings)
 
 
@@ -75,7 +75,7 @@ def test_a_ranking_is_taken_by_whole_queries(config, tmp_path):
         "    label: relevant\n    labels: ['0', '1']\n    metrics: [mrr]\n"
         "    files: {train: train.tsv, validation: validation.tsv}\n"
     )
-    base = dataclasses.replace(config.base, tasks=("answers",), task_file=(tmp_path / "ranking.yaml",))
+    base = config.base.replace(tasks=("answers",), task_file=(tmp_path / "ranking.yaml",))
     trainings = adaptation_trainings(dataclasses.replace(config, base=base, fractions=(0.3, 1.0)))
     for small, whole in zip(trainings[::4], trainings[2::4]):
         assert 0 < small.examples <= 9

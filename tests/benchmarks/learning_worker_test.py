@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -18,7 +16,7 @@ from tests.helpers import write_tasks
 @pytest.fixture(name="config", scope="module")
 def _config(tmp_path_factory):
     folder = tmp_path_factory.mktemp("learning")
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=folder / "run",
         data_dir=folder / "elsewhere",
         cache_dir=folder / "cache",
@@ -39,9 +37,9 @@ def test_training_losses_are_those_of_the_trained_rows_without_dropout(config):
     losses = training_losses(config)
     loaded = load_model(config.output_dir)
     assert list(losses) == ["mood", "entailment", "similarity"]
-    for task in config.selected_tasks():
-        encoded = encode_split(task, TRAIN, config.source, loaded.tokenizer, 64, config.cache_dir)
-        rows = config.train_rows(len(encoded))
+    for task in config.data.selected_tasks():
+        encoded = encode_split(task, TRAIN, config.data.source, loaded.tokenizer, 64, config.data.cache_dir)
+        rows = config.part.rows(len(encoded))
         assert len(rows) == 12
         logits = loaded.model.task_logits(encoded.batch(rows), task.name).numpy()
         labels = np.asarray(encoded.labels)[rows]
@@ -54,13 +52,13 @@ def test_training_losses_are_those_of_the_trained_rows_without_dropout(config):
 
 
 def test_plain_and_fast_paths_without_dropout_end_with_the_same_weights(config, tmp_path):
-    task_file = config.task_file[0].with_name("without_dropout.yaml")
-    lines = config.task_file[0].read_text().splitlines()
+    task_file = config.data.task_file[0].with_name("without_dropout.yaml")
+    lines = config.data.task_file[0].read_text().splitlines()
     task_file.write_text("\n".join(line + "\n    dropout: 0" if "kind:" in line else line for line in lines))
-    still = dataclasses.replace(config, dropout=0.0, task_file=(task_file,))
+    still = config.replace(dropout=0.0, task_file=(task_file,))
     folders = [tmp_path / arm for arm in ("fast", "plain")]
-    train(dataclasses.replace(still, output_dir=folders[0]))
-    train(dataclasses.replace(still, output_dir=folders[1]), build_plain_model, build_plain_optimizer)
+    train(still.replace(output_dir=folders[0]))
+    train(still.replace(output_dir=folders[1]), build_plain_model, build_plain_optimizer)
     fast, plain = (load_model(folder).model.get_weights() for folder in folders)
     assert len(fast) == len(plain)
     for one, other in zip(fast, plain):

@@ -61,15 +61,15 @@ def test_an_epoch_is_drawn_by_its_seed_and_number_alone():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": "anealed"}, "unknown --sampler 'anealed'; did you mean 'annealed'"),
-        ({"name": "uniform", "power": 0.5}, "--sampler_power goes with --sampler=power, --sampler=uniform given"),
-        ({"name": "power", "power": -0.5}, r"--sampler_power takes a number of 0 or more, -0.5 given"),
-        ({"name": "power", "power": float("nan")}, "--sampler_power"),
-        ({"task_weights": ("rte",)}, "--task_weights takes task:weight.*'rte' given"),
-        ({"task_weights": ("rte:0",)}, "above 0; 'rte:0' given"),
-        ({"task_weights": ("rte:nan",)}, "'rte:nan' given"),
-        ({"task_weights": ("rte:two",)}, "'rte:two' given"),
-        ({"task_weights": ("rte:2", "rte:3")}, "task rte is given twice"),
+        ({"name": "anealed"}, "unknown `sampler` 'anealed'; did you mean 'annealed'"),
+        ({"name": "uniform", "power": 0.5}, "`sampler_power` needs `sampler=power`, got `sampler=uniform`"),
+        ({"name": "power", "power": -0.5}, "`sampler_power` must be a number >= 0 and < inf, got -0.5"),
+        ({"name": "power", "power": float("nan")}, "`sampler_power`"),
+        ({"task_weights": ("rte",)}, "`task_weights` must be comma-separated task:weight.* got 'rte'"),
+        ({"task_weights": ("rte:0",)}, "weights > 0, got 'rte:0'"),
+        ({"task_weights": ("rte:nan",)}, "got 'rte:nan'"),
+        ({"task_weights": ("rte:two",)}, "got 'rte:two'"),
+        ({"task_weights": ("rte:2", "rte:3")}, "must name each task once, got rte twice"),
     ],
 )
 def test_samplers_that_make_no_sense_are_refused(fields, message):
@@ -78,5 +78,5 @@ def test_samplers_that_make_no_sense_are_refused(fields, message):
 
 
 def test_weights_of_tasks_that_are_not_trained_are_refused():
-    with pytest.raises(UserError, match="unknown task of --task_weights 'smal'; did you mean 'small'"):
+    with pytest.raises(UserError, match="unknown task of `task_weights` 'smal'; did you mean 'small'"):
         Sampler(task_weights=("smal:2",)).check_tasks(NAMES)

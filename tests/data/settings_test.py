@@ -7,7 +7,6 @@ from mtdnn_tf.data.settings import (
     RUN_DATA,
     DataSettings,
     common_run_data,
-    merged_settings,
     read_run_data,
     write_run_data,
 )
@@ -80,7 +79,7 @@ def _runs(folder: Path, *different: dict[str, Any]) -> list[Path]:
 def test_runs_that_differ_need_the_flag(tmp_path, fields):
     (name,) = fields
     runs = _runs(tmp_path, {}, fields)
-    with pytest.raises(UserError, match=f"--{name} is needed: run .*run0 was trained with .*, run .*run1 with "):
+    with pytest.raises(UserError, match=f"`{name}` is needed: run .*run0 was trained with .*, run .*run1 with "):
         common_run_data(runs)
     assert name not in common_run_data(runs, {name})
 
@@ -93,11 +92,6 @@ def test_a_folder_without_settings_agrees_and_only_a_cache_that_exists_is_used(t
     assert common["max_sequence_length"] == 32
     assert "cache_dir" not in common_run_data(runs[:1])
     assert common_run_data([tmp_path / "bare"]) == {}
-
-
-def test_what_is_given_comes_first_then_what_is_known_then_the_default():
-    merged = merged_settings(_settings(), {"data_source": "tfds", "data_dir": Path("run")}, {"data_dir": Path("given")})
-    assert merged == _settings(data_source="tfds", data_dir=Path("given"))
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,10 @@ def test_parts_of_a_ranking_are_whole_queries_and_nest():
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({"max_examples": 0}, "--max_train_examples takes a whole number from 1, 0 given"),
-        ({"fraction": 1.5}, "--train_fraction takes a number above 0, up to 1, 1.5 given"),
-        ({"fraction": 0.0}, "--train_fraction takes a number above 0, up to 1, 0.0 given"),
-        ({"seed": -1}, "--subset_seed takes a whole number from 0 to 4294967295, -1 given"),
+        ({"max_examples": 0}, "`max_train_examples` must be an integer >= 1, got 0"),
+        ({"fraction": 1.5}, "`train_fraction` must be a number > 0 and <= 1, got 1.5"),
+        ({"fraction": 0.0}, "`train_fraction` must be a number > 0 and <= 1, got 0.0"),
+        ({"seed": -1}, "`subset_seed` must be an integer >= 0 and <= 4294967295, got -1"),
     ],
 )
 def test_parts_out_of_bounds_are_refused(fields, line):

@@ -9,6 +9,7 @@ import pytest
 from tests.docs.commands import commands_of, inline_commands
 from tests.docs.known_flags import mistakes
 from tests.docs.pages import REASONS, ROOT, PageError, parse_page, read_pages
+from tools.update_option_tables import GROUPS, with_tables
 
 # Blocks that are not run, by page: the first program of each, and why.
 NOT_TESTED = [
@@ -23,7 +24,11 @@ NOT_TESTED = [
 
 
 def test_the_flags_of_all_binaries_are_known(known):
-    tools = {path.stem for path in (ROOT / "tools").glob("[!_]*.py")} - {"cli", "update_build_files"}
+    tools = {path.stem for path in (ROOT / "tools").glob("[!_]*.py")} - {
+        "cli",
+        "update_build_files",
+        "update_option_tables",
+    }
     assert known.programs == [f"tools.{name}" for name in sorted(tools)]
     assert known.of("tools.train") >= {"output_dir", "epochs", "flagfile", "deterministic", "nodeterministic"}
     assert "epochs" not in known.of("tools.verify")
@@ -37,6 +42,15 @@ def test_commands_of_the_pages_exist_with_their_flags(known):
     assert len(in_blocks) > 40
     assert mistakes(in_blocks, known) == []
     assert mistakes([command for page in pages for command in inline_commands(page)], known) == []
+
+
+def test_the_tables_of_options_are_those_of_the_declarations():
+    pages = {name: page.text for name, page in read_pages().items()}
+    assert [name for name, text in pages.items() if with_tables(text) != text] == []
+    shown = {name for text in pages.values() for name in re.findall(r"^\| `--(\w+)` \|", text, re.MULTILINE)}
+    assert {name for group in GROUPS.values() for name in group.declared()} <= shown
+    with pytest.raises(SystemExit, match=r"got epoch$"):
+        with_tables("<!-- options: epoch -->\n")
 
 
 def test_what_is_not_run_is_listed(known):

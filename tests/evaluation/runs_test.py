@@ -63,7 +63,7 @@ def test_a_part_of_the_training_split_is_scored_as_a_student_takes_it(runs, tmp_
     score(folders, tasks[:1], "train", source, cache, tmp_path / "whole")
     scored, whole = (read_soft_targets(tmp_path / name / "mood") for name in ("part", "whole"))
     assert len(whole.example_ids) == 40
-    taken = TrainingConfig(tmp_path, tmp_path, tmp_path, max_train_examples=15, subset_seed=3).train_rows(40)
+    taken = TrainingConfig.build(output_dir=tmp_path, max_train_examples=15, subset_seed=3).part.rows(40)
     assert list(scored.example_ids) == [whole.example_ids[row] for row in taken]
     assert scored.manifest["data_fingerprint"] == whole.manifest["data_fingerprint"]
     # Other batches are padded to other lengths.

@@ -42,7 +42,7 @@ class _StopError(Exception):
 
 def training_config(folder: Path, run: Path) -> TrainingConfig:
     """Returns the settings of the golden training, whose data and encoder stand in a folder."""
-    return TrainingConfig(
+    return TrainingConfig.build(
         output_dir=run,
         data_dir=folder,
         cache_dir=folder / "cache",

@@ -188,8 +188,8 @@ def test_flag_sets(record_property: Record, arguments: list[str]) -> None:
         return
     # What a run writes for its repetition is read as the same settings.
     assert _config([f"--flagfile={_file(config.to_flagfile().encode(), 'config.flags')}"]) == config
-    _accepted(config.selected_tasks)
-    _accepted(lambda: config.train_rows(10))
+    _accepted(config.data.selected_tasks)
+    _accepted(lambda: config.part.rows(10))
 
 
 def _config(arguments: list[str]) -> TrainingConfig | None:
@@ -206,7 +206,7 @@ def _config(arguments: list[str]) -> TrainingConfig | None:
         assert printed.getvalue().count("\n") == 1
         assert printed.getvalue()[:-1].isprintable()
         return None
-    if not training.OUTPUT_DIR.value:
+    if not absl_flags.FLAGS.output_dir:
         return None
     config: TrainingConfig | None = _accepted(training.training_config)
     return config

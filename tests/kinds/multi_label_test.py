@@ -232,7 +232,7 @@ def _runs(tmp_path_factory):
     lines = [f"{number}\t{text}\n" for number, text, _ in _rows(8, 2)]
     (folder / "more.tsv").write_text("number\ttext\n" + "".join(lines))
     (folder / "topics.yaml").write_text(YAML)
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=folder / "teacher1",
         data_dir=folder,
         cache_dir=folder / "cache",
@@ -247,12 +247,12 @@ def _runs(tmp_path_factory):
         evaluation="end",
     )
     train(config)
-    train(dataclasses.replace(config, output_dir=folder / "teacher2", seed=5, evaluation="never"))
+    train(config.replace(output_dir=folder / "teacher2", seed=5, evaluation="never"))
     teachers = [folder / "teacher1", folder / "teacher2"]
+    selected = config.data.selected_tasks()[:1]
     for split in ("train", "more"):
-        score(teachers, config.selected_tasks()[:1], split, config.source, config.cache_dir, folder / "soft")
-    student = dataclasses.replace(
-        config,
+        score(teachers, selected, split, config.data.source, config.data.cache_dir, folder / "soft")
+    student = config.replace(
         output_dir=folder / "student",
         soft_targets=(folder / "soft",),
         transfer_splits=("more",),

@@ -1,11 +1,9 @@
-import dataclasses
-
 import numpy as np
 import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
-from mtdnn_tf.distillation.losses import DistillationOptions
+from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.encoder_block import normalize
@@ -126,7 +124,7 @@ def test_the_loss_scale_is_in_the_checkpoint(tmp_path):
 
 def test_a_run_saves_float32_and_is_refused_in_another_precision(tmp_path):
     write_huggingface_folder(tmp_path / "bert")
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=tmp_path / "run",
         data_dir=tmp_path,
         cache_dir=tmp_path / "cache",
@@ -149,6 +147,6 @@ def test_a_run_saves_float32_and_is_refused_in_another_precision(tmp_path):
     assert {array.dtype for array in arrays.values()} == {np.dtype("float32")}
     start = load_file(tmp_path / "bert" / "model.safetensors")
     assert max(np.abs(arrays["backbone." + name] - array).max() for name, array in start.items()) > 1e-3
-    assert train(dataclasses.replace(config, recompute_activations=False))
+    assert train(config.replace(recompute_activations=False))
     with pytest.raises(UserError, match="precision: mixed_float16 before, float32 now"):
-        train(dataclasses.replace(config, precision="float32"))
+        train(config.replace(precision="float32"))

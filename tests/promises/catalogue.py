@@ -147,7 +147,7 @@ PROMISES: tuple[Promise, ...] = (
         "Non-finite numbers stop the training at that step, keep the last good checkpoint and are reported",
         "tests",
         (
-            "tests/training/finite_test.py",
+            "tests/training/callbacks_test.py",
             "tests/training/checkpoints_test.py::test_weights_that_are_not_finite_are_not_saved",
             "tests/evaluation/metrics_test.py::test_undefined_metrics_are_zero_without_warnings",
             "tests/evaluation/metrics_test.py::test_a_split_without_any_gold_is_refused",

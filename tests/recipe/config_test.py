@@ -12,7 +12,7 @@ from tests.helpers import write_tasks
 
 @pytest.fixture
 def config(tmp_path):
-    base = TrainingConfig(
+    base = TrainingConfig.build(
         output_dir=tmp_path / "out",
         data_dir=tmp_path,
         cache_dir=tmp_path / "cache",
@@ -32,10 +32,10 @@ def test_the_grid_is_every_encoder_with_every_dropout(config):
 def test_a_fine_tuning_is_of_the_base_but_for_what_is_given(config):
     assert config.fine_tuning == config.base
     tuned = dataclasses.replace(config, fine_tune_epochs=9, fine_tune_learning_rate=0.25).fine_tuning
-    assert (tuned.epochs, tuned.learning_rate) == (9, 0.25)
-    student = dataclasses.replace(config.base, student_layers=(1,), transfer_splits=("test",))
+    assert (tuned.optimization.epochs, tuned.optimization.learning_rate) == (9, 0.25)
+    student = config.base.replace(student_layers=(1,), transfer_splits=("test",))
     tuned = dataclasses.replace(config, base=student).fine_tuning
-    assert (tuned.student_layers, tuned.transfer_splits) == (None, ())
+    assert (tuned.encoder.student_layers, tuned.distillation.transfer_splits) == (None, ())
 
 
 def test_seeds_are_the_bases_if_none_are_given(config):
@@ -46,14 +46,15 @@ def test_seeds_are_the_bases_if_none_are_given(config):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dropouts": ()}, "--dropouts takes one number a teacher"),
-        ({"top_k": 5}, "--top_k takes a number from 1 to 4, the teachers, 5 given"),
-        ({"top_k": 0}, "--top_k takes a number from 1 to 4"),
-        ({"folds": 1}, "--teacher_folds takes a number from 2, 1 given"),
-        ({"seeds": (1, 2, 1)}, "--seeds takes different numbers, 1,2,1 given"),
-        ({"seeds": (-1,)}, "--seed takes a whole number from 0"),
-        ({"fine_tune_epochs": 0}, "--epochs takes a whole number from 1, 0 given"),
-        ({"fine_tune_learning_rate": 2.0}, "--learning_rate takes a number above 0"),
+        ({"dropouts": ()}, "`dropouts` must be one number per teacher"),
+        ({"top_k": 5}, "`top_k` must be <= 4, the number of teachers, got 5"),
+        ({"top_k": 0}, "`top_k` must be an integer >= 1, got 0"),
+        ({"folds": 1}, "`teacher_folds` must be an integer >= 2, got 1"),
+        ({"seeds": (1, 2, 1)}, "`seeds` must be different numbers, got 1,2,1"),
+        ({"seeds": (-1,)}, "`seeds` must be integers >= 0 and <= 4294967295, got -1"),
+        ({"dropouts": (0.1, 1.0)}, "`dropouts` must be numbers >= 0 and < 1, got 0.1,1.0"),
+        ({"fine_tune_epochs": 0}, "`fine_tune_epochs` must be an integer >= 1, got 0"),
+        ({"fine_tune_learning_rate": 2.0}, "`fine_tune_learning_rate` must be a number > 0 and < 1, got 2.0"),
     ],
 )
 def test_what_does_not_fit_is_refused(config, change, message):
@@ -64,28 +65,28 @@ def test_what_does_not_fit_is_refused(config, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"evaluation": "never"}, "--evaluation=never leaves the recipe nothing to compare"),
-        ({"soft_targets": (Path("x"),)}, "--soft_targets is made by the recipe"),
-        ({"folds": 2, "held_out_fold": 0}, "--teacher_folds says how many there are"),
+        ({"evaluation": "never"}, "`evaluation` must be every_epoch or end"),
+        ({"soft_targets": (Path("x"),)}, "`soft_targets` must not be given: the recipe makes them"),
+        ({"folds": 2, "held_out_fold": 0}, "the recipe's number of folds"),
     ],
 )
 def test_a_base_that_does_not_fit_is_refused(config, change, message):
     with pytest.raises(UserError, match=message):
-        dataclasses.replace(config, base=dataclasses.replace(config.base, **change))
+        dataclasses.replace(config, base=config.base.replace(**change))
 
 
 def test_what_needs_the_tasks_or_the_encoder_is_refused_before_the_first_training(config):
-    with pytest.raises(UserError, match="--teacher_tasks: rte is not among --tasks"):
+    with pytest.raises(UserError, match="`teacher_tasks`: rte is not among `tasks`"):
         check_recipe(dataclasses.replace(config, teacher_tasks=("rte",)))
-    with pytest.raises(UserError, match="--selection_tasks: mnli, rte is not among --tasks"):
+    with pytest.raises(UserError, match="`selection_tasks`: mnli, rte is not among `tasks`"):
         check_recipe(dataclasses.replace(config, selection_tasks=("mood", "mnli", "rte")))
     changes: list[tuple[dict[str, Any], str]] = [
-        ({"transfer_splits": ("tests",)}, "split of --transfer_splits 'tests'; did you mean 'test'"),
+        ({"transfer_splits": ("tests",)}, "split of `transfer_splits` 'tests'; did you mean 'test'"),
         ({"distill_variance_weighting": True}, "weights examples of regression; soft targets of mood given"),
         ({"student_layers": (3,)}, "tiny has 2 layers; a count of 3 given"),
     ]
     for change, message in changes:
-        base = dataclasses.replace(config.base, **change)
+        base = config.base.replace(**change)
         with pytest.raises(UserError, match=message):
             check_recipe(dataclasses.replace(config, base=base, teacher_tasks=("mood",)))
     check_recipe(config)

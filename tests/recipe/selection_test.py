@@ -25,7 +25,7 @@ METRICS = {
     ],
 )
 def test_the_best_by_the_named_tasks_are_kept(tmp_path: Path, tasks, top_k, kept, scores):
-    base = TrainingConfig(tmp_path / "out", tmp_path, tmp_path, task_file=(write_tasks(tmp_path / "tasks"),))
+    base = TrainingConfig.build(output_dir=tmp_path / "out", task_file=(write_tasks(tmp_path / "tasks"),))
     config = RecipeConfig(base, top_k=top_k, selection_tasks=tasks)
     assert not is_selected(config)
     assert select_teachers(config, METRICS) == kept

@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy.special import softmax
 
 from mtdnn_tf.data.batch_layout import lay_out
-from mtdnn_tf.distillation.losses import DistillationOptions
+from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
@@ -112,19 +112,19 @@ text = task_file.read_text().replace("    files:", "    dropout: 0.0\\n    files
 answers = "  answers: {kind: ranking, text: [question, answer], label: relevant, labels: ['0', '1'], dropout: 0.0, "
 task_file.write_text(text + answers + "files: {train: train.tsv}}\\n")
 write_answers(folder / "tasks" / "train.tsv", [1, 2, 9, 2, 3, 12, 2, 2, 4], seed=1)
-config = TrainingConfig(
+config = TrainingConfig.build(
     output_dir=folder / "teacher", data_dir=folder, cache_dir=folder / "cache", task_file=(task_file,),
     max_sequence_length=32, backbone=str(folder / "bert"), dropout=0.0, epochs=1, batch_size=8, learning_rate=1e-3,
     optimizer="adamw", evaluation="never",
 )
-train(dataclasses.replace(config, tasks=("mood",), seed=5))
+train(config.replace(tasks=("mood",), seed=5))
 mood = select_tasks(["mood"], [task_file])
-score([folder / "teacher"], mood, "train", config.source, config.cache_dir, folder / "soft")
-config = dataclasses.replace(config, soft_targets=(folder / "soft",))
+score([folder / "teacher"], mood, "train", config.data.source, config.data.cache_dir, folder / "soft")
+config = config.replace(soft_targets=(folder / "soft",))
 weights = []
 for strategy, parts in (("off", 1), ("off", 4), ("mirrored", 2)):
     run = folder / f"{strategy}{parts}"
-    train(dataclasses.replace(config, output_dir=run, strategy=strategy, gradient_accumulation=parts))
+    train(config.replace(output_dir=run, strategy=strategy, gradient_accumulation=parts))
     weights.append(load_file(run / "model" / "weights.safetensors"))
 start = load_file(folder / "bert" / "model.safetensors")
 whole = weights[0]

@@ -1,6 +1,5 @@
 """Fine-tuning from the encoder of another run: per task after multi-task training, and with few examples."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -19,7 +18,7 @@ def config(tmp_path_factory):
     """Returns the settings of a finished multi-task run."""
     folder = tmp_path_factory.mktemp("adaptation")
     write_huggingface_folder(folder / "bert")
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=folder / "multi_task",
         data_dir=folder,
         cache_dir=folder / "cache",
@@ -42,8 +41,8 @@ def _weights(run):
 def test_the_encoder_is_the_other_runs_and_the_heads_are_new(config, tmp_path):
     # A learning rate of almost nothing leaves what training starts from.
     changes = {"tasks": ("mood", "similarity"), "learning_rate": 1e-30, "evaluation": "never", "seed": 5}
-    adapted = dataclasses.replace(config, output_dir=tmp_path / "a", init_from=str(config.output_dir), **changes)
-    fresh = dataclasses.replace(config, output_dir=tmp_path / "b", **changes)
+    adapted = config.replace(output_dir=tmp_path / "a", init_from=str(config.output_dir), **changes)
+    fresh = config.replace(output_dir=tmp_path / "b", **changes)
     train(adapted)
     train(fresh)
     multi_task, first, second = (_weights(run.output_dir) for run in (config, adapted, fresh))
@@ -56,8 +55,7 @@ def test_the_encoder_is_the_other_runs_and_the_heads_are_new(config, tmp_path):
 
 def test_few_examples_of_a_task_of_another_domain(config, tmp_path, caplog):
     caplog.set_level("INFO", logger="absl")
-    few = dataclasses.replace(
-        config,
+    few = config.replace(
         output_dir=tmp_path / "few",
         task_file=(write_tasks(tmp_path / "tasks", rows=80),),
         tasks=("entailment",),
@@ -70,17 +68,17 @@ def test_few_examples_of_a_task_of_another_domain(config, tmp_path, caplog):
     identity = json.loads((few.output_dir / "config.json").read_text())
     assert (identity["train_fraction"], identity["subset_seed"]) == (0.1, 3)
     with pytest.raises(UserError, match="subset_seed: 3 before, 4 now"):
-        train(dataclasses.replace(few, subset_seed=4))
+        train(few.replace(subset_seed=4))
     assert [task.name for task in load_model(few.output_dir).tasks] == ["entailment"]
 
 
 def test_a_sampler_is_part_of_what_a_run_is_and_older_runs_go_on(config, tmp_path):
-    sampled = dataclasses.replace(config, output_dir=tmp_path / "sampled", sampler="power", task_weights=("mood:2",))
+    sampled = config.replace(output_dir=tmp_path / "sampled", sampler="power", task_weights=("mood:2",))
     train(sampled)
     with pytest.raises(UserError, match=r"sampler: power before, uniform now; task_weights: \['mood:2'\] before, \[\]"):
-        train(dataclasses.replace(sampled, sampler="uniform", task_weights=()))
-    with pytest.raises(UserError, match="unknown task of --task_weights 'moo'; did you mean 'mood'"):
-        train(dataclasses.replace(config, output_dir=tmp_path / "unknown", task_weights=("moo:2",)))
+        train(sampled.replace(sampler="uniform", task_weights=()))
+    with pytest.raises(UserError, match="unknown task of `task_weights` 'moo'; did you mean 'mood'"):
+        train(config.replace(output_dir=tmp_path / "unknown", task_weights=("moo:2",)))
     assert not (tmp_path / "unknown").exists()
     path = config.output_dir / "config.json"
     fields = json.loads(path.read_text())

@@ -14,7 +14,7 @@ import dataclasses, json, sys
 import numpy as np
 import tensorflow as tf
 from mtdnn_tf.data.batch_layout import lay_out
-from mtdnn_tf.distillation.losses import DistillationOptions
+from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.modeling import heads
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model

@@ -4,7 +4,6 @@ Losses are compared with NumPy's formulas of what the trained model predicts and
 """
 
 import csv
-import dataclasses
 import json
 import subprocess
 import sys
@@ -46,7 +45,7 @@ from mtdnn_tf.training.strategies import split_cpu
 
 folder = Path(sys.argv[1])
 split_cpu(2)
-config = TrainingConfig(
+config = TrainingConfig.build(
     output_dir=folder / "off", data_dir=folder, cache_dir=folder / "cache", task_file=(folder / "tasks.yaml",),
     max_sequence_length=32, backbone=str(folder / "bert"), dropout=0.0, epochs=1, batch_size=8, learning_rate=1e-30,
     evaluation="never", soft_targets=(folder / "soft",), transfer_splits=("unlabelled",), distill_weight=0.3,
@@ -54,8 +53,8 @@ config = TrainingConfig(
 )
 runs = [
     config,
-    dataclasses.replace(config, output_dir=folder / "mirrored", strategy="mirrored"),
-    dataclasses.replace(config, output_dir=folder / "learns", strategy="mirrored", learning_rate=0.01, epochs=4),
+    config.replace(output_dir=folder / "mirrored", strategy="mirrored"),
+    config.replace(output_dir=folder / "learns", strategy="mirrored", learning_rate=0.01, epochs=4),
 ]
 results = {"predictions": {}}
 for run in runs:
@@ -70,12 +69,13 @@ for run in runs:
                     while len(epochs) <= event.step:
                         epochs.append({})
                     epochs[event.step][value.tag[len("epoch_"):]] = float(tf.make_ndarray(value.tensor))
-for task in config.selected_tasks():
+for task in config.data.selected_tasks():
     if "off" not in sys.argv[2:]:
         break
     splits = [split for split in task.files if split in ("train", "unlabelled")]
     for split in splits:
-        predicted, _ = predict_with_runs([config.output_dir], [task], [split], config.source, config.cache_dir)
+        data = config.data
+        predicted, _ = predict_with_runs([config.output_dir], [task], [split], data.source, data.cache_dir)
         (result,) = predicted.values()
         results["predictions"][task.name + "/" + split] = result.predictions.astype(float).tolist()
 print(json.dumps(results))
@@ -214,7 +214,7 @@ def test_every_loss_falls_when_it_trains_on_two_devices(folder):
 
 
 def _config(folder: Path, tmp_path: Path) -> TrainingConfig:
-    return TrainingConfig(
+    return TrainingConfig.build(
         output_dir=tmp_path / "out",
         data_dir=folder,
         cache_dir=folder / "cache",
@@ -229,10 +229,10 @@ def _config(folder: Path, tmp_path: Path) -> TrainingConfig:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"soft_targets": ()}, "--transfer_splits goes with --soft_targets, none given"),
-        ({"soft_targets": (), "transfer_splits": (), "distill_variance_weighting": True}, "goes with --soft_targets"),
-        ({"transfer_splits": ()}, "soft targets of split unlabelled, which is not trained on; --transfer_splits="),
-        ({"transfer_splits": ("unlabeled",)}, "split of --transfer_splits 'unlabeled'; did you mean 'unlabelled'"),
+        ({"soft_targets": ()}, "`transfer_splits` needs `soft_targets`, got none"),
+        ({"soft_targets": (), "transfer_splits": (), "distill_variance_weighting": True}, "needs `soft_targets`"),
+        ({"transfer_splits": ()}, "soft targets of split unlabelled, which is not trained on; `transfer_splits="),
+        ({"transfer_splits": ("unlabeled",)}, "split of `transfer_splits` 'unlabeled'; did you mean 'unlabelled'"),
         (
             {"tasks": ("classification_teacher", "classification_skipped"), "distill_variance_weighting": True},
             "weights examples of regression; soft targets of classification_teacher given",
@@ -241,5 +241,5 @@ def _config(folder: Path, tmp_path: Path) -> TrainingConfig:
 )
 def test_settings_without_an_effect_are_refused(folder, tmp_path, changes, message):
     with pytest.raises(UserError, match=message):
-        train(dataclasses.replace(_config(folder[0], tmp_path), **changes))
+        train(_config(folder[0], tmp_path).replace(**changes))
     assert not (tmp_path / "out").exists()

@@ -1,6 +1,5 @@
 """Out-of-fold soft targets, from two teachers that were each trained on one half to what is stored of both."""
 
-import dataclasses
 import hashlib
 import json
 import logging
@@ -33,7 +32,7 @@ def base(tmp_path_factory):
     write_huggingface_folder(folder / "bert")
     write_answers(folder / "answers.tsv", [1, 2, 12, 2, 3, 5, 1, 7, 5, 2], seed=1)
     (folder / "answers.yaml").write_text(ANSWERS)
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=folder / "whole",
         data_dir=folder,
         cache_dir=folder / "cache",
@@ -49,8 +48,8 @@ def base(tmp_path_factory):
         handler = logging.FileHandler(folder / f"fold{held_out}.log")
         logging.getLogger("absl").addHandler(handler)
         logging.getLogger("absl").setLevel("INFO")
-        run = dataclasses.replace(config, output_dir=folder / f"fold{held_out}", folds=2, held_out_fold=held_out)
-        train(dataclasses.replace(run, seed=held_out))
+        run = config.replace(output_dir=folder / f"fold{held_out}", folds=2, held_out_fold=held_out)
+        train(run.replace(seed=held_out))
         logging.getLogger("absl").removeHandler(handler)
         handler.close()
     return config
@@ -62,8 +61,10 @@ def _half(example_id: str) -> int:
 
 def _predicted(config, run, *names):
     """Returns each task's rows by id, as one run predicts all of them, and each id's fold."""
-    tasks = [task for task in config.selected_tasks() if task.name in (names or NAMES)]
-    predicted, _ = predict_with_runs([config.data_dir / run], tasks, ["train"], config.source, config.cache_dir)
+    tasks = [task for task in config.data.selected_tasks() if task.name in (names or NAMES)]
+    predicted, _ = predict_with_runs(
+        [config.data.data_dir / run], tasks, ["train"], config.data.source, config.data.cache_dir
+    )
     rows, folds = {}, {}
     for task in tasks:
         encoded, values = predicted[f"{task.name}/train"].encoded, predicted[f"{task.name}/train"].predictions
@@ -77,9 +78,9 @@ def _predicted(config, run, *names):
 
 
 def test_each_row_is_scored_by_the_run_that_was_not_trained_on_it(base, tmp_path):
-    runs = [base.data_dir / "fold1", base.data_dir / "fold0"]
-    tasks = base.selected_tasks()
-    assert score(runs, tasks, "train", base.source, base.cache_dir, tmp_path) == list(NAMES)
+    runs = [base.data.data_dir / "fold1", base.data.data_dir / "fold0"]
+    tasks = base.data.selected_tasks()
+    assert score(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path) == list(NAMES)
     alone = {fold: _predicted(base, f"fold{fold}")[0] for fold in (0, 1)}
     _, folds = _predicted(base, "fold0")
     for name in NAMES:
@@ -94,18 +95,16 @@ def test_each_row_is_scored_by_the_run_that_was_not_trained_on_it(base, tmp_path
         teachers = [(t["run"], t["folds"], t["held_out_fold"]) for t in stored.manifest["teachers"]]
         assert teachers == [("fold1", 2, 1), ("fold0", 2, 0)]
         assert stored.variances is not None and not stored.variances.any()
-    student = dataclasses.replace(
-        base, output_dir=tmp_path / "run", soft_targets=(tmp_path,), distill_variance_weighting=True
-    )
+    student = base.replace(output_dir=tmp_path / "run", soft_targets=(tmp_path,), distill_variance_weighting=True)
     with pytest.raises(UserError, match="takes soft targets of two or more teachers with their variance, 1 given"):
         train(student)
 
 
 def test_a_run_on_all_rows_counts_for_all_and_weights_are_those_of_the_runs_that_count(base, tmp_path):
-    train(dataclasses.replace(base, tasks=("similarity",)))
-    runs = [base.data_dir / name for name in ("fold0", "whole", "fold1")]
-    tasks = base.selected_tasks()[2:3]
-    score(runs, tasks, "train", base.source, base.cache_dir, tmp_path, weights=[1.0, 3.0, 2.0])
+    train(base.replace(tasks=("similarity",)))
+    runs = [base.data.data_dir / name for name in ("fold0", "whole", "fold1")]
+    tasks = base.data.selected_tasks()[2:3]
+    score(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path, weights=[1.0, 3.0, 2.0])
     stored = read_soft_targets(tmp_path / "similarity")
     names = ("fold0", "fold1", "whole")
     out0, out1, whole = (_predicted(base, name, tasks[0].name)[0]["similarity"] for name in names)
@@ -117,16 +116,16 @@ def test_a_run_on_all_rows_counts_for_all_and_weights_are_those_of_the_runs_that
         np.testing.assert_allclose(value, [mean], atol=1e-5)
         np.testing.assert_allclose(variance, np.average((pair - mean) ** 2, weights=[weight, 3.0]), atol=1e-5)
     with pytest.raises(UserError, match="for fold 1 of 2 none has one"):
-        score(runs, tasks, "train", base.source, base.cache_dir, tmp_path, weights=[1.0, 0.0, 0.0])
+        score(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path, weights=[1.0, 0.0, 0.0])
 
 
 def test_on_other_splits_all_runs_count_for_all_rows(base, tmp_path):
-    task = base.selected_tasks()[3]
-    runs = [base.data_dir / "fold0", base.data_dir / "fold1"]
-    score(runs, [task], "test", base.source, base.cache_dir, tmp_path)
+    task = base.data.selected_tasks()[3]
+    runs = [base.data.data_dir / "fold0", base.data.data_dir / "fold1"]
+    score(runs, [task], "test", base.data.source, base.data.cache_dir, tmp_path)
     stored = read_soft_targets(tmp_path / "answers-test")
     tasks_alone = [
-        predict_with_runs([run], [task], ["test"], base.source, base.cache_dir)[0]["answers/test"].predictions
+        predict_with_runs([run], [task], ["test"], base.data.source, base.data.cache_dir)[0]["answers/test"].predictions
         for run in runs
     ]
     np.testing.assert_allclose(stored.predictions, np.mean(tasks_alone, axis=0), atol=1e-6)
@@ -136,49 +135,49 @@ def test_on_other_splits_all_runs_count_for_all_rows(base, tmp_path):
 
 def test_a_missing_fold_is_refused_before_anything_is_scored(base, tmp_path):
     with pytest.raises(UserError, match="1 with --folds=2 --held_out_fold=1 is missing"):
-        score([base.data_dir / "fold0"], [], "train", base.source, base.cache_dir, tmp_path / "soft")
+        score([base.data.data_dir / "fold0"], [], "train", base.data.source, base.data.cache_dir, tmp_path / "soft")
     assert not (tmp_path / "soft").exists()
 
 
 def test_a_run_is_trained_on_the_other_rows(base):
     _, folds = _predicted(base, "fold0")
     for held_out in (0, 1):
-        log = (base.data_dir / f"fold{held_out}.log").read_text()
+        log = (base.data.data_dir / f"fold{held_out}.log").read_text()
         rows = sum(fold != held_out for task in folds.values() for fold in task.values())
         assert f"4 tasks (0 with soft targets), {rows} examples" in log
         for name, task in folds.items():
             out = sum(fold == held_out for fold in task.values())
             assert f"{name} train: fold {held_out} of 2 is held out, {out} row(s)" in log
-    run = base.data_dir / "fold1"
+    run = base.data.data_dir / "fold1"
     config = json.loads((run / "config.json").read_text())
     assert (config["folds"], config["held_out_fold"]) == (2, 1)
     assert "--held_out_fold=1\n" in (run / "config.flags").read_text()
     with pytest.raises(UserError, match="held_out_fold: 1 before, 0 now"):
-        train(dataclasses.replace(base, output_dir=run, folds=2, held_out_fold=0))
+        train(base.replace(output_dir=run, folds=2, held_out_fold=0))
 
 
 def test_an_encoder_that_has_learned_the_rows_is_refused(base, tmp_path):
-    fold0 = str(base.data_dir / "fold0")
-    tuned = dataclasses.replace(
-        base, output_dir=tmp_path / "tuned", tasks=("mood",), init_from=fold0, folds=2, held_out_fold=0
-    )
+    fold0 = str(base.data.data_dir / "fold0")
+    tuned = base.replace(output_dir=tmp_path / "tuned", tasks=("mood",), init_from=fold0, folds=2, held_out_fold=0)
     train(tuned)
     for start in (fold0, fold0 + "/model"):
-        with pytest.raises(UserError, match=r"trained on mood without fold 0 of 2; --folds=2 --held_out_fold=1 takes"):
-            train(dataclasses.replace(tuned, output_dir=tmp_path / "leak", init_from=start, held_out_fold=1))
+        with pytest.raises(UserError, match=r"trained on mood without fold 0 of 2; `folds=2` `held_out_fold=1` needs"):
+            train(tuned.replace(output_dir=tmp_path / "leak", init_from=start, held_out_fold=1))
     assert not (tmp_path / "leak").exists()
 
 
 def test_no_row_of_the_fold_and_every_other_row_is_left(base):
-    task = base.selected_tasks()[0]
-    encoded = predict_with_runs([base.data_dir / "fold0"], [task], ["train"], base.source, base.cache_dir)[0]
+    task = base.data.selected_tasks()[0]
+    encoded = predict_with_runs(
+        [base.data.data_dir / "fold0"], [task], ["train"], base.data.source, base.data.cache_dir
+    )[0]
     split = encoded["mood/train"].encoded
     rows = np.arange(5, 40)
     column = rows.astype(np.float32)
     inputs = TaskInputs(task, split, rows, column, column > 0, column[:, None], column > 0, column)
     kept = {}
     for held_out in range(3):
-        left = hold_out(inputs, dataclasses.replace(base, folds=3, held_out_fold=held_out).fold)
+        left = hold_out(inputs, base.replace(folds=3, held_out_fold=held_out).folds.fold)
         kept[held_out] = set(left.rows)
         assert left.gold.tolist() == left.rows.tolist() == left.teacher_logits[:, 0].tolist()
         assert len(left.rows) + left.held_out == 35
@@ -187,4 +186,4 @@ def test_no_row_of_the_fold_and_every_other_row_is_left(base):
     first = TaskInputs(task, split, rows[:1], column[:1], column[:1] > 0, column[:1, None], column[:1] > 0, column[:1])
     number = int(hashlib.sha256(f"fold {split.example_ids[5]}".encode()).hexdigest(), 16) % 3
     with pytest.raises(UserError, match="leaves none of its 1 training rows"):
-        hold_out(first, dataclasses.replace(base, folds=3, held_out_fold=number).fold)
+        hold_out(first, base.replace(folds=3, held_out_fold=number).folds.fold)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -20,7 +19,7 @@ from tests.helpers import write_tasks
 @pytest.fixture(name="config", scope="module")
 def _trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingConfig:
     folder = tmp_path_factory.mktemp("identity")
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=folder / "run",
         data_dir=folder,
         cache_dir=folder / "cache",
@@ -44,13 +43,13 @@ def _identity(config: TrainingConfig) -> dict[str, object]:
 def _changed(config: TrainingConfig, tmp_path: Path) -> TrainingConfig:
     """The same training in copies of its folders, one row of one development split with another word."""
     for name in ("run", "tasks"):
-        shutil.copytree(config.data_dir / name, tmp_path / name)
+        shutil.copytree(config.data.data_dir / name, tmp_path / name)
     path = tmp_path / "tasks" / "mood_validation.tsv"
     content = path.read_text()
     path.write_text(content.replace("cat", "dog", 1))
     assert path.read_text() != content
     task_file = (tmp_path / "tasks" / "tasks.yaml",)
-    return dataclasses.replace(config, output_dir=tmp_path / "run", task_file=task_file, cache_dir=tmp_path / "cache")
+    return config.replace(output_dir=tmp_path / "run", task_file=task_file, cache_dir=tmp_path / "cache")
 
 
 @pytest.mark.parametrize("finished", [True, False])
@@ -60,7 +59,7 @@ def test_changed_development_data_are_noticed(config: TrainingConfig, changed: T
     before = {path: path.stat().st_mtime_ns for path in changed.output_dir.rglob("*")}
     key = _identity(config)["development_data"]["mood/validation"]  # type: ignore[index]
     line = (
-        rf"--output_dir {changed.output_dir}: holds a run that differs \(development_data: "
+        rf"`output_dir` {changed.output_dir}: holds a run that differs \(development_data: "
         rf"\{{'mood/validation': '{key}'\}} before, \{{'mood/validation': '[0-9a-f]{{64}}'\}} now\); give another"
     )
     with pytest.raises(UserError, match=line):
@@ -69,7 +68,7 @@ def test_changed_development_data_are_noticed(config: TrainingConfig, changed: T
 
 
 def test_the_same_data_elsewhere_are_accepted(config: TrainingConfig, changed: TrainingConfig) -> None:
-    shutil.copy(config.data_dir / "tasks" / "mood_validation.tsv", changed.task_file[0].parent)
+    shutil.copy(config.data.data_dir / "tasks" / "mood_validation.tsv", changed.data.task_file[0].parent)
     assert train(changed) == train(config)
 
 
@@ -77,15 +76,15 @@ def test_a_run_that_evaluates_nothing_is_accepted_and_keeps_what_it_was_evaluate
     config: TrainingConfig, changed: TrainingConfig
 ) -> None:
     shutil.rmtree(changed.output_dir / "model")
-    train(dataclasses.replace(changed, evaluation="never"))
+    train(changed.replace(evaluation="never"))
     assert _identity(changed)["development_data"] == _identity(config)["development_data"]
-    assert not list(changed.cache_dir.glob("mood/validation-*"))
+    assert not list(changed.data.cache_dir.glob("mood/validation-*"))
     with pytest.raises(UserError, match="development_data"):
         train(changed)
 
 
 def test_a_run_of_an_older_version_is_accepted_and_remembers_from_then_on(tmp_path: Path) -> None:
-    config = TrainingConfig(tmp_path, Path("data"), Path("cache"))
+    config = TrainingConfig.build(output_dir=tmp_path)
     old = {**config.decisive_fields(), "data": {"mood": "1"}}
     (tmp_path / "config.json").write_text(json.dumps(old))
     new = {**old, "development_data": {"mood/validation": "2"}}
@@ -99,16 +98,16 @@ def test_a_run_of_an_older_version_is_accepted_and_remembers_from_then_on(tmp_pa
 
 
 def test_a_run_keeps_the_number_of_parallel_parts_that_it_was_begun_with(tmp_path: Path) -> None:
-    config = TrainingConfig(tmp_path, Path("data"), Path("cache"), parallel_parts=None)
-    assert begun_with(config).parallel_parts == config.parts_on_this_machine()
+    config = TrainingConfig.build(output_dir=tmp_path)
+    assert begun_with(config).optimization.parallel_parts == config.parts_on_this_machine()
     old = {key: value for key, value in config.decisive_fields().items() if key != "parallel_parts"}
     (tmp_path / "config.json").write_text(json.dumps(old))
     check_identity(tmp_path, {**old, "parallel_parts": 3})
     write_identity(tmp_path, {**old, "parallel_parts": 3})
-    assert begun_with(config).parallel_parts == 3
+    assert begun_with(config).optimization.parallel_parts == 3
     with pytest.raises(UserError, match=r"\(parallel_parts: 3 before, 2 now\)"):
-        check_identity(tmp_path, begun_with(dataclasses.replace(config, parallel_parts=2)).decisive_fields())
-    mirrored = begun_with(dataclasses.replace(config, strategy="mirrored")).decisive_fields()
+        check_identity(tmp_path, begun_with(config.replace(parallel_parts=2)).decisive_fields())
+    mirrored = begun_with(config.replace(strategy="mirrored")).decisive_fields()
     with pytest.raises(UserError, match=r"\(parallel_parts: 3 before, 1 now; strategy: off before, mirrored now\)"):
         check_identity(tmp_path, mirrored)
 
@@ -125,14 +124,14 @@ def test_class_weights_are_part_of_the_identity_where_there_are_some(
     config: TrainingConfig, changed: TrainingConfig
 ) -> None:
     assert "class_weights" not in _identity(config)
-    path = changed.task_file[0]
+    path = changed.data.task_file[0]
     path.write_text(
         path.read_text().replace("    labels: [bad, good]\n", "    labels: [bad, good]\n    class_weights: [1, 3]\n")
     )
     assert "class_weights" in path.read_text()
     with pytest.raises(UserError, match=r"class_weights: None before, \{'mood': \[1.0, 3.0\]\} now"):
-        train(dataclasses.replace(changed, evaluation="never"))
-    weighted = dataclasses.replace(changed, evaluation="never", output_dir=changed.output_dir.parent / "weighted")
+        train(changed.replace(evaluation="never"))
+    weighted = changed.replace(evaluation="never", output_dir=changed.output_dir.parent / "weighted")
     train(weighted)
     assert _identity(weighted)["class_weights"] == {"mood": [1.0, 3.0]}
     assert model_fingerprint(weighted.output_dir) != model_fingerprint(config.output_dir)

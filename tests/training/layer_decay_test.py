@@ -67,5 +67,5 @@ def test_an_optimizer_without_rates_is_refused():
     model = build_multi_task_model(find_backbone("tiny"), [TASK])
     optimizer = tf.keras.optimizers.legacy.Adam(0.1)
     decay_rates(optimizer, model, 1.0)
-    with pytest.raises(UserError, match="--layer_decay goes with --optimizer=adamax or adamw"):
+    with pytest.raises(UserError, match="`layer_decay` goes with `optimizer=adamax` or adamw"):
         decay_rates(optimizer, model, 0.9)

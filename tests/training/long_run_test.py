@@ -23,7 +23,7 @@ def _resident(pid: int) -> int:
 @pytest.mark.slow
 def test_3000_steps_with_evaluation_and_checkpoints_leak_nothing(tmp_path, record_property):
     write_huggingface_folder(tmp_path / "bert")
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=tmp_path / "run",
         data_dir=tmp_path,
         cache_dir=tmp_path / "cache",
@@ -45,7 +45,7 @@ def test_3000_steps_with_evaluation_and_checkpoints_leak_nothing(tmp_path, recor
             epochs = len(list(metrics.glob("epoch_*.json")))
             standing = list((tmp_path / "run" / "checkpoints").glob("ckpt-*"))
             # One more while the oldest is removed.
-            assert len(standing) <= config.keep_checkpoints + 1, standing
+            assert len(standing) <= config.checkpoints.keep_checkpoints + 1, standing
             try:
                 handles = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
                 seen[epochs * _STEPS_PER_EPOCH] = (_resident(process.pid), handles)

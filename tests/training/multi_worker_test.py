@@ -25,7 +25,7 @@ from mtdnn_tf.training.strategies import split_cpu
 folder, output, strategy = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 if strategy == "mirrored":
     split_cpu(2)
-config = TrainingConfig(
+config = TrainingConfig.build(
     output_dir=output, data_dir=folder, cache_dir=folder / "cache", task_file=(folder / "tasks" / "tasks.yaml",),
     pair_head="linear", max_sequence_length=32, backbone=str(folder / "bert"), dropout=0.0, epochs=int(sys.argv[4]),
     batch_size=8, learning_rate=1e-3, optimizer="adamw", evaluation="end", strategy=strategy, checkpoint_interval=5,

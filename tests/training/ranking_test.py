@@ -1,7 +1,6 @@
 """A ranking that a user declares, from two teachers to the metrics of their student, checked against plain Python."""
 
 import csv
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +36,7 @@ def runs(tmp_path_factory):
     write_answers(folder / "train.tsv", [1, 2, 30, 2, 3, 30, 1, 7, 5, 2, 2, 4], seed=1)
     write_answers(folder / "validation.tsv", [1, 2, 30, 2, 12, 3], seed=2)
     (folder / "answers.yaml").write_text(TASK)
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=folder / "teacher1",
         data_dir=folder,
         cache_dir=folder / "cache",
@@ -51,10 +50,12 @@ def runs(tmp_path_factory):
         evaluation="end",
     )
     train(config)
-    train(dataclasses.replace(config, output_dir=folder / "teacher2", seed=5))
+    train(config.replace(output_dir=folder / "teacher2", seed=5))
     teachers = [folder / "teacher1", folder / "teacher2"]
-    score(teachers, config.selected_tasks()[:1], "train", config.source, config.cache_dir, folder / "soft")
-    student = dataclasses.replace(config, output_dir=folder / "student", soft_targets=(folder / "soft",))
+    score(
+        teachers, config.data.selected_tasks()[:1], "train", config.data.source, config.data.cache_dir, folder / "soft"
+    )
+    student = config.replace(output_dir=folder / "student", soft_targets=(folder / "soft",))
     return student, train(student)
 
 
@@ -66,7 +67,9 @@ def _table(path: Path) -> list[dict[str, str]]:
 def _predictions(config, names, split):
     """Returns what runs predict, in the order of the data's rows."""
     folders = [config.output_dir.parent / name for name in names]
-    predicted, _ = predict_with_runs(folders, config.selected_tasks()[:1], [split], config.source, config.cache_dir)
+    predicted, _ = predict_with_runs(
+        folders, config.data.selected_tasks()[:1], [split], config.data.source, config.data.cache_dir
+    )
     (result,) = predicted.values()
     return result.rows()
 
@@ -85,7 +88,7 @@ def test_the_students_metrics_are_those_of_its_sorted_lists(runs, tmp_path):
     probabilities = _predictions(config, ["student"], "validation").values[:, 0]
     np.testing.assert_allclose([float(row["probability"]) for row in rows], probabilities, rtol=0, atol=1e-6)
     questions: dict[str, list[tuple[float, int]]] = {}
-    for probability, gold in zip(probabilities, _table(config.data_dir / "validation.tsv")):
+    for probability, gold in zip(probabilities, _table(config.data.data_dir / "validation.tsv")):
         questions.setdefault(gold["question"], []).append((-float(probability), int(gold["relevant"])))
     assert sorted(map(len, questions.values())) == [1, 2, 2, 3, 12, 30]
     assert all(abs(sum(p for p, _ in candidates) + 1) < 1e-4 for candidates in questions.values())
@@ -103,11 +106,11 @@ def test_soft_targets_are_the_mean_of_the_teachers_lists(runs, tmp_path):
         np.array([float(row["probability"]) for row in _predicted(config, [name], "train", tmp_path / f"{name}.tsv")])
         for name in ("teacher1", "teacher2")
     ]
-    (folder,) = config.soft_targets
+    (folder,) = config.distillation.soft_targets
     stored = np.load(folder / "answers" / "predictions.npy")
     np.testing.assert_allclose(stored[:, 0], (rows[0] + rows[1]) / 2, atol=2e-6)
     sums: dict[str, float] = {}
-    for row, value in zip(_table(config.data_dir / "train.tsv"), stored[:, 0]):
+    for row, value in zip(_table(config.data.data_dir / "train.tsv"), stored[:, 0]):
         sums[row["question"]] = sums.get(row["question"], 0.0) + value
     assert len(sums) == 12
     assert list(sums.values()) == pytest.approx([1.0] * 12, abs=1e-5)
@@ -117,7 +120,9 @@ def test_soft_targets_are_the_mean_of_the_teachers_lists(runs, tmp_path):
 def test_the_ensemble_is_judged_too(runs):
     config, _ = runs
     folders = [config.output_dir.parent / name for name in ("teacher1", "teacher2")]
-    predicted, _ = predict_with_runs(folders, config.selected_tasks()[:1], [], config.source, config.cache_dir)
+    predicted, _ = predict_with_runs(
+        folders, config.data.selected_tasks()[:1], [], config.data.source, config.data.cache_dir
+    )
     assert set(metrics_of(predicted)["answers"]) == {"mrr", "map", "accuracy_at_1"}
 
 
@@ -125,7 +130,7 @@ def test_the_served_model_scores_candidates(runs, tmp_path):
     config, _ = runs
     export_saved_model(load_model(config.output_dir), tmp_path / "1")
     answer = tf.saved_model.load(str(tmp_path / "1")).signatures["answers"]
-    table = _table(config.data_dir / "validation.tsv")
+    table = _table(config.data.data_dir / "validation.tsv")
     question = max({row["question"] for row in table}, key=lambda q: sum(row["question"] == q for row in table))
     rows = [row for row in table if row["question"] == question]
     texts = (tf.constant([row[name] for row in rows]) for name in ("question", "answer"))
@@ -138,16 +143,16 @@ def test_the_served_model_scores_candidates(runs, tmp_path):
 def test_questions_without_a_relevant_answer_are_left_out_and_counted(runs, tmp_path, caplog):
     caplog.set_level("INFO", logger="absl")
     config, _ = runs
-    text = (config.data_dir / "train.tsv").read_text().replace("\t1\n", "\t0\n", 3)
+    text = (config.data.data_dir / "train.tsv").read_text().replace("\t1\n", "\t0\n", 3)
     (tmp_path / "train.tsv").write_text(text)
     rows = [line.split("\t") for line in text.splitlines()[1:]]
     relevant = {row[0] for row in rows if row[2] == "1"}
     left_out = sum(row[0] not in relevant for row in rows)
     (tmp_path / "answers.yaml").write_text(TASK.replace(", validation: validation.tsv", ""))
-    changed = dataclasses.replace(
-        config, output_dir=tmp_path / "run", task_file=(tmp_path / "answers.yaml",), tasks=(), soft_targets=(), epochs=1
+    changed = config.replace(
+        output_dir=tmp_path / "run", task_file=(tmp_path / "answers.yaml",), tasks=(), soft_targets=(), epochs=1
     )
-    train(dataclasses.replace(changed, evaluation="never"))
+    train(changed.replace(evaluation="never"))
     assert len(relevant) == 9
     assert f"skipped {left_out} row(s) with neither gold label (a query with a relevant candidate)" in caplog.text
     assert f"1 tasks (0 with soft targets), {len(rows) - left_out} examples" in caplog.text

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import os
 import random
@@ -18,7 +17,7 @@ from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.run import train
+from mtdnn_tf.training.run import check_trained, train
 from tests.helpers import write_huggingface_folder, write_tasks
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def config(tmp_path):
     write_huggingface_folder(tmp_path / "bert")
-    return TrainingConfig(
+    return TrainingConfig.build(
         output_dir=tmp_path / "run",
         data_dir=tmp_path,
         cache_dir=tmp_path / "cache",
@@ -62,7 +61,7 @@ def test_the_same_flags_give_the_same_weights_and_another_seed_others(config):
     runs = {}
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
         folder = config.output_dir / name
-        train(dataclasses.replace(config, output_dir=folder, seed=seed, epochs=1, evaluation="never"))
+        train(config.replace(output_dir=folder, seed=seed, epochs=1, evaluation="never"))
         runs[name] = _weights(folder)
     assert runs["one"] == runs["again"] != runs["other"]
 
@@ -70,29 +69,39 @@ def test_the_same_flags_give_the_same_weights_and_another_seed_others(config):
 def test_a_finished_run_is_not_trained_again_and_other_settings_are_refused(config):
     first = train(config)
     written = (config.output_dir / "model" / "weights.safetensors").stat().st_mtime_ns
-    assert train(dataclasses.replace(config, checkpoint_interval=7)) == first
+    assert train(config.replace(checkpoint_interval=7)) == first
     assert (config.output_dir / "model" / "weights.safetensors").stat().st_mtime_ns == written
     with pytest.raises(UserError, match=r"differs \(epochs: 2 before, 3 now; learning_rate: 0.01 before, 0.02 now\)"):
-        train(dataclasses.replace(config, epochs=3, learning_rate=0.02))
+        train(config.replace(epochs=3, learning_rate=0.02))
+
+
+def test_a_finished_run_is_checked_by_its_options_without_data_and_encoder(config, tmp_path):
+    first = train(config.replace(epochs=1))
+    for path in (tmp_path / "tasks" / "mood_train.tsv", tmp_path / "bert" / "model.safetensors"):
+        path.unlink()
+    (config.output_dir / "checkpoints").mkdir()
+    assert check_trained(config.replace(epochs=1)) == first
+    assert not (config.output_dir / "checkpoints").exists()
+    with pytest.raises(UserError, match=r"differs \(epochs: 1 before, 2 now; tasks: .* before, \['mood'\] now\)"):
+        check_trained(config.replace(tasks=("mood",)))
 
 
 def test_a_student_learns_from_soft_targets_and_the_other_tasks_from_gold(config, tmp_path):
-    teacher = dataclasses.replace(config, output_dir=tmp_path / "teacher", epochs=1, evaluation="never")
+    teacher = config.replace(output_dir=tmp_path / "teacher", epochs=1, evaluation="never")
     train(teacher)
-    tasks = select_tasks(["entailment"], config.task_file)
-    score([teacher.output_dir], tasks, "train", config.source, config.cache_dir, tmp_path / "soft")
-    student = dataclasses.replace(config, soft_targets=(tmp_path / "soft",), distill_weight=1.0, evaluation="never")
+    tasks = select_tasks(["entailment"], config.data.task_file)
+    score([teacher.output_dir], tasks, "train", config.data.source, config.data.cache_dir, tmp_path / "soft")
+    student = config.replace(soft_targets=(tmp_path / "soft",), distill_weight=1.0, evaluation="never")
     train(student)
-    plain = dataclasses.replace(config, output_dir=tmp_path / "plain", evaluation="never")
+    plain = config.replace(output_dir=tmp_path / "plain", evaluation="never")
     train(plain)
     assert _weights(student.output_dir) != _weights(plain.output_dir)
     assert "entailment" in json.loads((student.output_dir / "config.json").read_text())["soft_targets"]
 
 
 def test_init_from_starts_with_the_encoder_of_another_run(config, tmp_path):
-    train(dataclasses.replace(config, evaluation="never"))
-    again = dataclasses.replace(
-        config,
+    train(config.replace(evaluation="never"))
+    again = config.replace(
         output_dir=tmp_path / "again",
         init_from=str(config.output_dir),
         tasks=("mood",),
@@ -111,7 +120,7 @@ def test_init_from_starts_with_the_encoder_of_another_run(config, tmp_path):
 
 
 def test_the_flagfile_repeats_the_run(config):
-    train(dataclasses.replace(config, evaluation="never", epochs=1))
+    train(config.replace(evaluation="never", epochs=1))
     code = (
         "import sys; from absl import flags; from flags.training import training_config; import json;"
         "flags.FLAGS(['x', '--flagfile=' + sys.argv[1]]); print(repr(training_config()))"
@@ -123,17 +132,17 @@ def test_the_flagfile_repeats_the_run(config):
         text=True,
         check=True,
     ).stdout.strip()
-    assert printed == repr(dataclasses.replace(config, evaluation="never", epochs=1))
+    assert printed == repr(config.replace(evaluation="never", epochs=1))
 
 
 def _command(config: TrainingConfig, folder: Path) -> list[str]:
-    flags = dataclasses.replace(config, output_dir=folder).to_flagfile().split()
+    flags = config.replace(output_dir=folder).to_flagfile().split()
     return [sys.executable, "-m", "tools.train", *flags]
 
 
 def test_a_run_ends_with_the_same_weights_on_other_cores_and_threads(config, tmp_path):
-    config = dataclasses.replace(config, epochs=12, checkpoint_interval=20, evaluation="never")
-    begun = dataclasses.replace(config, parallel_parts=2)
+    config = config.replace(epochs=12, checkpoint_interval=20, evaluation="never")
+    begun = config.replace(parallel_parts=2)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     subprocess.run(_command(begun, whole), cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
     process = subprocess.Popen(_command(begun, stopped), cwd=ROOT, stderr=subprocess.DEVNULL)
@@ -143,10 +152,10 @@ def test_a_run_ends_with_the_same_weights_on_other_cores_and_threads(config, tmp
     process.wait()
     assert not (stopped / "model").exists()
     with pytest.raises(UserError, match="parallel_parts: 2 before, 1 now"):
-        train(dataclasses.replace(config, output_dir=stopped, parallel_parts=1))
+        train(config.replace(output_dir=stopped, parallel_parts=1))
     core = {min(os.sched_getaffinity(0))}
     subprocess.run(
-        _command(dataclasses.replace(config, parallel_parts=None), stopped),
+        _command(config, stopped),
         cwd=ROOT,
         check=True,
         stderr=subprocess.DEVNULL,
@@ -183,13 +192,9 @@ def _kill_at_random_moments(config: TrainingConfig, kills: int, seed: int) -> No
 
 
 def test_a_killed_run_ends_with_the_same_weights(config):
-    _kill_at_random_moments(
-        dataclasses.replace(config, epochs=30, checkpoint_interval=20, parallel_parts=None), kills=2, seed=1
-    )
+    _kill_at_random_moments(config.replace(epochs=30, checkpoint_interval=20), kills=2, seed=1)
 
 
 @pytest.mark.slow
 def test_runs_killed_at_10_moments_end_with_the_same_weights(config):
-    _kill_at_random_moments(
-        dataclasses.replace(config, epochs=30, checkpoint_interval=20, parallel_parts=None), kills=10, seed=2
-    )
+    _kill_at_random_moments(config.replace(epochs=30, checkpoint_interval=20), kills=10, seed=2)

@@ -5,7 +5,7 @@ import tensorflow as tf
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.distillation.losses import DistillationOptions
+from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import select_tasks

@@ -28,14 +28,14 @@ write_huggingface_folder(folder / "bert")
 task_file = write_tasks(folder / "tasks", rows=39)
 text = task_file.read_text().replace("    files:", "    dropout: 0.0\\n    files:")
 task_file.write_text(text)
-config = TrainingConfig(
+config = TrainingConfig.build(
     output_dir=folder / "off", data_dir=folder, cache_dir=folder / "cache", task_file=(task_file,),
     pair_head="san", max_sequence_length=32,
     backbone=str(folder / "bert"), dropout=0.0, epochs=1, batch_size=8, learning_rate=1e-3,
     optimizer="adamw", evaluation="never",
 )
 train(config)
-train(dataclasses.replace(config, output_dir=folder / "mirrored", strategy="mirrored"))
+train(config.replace(output_dir=folder / "mirrored", strategy="mirrored"))
 one, two = (load_file(folder / name / "model" / "weights.safetensors") for name in ("off", "mirrored"))
 start = load_file(folder / "bert" / "model.safetensors")
 print(len([name for name in one if name.startswith("heads.entailment")]))

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
-from mtdnn_tf.distillation.losses import DistillationOptions
+from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task

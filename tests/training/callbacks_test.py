@@ -8,6 +8,7 @@ import tensorflow as tf
 from safetensors.numpy import load_file, save_file
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.training.callbacks import LogTraces
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
 from tests.helpers import VOCABULARY, write_huggingface_folder, write_tasks
@@ -23,7 +24,7 @@ def test_it_stops_at_the_step_names_the_task_and_keeps_the_checkpoint_before(tmp
     task_file = write_tasks(tmp_path / "tasks")
     with (task_file.parent / "entailment_train.tsv").open("a") as file:
         file.write("the cat .\ta dog\tentails\n")
-    config = TrainingConfig(
+    config = TrainingConfig.build(
         output_dir=tmp_path / "run",
         data_dir=tmp_path,
         cache_dir=tmp_path / "cache",
@@ -41,7 +42,7 @@ def test_it_stops_at_the_step_names_the_task_and_keeps_the_checkpoint_before(tmp
         train(config)
     found = re.fullmatch(
         rf"{config.output_dir}: step (\d+), task entailment: loss nan, gradient norm nan: the training diverged; "
-        r"the last good checkpoint, (\S+), is kept\. A lower --learning_rate, .*",
+        r"the last good checkpoint, (\S+), is kept\. A lower `learning_rate`, .*",
         str(caught.value),
     )
     assert found, caught.value
@@ -57,3 +58,26 @@ def test_it_stops_at_the_step_names_the_task_and_keeps_the_checkpoint_before(tmp
     # The same command comes to the same step from there.
     with pytest.raises(UserError, match=re.escape(f"step {found[1]}, task entailment: loss nan")):
         train(config)
+
+
+class _Model(tf.keras.Model):
+    def train_step(self, data):
+        return {"sum": tf.reduce_sum(data)}
+
+
+def test_each_shape_is_counted_once_and_growth_is_logged(caplog):
+    caplog.set_level("INFO", logger="absl")
+    model, callback = _Model(), LogTraces()
+    model.compile()
+    # Keras relaxes the axis that differs, so that its third length is no new trace.
+    for epoch, shapes in enumerate(([(2, 3), (2, 5), (2, 7)], [(2, 5), (2, 9)], [(4, 7)])):
+        data = [np.ones(shape, np.float32) for shape in shapes]
+        for array in data:
+            model.fit(tf.data.Dataset.from_tensors(array), initial_epoch=epoch, epochs=epoch + 1, verbose=0)
+        model.fit(tf.data.Dataset.from_tensors(data[0]), verbose=0, callbacks=[callback])
+    shown = [record.getMessage() for record in caplog.records if "traced" in record.getMessage()]
+    assert callback.count == 3
+    assert shown == [
+        "the training step has been traced 2 time(s), 2 of them new",
+        "the training step has been traced 3 time(s), 1 of them new",
+    ]

@@ -36,7 +36,7 @@ write_huggingface_folder(folder / "bert", layers=1)
 task_file = write_tasks(folder / "tasks", rows=39)
 text = task_file.read_text().replace("    files:", "    dropout: 0.0\\n    files:")
 task_file.write_text(text)
-config = TrainingConfig(
+config = TrainingConfig.build(
     output_dir=folder / "off", data_dir=folder, cache_dir=folder / "cache", task_file=(task_file,),
     max_sequence_length=length, backbone=str(folder / "bert"), dropout=0.0, epochs=length // 12, batch_size=8,
     learning_rate=1e-3, optimizer='adamw',     evaluation_batch_size=16, evaluation="end", checkpoint_interval=4,
@@ -59,7 +59,7 @@ def difference(one, other):
 
 expected = run.train(config)
 logged.clear()
-static_config = dataclasses.replace(config, output_dir=folder / "static", steps_per_execution=4, **static)
+static_config = config.replace(output_dir=folder / "static", steps_per_execution=4, **static)
 found = run.train(static_config)
 traces = [line for line in logged if "has been traced" in line]
 losses = [line.partition("loss: ")[2] for line in logged if ": epoch" in line and "loss: " in line]
@@ -79,7 +79,7 @@ if mode == "replicas":
                 raise Interrupted(signal.SIGTERM)
 
     stop_if_asked, run.StopIfAsked = run.StopIfAsked, StopAt8
-    broken = dataclasses.replace(static_config, output_dir=folder / "broken", evaluation="never")
+    broken = static_config.replace(output_dir=folder / "broken", evaluation="never")
     try:
         run.train(broken)
     except Interrupted:
@@ -97,7 +97,7 @@ with settings.scope():
     predictor = Predictor(load_model(folder / "off").model, settings)
 ordinary = Predictor(loaded.model)
 for task in loaded.tasks:
-    encoded = encode_split(task, "train", source, loaded.tokenizer, length, config.cache_dir)
+    encoded = encode_split(task, "train", source, loaded.tokenizer, length, config.data.cache_dir)
     found = predictor.predict(encoded)
     scores.append(float(np.abs(found - ordinary.predict(encoded)).max()))
     scores.append(float(np.abs(found[[3, 1, 20]] - predictor.predict(encoded, np.array([3, 1, 20]))).max()))

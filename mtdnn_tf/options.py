@@ -1,0 +1,249 @@
+"""Options: fields of configurations that are also flags of the command line, each declared once."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mtdnn_tf.errors import UserError, unknown_name
+
+_KEY = "option"
+_T = TypeVar("_T", bound="Options")
+_PARSERS = {"int": int, "float": float, "str": str, "Path": Path}
+_NUMBERS = {"int": ("an integer", "integers"), "float": ("a number", "numbers")}
+_BOUNDS = {
+    "above": (">", operator.gt),
+    "at_least": (">=", operator.ge),
+    "below": ("<", operator.lt),
+    "at_most": ("<=", operator.le),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """Declaration of one option.
+
+    Attributes:
+        help: One line for `--help` and the tables of the documentation.
+        name: Name of the flag, and of the value in files; that of the field by default.
+        choices: Accepted values; empty for any.
+        at_least, above, at_most, below: Bounds of a number, or of each number of a tuple; None for none.
+        decides_weights: Whether a run with another value would end with other weights, and so must not be continued.
+        is_repeated: Whether a tuple is given by repeating the flag, not as a comma-separated list.
+        is_kept_by_runs: Whether commands that take a trained run use the run's value where none is given.
+        accepts_auto: Whether the flag takes `auto`, which stands for None.
+        unset: What the default stands for, if its value does not tell.
+        type: The field's annotation.
+        default: The field's default.
+    """
+
+    help: str
+    name: str = ""
+    choices: tuple[str, ...] = ()
+    at_least: float | None = None
+    above: float | None = None
+    at_most: float | None = None
+    below: float | None = None
+    decides_weights: bool = True
+    is_repeated: bool = False
+    is_kept_by_runs: bool = False
+    accepts_auto: bool = False
+    unset: str = ""
+    type: str = ""
+    default: Any = None
+
+    @property
+    def is_tuple(self) -> bool:
+        """Whether there may be several values."""
+        return self.type.startswith("tuple")
+
+    @property
+    def value_type(self) -> str:
+        """Type of a value: "bool", "int", "float", "str" or "Path"."""
+        return self.type.partition(" | ")[0].replace("tuple[", "").replace(", ...]", "")
+
+    @property
+    def shown_default(self) -> str:
+        """The default as documentation shows it."""
+        return self.unset or (str(self.default).lower() if self.value_type == "bool" else shown(self.default))
+
+    def parse(self, text: Iterable[str]) -> tuple[Any, ...]:
+        """Returns the values of a tuple.
+
+        Raises:
+            UserError: A value is not of the option's type.
+        """
+        return parse_list(self.name, text, self.value_type)
+
+    def check(self, value: Any) -> None:
+        """Refuses a value that is not accepted.
+
+        Raises:
+            UserError: It is not one of the choices, or out of bounds.
+        """
+        if value is None:
+            return
+        if self.choices and value not in self.choices:
+            raise unknown_name(f"`{self.name}`", value, self.choices)
+        bounds = {bound: getattr(self, bound) for bound in _BOUNDS if getattr(self, bound) is not None}
+        numbers = value if self.is_tuple else (value,)
+        if not all(_BOUNDS[bound][1](number, limit) for number in numbers for bound, limit in bounds.items()):
+            what = _NUMBERS[self.value_type][self.is_tuple]
+            limits = " and ".join(f"{_BOUNDS[bound][0]} {limit}" for bound, limit in bounds.items())
+            raise UserError(f"`{self.name}` must be {what} {limits}, got {shown(value)}")
+
+
+def option(default: Any, help: str, **declared: Any) -> Any:
+    """Returns a dataclass field that is an option.
+
+    Args:
+        default: Its default.
+        help: One line for `--help` and the tables of the documentation.
+        **declared: Other attributes of `Option`.
+    """
+    return dataclasses.field(default=default, metadata={_KEY: Option(help, **declared)})
+
+
+def shown(value: Any) -> str:
+    """Returns a value as flags, messages and documentation show it; a tuple is comma-separated."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def parse_list(name: str, text: Iterable[str], value_type: str = "float") -> tuple[Any, ...]:
+    """Returns the values of a comma-separated list.
+
+    Args:
+        name: Name of the flag, for the message.
+        text: The items.
+        value_type: "int", "float", "str" or "Path". Defaults to "float".
+
+    Raises:
+        UserError: An item is not of the type.
+    """
+    items = tuple(text)
+    try:
+        return tuple(_PARSERS[value_type](item) for item in items)
+    except ValueError:
+        raise UserError(f"`{name}` must be comma-separated {_NUMBERS[value_type][1]}, got {','.join(items)}") from None
+
+
+class Options:
+    """Base of frozen dataclasses whose fields are options, or groups of options with a default.
+
+    A subclass that checks more than single values extends `__post_init__`.
+
+    Raises:
+        UserError: A value is not accepted.
+    """
+
+    def __post_init__(self) -> None:
+        for field, declared in _own_options(type(self)).items():
+            declared.check(getattr(self, field))
+
+    @classmethod
+    def declared(cls) -> dict[str, Option]:
+        """Returns the options by name, those of groups included."""
+        found: dict[str, Option] = {}
+        own = _own_options(cls)
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+            if field.name in own:
+                found[own[field.name].name] = own[field.name]
+            elif isinstance(field.default, Options):
+                found.update(field.default.declared())
+        return found
+
+    @classmethod
+    def build(cls: type[_T], **values: Any) -> _T:
+        """Returns a configuration from the values of options by name; others have their default.
+
+        Args:
+            **values: Values of options of this class and its groups, and of its fields that are no options and have no
+                default.
+        """
+        return cls._make(None, values)
+
+    def replace(self: _T, **changes: Any) -> _T:
+        """Returns the configuration with other values of options, by name, in any group."""
+        return type(self)._make(self, changes)
+
+    @classmethod
+    def _make(cls: type[_T], current: _T | None, values: dict[str, Any]) -> _T:
+        left = dict(values)
+        config = cls._take(current, left)
+        if left:
+            raise TypeError(f"{cls.__name__} has no options {', '.join(left)}")
+        return config
+
+    @classmethod
+    def _take(cls: type[_T], current: _T | None, values: dict[str, Any]) -> _T:
+        """Returns a configuration with the values that it has options for, which it removes from `values`."""
+        own, arguments = _own_options(cls), {}
+        for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+            value = field.default if current is None else getattr(current, field.name)
+            if isinstance(value, Options):
+                value = value._take(value, values)
+            elif field.name in own or value is dataclasses.MISSING:
+                value = values.pop(own[field.name].name if field.name in own else field.name, value)
+            if value is not dataclasses.MISSING:
+                arguments[field.name] = value
+        return cls(**arguments)
+
+    def values(self) -> dict[str, Any]:
+        """Returns the values of all options by name."""
+        return {option.name: value for option, value in self._items()}
+
+    def _items(self) -> Iterator[tuple[Option, Any]]:
+        own = _own_options(type(self))
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if field.name in own:
+                yield own[field.name], value
+            elif isinstance(field.default, Options):
+                yield from value._items()
+
+    def decisive_fields(self) -> dict[str, Any]:
+        """Returns, as JSON values by name, the options that decide a run's weights."""
+        return {
+            option.name: list(value) if isinstance(value, tuple) else value
+            for option, value in self._items()
+            if option.decides_weights
+        }
+
+    def to_flagfile(self) -> str:
+        """Returns a flagfile with every option that has a value."""
+        lines = []
+        for option, value in self._items():
+            if isinstance(value, bool):
+                lines.append(f"--{'' if value else 'no'}{option.name}\n")
+            elif value is not None and value != ():
+                lines += [f"--{option.name}={shown(item)}\n" for item in (value if option.is_repeated else (value,))]
+        return "".join(lines)
+
+
+def _own_options(cls: type) -> dict[str, Option]:
+    """Returns the options that are fields of a class itself, by the field's name."""
+    return {
+        field.name: dataclasses.replace(
+            field.metadata[_KEY],
+            name=field.metadata[_KEY].name or field.name,
+            type=field.type,
+            default=field.default,
+        )
+        for field in dataclasses.fields(cls)
+        if _KEY in field.metadata
+    }
+
+
+def markdown_table(options: Collection[Option]) -> str:
+    """Returns the table of some options that documentation shows."""
+    rows = ["| option | default | meaning |", "|---|---|---|"]
+    for declared in options:
+        choices = f" ({', '.join(f'`{choice}`' for choice in declared.choices)})" if declared.choices else ""
+        text = declared.help.replace("|", "\\|")
+        rows.append(f"| `--{declared.name}` | {declared.shown_default} | {text.rstrip('.')}{choices} |")
+    return "\n".join(rows) + "\n"

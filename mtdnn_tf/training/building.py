@@ -1,0 +1,102 @@
+"""What a training run trains: model, optimizer, batches and checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
+from mtdnn_tf.modeling.precision import with_loss_scale
+from mtdnn_tf.training.checkpoints import Checkpoints
+from mtdnn_tf.training.compiled_trainer import CompiledTrainer
+from mtdnn_tf.training.inputs import TrainingInputs
+from mtdnn_tf.training.layer_decay import decay_rates
+from mtdnn_tf.training.loop import KerasSteps, StaticSteps, Steps
+from mtdnn_tf.training.preparation import Prepared, trained
+from mtdnn_tf.training.schedule import LinearWarmupDecay
+from mtdnn_tf.training.static_batches import StaticBatches
+from mtdnn_tf.training.trainer import Trainer
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """A training run whose model is built.
+
+    Attributes:
+        prepared: What it is made of.
+        strategy: That of its variables.
+        trainer: The multi-task network with its optimizer.
+        batches: The batches of every step.
+        steps: Makes the steps.
+        checkpoints: Of the trainer.
+        total_steps: Number of steps of the whole training.
+    """
+
+    prepared: Prepared
+    strategy: tf.distribute.Strategy
+    trainer: Trainer
+    batches: TrainingInputs
+    steps: Steps
+    checkpoints: Checkpoints
+    total_steps: int
+
+
+def build(
+    prepared: Prepared,
+    strategy: tf.distribute.Strategy,
+    network_builder: Callable[..., MultiTaskModel],
+    optimizer_builder: Callable[..., Any],
+) -> Built:
+    """Builds the model of a run, with new heads and an optimizer of no steps.
+
+    Args:
+        prepared: The run.
+        strategy: That of its variables.
+        network_builder: Builds the network from the arguments of `build_multi_task_model`.
+        optimizer_builder: Builds the optimizer from the arguments of `build_optimizer`.
+    """
+    config = prepared.config
+    encoder, optimization = config.encoder, config.optimization
+    if config.runtime.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    tf.keras.backend.clear_session()
+    tf.keras.utils.set_random_seed(optimization.seed)
+    batches = prepared.batches()
+    total_steps = optimization.epochs * batches.plan.steps_per_epoch
+    micro_batches, parts = config.micro_batches_and_parts
+    with strategy.scope():
+        network = network_builder(
+            prepared.pretrained,
+            prepared.tasks,
+            encoder.dropout,
+            optimization.seed,
+            optimization.precision,
+            optimization.recompute_activations,
+        )
+        trainer = (CompiledTrainer if config.is_compiled else Trainer)(
+            network, trained(prepared.tasks), config.distillation, total_steps, micro_batches, parts
+        )
+        warmup = round(optimization.warmup_ratio * total_steps)
+        rate = LinearWarmupDecay(optimization.learning_rate, total_steps, warmup)
+        optimizer = optimizer_builder(optimization.optimizer, rate, network)
+        decay_rates(optimizer, network, optimization.layer_decay)
+        trainer.compile(optimizer=with_loss_scale(optimizer, optimization.precision))
+        checkpoints = Checkpoints(trainer, config.output_dir / CHECKPOINTS, config.checkpoints.keep_checkpoints)
+    if config.is_compiled:
+        static = StaticBatches(
+            batches,
+            optimization.batch_size if optimization.batch_tokens is None else None,
+            config.data.max_sequence_length,
+            strategy.num_replicas_in_sync,
+            micro_batches,
+            optimization.steps_per_execution,
+        )
+        steps: Steps = StaticSteps(trainer, static, strategy)
+    else:
+        steps = KerasSteps(trainer, batches, strategy, micro_batches * parts)
+    return Built(prepared, strategy, trainer, batches, steps, checkpoints, total_steps)

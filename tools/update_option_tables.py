@@ -1,0 +1,67 @@
+"""Writes the option tables of the documentation from the declarations of the options.
+
+  python -m tools.update_option_tables            rewrites the pages that are not up to date
+  python -m tools.update_option_tables --check    lists them, changes nothing, and exits with 1 if there are any
+
+A table follows a line `<!-- options: NAMES -->`; NAMES are options, or classes of options, separated by spaces.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from mtdnn_tf.adaptation.config import AdaptationConfig
+from mtdnn_tf.options import Options, markdown_table
+from mtdnn_tf.recipe.config import RecipeConfig
+from mtdnn_tf.training.config import TrainingConfig
+
+_PAGES = Path(__file__).parents[1] / "docs"
+_TABLE = re.compile(r"<!-- options: ([\w ]+) -->\n(?:\|.*\n)*")
+
+
+def _groups(options: type[Options]) -> dict[str, type[Options]]:
+    groups = [type(value) for value in vars(options).values() if isinstance(value, Options)]
+    return {group.__name__: group for group in (options, *groups)}
+
+
+GROUPS = {**_groups(TrainingConfig), **_groups(RecipeConfig), **_groups(AdaptationConfig)}
+_OPTIONS = {name: option for group in GROUPS.values() for name, option in group.declared().items()}
+
+
+def with_tables(text: str) -> str:
+    """Returns the text of a page with the tables that its comments name.
+
+    Raises:
+        SystemExit: A comment names what is neither an option nor a class of options.
+    """
+
+    def table(found: re.Match[str]) -> str:
+        options = []
+        for name in found[1].split():
+            if name not in GROUPS and name not in _OPTIONS:
+                raise SystemExit(f"error: options must be names of options or their classes, got {name}")
+            options += list(GROUPS[name].declared().values()) if name in GROUPS else [_OPTIONS[name]]
+        return found[0].partition("\n")[0] + "\n" + markdown_table(options)
+
+    return _TABLE.sub(table, text)
+
+
+def main() -> None:
+    """Rewrites the pages that are not up to date, or lists them and exits with 1."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a page is not up to date")
+    check = parser.parse_args().check
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(_PAGES.glob("*.md"))}
+    outdated = {path: with_tables(text) for path, text in texts.items() if with_tables(text) != text}
+    if check and outdated:
+        names = ", ".join(path.name for path in outdated)
+        raise SystemExit(f"error: {names}: not up to date; run python -m tools.update_option_tables")
+    for path, text in outdated.items():
+        path.write_text(text, encoding="utf-8")
+        print(f"{path}: written")
+
+
+if __name__ == "__main__":
+    main()
