@@ -36,17 +36,17 @@ def fingerprint(value: Any) -> str:
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Makes errors of writing name `path`, where they name nothing (a full disk) or what is written under for now."""
+    """Makes write errors name `path` instead of nothing (a full disk) or the temporary file."""
     try:
         yield
     except OSError as error:
-        if error.errno is None and "requested and" in str(error):  # NumPy tells so that a disk is full.
+        if error.errno is None and "requested and" in str(error):  # NumPy's message for a full disk.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         if error.filename is None or f".{path.name}." in str(error.filename):
             raise OSError(error.errno, error.strerror or str(error), str(path)) from error
         raise
     except Exception as error:
-        # TensorFlow and safetensors have errors of their own for what the system says.
+        # TensorFlow and safetensors wrap the errors of the operating system.
         for number in DISK_IS_FULL:
             if os.strerror(number) in str(error):
                 raise OSError(number, os.strerror(number), str(path)) from error
@@ -57,7 +57,7 @@ def _writing(path: Path) -> Iterator[None]:
 def new_file(path: Path) -> Iterator[Path]:
     """Yields a temporary file that is renamed to `path` if the block ends without an error, and removed if not.
 
-    A file that already stands at `path` is replaced.
+    An existing file at `path` is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _writing(path):
@@ -99,11 +99,11 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:  # Not UTF-8, or not JSON.
-        raise UserError(f"{path}: not JSON, or damaged ({error}); delete it and make it again") from None
+        raise UserError(f"{path}: not JSON, or damaged ({error}); delete and rebuild it") from None
 
 
 def _flush(folder: Path) -> None:
-    """Waits until a folder's files are on the disk: a name may outlive a loss of power that its content does not."""
+    """Flushes a folder's files to disk: after a power failure, a renamed file may otherwise be empty."""
     for file in folder.rglob("*"):
         if file.is_file():
             with file.open("rb") as opened:
@@ -114,22 +114,22 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """Reads a JSON file that holds an object.
 
     Raises:
-        UserError: The file is missing, or holds something else.
+        UserError: The file is missing, or is not a JSON object.
     """
     value = read_json(path)
     if not isinstance(value, dict):
-        raise UserError(f"{path}: an object of JSON is accepted, {str(value)[:60]} given")
+        raise UserError(f"{path}: must be a JSON object, got {str(value)[:60]}")
     return value
 
 
 def check_schema(given: Any, known: int, where: Path, remedy: str) -> None:
-    """Refuses what a version of mtdnn_tf wrote that lays it out in another way.
+    """Checks the schema number of a file.
 
     Args:
-        given: The number of the layout, as the file tells it.
-        known: The number of the layout that is read.
+        given: Schema number in the file.
+        known: Schema number that this version reads.
         where: The file or folder.
-        remedy: What the user can do.
+        remedy: What the user can do, for messages.
 
     Raises:
         UserError: The numbers differ.
@@ -140,27 +140,27 @@ def check_schema(given: Any, known: int, where: Path, remedy: str) -> None:
             f"update mtdnn_tf, or {remedy}"
         )
     if type(given) is not int or given != known:
-        raise UserError(f"{where}: schema {known} is accepted, {str(given)[:60]} given; {remedy}")
+        raise UserError(f"{where}: schema must be {known}, got {str(given)[:60]}; {remedy}")
 
 
 def file_within(folder: Path, name: str, where: Path) -> Path:
-    """Returns a file that something read tells of, which may not lead out of its folder.
+    """Returns the path of a file listed in another file, after checking that it is within the folder.
 
     Args:
         folder: The folder.
-        name: The file's path in the folder, by "/".
-        where: What tells of it, for messages.
+        name: Path within the folder, with "/" as separator.
+        where: The file that lists it, for messages.
 
     Raises:
-        UserError: The path is absolute, has "..", or leads out of the folder by a symbolic link.
+        UserError: The path is absolute, has "..", or leaves the folder by a symbolic link.
     """
     parts = PurePosixPath(name).parts
     path = folder / name
-    # Not parts alone: a backslash or a drive is a way out on other systems.
+    # A backslash or a drive leaves the folder on other systems.
     inside = bool(parts) and not {"..", "/"} & {*parts} and "\\" not in name and name.isprintable()
-    # os.path.realpath raises nothing for links that lead to each other.
+    # Unlike Path.resolve, os.path.realpath does not raise for circular links.
     if not inside or Path(os.path.realpath(folder)) not in Path(os.path.realpath(path)).parents:
-        raise UserError(f"{where}: files within its folder are accepted, {name[:100]!r} leads elsewhere")
+        raise UserError(f"{where}: must list only files within its folder, got {name[:100]!r}")
     return path
 
 
@@ -168,7 +168,7 @@ def file_within(folder: Path, name: str, where: Path) -> Path:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder that is renamed to `path` if the block ends without an error, and removed if not.
 
-    A folder that already stands at `path` is replaced.
+    An existing folder at `path` is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with _writing(path):
@@ -189,8 +189,8 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Writes a folder's manifest: `content`, the SHA-256 of every other file in the folder, and its own checksum.
 
     Args:
-        folder: The folder, all other files of which are complete.
-        content: What the folder was made from; JSON values.
+        folder: The folder; all its other files must be complete.
+        content: JSON values that describe the folder's inputs.
     """
     files = {
         file.relative_to(folder).as_posix(): sha256_of_file(file)
@@ -207,10 +207,10 @@ def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict
     Args:
         folder: The folder.
         remedy: What the user can do if it is damaged, such as "delete it and run tools.encode again".
-        needed: Files that it lists, if it is the manifest that is expected.
+        needed: Files that the manifest must list.
 
     Returns:
-        What `write_manifest` was given, with `files` and `manifest_sha256`.
+        The `content` of `write_manifest`, with `files` and `manifest_sha256`.
 
     Raises:
         UserError: The manifest is missing, or it or a listed file is missing or damaged; or a file that it lists is not
@@ -227,7 +227,7 @@ def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict
         raise UserError(f"{path}: checksum does not match, the file is damaged; {remedy}")
     for name in needed:
         if name not in manifest["files"]:
-            raise UserError(f"{path}: does not tell of {name}; {remedy}")
+            raise UserError(f"{path}: {name} is not listed; {remedy}")
     for name, expected in manifest["files"].items():
         file = file_within(folder, name, path)
         if not file.is_file():

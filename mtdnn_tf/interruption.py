@@ -1,4 +1,4 @@
-"""Stopping at a safe point when SIGTERM or SIGINT asks for it."""
+"""Stops at a safe point after SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-# 75 is EX_TEMPFAIL of sysexits.h: trying again may succeed. 130 is what shells give for Ctrl-C.
+# 75 is EX_TEMPFAIL of sysexits.h: a retry may succeed. 130 is the shells' status for Ctrl-C.
 EXIT_STATUS = {signal.SIGTERM: 75, signal.SIGINT: 130}
-# A process group's signal often comes twice, as from timeout(1); a person's second one does not come as soon.
+# timeout(1) and others signal a process group twice at once; a user's second Ctrl-C comes later.
 _SAME_REQUEST_SECONDS = 0.5
 
 
 class Interrupted(BaseException):
-    """Raised once, where work can be left, after a signal asked for it.
+    """Raised once, at a safe point after a signal.
 
-    No `Exception`, so that nothing takes it for a failure that it can do without.
+    Not an `Exception`, so that handlers of failures do not catch it.
 
     Args:
         signal_number: The signal.
-        where: How far the work came, such as "at step 12 of runs/a"; empty if nothing is lost.
+        where: Progress, such as "at step 12 of runs/a"; empty if nothing is lost.
     """
 
     def __init__(self, signal_number: signal.Signals, where: str = "") -> None:
@@ -36,29 +36,29 @@ class Interrupted(BaseException):
 
     @property
     def exit_status(self) -> int:
-        """The status that the process is to end with."""
+        """Exit status of the process."""
         return EXIT_STATUS[self.signal_number]
 
     def at(self, where: str) -> Interrupted:
-        """Returns the same, with how far the work came unless that is known."""
+        """Returns a copy with the progress, unless it has one."""
         return Interrupted(self.signal_number, self._where or where)
 
 
 class _State:
-    """What of this process is known to its one handler."""
+    """State of the process's signal handler."""
 
     requested: signal.Signals | None = None
     postponed = 0
 
 
 def install_handlers() -> None:
-    """Makes SIGTERM and SIGINT raise `Interrupted`, or wait for the next safe point, and a second one end at once.
+    """Makes SIGTERM and SIGINT raise `Interrupted`, at once or at the next safe point; a second signal exits at once.
 
-    Binaries call it, in the main thread; importing the library changes no handler.
+    Call it in the main thread of a program. Importing the library changes no handler.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    # Python's own handler waits for the end of a TensorFlow operation; this descriptor is written to at once.
+    # Python's own handler runs only after the current TensorFlow operation; this descriptor is written at once.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=_end_at_second, args=(reader,), daemon=True).start()
     for number in EXIT_STATUS:
@@ -82,7 +82,7 @@ def _end_at_second(reader: int) -> None:
             if first is None:
                 first = time.monotonic()
             elif time.monotonic() - first > _SAME_REQUEST_SECONDS:
-                os.write(2, f"ended at once by a second {signal.Signals(number).name}\n".encode())
+                os.write(2, f"exited at once after a second {signal.Signals(number).name}\n".encode())
                 os._exit(128 + number)
 
 
@@ -90,7 +90,7 @@ def stop_if_asked() -> None:
     """Marks a safe point.
 
     Raises:
-        Interrupted: A signal has asked for it.
+        Interrupted: A signal was received.
     """
     if _State.requested is not None:
         raise Interrupted(_State.requested)
@@ -98,7 +98,7 @@ def stop_if_asked() -> None:
 
 @contextlib.contextmanager
 def postponed() -> Iterator[None]:
-    """Within the block, a signal is heard at `stop_if_asked` alone; outside of any, at once."""
+    """Delays signals within the block until `stop_if_asked`."""
     _State.postponed += 1
     try:
         yield

@@ -1,4 +1,4 @@
-"""Keeping two processes from writing in one place."""
+"""Locks that keep two processes from writing to the same folder."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ from pathlib import Path
 from mtdnn_tf.errors import UserError
 
 _LOCK = ".lock"
-# As tempfile names what mtdnn_tf.files writes.
+# Names of the temporary files of mtdnn_tf.files.
 _TEMPORARY = r"\.{name}\.[a-z0-9_]{{8}}"
-# A user's own hidden files are no leftovers.
+# Leaves a user's own hidden files alone.
 _OWN_FILE = r"[\w-]+\.(json|flags|md|csv|png)"
 _log = logging.getLogger("absl")
 
 
 def lock_within(folder: Path) -> Path:
-    """Returns the lock file of a folder that is added to."""
+    """Returns the lock file of a folder that files are added to."""
     return folder / _LOCK
 
 
 def lock_beside(folder: Path) -> Path:
-    """Returns the lock file of a folder that appears, or is replaced, as a whole."""
+    """Returns the lock file of a folder that is created or replaced as a whole."""
     return folder.parent / f".{folder.name}{_LOCK}"
 
 
 @contextlib.contextmanager
 def locked(file: Path, what: str, wait: bool = False) -> Iterator[None]:
-    """Holds a lock file for as long as the block runs, and removes it.
+    """Holds a lock file while the block runs, then removes it.
 
-    The kernel holds the lock, not the file's existence: a process that dies, however it dies, has released it. It is
-    sure among processes of one machine; over a network file system it is where that passes flock(2) on.
+    The lock is flock(2), which the kernel releases when the process dies. It works between processes of one machine,
+    and over network file systems that support flock.
 
     Args:
-        file: The lock file; its folder is made, and removed again if the block leaves it empty.
-        what: What is locked, for the line that refuses it, such as "--output_dir runs/a".
-        wait: Whether to wait for another process to end, instead of refusing. Defaults to False.
+        file: The lock file; its folder is created if missing, and then removed if the block leaves it empty.
+        what: Name of the locked path for messages, such as "--output_dir runs/a".
+        wait: Whether to wait for another process instead of raising. Defaults to False.
 
     Raises:
         UserError: Another process holds it.
@@ -57,11 +57,11 @@ def locked(file: Path, what: str, wait: bool = False) -> Iterator[None]:
         try:
             yield
         finally:
-            # Before it is released: whoever waits for this file finds that it is gone, and makes another.
+            # Removed before the release: a waiting process sees that the file is gone and creates a new one.
             file.unlink(missing_ok=True)
             os.close(descriptor)
     finally:
-        with contextlib.suppress(OSError):  # What is not empty stays.
+        with contextlib.suppress(OSError):  # Keeps folders that are not empty.
             for folder in missing:
                 folder.rmdir()
 
@@ -74,15 +74,17 @@ def _acquire(file: Path, what: str, wait: bool) -> int:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if not wait:
-                    raise UserError(f"{what}: in use by {_holder(file)}; wait for its end, or give another") from None
-                _log.info("%s: waits for %s", what, _holder(file))
+                    raise UserError(
+                        f"{what}: in use by {_holder(file)}; wait until it ends, or use another path"
+                    ) from None
+                _log.info("%s: waiting for %s", what, _holder(file))
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             except OSError as error:
                 if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
                     raise
-                _log.warning("%s: this file system has no locks; see that no other process writes here", what)
+                _log.warning("%s: this file system has no locks; make sure that no other process writes here", what)
             if _is_at(descriptor, file):
-                with contextlib.suppress(OSError):  # A disk may be full.
+                with contextlib.suppress(OSError):  # The disk may be full.
                     os.ftruncate(descriptor, 0)
                     os.write(descriptor, _this_process().encode())
                 return descriptor
@@ -113,12 +115,12 @@ def _holder(file: Path) -> str:
 
 @contextlib.contextmanager
 def locked_folder(folder: Path, what: str, subfolders: Sequence[str] = ()) -> Iterator[None]:
-    """Holds the lock of a folder that is added to, freed of what killed processes left while they wrote its files.
+    """Holds the lock of a folder that files are added to, and removes temporary files of killed processes.
 
     Args:
         folder: The folder.
-        what: As of `locked`.
-        subfolders: Names of those within it that this lock guards too.
+        what: See `locked`.
+        subfolders: Names of subfolders that the lock also covers.
 
     Raises:
         UserError: Another process holds it.
@@ -131,11 +133,11 @@ def locked_folder(folder: Path, what: str, subfolders: Sequence[str] = ()) -> It
 
 @contextlib.contextmanager
 def locked_path(path: Path, what: str) -> Iterator[None]:
-    """Holds the lock beside what appears as a whole, freed of what killed processes left while they wrote it.
+    """Holds the lock of a file or folder that is written as a whole, and removes leftovers of killed processes.
 
     Args:
         path: The file or folder.
-        what: As of `locked`.
+        what: See `locked`.
 
     Raises:
         UserError: Another process holds it.
@@ -146,7 +148,7 @@ def locked_path(path: Path, what: str) -> Iterator[None]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Removes what killed processes left while they wrote `path`; to be called by whoever holds its lock."""
+    """Removes temporary files that killed processes left for `path`. The caller must hold its lock."""
     _remove_named(path.parent, re.escape(path.name))
 
 

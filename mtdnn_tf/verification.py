@@ -11,11 +11,11 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import MANIFEST, read_json, read_manifest
 from mtdnn_tf.interruption import stop_if_asked
 
-_REMEDY = "restore it from a copy, or delete it and make it again"
+_REMEDY = "restore it from a copy, or delete and rebuild it"
 
 
 class Verification(NamedTuple):
-    """What a folder's files are.
+    """Result of `verify`.
 
     Attributes:
         intact: Files whose checksum matches.
@@ -32,10 +32,10 @@ def verify(folder: Path) -> Verification:
     """Reads every file below a folder and compares it with its checksum.
 
     Raises:
-        UserError: It is no folder.
+        UserError: It is not a folder.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: a folder is needed")
+        raise UserError(f"{folder}: must be a folder")
     found = Verification([], [], [])
     listed: set[Path] = set()
     files: list[Path] = []

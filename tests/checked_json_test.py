@@ -23,7 +23,7 @@ def test_every_cut_and_every_flipped_bit_is_refused(tmp_path, record_property):
         flipped = [content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :] for bit in range(8)]
         for damaged in (content[:place], *flipped):
             path.write_bytes(damaged)
-            with pytest.raises(UserError, match=r"a\.json: .*again"):
+            with pytest.raises(UserError, match=r"a\.json: .*(again|rebuild it)"):
                 read_checked_json(path, "make it again")
             record_property("trials", 1)
 

@@ -47,7 +47,7 @@ def test_a_second_signal_ends_at_once(number, status):
     assert process.poll() is None
     process.send_signal(number)
     output, errors = process.communicate(timeout=20)
-    assert (process.returncode, output, errors) == (status, "", f"ended at once by a second {number.name}\n")
+    assert (process.returncode, output, errors) == (status, "", f"exited at once after a second {number.name}\n")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])

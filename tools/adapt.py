@@ -1,4 +1,4 @@
-"""Adapts trained encoders to a new task with few labels, against the plain encoder: trainings, table and plot."""
+"""Adapts trained encoders and the plain encoder to a new task with few labels, and compares them."""
 
 from __future__ import annotations
 

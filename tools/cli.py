@@ -1,4 +1,4 @@
-"""What all binaries share: flags, the log's form, and one line for a mistake of the user's."""
+"""Shared by all programs: flags, log format, and one-line messages for user errors."""
 
 from __future__ import annotations
 
@@ -38,23 +38,23 @@ def _reason(error: OSError) -> str:
 def _space(path: Path) -> str:
     folder = next(place for place in (path, *path.absolute().parents) if place.is_dir())
     free = shutil.disk_usage(folder).free
-    return f"; {free / 1e6:.1f} MB are free there; make room, and the same command continues"
+    return f"; {free / 1e6:.1f} MB are free there; free some space, and the same command continues"
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
     for argument in argv[1:]:
-        # A run writes its flags to a file, one a line in UTF-8.
+        # A run writes its flags to a UTF-8 file, one per line.
         if any(unicodedata.category(character) in ("Cc", "Cs") for character in argument):
-            _fail(f"{argument!r}: flags take UTF-8 text without control characters")
+            _fail(f"{argument!r}: flags must be UTF-8 text without control characters")
     try:
         rest = flags.FLAGS(argv)
     except flags.Error as error:
         _fail(str(error))
-    except OSError as error:  # A flagfile that is not there.
+    except OSError as error:  # A missing flagfile.
         _fail(_reason(error))
     except UnicodeDecodeError as error:
         _fail(f"--flagfile: not UTF-8 ({error})")
-    except ValueError as error:  # absl's, where --noFLAG is given a value.
+    except ValueError as error:  # absl raises it for --noFLAG=VALUE.
         _fail(str(error))
     if len(rest) > 1:
         _fail(f"arguments without -- are not accepted: {' '.join(rest[1:])}")
@@ -62,26 +62,26 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 
 def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
-    """Parses the flags and runs a binary's main.
+    """Parses the flags and runs a program's main function.
 
-    A `UserError`, a wrong flag, and a file that cannot be read or written end it with one line on stderr and exit
-    status 1. SIGTERM and SIGINT (Ctrl-C) end it at the next safe point with one line and status 75 or 130, a second
-    one at once.
+    A `UserError`, a wrong flag, or a file that cannot be read or written ends the program with one line on stderr and
+    exit status 1. SIGTERM and SIGINT (Ctrl-C) end it at the next safe point with one line and status 75 or 130; a
+    second signal ends it at once.
 
     Args:
-        main: Takes nothing; reads flags.
-        required: Flags that must be given, and not empty.
+        main: Function without arguments; reads the flags.
+        required: Names of flags that must have a value.
     """
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         for flag in defined if module.startswith("flags.") else ():
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # So that --help lists it.
     for name in required:
-        flags.register_validator(name, bool, f"a value is needed; `{sys.argv[0]} --help` tells which")
+        flags.register_validator(name, bool, f"must have a value; see `{sys.argv[0]} --help`")
 
     def guarded(_: list[str]) -> None:
         logging.get_absl_handler().setFormatter(python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        # Keras warns of callbacks slower than a batch, which saving a checkpoint always is; saving a model tells of
-        # every function in it, on absl's own logger.
+        # Keras warns about callbacks slower than a batch, such as saving a checkpoint; saving a model logs every
+        # function on absl's logger.
         python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
         logging.get_absl_handler().addFilter(lambda record: "saved_model" not in record.pathname)
         try:

@@ -1,4 +1,4 @@
-"""Writes an encoder, pre-trained or of a trained run, in the layout of Hugging Face, KerasNLP or Google."""
+"""Converts an encoder, pre-trained or of a run, to the layout of Hugging Face, KerasNLP or Google."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tools import cli
 _FROM = flags.DEFINE_string(
     "from", None, "The encoder: a run, a Hugging Face, Google BERT or KerasNLP folder, a preset's name, or 'demo'."
 )
-_TO = flags.DEFINE_string("to", None, "Folder to write; nothing may stand there.")
+_TO = flags.DEFINE_string("to", None, "Folder to write; must not exist.")
 _FORMAT = flags.DEFINE_enum("format", None, FORMATS, "Layout of the folder.")
 _ACCEPT_APPROXIMATE_GELU = flags.DEFINE_bool(
     "accept_approximate_gelu",
     False,
-    "Writes an encoder with exact GELU in a layout that knows its tanh approximation only; outputs then change.",
+    "Write an encoder with exact GELU in a layout that supports only the tanh approximation; this changes outputs.",
 )
 
 
 def main() -> None:
-    """Writes the folder that the flags describe."""
+    """Writes the converted encoder."""
     folder = Path(_TO.value)
     check_target(folder)
     pretrained = find_backbone(_FROM.value)

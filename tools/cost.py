@@ -1,4 +1,4 @@
-"""Prints what an ensemble and its student cost to answer: parameters, operations, measured time."""
+"""Prints the cost of an ensemble and its student: parameters, operations, latency."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.text_tables import aligned_table
 from tools import cli
 
-_RUNS = flags.DEFINE_list("runs", [], "Folders of the ensemble's trained runs, by commas.")
-_STUDENT = flags.DEFINE_string("student", None, "Folder of the student's trained run.")
-_TASK = flags.DEFINE_string("task", None, "Task to answer; the first that all runs have if not given.")
-_LENGTH = flags.DEFINE_integer("length", 64, "Word pieces of a sequence, padding included.", lower_bound=1)
-_BATCH_SIZE = flags.DEFINE_list("batch_size", ["1", "8", "32"], "Sequences in a request, by commas.")
-_REPEATS = flags.DEFINE_integer("repeats", REPEATS, "Timed requests of each batch size.", lower_bound=1)
-_OUTPUT = flags.DEFINE_string("output", None, "JSON file for the costs; none is written if not given.")
+_RUNS = flags.DEFINE_list("runs", [], "Comma-separated folders of the ensemble's runs.")
+_STUDENT = flags.DEFINE_string("student", None, "Folder of the student's run.")
+_TASK = flags.DEFINE_string("task", None, "Task to measure; default: the first task that all runs have.")
+_LENGTH = flags.DEFINE_integer("length", 64, "Number of word pieces per sequence, including padding.", lower_bound=1)
+_BATCH_SIZE = flags.DEFINE_list("batch_size", ["1", "8", "32"], "Comma-separated numbers of sequences per request.")
+_REPEATS = flags.DEFINE_integer("repeats", REPEATS, "Number of timed requests per batch size.", lower_bound=1)
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file for the costs.")
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ def _common_task(tasks_of_runs: list[list[Task]]) -> Task:
     first, *others = [{task.name: task for task in tasks} for tasks in tasks_of_runs]
     common = {name: task for name, task in first.items() if all(name in other for other in others)}
     if not common:
-        raise UserError("--runs and --student have no task in common; runs that answer the same task are accepted")
+        raise UserError("--runs and --student must have a task in common")
     if _TASK.value is None:
         return next(iter(common.values()))
     if _TASK.value not in common:
@@ -73,7 +73,7 @@ def _common_task(tasks_of_runs: list[list[Task]]) -> Task:
 
 def _table(costs: list[Cost], ratios: dict[str, Any]) -> str:
     sizes = list(costs[0].latency)
-    rows = [["", "parameters", "GFLOP a sequence", *(f"ms a batch of {size}" for size in sizes)]]
+    rows = [["", "parameters", "GFLOP per sequence", *(f"ms per batch of {size}" for size in sizes)]]
     for cost in costs:
         times = [cost.latency[size] for size in sizes]
         cells = [f"{time.median_ms:.2f} [{time.low_ms:.2f}, {time.high_ms:.2f}]" for time in times]

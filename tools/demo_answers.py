@@ -1,4 +1,4 @@
-"""Answers the demo's questions with its exported model, in a process that uses only TensorFlow and TF.Text."""
+"""Answers the demo's test messages with its exported model, using only TensorFlow and TF.Text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MODEL = flags.DEFINE_string("model", None, "Folder of the exported version, wit
 
 
 def main() -> None:
-    """Prints a line for each answer, and how many are right."""
+    """Prints the answers and the number of correct ones."""
     folder = Path(_MODEL.value)
     if not (folder / "saved_model.pb").is_file():
         raise UserError(f"--model must be a folder with saved_model.pb, got {folder}")

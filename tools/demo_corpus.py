@@ -12,13 +12,13 @@ from tools import cli
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the corpus; replaced if it exists.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the corpus.")
 _TRAIN_EXAMPLES = flags.DEFINE_integer("train_examples", 120, "Labelled training examples per task.")
-_UNLABELLED_EXAMPLES = flags.DEFINE_integer("unlabelled_examples", 600, "Examples without labels per task.")
+_UNLABELLED_EXAMPLES = flags.DEFINE_integer("unlabelled_examples", 600, "Unlabelled examples per task.")
 _VALIDATION_EXAMPLES = flags.DEFINE_integer("validation_examples", 300, "Validation examples per task.")
 _TEST_EXAMPLES = flags.DEFINE_integer("test_examples", 200, "Test examples per task.")
 
 
 def main() -> None:
-    """Writes the corpus that the flags describe."""
+    """Writes the corpus."""
     path = write_demo_corpus(
         Path(_OUTPUT_DIR.value),
         _SEED.value,

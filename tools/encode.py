@@ -1,4 +1,4 @@
-"""Encodes every split of some tasks into word pieces, once; or prepares their files for TensorFlow Datasets."""
+"""Encodes all splits of tasks into word pieces, or prepares their files for TensorFlow Datasets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ from tools import cli
 
 define(EncoderOptions)
 _PREPARE_TFDS = flags.DEFINE_string(
-    "prepare_tfds", None, "Folder to write the tasks' files to for `tfds.load(..., data_dir=FOLDER)`; encodes nothing."
+    "prepare_tfds",
+    None,
+    "Write the tasks' files for `tfds.load(..., data_dir=FOLDER)` to this folder, and encode nothing.",
 )
 
 
@@ -28,21 +30,21 @@ def _prepare() -> None:
     settings = data.settings()
     tasks, source = settings.selected_tasks(), settings.source
     if not _PREPARE_TFDS.value:
-        raise UserError("--prepare_tfds takes a folder, nothing given")
+        raise UserError("--prepare_tfds must be a folder")
     if source.kind != FILES:
-        raise UserError(f"--prepare_tfds takes --data_source={FILES}, {source.kind} given")
+        raise UserError(f"--prepare_tfds needs --data_source={FILES}, got {source.kind}")
     known = [task for task in tasks if task.tfds]
     if not known:
         raise UserError(f"--prepare_tfds: TensorFlow Datasets has none of {', '.join(task.name for task in tasks)}")
     for task in tasks:
         if task.tfds is None:
-            logging.info("left out %s, which TensorFlow Datasets does not have", task.name)
+            logging.info("skipped %s, not available in TensorFlow Datasets", task.name)
     for task in known:
         prepare_tfds(task, source.data_dir, Path(_PREPARE_TFDS.value))
 
 
 def main() -> None:
-    """Encodes the splits that are there, or prepares them."""
+    """Encodes or prepares the available splits."""
     if _PREPARE_TFDS.value is not None:
         _prepare()
         return
@@ -57,7 +59,7 @@ def main() -> None:
     for task in tasks:
         found = available_splits(task, source)
         if not found:
-            raise UserError(f"{source.data_dir}: no file of task {task.name} here, nor where its task file says")
+            raise UserError(f"{source.data_dir}: no file of task {task.name} here or next to its task file")
         splits += [(task, split) for split in found]
     for task, split in splits:
         encode_split(task, split, source, tokenizer, length, cache_dir)

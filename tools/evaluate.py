@@ -1,4 +1,4 @@
-"""Computes the metrics of a run, or of an ensemble of runs, on whole splits."""
+"""Computes the metrics of a run, or of an ensemble of runs."""
 
 from __future__ import annotations
 
@@ -26,25 +26,27 @@ from mtdnn_tf.options import parse_list
 from tools import cli
 
 _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
-_RUNS = flags.DEFINE_list("runs", [], "Folders of trained runs whose predictions are averaged, by commas.")
-_WEIGHTS = flags.DEFINE_list("weights", [], "One weight a run, by commas; equal if empty.")
+_RUNS = flags.DEFINE_list("runs", [], "Comma-separated folders of runs whose predictions are averaged.")
+_WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per run; default: equal weights.")
 _AVERAGE = flags.DEFINE_enum(
-    "average", PROBABILITIES, AVERAGES, "What of the runs is averaged; of regressions it is scores."
+    "average", PROBABILITIES, AVERAGES, "Average probabilities or logits (scores for regression)."
 )
-_SPLIT = flags.DEFINE_list("split", [], "Splits to evaluate, by commas; each task's development splits if empty.")
-_OUTPUT = flags.DEFINE_string("output", None, "JSON file for the metrics; none is written if not given.")
+_SPLIT = flags.DEFINE_list("split", [], "Comma-separated splits to evaluate; default: each task's development splits.")
+_OUTPUT = flags.DEFINE_string("output", None, "JSON file for the metrics.")
 _BY_CATEGORY = flags.DEFINE_list(
-    "by_category", [], "Columns of the splits' files, by commas, by whose values metrics are computed too."
+    "by_category",
+    [],
+    "Comma-separated columns of the splits' files; metrics are also computed per value of each column.",
 )
-_LEAVE_ONE_OUT = flags.DEFINE_bool("leave_one_out", False, "Also prints the metrics of --runs without each run.")
-_DISAGREEMENT = flags.DEFINE_bool("disagreement", False, "Also prints how much every two of --runs disagree.")
+_LEAVE_ONE_OUT = flags.DEFINE_bool("leave_one_out", False, "Also print the metrics of --runs without each run.")
+_DISAGREEMENT = flags.DEFINE_bool("disagreement", False, "Also print how much each pair of --runs disagrees.")
 
 
 def main() -> None:
     """Prints the metrics and writes them if the flags say so."""
     how = inference.inference_settings()
     if bool(_RUN.value) == bool(_RUNS.value):
-        raise UserError("one of --run and --runs is needed, and only one")
+        raise UserError("exactly one of --run and --runs must be given")
     runs = [Path(run) for run in _RUNS.value or [_RUN.value]]
     weights = parse_list("weights", _WEIGHTS.value) or None
     check_weights(weights, len(runs))

@@ -1,4 +1,4 @@
-"""Writes a trained run as a SavedModel that TF Serving answers from, or as a release with all that goes with it."""
+"""Exports a run as a SavedModel for TF Serving, or as a release."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from mtdnn_tf.serving.server_config import MODEL_NAME
 from tools import cli
 
 _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
-_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "The served model's folder, which holds one folder a version.")
-_VERSION = flags.DEFINE_integer("version", None, "Number of the version; one above the highest there if not given.")
-_TASKS = flags.DEFINE_list("tasks", [], "Tasks that are answered, by commas; all of the run if empty.")
+_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of the served model, with one subfolder per version.")
+_VERSION = flags.DEFINE_integer("version", None, "Version number; default: the highest existing version plus 1.")
+_TASKS = flags.DEFINE_list("tasks", [], "Comma-separated tasks to export; default: all tasks of the run.")
 _BATCH_SIZES = flags.DEFINE_list(
     "warmup_batch_sizes",
     [str(size) for size in WARMUP_BATCH_SIZES],
-    "Rows of the warm-up requests, by commas, and the sizes that batching fills batches up to; none if empty.",
+    "Comma-separated batch sizes of warm-up requests, and allowed batch sizes of batching.config; none if empty.",
 )
-_MODEL_NAME = flags.DEFINE_string("model_name", MODEL_NAME, "Name under which TF Serving knows the model.")
+_MODEL_NAME = flags.DEFINE_string("model_name", MODEL_NAME, "Name of the model in TF Serving.")
 _WEIGHTS = flags.DEFINE_enum(
-    "weights", FLOAT32, list(WEIGHTS), "How the encoder's large matrices are stored; they are computed with as float32."
+    "weights", FLOAT32, list(WEIGHTS), "Storage format of the encoder's large matrices; computation is in float32."
 )
 
-_RELEASE = flags.DEFINE_string("release", None, "Folder to write a release to; nothing may stand there.")
+_RELEASE = flags.DEFINE_string("release", None, "Folder to write a release to; must not exist.")
 _RELEASE_METRICS = flags.DEFINE_string(
     "release_metrics",
     None,
-    "report.json or results.json of the recipe that made the run, for metrics with their spread over its seeds.",
+    "report.json or results.json of the recipe that trained the run, for metrics over its seeds.",
 )
 
 
 def main() -> None:
-    """Writes the version, the release, or both, that the flags describe."""
+    """Writes the version, the release, or both."""
     if not _EXPORT_DIR.value and not _RELEASE.value:
-        raise UserError("--export_dir or --release takes a folder to write, none given")
+        raise UserError("--export_dir or --release must be given")
     if _RELEASE_METRICS.value and not _RELEASE.value:
         raise UserError("--release_metrics goes with --release, which is not given")
     sizes = parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int")
     run = Path(_RUN.value)
     if _RELEASE.value:
-        # Before a version is written beside it.
+        # Checked before the version is written.
         check_release_folder(Path(_RELEASE.value))
     if _EXPORT_DIR.value:
         folder = export_version(Path(_EXPORT_DIR.value), _VERSION.value)

@@ -1,4 +1,4 @@
-"""Predicts a row per example: id, label and probabilities, or score; or GLUE's submission."""
+"""Writes predictions, one row per example, or a GLUE submission."""
 
 from __future__ import annotations
 
@@ -20,9 +20,13 @@ _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
 _SPLIT = flags.DEFINE_list("split", [], "Splits to predict, comma-separated; each task's development splits if empty.")
 _INPUT = flags.DEFINE_string("input", None, "File of texts (.tsv, .csv, .jsonl) with the columns of one task.")
 _OUTPUT = flags.DEFINE_string("output", None, "A .tsv or .jsonl file for one task and split; a folder for several.")
-_GLUE_SUBMISSION = flags.DEFINE_string("glue_submission", None, "Zip file for GLUE's server, of all its test splits.")
+_GLUE_SUBMISSION = flags.DEFINE_string(
+    "glue_submission", None, "Zip file with predictions of all test splits for GLUE's server."
+)
 _GLUE_MAJORITY = flags.DEFINE_list(
-    "glue_majority", [], "Tasks, by commas, that --glue_submission answers with their most frequent training label."
+    "glue_majority",
+    [],
+    "Comma-separated tasks that --glue_submission predicts with their most frequent training label.",
 )
 
 
@@ -30,11 +34,11 @@ def main() -> None:
     """Writes the predictions that the flags ask for."""
     how = inference.inference_settings()
     if not _OUTPUT.value and not _GLUE_SUBMISSION.value:
-        raise UserError("one of --output and --glue_submission is needed")
+        raise UserError("--output or --glue_submission must be given")
     if bool(_INPUT.value) + bool(_SPLIT.value) + bool(_GLUE_SUBMISSION.value) > 1:
-        raise UserError("only one of --split, --input and --glue_submission is accepted")
+        raise UserError("at most one of --split, --input and --glue_submission may be given")
     if _GLUE_MAJORITY.value and not _GLUE_SUBMISSION.value:
-        raise UserError("--glue_majority goes with --glue_submission")
+        raise UserError("--glue_majority needs --glue_submission")
     majority_tasks = select_tasks(_GLUE_MAJORITY.value, []) if _GLUE_MAJORITY.value else []
     run = Path(_RUN.value)
     tasks, settings, max_sequence_length = data.run_inputs([run], needs_files=not _INPUT.value)
@@ -45,7 +49,7 @@ def main() -> None:
                 f"--tasks must name the one task that --input is for, got {', '.join(task.name for task in tasks)}"
             )
         tasks, splits = [input_task(tasks[0], Path(_INPUT.value))], [INPUT]
-    # A task that is no part of GLUE's submission, such as a user's, is left out of it.
+    # Tasks outside GLUE are not part of the submission.
     splits_of = {
         task.name: splits or list(task.submission if _GLUE_SUBMISSION.value else task.evaluation_splits)
         for task in tasks

@@ -1,4 +1,4 @@
-"""Asks a server for development or a TF Serving what its model says of texts."""
+"""Queries the development server or TF Serving with texts."""
 
 from __future__ import annotations
 
@@ -20,38 +20,40 @@ _SERVER = flags.DEFINE_string(
 )
 _MODEL = flags.DEFINE_string("model", None, "The model's name.")
 _SIGNATURE = flags.DEFINE_string(
-    "signature", None, "The signature to ask, such as a task's name; all tasks that take the texts if not given."
+    "signature", None, "Signature to query, such as a task's name; default: all tasks that take the texts."
 )
 flags.DEFINE_alias("task", "signature")
-_TEXT_A = flags.DEFINE_string("text_a", None, "The sentence, or the first of a pair.")
-_TEXT_B = flags.DEFINE_string("text_b", None, "The second of a pair.")
-_INPUT = flags.DEFINE_string("input", None, "File of texts (.tsv, .csv, .jsonl) in place of --text_a and --text_b.")
-_COLUMNS = flags.DEFINE_list("columns", [], "The file's one or two columns of texts; text_a and text_b if not given.")
-_OUTPUT = flags.DEFINE_string("output", None, "A .jsonl file for the answers, a line per text; printed if not given.")
-_JSON = flags.DEFINE_bool("json", False, "Prints a line of JSON per text.")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Texts in a request.", lower_bound=1)
-_TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Seconds that a request may take.", lower_bound=0.001)
-_RETRIES = flags.DEFINE_integer("retries", 3, "How often to ask again where the server is unavailable or busy.", 0)
+_TEXT_A = flags.DEFINE_string("text_a", None, "Sentence, or first text of a pair.")
+_TEXT_B = flags.DEFINE_string("text_b", None, "Second text of a pair.")
+_INPUT = flags.DEFINE_string("input", None, "File of texts (.tsv, .csv, .jsonl) instead of --text_a and --text_b.")
+_COLUMNS = flags.DEFINE_list(
+    "columns", [], "One or two comma-separated text columns of the file; default: text_a and text_b."
+)
+_OUTPUT = flags.DEFINE_string("output", None, "A .jsonl file for the answers, one line per text; default: print them.")
+_JSON = flags.DEFINE_bool("json", False, "Print one line of JSON per text.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Number of texts per request.", lower_bound=1)
+_TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Timeout of a request, in seconds.", lower_bound=0.001)
+_RETRIES = flags.DEFINE_integer("retries", 3, "Number of retries if the server is unavailable or busy.", 0)
 
 
 def _texts() -> list[Texts]:
     if (_INPUT.value is None) == (_TEXT_A.value is None):
-        raise UserError("one of --text_a and --input is needed, and only one")
+        raise UserError("exactly one of --text_a and --input must be given")
     if _INPUT.value is None:
         return [Texts(_TEXT_A.value, _TEXT_B.value)]
     if _TEXT_B.value is not None:
-        raise UserError("--text_b goes with --text_a, not with --input")
+        raise UserError("--text_b needs --text_a, not --input")
     if len(_COLUMNS.value) > 2:
-        raise UserError(f"--columns takes one or two names, {','.join(_COLUMNS.value)} given")
+        raise UserError(f"--columns must be one or two names, got {','.join(_COLUMNS.value)}")
     return read_texts(Path(_INPUT.value), _COLUMNS.value)
 
 
 def main() -> None:
-    """Prints or writes the answers to the texts of the flags."""
-    python_logging.getLogger("httpx").setLevel(python_logging.WARNING)  # It logs every request.
+    """Prints or writes the answers."""
+    python_logging.getLogger("httpx").setLevel(python_logging.WARNING)  # httpx logs every request.
     texts = _texts()
     if _OUTPUT.value and Path(_OUTPUT.value).suffix != ".jsonl":
-        raise UserError(f"--output takes a .jsonl file, {_OUTPUT.value} given")
+        raise UserError(f"--output must be a .jsonl file, got {_OUTPUT.value}")
     lines = []
     with connect(_SERVER.value, _MODEL.value, Patience(_TIMEOUT.value, _RETRIES.value)) as connection:
         for text, answers in zip(texts, ask(connection, texts, _SIGNATURE.value, _BATCH_SIZE.value)):

@@ -1,4 +1,4 @@
-"""Runs the whole job: teachers, soft targets, baselines, the distilled student, a report and a SavedModel."""
+"""Runs the whole recipe: teachers, soft targets, baselines, student, report and SavedModel."""
 
 from __future__ import annotations
 

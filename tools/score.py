@@ -25,24 +25,22 @@ _WEIGHTS = flags.DEFINE_list("weights", [], "One weight a teacher, by commas; eq
 _FIT_WEIGHTS_ON = flags.DEFINE_list(
     "fit_weights_on",
     [],
-    "A labelled split, or several of which each task takes the first that it has: on one half of it the weights are "
-    "fitted, for each task.",
+    "Comma-separated labelled splits; each task fits its weights on half of the first one that it has.",
 )
 _AVERAGE = flags.DEFINE_enum(
-    "average", PROBABILITIES, AVERAGES, "What of the teachers is averaged; of regressions it is scores."
+    "average", PROBABILITIES, AVERAGES, "Average probabilities or logits (scores for regression)."
 )
 _SPLIT = flags.DEFINE_string("split", "train", "The split to score.")
 _TF_CONFIG = "tf_config"
 _SHARD = flags.DEFINE_string(
     "shard",
     None,
-    f"I/N: predicts part I, from 0, of N, for --merge_shards; or `{_TF_CONFIG}`: the part of this worker among those "
-    "that TF_CONFIG names.",
+    f"I/N: predict part I, from 0, of N, for --merge_shards; or `{_TF_CONFIG}`: the part of this worker in TF_CONFIG.",
 )
 _MERGE_SHARDS = flags.DEFINE_integer(
-    "merge_shards", None, "Writes the soft targets that so many shards together are.", lower_bound=1, upper_bound=9999
+    "merge_shards", None, "Number of shards to merge into soft targets.", lower_bound=1, upper_bound=9999
 )
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft targets, one folder a task.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft targets, with one subfolder per task.")
 
 
 def shard_of_flags() -> Shard | None:
@@ -50,10 +48,10 @@ def shard_of_flags() -> Shard | None:
     if _SHARD.value is None:
         return None
     if _MERGE_SHARDS.value is not None:
-        raise UserError("--shard writes what --merge_shards reads; give one of them")
+        raise UserError("--shard and --merge_shards must not be given together")
     if _SHARD.value == _TF_CONFIG:
         if not os.environ.get("TF_CONFIG"):
-            raise UserError(f"--shard={_TF_CONFIG} takes its part from the environment's TF_CONFIG, which is not set")
+            raise UserError(f"--shard={_TF_CONFIG} needs the environment variable TF_CONFIG, which is not set")
         cluster = read_cluster()
         return Shard(cluster.index, cluster.num_workers)
     return parse_shard(_SHARD.value)
@@ -64,9 +62,7 @@ def main() -> None:
     how = inference.inference_settings()
     shard, part = shard_of_flags(), Part.build(**given(Part))
     if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):
-        raise UserError(
-            f"--max_train_examples and --train_fraction take a part of the split {TRAIN}; --split={_SPLIT.value} given"
-        )
+        raise UserError(f"--max_train_examples and --train_fraction need --split={TRAIN}, got {_SPLIT.value}")
     teachers = [Path(run) for run in _TEACHERS.value]
     tasks, settings, max_sequence_length = data.run_inputs(teachers)
     names = score(

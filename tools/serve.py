@@ -1,4 +1,4 @@
-"""Serves exported models for development, as TF Serving does: REST, gRPC, and a page to try them on."""
+"""Serves exported models for development: TF Serving's REST and gRPC APIs, and a page to try them."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from mtdnn_tf.serving.server.work_pool import Limits
 from tools import cli
 
 _MODEL = flags.DEFINE_list(
-    "model", [], "Folders of served models, by commas: DIR, served under the folder's name, or NAME:DIR."
+    "model", [], "Comma-separated folders of models: DIR, with the folder's name as the model's, or NAME:DIR."
 )
-_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 lets every machine ask.")
-_PORT = flags.DEFINE_integer("port", 8501, "Port of the page and of REST; 0 for any that is free.", 0, 65535)
-_GRPC_PORT = flags.DEFINE_integer("grpc_port", 8500, "Port of gRPC; 0 for any that is free.", 0, 65535)
-_POLL_SECONDS = flags.DEFINE_float("poll_seconds", 1.0, "Time between two looks for new versions.", lower_bound=0.01)
-_GRACE_SECONDS = flags.DEFINE_integer("grace_seconds", 30, "What begun requests have to end when the server ends.", 0)
+_HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 for all interfaces.")
+_PORT = flags.DEFINE_integer("port", 8501, "Port of the page and of REST; 0 for any free port.", 0, 65535)
+_GRPC_PORT = flags.DEFINE_integer("grpc_port", 8500, "Port of gRPC; 0 for any free port.", 0, 65535)
+_POLL_SECONDS = flags.DEFINE_float(
+    "poll_seconds", 1.0, "Interval of checks for new versions, in seconds.", lower_bound=0.01
+)
+_GRACE_SECONDS = flags.DEFINE_integer("grace_seconds", 30, "Seconds for running requests to finish at shutdown.", 0)
 _DEFAULTS = Limits()
-_REQUEST_BYTES = flags.DEFINE_integer("max_request_bytes", _DEFAULTS.request_bytes, "Largest request.")
-_BATCH_ROWS = flags.DEFINE_integer("max_batch_rows", _DEFAULTS.batch_rows, "Most rows of a request.")
+_REQUEST_BYTES = flags.DEFINE_integer("max_request_bytes", _DEFAULTS.request_bytes, "Maximum size of a request.")
+_BATCH_ROWS = flags.DEFINE_integer("max_batch_rows", _DEFAULTS.batch_rows, "Maximum number of rows per request.")
 _CONCURRENCY = flags.DEFINE_integer(
-    "max_concurrency", _DEFAULTS.concurrency, "Most requests that are answered or wait; others are told to come again."
+    "max_concurrency", _DEFAULTS.concurrency, "Maximum number of running and waiting requests; others are refused."
 )
-_THREADS = flags.DEFINE_integer("threads", _DEFAULTS.threads, "Most requests that are answered at one time.")
+_THREADS = flags.DEFINE_integer("threads", _DEFAULTS.threads, "Maximum number of requests processed in parallel.")
 
 
 def main() -> None:
-    """Serves the models that the flags name, until it is told to end."""
+    """Serves the models until SIGINT or SIGTERM."""
     limits = Limits(_REQUEST_BYTES.value, _BATCH_ROWS.value, _CONCURRENCY.value, _THREADS.value)
     store = ModelStore(parse_models(_MODEL.value))
     serve(store, limits, Address(_HOST.value, _PORT.value, _GRPC_PORT.value), _POLL_SECONDS.value, _GRACE_SECONDS.value)

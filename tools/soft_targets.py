@@ -1,4 +1,4 @@
-"""Imports soft targets from tables that any teacher wrote, averaging several, or exports them to one."""
+"""Imports and averages soft targets from tables of any teachers, or exports them to a table."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from tools import cli
 _IMPORT_FROM = flags.DEFINE_multi_string(
     "import_from", [], "A teacher's predictions: .tsv, .csv or .jsonl, by example id; may be repeated."
 )
-_TEACHER_NAMES = flags.DEFINE_list("teacher_names", [], "One name an imported file, by commas; the files' if empty.")
-_WEIGHTS = flags.DEFINE_list("weights", [], "One weight an imported file, by commas; equal if empty.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft targets that are imported.")
+_TEACHER_NAMES = flags.DEFINE_list(
+    "teacher_names", [], "Comma-separated names, one per imported file; default: the files' names."
+)
+_WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per imported file; default: equal weights.")
+_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write imported soft targets to.")
 _EXPORT_TO = flags.DEFINE_string("export_to", None, "A .tsv or .jsonl file to export to.")
-_SOFT_TARGETS = flags.DEFINE_string("soft_targets", None, "Folder of the soft targets that are exported.")
-_SPLIT = flags.DEFINE_string("split", "train", "The split whose examples they are of.")
-_VALUES = flags.DEFINE_enum("values", PROBABILITIES, VALUES, "What a file of classification or ranking holds.")
+_SOFT_TARGETS = flags.DEFINE_string("soft_targets", None, "Folder of the soft targets to export.")
+_SPLIT = flags.DEFINE_string("split", "train", "Split of the examples.")
+_VALUES = flags.DEFINE_enum("values", PROBABILITIES, VALUES, "Values in a file, for classification and ranking.")
 _GOES_WITH = {
     "import_from": (_OUTPUT_DIR, _TEACHER_NAMES, _WEIGHTS),
     "export_to": (_SOFT_TARGETS,),
@@ -30,19 +32,19 @@ _GOES_WITH = {
 
 
 def main() -> None:
-    """Imports or exports what the flags name."""
+    """Imports or exports soft targets."""
     if bool(_IMPORT_FROM.value) == bool(_EXPORT_TO.value):
-        raise UserError("one of --import_from and --export_to is needed, and only one")
+        raise UserError("exactly one of --import_from and --export_to must be given")
     verb, other = ("import_from", "export_to") if _IMPORT_FROM.value else ("export_to", "import_from")
     for flag in _GOES_WITH[other]:
         if flag.value:
-            raise UserError(f"--{flag.name} goes with --{other}, --{verb} given")
+            raise UserError(f"--{flag.name} needs --{other}, got --{verb}")
     if not _GOES_WITH[verb][0].value:
         raise UserError(f"--{_GOES_WITH[verb][0].name} is needed with --{verb}")
     settings, split = data.settings(), _SPLIT.value
     tasks = settings.selected_tasks()
     if len(tasks) != 1:
-        raise UserError(f"--tasks takes one task here, {', '.join(task.name for task in tasks)} given")
+        raise UserError(f"--tasks must name one task here, got {', '.join(task.name for task in tasks)}")
     if _EXPORT_TO.value:
         path = Path(_EXPORT_TO.value)
         check_format(path)

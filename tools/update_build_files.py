@@ -40,7 +40,7 @@ PACKAGES = {
 
 
 class _Kept(NamedTuple):
-    """What of a BUILD file is written by hand, as source text: attributes by target and name."""
+    """The hand-written parts of a BUILD file, as source text: attributes by target and name."""
 
     comment: str
     header: str
@@ -48,7 +48,7 @@ class _Kept(NamedTuple):
 
 
 class _Project:
-    """The Python files of a project: those in the root's folders that have an __init__.py, and below them."""
+    """The Python files of a project, in all packages of the root folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root

@@ -1,4 +1,4 @@
-"""Verifies the checksums of everything below a folder: runs, soft targets, encoded data, reports, exports."""
+"""Verifies all checksums below a folder: runs, soft targets, encoded data, reports, exports."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from absl import flags
 from mtdnn_tf.verification import verify
 from tools import cli
 
-_FOLDER = flags.DEFINE_string("folder", None, "The folder; everything below it is verified.")
+_FOLDER = flags.DEFINE_string("folder", None, "Folder to verify, with all subfolders.")
 
 
 def main() -> None:
-    """Prints a line for each damaged file, and how many files are intact; exits with 1 if one is damaged."""
+    """Prints damaged files and the number of intact ones; exits with 1 if any is damaged."""
     folder = Path(_FOLDER.value)
     found = verify(folder)
     for problem in found.problems:

@@ -1,4 +1,4 @@
-"""Verifies a release: every checksum, every part read again, and the SavedModel's answers against the other parts'."""
+"""Verifies a release: checksums, all parts, and the SavedModel's answers against the other parts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _RELEASE = flags.DEFINE_string("release", None, "Folder that tools.export --rele
 
 
 def main() -> None:
-    """Verifies the folder that the flag names."""
+    """Verifies the release."""
     verified = verify_release(Path(_RELEASE.value))
     logging.info(
-        "%s: %d files as they were written; %d tasks answered alike by all parts, to %.1e",
+        "%s: %d files intact; answers to %d tasks differ by at most %.1e between all parts",
         _RELEASE.value,
         verified.files,
         verified.tasks,

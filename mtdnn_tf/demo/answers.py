@@ -1,4 +1,4 @@
-"""Messages that the demo's exported model answers at the end, in words that its corpus does not use."""
+"""Test messages for the demo's exported model, in words that its corpus does not use."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _NEAR = 0.25 * LARGEST_URGENCY
 
 
 class Question(NamedTuple):
-    """What the model is asked.
+    """A test message.
 
     Attributes:
         task: Name of the task.
         text: The message.
-        expected: The right label, or score.
+        expected: Correct label or score.
     """
 
     task: str
@@ -27,12 +27,12 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What the model answers.
+    """An answer of the model.
 
     Attributes:
-        question: What it was asked.
-        given: Its label or score.
-        probability: Of the label; None for a score.
+        question: The test message.
+        given: Predicted label or score.
+        probability: Probability of the label; None for a score.
     """
 
     question: Question
@@ -41,14 +41,14 @@ class Answer(NamedTuple):
 
     @property
     def is_right(self) -> bool:
-        """Whether the label is the right one, or the score near to it."""
+        """Whether the label is correct, or the score close enough."""
         expected = self.question.expected
         if isinstance(expected, float) and isinstance(self.given, float):
             return abs(self.given - expected) <= _NEAR
         return self.given == expected
 
     def to_line(self) -> str:
-        """Returns the answer in one line, which says so where it is wrong."""
+        """Returns the answer in one line, with the expected value if it is wrong."""
         given = f"{self.given:.1f} of 5" if self.probability is None else f"{self.given} ({self.probability:.2f})"
         wrong = "" if self.is_right else f"   WRONG, expected {self.question.expected}"
         return f"  {self.question.task:8} {given:17} {self.question.text}{wrong}"
@@ -67,10 +67,10 @@ QUESTIONS = (
 
 
 def answer_questions(model_folder: Path) -> list[Answer]:
-    """Answers `QUESTIONS` with an exported model, by TensorFlow and TF.Text only.
+    """Answers `QUESTIONS` with an exported model, using only TensorFlow and TF.Text.
 
     Args:
-        model_folder: A version's folder, with saved_model.pb.
+        model_folder: Folder of a version, with saved_model.pb.
     """
     import tensorflow as tf
     import tensorflow_text  # noqa: F401  (registers the tokenizer's operations)

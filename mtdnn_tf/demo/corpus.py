@@ -1,4 +1,4 @@
-"""Writing the demo's corpus: three tasks about customers' messages, with few noisy labels and many unlabelled texts."""
+"""Writes the demo's corpus: three tasks about customers' messages, with few noisy labels and many unlabelled texts."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _TEXT = "message"
 
 
 class DemoTask(NamedTuple):
-    """A task of the demo: its column's name is its own.
+    """A task of the demo. Its name is also that of its label column.
 
     Attributes:
         labels: Names of the labels; empty for a score.
-        ending: Format of its files: "tsv", "csv" or "jsonl".
+        ending: Extension of its files: "tsv", "csv" or "jsonl".
         metrics: Names of the metrics.
     """
 
@@ -58,11 +58,11 @@ def write_demo_corpus(
     validation_examples: int = 300,
     test_examples: int = 200,
 ) -> Path:
-    """Writes the corpus; a folder that is already there is replaced.
+    """Writes the corpus. An existing folder is replaced.
 
     Args:
         folder: The new folder.
-        seed: Chooses the rows. Defaults to 0.
+        seed: Seed of the rows. Defaults to 0.
         train_examples: Labelled rows of each task's training split. Defaults to 120.
         unlabelled_examples: Rows of each task's split without labels. Defaults to 600.
         validation_examples: Rows of each task's validation split. Defaults to 300.
@@ -72,7 +72,7 @@ def write_demo_corpus(
         The task file, `tasks.yaml` in the folder.
 
     Raises:
-        UserError: A size is below 1, or there are not that many different rows.
+        UserError: A size is below 1, or exceeds the number of different rows.
     """
     sizes = {"train": train_examples, UNLABELLED: unlabelled_examples}
     sizes |= {"validation": validation_examples, "test": test_examples}
@@ -97,11 +97,11 @@ def clean_rows(task_name: str, seed: int, num_rows: int) -> list[DemoRow]:
 
     Args:
         task_name: One of `DEMO_TASKS`.
-        seed: Chooses the rows.
+        seed: Seed of the rows.
         num_rows: Number of rows; labels are equally frequent.
 
     Raises:
-        UserError: There are not that many different rows.
+        UserError: There are fewer different rows.
     """
     draws = Draws("demo", task_name, seed)
     rows: dict[str, DemoRow] = {}

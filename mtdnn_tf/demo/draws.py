@@ -10,24 +10,24 @@ T = TypeVar("T")
 
 
 class Draws:
-    """A stream of random draws that belongs to a key.
+    """A stream of random draws, determined by a key.
 
-    All of them come from `random.Random.random`, the one method whose values Python keeps from version to
-    version, and use no function whose last digit depends on the machine.
+    Uses only `random.Random.random`, whose values are the same in every Python version, and no function whose last
+    digit depends on the machine.
 
     Args:
-        *key: Numbers and names that choose the stream.
+        *key: Numbers and names.
     """
 
     def __init__(self, *key: int | str) -> None:
         self._random = random.Random("/".join(map(str, key)))
 
     def chance(self, probability: float) -> bool:
-        """Returns whether something of this probability happens."""
+        """Returns True with this probability."""
         return self._random.random() < probability
 
     def below(self, limit: int) -> int:
-        """Returns a whole number from 0 to below `limit`."""
+        """Returns an integer from 0 to `limit` - 1."""
         return int(self._random.random() * limit)
 
     def pick(self, items: Sequence[T]) -> T:
@@ -44,7 +44,7 @@ class Draws:
         return [item for _, item in sorted(keyed, key=lambda pair: pair[0])]
 
     def normal(self) -> float:
-        """Returns a number of mean 0 and variance 1, nearly normally distributed: a sum of 12 uniform ones."""
+        """Returns an approximately normal number with mean 0 and variance 1: a sum of 12 uniform ones."""
         return sum(self._random.random() for _ in range(12)) - 6.0
 
 

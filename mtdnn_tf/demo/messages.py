@@ -34,7 +34,7 @@ _WANTS = {
     "exchange": "I need {item} in another size/can I swap {item} for a different colour?/"
     "please exchange {item} for a bigger one/I would like to change {item} for another model",
 }
-# What a customer says who has another intent.
+# Used in messages with another intent.
 _ASIDES = {
     "refund": "I do not want a refund/keep the money",
     "delivery": "the delivery was quick/the parcel came on time",
@@ -43,14 +43,14 @@ _ASIDES = {
     "billing": "the bill is fine/I have no question about the price",
     "exchange": "the size is right/I like the colour",
 }
-# Those who are neutral do not say so.
+# Neutral messages have no feeling.
 _FEELINGS = {
     "angry": "I am fed up with your shop/this is a disgrace/I will never order here again/I am losing my patience/"
     "your service is terrible",
     "happy": "I love your shop/you are always so kind/I am a happy customer/you do a great job/"
     "your service is excellent",
 }
-# By score; those who say nothing about it have a score of 2.
+# By score; messages without urgency have a score of 2.
 _UNSAID_URGENCY = 2
 _URGENCIES = {
     1: "there is no hurry/take your time/it can wait until next month",

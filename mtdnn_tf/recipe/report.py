@@ -1,4 +1,4 @@
-"""What a recipe's report shows, gathered from its stages."""
+"""The data of a recipe's report, collected from its stages."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ from mtdnn_tf.report.data import (
 )
 from mtdnn_tf.tasks.task import Task
 
-# First less second, by role.
 _REMEDY = "delete the run's folder and run tools.recipe again"
+# First minus second, by role.
 _COMPARED = ((STUDENT, MULTI_TASK), (MULTI_TASK, SINGLE_TASK), (STUDENT, SINGLE_TASK), (FINE_TUNED_STUDENT, STUDENT))
 
 
 def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictions: ComparedPredictions) -> ReportData:
-    """Returns everything that the report shows.
+    """Returns the data of the report.
 
     Args:
-        config: A recipe whose stages are all done.
-        results: What `collect_results` returned.
-        predictions: What it was given.
+        config: A recipe with all stages done.
+        results: Result of `collect_results`.
+        predictions: The predictions passed to `collect_results`.
     """
     by_role = {model.role: model for model in results}
     tasks = [task for task in config.trained_tasks() if task.evaluation_splits]
@@ -137,7 +137,7 @@ def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str,
 
 
 def _reliability(model: str, task: Task, predictions: ComparedPredictions, role: str) -> Iterator[Reliability]:
-    """Returns a model's calibration on a task: a seed's is the mean of its splits, the bins are of all together."""
+    """Returns a model's calibration on a task: per seed the mean over splits, and bins over all seeds and splits."""
     by_seed = []
     for of_seed in predictions.of(role):
         fits = []
@@ -168,7 +168,7 @@ def _joined_bin(bins: Sequence[ReliabilityBin]) -> Bin:
 def _fidelity(
     task: Task, has_teacher: bool, predictions: ComparedPredictions, by_role: Mapping[str, ModelResults]
 ) -> Fidelity:
-    """Returns how closely the student follows the ensemble on a task: a seed's is the mean of its splits."""
+    """Returns the student's fidelity to the ensemble on a task: per seed the mean over its splits."""
     agreements, divergences = [], []
     (ensemble,) = predictions.of(ENSEMBLE)
     for of_seed in predictions.of(STUDENT):
@@ -192,11 +192,11 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def gains(config: RecipeConfig, results: Sequence[ModelResults]) -> dict[str, Gain]:
-    """Returns what the tasks with soft targets, those without, and all gain by the ensemble and keep in the student.
+    """Returns the ensemble's gain, and the student's share of it, for tasks with and without soft targets and for all.
 
     Args:
-        config: A recipe whose stages are all done.
-        results: What `collect_results` returned.
+        config: A recipe with all stages done.
+        results: Result of `collect_results`.
     """
     by_role = {model.role: model for model in results}
     tasks = [task.name for task in config.trained_tasks() if task.evaluation_splits]
@@ -223,15 +223,15 @@ def _fingerprints(config: RecipeConfig) -> dict[str, str]:
 
 def _notes(config: RecipeConfig) -> list[str]:
     seeds = config.all_seeds
-    notes = ["Scores are of development splits, on which nothing but the choice of teachers was decided."]
+    notes = ["Scores are on development splits, which were used only to select teachers."]
     if len(seeds) == 1:
-        notes.append("One seed: how much of a difference is chance is not known.")
+        notes.append("One seed: differences may be due to chance.")
     if config.base.part.max_examples is not None:
-        notes.append(f"At most {config.base.part.max_examples} training examples a task.")
+        notes.append(f"At most {config.base.part.max_examples} training examples per task.")
     if config.base.part.fraction is not None:
         notes.append(f"{100 * config.base.part.fraction:g} % of each task's training examples.")
     if config.folds is None:
         notes.append("Soft targets of training rows are in-sample: the teachers were trained on the rows they score.")
     else:
-        notes.append(f"Soft targets are out-of-fold, of {config.folds} folds.")
+        notes.append(f"Soft targets are out-of-fold, with {config.folds} folds.")
     return notes

@@ -1,1 +1,1 @@
-"""The folder that a trained model is given away in."""
+"""Releases: folders to publish a trained model."""

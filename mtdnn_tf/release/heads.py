@@ -16,7 +16,7 @@ from mtdnn_tf.errors import UserError
 def head_arrays(head: tf.keras.layers.Layer) -> dict[str, tf.Variable]:
     """Returns a head's weights by "<layer>.<weight>", such as "logits.kernel".
 
-    Keras's own names of layers count what was built before.
+    Keras's layer names depend on the layers built before.
     """
     layers = {name: value for name, value in vars(head).items() if isinstance(value, tf.keras.layers.Layer)}
     named = {
@@ -29,7 +29,7 @@ def head_arrays(head: tf.keras.layers.Layer) -> dict[str, tf.Variable]:
 
 
 def write_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> None:
-    """Writes one file a head, `<task>.safetensors`."""
+    """Writes one file per head, `<task>.safetensors`."""
     folder.mkdir()
     for name, head in heads.items():
         arrays = {key: np.ascontiguousarray(variable.numpy()) for key, variable in head_arrays(head).items()}
@@ -37,10 +37,10 @@ def write_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> Non
 
 
 def read_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> None:
-    """Reads the weights of built heads from what `write_heads` wrote.
+    """Reads the weights of built heads from the files of `write_heads`.
 
     Raises:
-        UserError: A file is missing or damaged, or holds other arrays than the head has.
+        UserError: A file is missing or damaged, or its arrays differ from the head's.
     """
     for name, head in heads.items():
         path = folder / f"{name}.safetensors"
@@ -54,6 +54,6 @@ def read_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> None
         expected = {key: tuple(variable.shape) for key, variable in variables.items()}
         given = {key: array.shape for key, array in arrays.items()}
         if given != expected:
-            raise UserError(f"{path}: arrays {expected} are accepted, {given} given; copy the release again")
+            raise UserError(f"{path}: arrays must be {expected}, got {given}; copy the release again")
         for key, variable in variables.items():
             variable.assign(arrays[key])

@@ -17,5 +17,5 @@ SERVING = "serving"
 VERSION = "1"
 
 SCHEMA = 1
-# By how much answers of the parts may differ.
+# Maximum difference between the answers of the parts.
 TOLERANCE = 1e-5

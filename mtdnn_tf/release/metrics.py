@@ -1,4 +1,4 @@
-"""The metrics of a released model: its run's own, or with their spread over the runs of a recipe's model."""
+"""The metrics of a released model, of its run or over the seeds of its recipe."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _Results = Mapping[str, Mapping[str, "float | None"]]
 
 @dataclasses.dataclass(frozen=True)
 class ReleaseMetrics:
-    """What is known of a model's quality.
+    """Metrics of a model.
 
     Attributes:
         model: The model's name in its recipe; "this run" if there is none.
-        seeds: Seeds of the runs that the means are over; empty if only this run is known.
+        seeds: Seeds of the averaged runs; empty if only this run is known.
         results: Mean, sample standard deviation and number of runs, by result name and metric.
-        calibration: Of each task whose calibration is known.
+        calibration: Calibration of tasks, if known.
     """
 
     model: str
@@ -39,14 +39,14 @@ class ReleaseMetrics:
 
 
 def release_metrics(run: Path, path: Path | None) -> ReleaseMetrics:
-    """Returns the metrics of a run, or of the model of a recipe that the run belongs to.
+    """Returns the metrics of a run, or of its model in a recipe.
 
     Args:
         run: The run's folder.
         path: A recipe's report.json or results.json; None for the run's own metrics.
 
     Raises:
-        UserError: A file is missing or of another form, or no model of the recipe has the run's metrics.
+        UserError: A file is missing or invalid, or no model of the recipe has the run's metrics.
     """
     own: _Results = to_json(read_metrics(run))
     if path is None:
@@ -65,8 +65,8 @@ def release_metrics(run: Path, path: Path | None) -> ReleaseMetrics:
             seeds = tuple(seed for seed, _ in runs)
             return ReleaseMetrics(name, seeds, results, [of for of in calibration if of.model == name])
     raise UserError(
-        f"--release_metrics={path}: no model there has the metrics of {run / METRICS}; the report of the recipe that "
-        f"made the run is accepted, with models {', '.join(name for name, _ in models) or 'none'} given"
+        f"--release_metrics={path}: must be the report of the recipe that trained the run; "
+        f"no model has the metrics of {run / METRICS}, got {', '.join(name for name, _ in models) or 'none'}"
     )
 
 
@@ -88,4 +88,4 @@ def _models_of_results(value: Any, path: Path) -> list[tuple[str, list[tuple[int
             for model in value["models"]
         ]
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"--release_metrics={path}: a recipe's report.json or results.json is accepted") from None
+        raise UserError(f"--release_metrics={path}: must be a recipe's report.json or results.json") from None

@@ -1,4 +1,4 @@
-"""The text of a release's model card and of its licence notes."""
+"""Model card and licence notes of a release."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _quality(metrics: ReleaseMetrics) -> str:
         seeds = ", ".join(map(str, metrics.seeds))
         source = f'Means over the runs of "{metrics.model}" (seeds {seeds}), of which this model is one.'
     else:
-        source = "Of this run alone: how much of it is chance is not known."
+        source = "From this run only: differences may be due to chance."
     return f"On development splits. {source} ± is the sample standard deviation over n runs.\n\n" + markdown_table(
         [("result", "metric", "value", "n"), *rows], num_text_columns=2
     )
@@ -42,7 +42,7 @@ def _quality(metrics: ReleaseMetrics) -> str:
 
 def _calibration(metrics: ReleaseMetrics) -> str:
     if not metrics.calibration:
-        return "Not measured. Take probabilities for an order of confidence, not for frequencies.\n"
+        return "Not measured. Use probabilities to rank answers by confidence, not as frequencies.\n"
     rows = [
         (of.task, *(_value(summarise(values)) for values in (of.nll, of.brier, of.ece))) for of in metrics.calibration
     ]
@@ -53,12 +53,12 @@ def _calibration(metrics: ReleaseMetrics) -> str:
 
 def _teachers(provenance: Provenance) -> str:
     if not provenance.teachers:
-        return "None: the model learnt from gold labels alone.\n"
+        return "None: the model was trained on gold labels only.\n"
     rows = [(name, str(count) if count else "not known") for name, count in provenance.teachers.items()]
     weight = provenance.identity.get("distill_weight")
     return (
-        f"Tasks with soft targets, the averaged predictions of an ensemble, learnt from these with weight {weight} and "
-        "from gold labels with the rest; the other tasks from gold labels alone.\n\n"
+        f"Tasks with soft targets, the averaged predictions of an ensemble, were trained on these with weight {weight} "
+        "and on gold labels with the rest; other tasks on gold labels only.\n\n"
     ) + markdown_table([("soft targets", "teachers"), *rows], num_text_columns=2)
 
 
@@ -75,14 +75,14 @@ def model_card(
     """Returns the text of README.md.
 
     Args:
-        tasks: The tasks that are answered.
+        tasks: The released tasks.
         backbone: The encoder's shape.
         max_sequence_length: Longest input, in word pieces.
-        provenance: Where the model came from.
+        provenance: Origin of the model.
         metrics: Its quality.
-        preset_difference: By how much the KerasNLP preset's outputs differ, where it cannot tell the encoder's
-            activation; None if they do not.
-        model_name: Name under which TF Serving knows the model.
+        preset_difference: Difference of the KerasNLP preset's outputs if it cannot have the encoder's activation, else
+            None.
+        model_name: Name of the model in TF Serving.
         weights: How the SavedModel stores the encoder's large matrices, one of `reduced_weights.WEIGHTS`.
     """
     rows = [(task.name, task.kind, ", ".join(task.text), ", ".join(task.labels) or "a score") for task in tasks]
@@ -90,30 +90,29 @@ def model_card(
     preset = ""
     if preset_difference is not None:
         preset = (
-            f"  The preset computes GELU by its tanh approximation, as KerasNLP does; this encoder's is exact. Outputs "
+            f"  The preset approximates GELU with tanh, like KerasNLP; this encoder's GELU is exact. Outputs "
             f"differ by up to {preset_difference:.1e}.\n"
         )
     rounding = ""
     if weights != FLOAT32:
         rounding = (
-            f"* {layout.SERVING} stores the encoder's large matrices in {weights}, so it answers a little "
-            "differently from the model that the metrics are of; the other parts are in float32.\n"
+            f"* {layout.SERVING} stores the encoder's large matrices in {weights}, so its answers differ "
+            "slightly from those of the evaluated model; the other parts are float32.\n"
         )
     example = ", ".join(f'"{name}": "..."' for name in ("text_a", "text_b")[: len(tasks[0].text)])
     return f"""# A multi-task text classifier
 
 One BERT encoder ({backbone.num_layers} layers of width {backbone.hidden_dim}) with a head for each of the tasks below.
-Inputs of more than {max_sequence_length} word pieces are cut.
+Inputs longer than {max_sequence_length} word pieces are truncated.
 
 {answered}
 ## Intended use
-Answering the tasks above on texts like those it was trained on, in the language of its vocabulary. It was not examined
-for bias or for use in decisions about people; a person should check such decisions.
+The tasks above, on texts like its training data, in the language of its vocabulary. It was not evaluated for bias or
+for decisions about people; a person should check such decisions.
 
 ## Data
-Training splits of the tasks above; the encoder started from `{provenance.encoder}`. Data and encoder are known by their
-checksums in {layout.IDENTITY}. None of the data are in this folder.
-{layout.LICENCES} says what to check before passing it on.
+Training splits of the tasks above; the initial encoder is `{provenance.encoder}`. {layout.IDENTITY} has the checksums
+of data and encoder. This folder has no data. {layout.LICENCES} lists what to check before you publish it.
 
 ## Teachers
 {_teachers(provenance)}
@@ -122,16 +121,16 @@ checksums in {layout.IDENTITY}. None of the data are in this folder.
 ## Calibration
 {_calibration(metrics)}
 ## Limits
-* Metrics are of development splits, by which a training may have been chosen: expect a little less on new texts.
-* Texts of another kind, language or length than the training's get an answer too, with probabilities that mean little.
+* Metrics are on development splits, which may have been used to select the model: expect lower values on new texts.
+* Texts unlike the training data, in kind, language or length, also get answers, with unreliable probabilities.
 * A ranking's scores compare candidates of one query, not candidates of different queries.
 {rounding}
 ## Files
-* `{layout.SERVING}/`: SavedModel in versions as TF Serving takes them, `models.config`, `batching.config`.
+* `{layout.SERVING}/`: SavedModel in TF Serving's layout, `models.config`, `batching.config`.
 * `{layout.HUGGING_FACE}/`, `{layout.KERAS_NLP}/`: the encoder for transformers and KerasNLP.
 {preset}* `{layout.HEADS}/<task>.safetensors`: each task's head.
 * `{layout.TASKS}`, `{layout.LABELS}`: tasks, and their labels in the order of the heads' outputs.
-* `{layout.METRICS}`, `{layout.FLAGS}`, `{layout.IDENTITY}`, `{layout.DESCRIPTION}`: figures, and how it was made.
+* `{layout.METRICS}`, `{layout.FLAGS}`, `{layout.IDENTITY}`, `{layout.DESCRIPTION}`: metrics and configuration.
 * `{CHECKSUMS}`: for `sha256sum --check`.
 
 ## Serve
@@ -141,11 +140,11 @@ docker run --rm -p 8501:8501 -v "$PWD/{layout.SERVING}:/models/{model_name}" ten
 curl -d '{{"signature_name": "{tasks[0].name}", "instances": [{{{example}}}]}}' \\
   http://localhost:8501/v1/models/{model_name}:predict
 ```
-(Docker was not run where this was written.) In Python, import tensorflow_text before
+(Not tested: Docker.) In Python, import tensorflow_text before
 `tf.saved_model.load("{layout.SERVING}/{layout.VERSION}")`.
 
 ## Reproduce
-With mtdnn_tf, the data and the encoder, whose folders {layout.FLAGS} names as they were:
+With mtdnn_tf, the data and the encoder, in the folders of {layout.FLAGS}:
 ```sh
 python -m tools.train --flagfile={layout.FLAGS} --output_dir=again
 python -m tools.verify_release --release=.
@@ -157,16 +156,16 @@ def licence_notes(tasks: Sequence[Task], provenance: Provenance) -> str:
     """Returns the text of the licence notes.
 
     Args:
-        tasks: The tasks that are answered.
-        provenance: Where the model came from.
+        tasks: The released tasks.
+        provenance: Origin of the model.
     """
     return f"""# Licence notes
-This file grants nothing. Before passing the model on, check the terms of what it was made from:
+This file grants no rights. Before you publish the model, check the terms of its sources:
 
-* the encoder that the training started from: `{provenance.encoder}`;
-* the data of the tasks {", ".join(task.name for task in tasks)}: each data set has terms of its own;
-* the texts on which the encoder was pre-trained, as its publisher tells.
+* the initial encoder: `{provenance.encoder}`;
+* the data of the tasks {", ".join(task.name for task in tasks)}: each data set has its own terms;
+* the texts on which the encoder was pre-trained, according to its publisher.
 
-Running it takes TensorFlow, TensorFlow Text and TF Serving; reading the encoder takes KerasNLP or transformers. Each
-comes under the licence in its own package. No code of theirs is in this folder beside the graph in `{layout.SERVING}/`.
+The model runs with TensorFlow, TensorFlow Text and TF Serving; the encoder can be loaded with KerasNLP or transformers.
+Each has its own licence. This folder has none of their code, except the graph in `{layout.SERVING}/`.
 """

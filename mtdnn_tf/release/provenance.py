@@ -1,4 +1,4 @@
-"""Where a model came from: what its run's folder tells."""
+"""The origin of a model, read from its run's folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from mtdnn_tf.training.run import METRICS
 
 @dataclasses.dataclass(frozen=True)
 class Provenance:
-    """What a training was told, and what it read.
+    """Configuration and inputs of a training.
 
     Attributes:
         flags: The flagfile that repeats the run.
-        identity: Everything that decides the run's weights; JSON values.
-        teachers: Number of teachers whose predictions taught it, by soft targets' name; 0 where that is not known any
-            more.
+        identity: Everything that decides the run's weights, as JSON values.
+        teachers: Number of teachers by name of the soft targets; 0 if unknown.
     """
 
     flags: str
@@ -30,28 +29,26 @@ class Provenance:
     teachers: Mapping[str, int]
 
     def flag(self, name: str) -> str | None:
-        """Returns a flag's value, None if it is not given."""
+        """Returns the value of a flag, or None."""
         given = [line.partition("=")[2] for line in self.flags.splitlines() if line.startswith(f"--{name}=")]
         return given[-1] if given else None
 
     @property
     def encoder(self) -> str:
-        """The last part of the name or folder of the encoder that the training started from."""
+        """Name of the initial encoder, or last part of its folder."""
         started = self.flag("init_from") or self.flag("backbone") or "unknown"
         return started.rstrip("/").rpartition("/")[2]
 
 
 def read_provenance(run: Path) -> Provenance:
-    """Reads what a run's folder tells of it.
+    """Reads the provenance of a run from its folder.
 
     Raises:
-        UserError: The folder is not that of a run that tools.train has ended.
+        UserError: The folder is not a finished run of tools.train.
     """
     missing = [name for name in (FLAGS, IDENTITY, METRICS) if not (run / name).is_file()]
     if missing:
-        raise UserError(
-            f"--run={run}: {missing[0]} is missing; for a release the folder of a run that ended is accepted"
-        )
+        raise UserError(f"--run={run}: {missing[0]} is missing; a release needs a finished run")
     flags, identity = (
         (run / FLAGS).read_text(encoding="utf-8"),
         read_checked_json(run / IDENTITY, "train the run again"),

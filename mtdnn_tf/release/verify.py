@@ -1,4 +1,4 @@
-"""Verifying a release: every checksum, every part read again, and their answers compared."""
+"""Verifies a release: checksums, all parts, and their answers."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _SECOND = ("It bored everyone who saw it.", "The price of shares went down on Tu
 
 
 class Verified(NamedTuple):
-    """What was verified.
+    """Result of a verification.
 
     Attributes:
         files: Number of files whose checksums match.
         tasks: Number of tasks whose answers agree.
-        difference: The largest difference of any probability or score.
+        difference: Maximum difference of any probability or score.
     """
 
     files: int
@@ -48,20 +48,20 @@ def verify_release(folder: Path) -> Verified:
     """Verifies a release.
 
     Args:
-        folder: What `write_release` wrote.
+        folder: Folder of a release.
 
     Raises:
-        UserError: A file is missing or changed, a part cannot be read, or parts do not belong together.
+        UserError: A file is missing or changed, a part is invalid, or parts do not match.
     """
     files = verify_checksums(folder)
     return verify_parts(folder)._replace(files=files)
 
 
 def verify_parts(folder: Path) -> Verified:
-    """Reads every part of a release and compares the SavedModel with the model that the others make.
+    """Reads all parts of a release and compares the SavedModel with the model of the other parts.
 
     Raises:
-        UserError: A part cannot be read, or parts do not belong together.
+        UserError: A part is invalid, or parts do not match.
     """
     description = read_json(folder / layout.DESCRIPTION)
     if not isinstance(description, dict) or description.get("schema") != layout.SCHEMA:
@@ -85,7 +85,7 @@ def verify_parts(folder: Path) -> Verified:
     except (OSError, ValueError, tf.errors.OpError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{version}: cannot be loaded as a SavedModel ({reason}); copy the release again") from None
-    # The SavedModel's own rounding is compared with the same rounding of the encoder's weights.
+    # Rounds the encoder's weights like the SavedModel's.
     reduced = None if weights == FLOAT32 else ReducedWeights(backbone, weights)
     differences = []
     for task in served:
@@ -120,7 +120,7 @@ def _check_descriptions(folder: Path, description: dict[str, Any], served: Seque
 
 
 def _weights_of_export(folder: Path) -> str:
-    """Returns how the SavedModel stores the encoder's matrices; versions before --weights said nothing of it."""
+    """Returns the storage format of the SavedModel's matrices; older versions do not record it."""
     weights = read_json(folder / layout.SERVING / layout.VERSION / export.DESCRIPTION).get("weights", FLOAT32)
     check_weights(weights)
     return str(weights)

@@ -1,4 +1,4 @@
-"""Writing a release: everything that serving, reading and judging a trained model takes, in one folder."""
+"""Writes a release: serving files, encoder, heads and metrics of a model in one folder."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from mtdnn_tf.serving.server_config import MODEL_NAME
 
 
 class ReleaseOptions(NamedTuple):
-    """What a release may be told.
+    """Options of a release.
 
     Attributes:
-        tasks: Names of the tasks that are answered; all if empty.
-        batch_sizes: As of `export_saved_model`.
-        model_name: As of `export_saved_model`.
+        tasks: Names of the tasks; all if empty.
+        batch_sizes: See `export_saved_model`.
+        model_name: See `export_saved_model`.
         metrics: A recipe's report.json or results.json; None for the run's own metrics.
-        weights: As of `export_saved_model`; the release's other parts are in float32.
+        weights: See `export_saved_model`; other parts are float32.
     """
 
     tasks: Sequence[str] = ()
@@ -51,28 +51,28 @@ _DEFAULT = ReleaseOptions()
 
 
 def check_release_folder(folder: Path) -> None:
-    """Refuses to write a release where something stands.
+    """Checks that a release's folder does not exist.
 
     Raises:
-        UserError: Something does.
+        UserError: It exists.
     """
     if folder.exists() or folder.is_symlink():
-        raise UserError(f"--release={folder}: exists; a folder that does not is accepted")
+        raise UserError(f"--release={folder}: must not exist")
 
 
 def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -> Verified:
-    """Writes the release of a run, which becomes visible when all of it is written and verified.
+    """Writes and verifies the release of a run, then makes it visible.
 
     Args:
-        run: The folder of a run that has ended.
-        folder: Where to write; nothing may stand there.
-        options: What is released.
+        run: Folder of a finished run.
+        folder: Folder to write; must not exist.
+        options: Options of the release.
 
     Returns:
-        What was verified.
+        Result of a verification.
 
     Raises:
-        UserError: Something stands at `folder`, the run is not complete, or something given is not accepted.
+        UserError: `folder` exists, the run is not finished, or an option is invalid.
     """
     check_release_folder(folder)
     provenance = read_provenance(run)
@@ -80,7 +80,7 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
     loaded = load_model(run)
     tasks = served_tasks(loaded, options.tasks)
     used = {task.head_task for task in tasks}
-    # A task's head may be that of a task which is not answered itself.
+    # A task may use the head of a task that is not released.
     kept = [task for task in loaded.tasks if task in tasks or task.name in used]
     heads = {name: head for name, head in loaded.model.heads.items() if name in used}
     pretrained = find_backbone(str(run))
@@ -120,6 +120,6 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
         write_text(temporary / layout.LICENCES, licence_notes(tasks, provenance))
         write_checksums(temporary)
         verified = verify_release(temporary)
-        # Another release may have ended meanwhile.
+        # Another process may have written it meanwhile.
         check_release_folder(folder)
     return verified

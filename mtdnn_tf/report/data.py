@@ -1,4 +1,4 @@
-"""What a report shows: all that tables, figures and the page read, so that they can be made again from report.json."""
+"""The data of a report, from which tables, figures and the page can be written again (report.json)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Run:
     """One run of a model.
 
     Attributes:
-        seed: Its seed, by which models are paired.
+        seed: Seed, by which models are paired.
         metrics: Values by result name and metric, from 0 to 1, correlations from -1; None where undefined.
-        average: The mean over tasks, of the same unit; None if a task is missing.
+        average: Mean over tasks, in the same unit; None if a task is missing.
     """
 
     seed: int
@@ -40,9 +40,9 @@ class Model:
     """A model that is compared with others.
 
     Attributes:
-        name: Its name in tables, unique.
+        name: Unique name in tables.
         role: One of `ROLES`.
-        runs: One a seed.
+        runs: One per seed.
     """
 
     name: str
@@ -56,14 +56,14 @@ class Model:
 
 @dataclasses.dataclass(frozen=True)
 class TaskInfo:
-    """A task as the report shows it.
+    """A task in the report.
 
     Attributes:
         name: Its name.
         kind: "classification", "regression" or "ranking".
         metrics: Names of its metrics; its score is their mean.
         has_teacher: Whether the student had soft targets for it.
-        result_names: Names of its results in `Run.metrics`: its own, or one a split.
+        result_names: Names of its results in `Run.metrics`: the task's, or one per split.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Difference:
         mean: The mean difference, in the unit of scores (0.01 is one point).
         low: Lower end of the confidence interval; None with too few seeds.
         high: Upper end of it.
-        p_value: Of the paired test; None if there is none.
+        p_value: p value of the paired test, or None.
         n: Number of pairs.
     """
 
@@ -113,7 +113,7 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class Bin:
-    """Examples of like confidence.
+    """A bin of examples with similar confidence.
 
     Attributes:
         confidence: Mean probability of the predicted label; None if the bin is empty.
@@ -134,9 +134,9 @@ class Reliability:
         model: Its name.
         task: The task's name.
         bins: In the order of confidence.
-        nll: Negative log-likelihood of the gold labels, in nats an example, one a seed.
-        brier: Brier score, one a seed.
-        ece: Expected calibration error, from 0 to 1, one a seed.
+        nll: Negative log-likelihood of the gold labels, in nats per example, one per seed.
+        brier: Brier score, one per seed.
+        ece: Expected calibration error, from 0 to 1, one per seed.
     """
 
     model: str
@@ -149,15 +149,15 @@ class Reliability:
 
 @dataclasses.dataclass(frozen=True)
 class Fidelity:
-    """How closely the student follows its teacher on a task.
+    """The student's fidelity to its teacher on a task.
 
     Attributes:
         task: The task's name.
-        agreement: Fraction of examples with the same prediction, for scores their correlation; one a seed.
-        kl: Mean divergence KL(teacher || student), in nats, one a seed; None where there are no probabilities.
+        agreement: Fraction of examples with the same prediction, or correlation of scores; one per seed.
+        kl: Mean divergence KL(teacher || student), in nats, one per seed; None without probabilities.
         has_teacher: Whether the student had soft targets for the task.
-        gain_kept: (student - multi-task) / (ensemble - multi-task) of the means over seeds; None where the
-            ensemble gains nothing.
+        gain_kept: (student - multi-task) / (ensemble - multi-task) of the means over seeds; None if the ensemble gains
+            nothing.
     """
 
     task: str
@@ -169,12 +169,12 @@ class Fidelity:
 
 @dataclasses.dataclass(frozen=True)
 class CostRow:
-    """What a model costs to serve.
+    """Cost of serving a model.
 
     Attributes:
         name: The model.
         parameters: Number of weights.
-        flops: Of the matrix products that answer one example.
+        flops: FLOPs of the matrix products for one example.
         latency_ms: Median time of one request, in ms.
         latency_iqr_ms: Its interquartile range, in ms.
     """
@@ -188,11 +188,11 @@ class CostRow:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What the models cost to serve.
+    """Cost of serving the models.
 
     Attributes:
-        rows: One a model.
-        length: Word pieces of the sequence that is answered.
+        rows: One per model.
+        length: Number of word pieces per sequence.
     """
 
     rows: Sequence[CostRow]
@@ -201,7 +201,7 @@ class Cost:
 
 @dataclasses.dataclass(frozen=True)
 class ReportData:
-    """Everything in a report; parts left empty have no section.
+    """The data of a report. Empty parts have no section.
 
     Attributes:
         title: Title of the page.
@@ -212,10 +212,10 @@ class ReportData:
         reliability: Calibration by model and task.
         fidelity: By task.
         cost: None if it was not measured.
-        flags: The flagfile that makes the run again.
+        flags: Flagfile that repeats the run.
         fingerprints: Hashes of data, encoder and so on, by name.
-        finding: What the run found, in sentences; shown first.
-        notes: What a reader must know, such as "MNLI: partial set"; shown below the finding.
+        finding: Sentences about the result, shown first.
+        notes: Notes for the reader, such as "MNLI: partial set"; shown below the finding.
         seconds: Duration of each stage, in seconds.
     """
 
@@ -237,7 +237,7 @@ class ReportData:
         for what, names in (("model", [m.name for m in self.models]), ("task", [t.name for t in self.tasks])):
             for name in names:
                 if names.count(name) > 1:
-                    raise UserError(f"report: {what} {name!r} is listed twice; names are unique")
+                    raise UserError(f"report: duplicate {what} {name!r}")
 
     def to_json(self) -> dict[str, Any]:
         """Returns the data as JSON; nan and infinity become null."""
@@ -245,16 +245,16 @@ class ReportData:
 
     @staticmethod
     def from_json(value: Any, where: str = "report.json") -> ReportData:
-        """Returns the data that `to_json` made JSON of.
+        """Returns the data from the JSON of `to_json`.
 
         Args:
-            value: What `json.loads` returns.
-            where: Its file, for errors.
+            value: Parsed JSON.
+            where: Its file, for messages.
 
         Raises:
-            UserError: The value is no report, or one of another format.
+            UserError: The value is not a report, or has another format.
         """
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             given = value.get("format", "none") if isinstance(value, dict) else type(value).__name__
-            raise UserError(f"{where}: not a report: format {FORMAT} is needed, {given} given")
+            raise UserError(f"{where}: not a report: format must be {FORMAT}, got {given}")
         return from_json({key: item for key, item in value.items() if key != "format"}, ReportData, where)

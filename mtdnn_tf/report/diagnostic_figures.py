@@ -1,4 +1,4 @@
-"""Figures of how models learn, how calibrated they are, and how closely the student follows its teacher."""
+"""Figures of learning curves, calibration, and the student's fidelity to its teacher."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mtdnn_tf.report.tables import number
 
 
 def curve_figure(data: ReportData, style: Style) -> Figure | None:
-    """Draws development scores by epoch, a panel a task: means over seeds, with bands of one standard deviation.
+    """Draws development scores by epoch, one panel per task: means over seeds, with bands of one standard deviation.
 
-    Models that were evaluated once have no curve; there is no figure if none has one.
+    Models that were evaluated once have no curve. Without curves there is no figure.
     """
     drawn = {model.name for model in data.models} & set(data.curves)
     models = [model for model in data.models if model.name in drawn]
@@ -66,7 +66,7 @@ def curve_figure(data: ReportData, style: Style) -> Figure | None:
 
 
 def reliability_figure(data: ReportData, style: Style) -> Figure | None:
-    """Draws accuracy against confidence, a panel a task; a point's area is the share of examples in its bin."""
+    """Draws accuracy against confidence, one panel per task; a point's area is its bin's share of examples."""
     diagrams = [item for item in data.reliability if any(b.count and finite(b.accuracy) is not None for b in item.bins)]
     tasks = list(dict.fromkeys(item.task for item in diagrams))
     names = list(dict.fromkeys(item.model for item in diagrams))
@@ -90,7 +90,7 @@ def reliability_figure(data: ReportData, style: Style) -> Figure | None:
                 axes.plot(x, y, color=colours[item.model], lw=1.3)
                 sizes = [8 + 120 * b.count / total for b in bins]
                 axes.scatter(x, y, sizes, color=colours[item.model], alpha=0.75, lw=0, zorder=3, clip_on=False)
-                # From the bottom up: curves of good models leave the lower right corner free.
+                # Curves of good models leave the lower right corner free.
                 at = (0.98, 0.03 + 0.1 * (len(of_task) - 1 - line))
                 text = f"ECE {number(summarise(item.ece).mean, 3)}"
                 axes.annotate(text, at, xycoords="axes fraction", ha="right", color=colours[item.model], fontsize=8)
@@ -109,7 +109,7 @@ def reliability_figure(data: ReportData, style: Style) -> Figure | None:
 
 
 def agreement_figure(data: ReportData, style: Style) -> Figure | None:
-    """Draws how closely the student follows its teacher, by task, apart for tasks with and without soft targets."""
+    """Draws the student's fidelity by task, separately for tasks with and without soft targets."""
     panels = {
         "agreement, %": [(summarise(item.agreement).mean, 100) for item in data.fidelity],
         "KL(teacher ‖ student), nats": [(summarise(item.kl).mean, 1) for item in data.fidelity],
@@ -129,7 +129,7 @@ def agreement_figure(data: ReportData, style: Style) -> Figure | None:
             zip(small_multiples(figure, len(panels), 1 if style.narrow else 3), panels.items())
         ):
             shown = [(finite(value), scale) for value, scale in values]
-            # A gain of the ensemble near 0 makes a quotient of thousands of percent; its number tells.
+            # If the ensemble's gain is near 0, the ratio may be thousands of percent; the number is printed.
             clip = 200.0 if "gain" in name else math.inf
             widths = [0.0 if value is None else max(-clip, min(clip, scale * value)) for value, scale in shown]
             colours = [appearance[item.has_teacher] for item in data.fidelity]

@@ -1,4 +1,4 @@
-"""The report's figures. Each is drawn in light and dark, for a page and for a phone."""
+"""The report's figures, in light and dark, for page and phone."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class FigureOfReport(NamedTuple):
     """A figure of the report.
 
     Attributes:
-        name: Its file's name without ending.
-        draw: Draws it, or returns None if its data are not there.
-        description: What it shows, for who cannot see it.
+        name: File name without extension.
+        draw: Draws it, or returns None without data.
+        description: Alternative text.
     """
 
     name: str
@@ -36,17 +36,17 @@ FIGURES = (
     FigureOfReport(
         "differences",
         difference_figure,
-        "Dot plot: difference in points by task and on average, with confidence intervals, a panel a pair of models.",
+        "Dot plot: difference in points by task and average, with confidence intervals, one panel per pair of models.",
     ),
     FigureOfReport(
         "curves",
         curve_figure,
-        "Line charts: development score × 100 by epoch, a panel a task, bands of one standard deviation.",
+        "Line charts: development score × 100 by epoch, one panel per task, bands of one standard deviation.",
     ),
     FigureOfReport(
         "reliability",
         reliability_figure,
-        "Reliability diagrams: accuracy by confidence, a panel a task, a line a model; calibrated models are diagonal.",
+        "Reliability diagrams: accuracy by confidence, one panel per task, one line per model; diagonal if calibrated.",
     ),
     FigureOfReport(
         "agreement",

@@ -1,4 +1,4 @@
-"""What all figures share: themes, widths, the look of each model, and PNG files."""
+"""Shared code of all figures: themes, widths, the look of each model, and PNG files."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Theme(NamedTuple):
 
     Attributes:
         name: "light" or "dark".
-        ink: Of text and axes.
-        paper: Of the background.
-        grid: Of grid lines.
-        shade: Of what is set apart.
+        ink: Colour of text and axes.
+        paper: Colour of the background.
+        grid: Colour of grid lines.
+        shade: Colour of highlighted areas.
     """
 
     name: str
@@ -65,11 +65,11 @@ DARK = Theme("dark", "#e6edf3", "#161b22", "#343b44", "#202731")
 
 
 class Style(NamedTuple):
-    """How a figure is drawn.
+    """Style of a figure.
 
     Attributes:
         theme: Its colours.
-        narrow: Whether it is for a phone, about 4 inches wide, and not for a page, 11 inches wide.
+        narrow: Whether it is for a phone (about 4 inches wide) instead of a page (11 inches).
     """
 
     theme: Theme = LIGHT
@@ -82,11 +82,11 @@ class Style(NamedTuple):
 
 
 class Look(NamedTuple):
-    """How a model is drawn.
+    """Look of a model.
 
     Attributes:
-        colour: Of its bars and lines.
-        marker: Of its points.
+        colour: Colour of its bars and lines.
+        marker: Marker of its points.
     """
 
     colour: str
@@ -94,7 +94,7 @@ class Look(NamedTuple):
 
 
 def looks(models: Sequence[Model], theme: Theme) -> Mapping[str, Look]:
-    """Returns each model's colour, which its role decides where it is the first of its role, and its marker."""
+    """Returns colour and marker of each model. The first model of a role has the role's colour."""
     result: dict[str, Look] = {}
     roles: set[str] = set()
     more = _MORE_COLOURS[theme.name]
@@ -110,7 +110,7 @@ def looks(models: Sequence[Model], theme: Theme) -> Mapping[str, Look]:
 
 @contextmanager
 def drawing(style: Style) -> Iterator[None]:
-    """Draws in a style within the block; matplotlib's settings are as before after it."""
+    """Applies a style within the block, then restores matplotlib's settings."""
     size = 8.5 if style.narrow else 10.0
     ink, paper = style.theme.ink, style.theme.paper
     settings: dict[str, Any] = {
@@ -140,7 +140,7 @@ def drawing(style: Style) -> Iterator[None]:
         "ytick.color": ink,
         "xtick.major.size": 0,
         "ytick.major.size": 0,
-        "text.parse_math": False,  # A name may hold "$".
+        "text.parse_math": False,  # A name may contain "$".
         "figure.constrained_layout.use": True,
     }
     with mpl.rc_context(settings):
@@ -148,14 +148,14 @@ def drawing(style: Style) -> Iterator[None]:
 
 
 def new_figure(style: Style, height: float) -> Figure:
-    """Returns an empty figure of a height in inches, which no global list knows."""
+    """Returns an empty figure of a height in inches, not registered in pyplot."""
     figure = Figure(figsize=(style.width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
 
 def small_multiples(figure: Figure, count: int, columns: int) -> list[Any]:
-    """Returns axes of small multiples; those of a last row that is not full are left out."""
+    """Returns axes of small multiples, without the unused ones of the last row."""
     columns = min(columns, count)
     rows = math.ceil(count / columns)
     specification = figure.add_gridspec(rows, columns)
@@ -163,7 +163,7 @@ def small_multiples(figure: Figure, count: int, columns: int) -> list[Any]:
 
 
 def to_png(figure: Figure, style: Style) -> bytes:
-    """Returns a figure as a PNG file, with as many pixels as sharp screens show."""
+    """Returns a figure as a PNG file in high resolution."""
     file = io.BytesIO()
     with drawing(style):
         figure.savefig(file, format="png", dpi=180 if style.narrow else 150, metadata={"Software": None})
@@ -171,7 +171,7 @@ def to_png(figure: Figure, style: Style) -> bytes:
 
 
 def label(name: str, width: int, lines: int = 2) -> str:
-    """Returns a name for a figure, broken into lines of a width in characters, and cut after the last one."""
+    """Returns a name wrapped to a width in characters, truncated after the last line."""
     parts = textwrap.wrap(name, width, break_on_hyphens=True) or [name]
     if len(parts) > lines:
         parts = [*parts[: lines - 1], parts[lines - 1][: width - 1] + "…"]
@@ -179,6 +179,6 @@ def label(name: str, width: int, lines: int = 2) -> str:
 
 
 def legend_label(name: str, width: int = 44) -> str:
-    """Returns a name for a legend, which would leave out what starts with an underscore."""
+    """Returns a name for a legend; matplotlib hides names that start with an underscore."""
     text = label(name, width, 1)
     return f"\N{THIN SPACE}{text}" if text.startswith("_") else text

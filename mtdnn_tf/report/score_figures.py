@@ -17,11 +17,12 @@ from mtdnn_tf.report.plotting import Style, drawing, label, legend_label, looks,
 from mtdnn_tf.report.summary import average_summary, task_summary
 from mtdnn_tf.report.tables import number
 
+# First minus second, by role.
 _COMPARED = (SINGLE_TASK, MULTI_TASK, ENSEMBLE, STUDENT)
 
 
 def compared_models(models: Sequence[Model]) -> list[Model]:
-    """Returns the models of the bar chart, single-task to distilled; all if none has such a role."""
+    """Returns the models of the bar chart, single-task to distilled; all models if none has such a role."""
     return [model for model in models if model.role in _COMPARED] or list(models)
 
 
@@ -47,7 +48,7 @@ def score_figure(data: ReportData, style: Style) -> Figure | None:
         axes = figure.add_subplot()
         positions = np.arange(len(groups), dtype=float)
         positions[1:] += 0.25  # Sets the average apart.
-        # One task on a wide page would have bars as broad as a hand.
+        # Limits the width of bars if there is only one task.
         thickness = 0.82 / bars if style.narrow else min(0.82 / bars, 0.03 * (len(groups) + 0.5))
         for i, model in enumerate(models):
             offset = (i - (bars - 1) / 2) * thickness
@@ -130,7 +131,7 @@ def _score_axes(axes: Any, positions: np.ndarray, groups: Sequence[str], summari
 
 
 def difference_figure(data: ReportData, style: Style) -> Figure | None:
-    """Draws each difference with its confidence interval, a panel a pair of models."""
+    """Draws each difference with its confidence interval, one panel per pair of models."""
     known = [item for item in data.differences if finite(item.mean) is not None]
     labels = list(dict.fromkeys(item.label for item in known))
     if not labels:

@@ -22,8 +22,8 @@ class Cell(NamedTuple):
     """A cell of a table.
 
     Attributes:
-        text: What stands in it.
-        spread: What stands behind it in small print.
+        text: Its text.
+        spread: Text after it in small print.
         strong: Whether it is emphasized.
     """
 
@@ -36,10 +36,10 @@ class Table(NamedTuple):
     """A table.
 
     Attributes:
-        caption: What it shows, and in which unit.
-        header: Of each column, its name, and what stands below it in small print.
+        caption: Content and unit.
+        header: Name of each column, and text below it in small print.
         rows: Rows, the first cell of which is the row's name.
-        num_text_columns: How many columns, from the first, hold words; the others hold numbers.
+        num_text_columns: Number of leading text columns; the others are numbers.
     """
 
     caption: str
@@ -49,7 +49,7 @@ class Table(NamedTuple):
 
 
 def number(value: float | None, digits: int = 1, scale: float = 1.0, sign: str = "") -> str:
-    """Returns a number as tables print it, with a real minus sign; a dash if there is none."""
+    """Returns a number with a real minus sign, or a dash for None."""
     value = finite(value)
     if value is None:
         return MISSING
@@ -79,7 +79,7 @@ def _is_best(summary: Summary, column: Iterable[Summary]) -> bool:
 
 
 def score_table(data: ReportData) -> Table:
-    """Returns models by tasks, with each task's score: the mean of its metrics and splits."""
+    """Returns the table of scores by model and task: means over metrics and splits."""
     columns = [[average_summary(model) for model in data.models]]
     columns += [[task_summary(model, task) for model in data.models] for task in data.tasks]
     rows = []
@@ -96,7 +96,7 @@ def score_table(data: ReportData) -> Table:
 
 
 def metric_table(data: ReportData) -> Table:
-    """Returns every metric of every split by models."""
+    """Returns the table of all metrics of all splits by model."""
     rows = []
     for task in data.tasks:
         for name in task.result_names:
@@ -124,7 +124,7 @@ def interval_text(difference: Difference) -> str:
 
 
 def difference_table(data: ReportData, *, averages: bool) -> Table:
-    """Returns the differences on average, or those by task."""
+    """Returns the table of differences, on average or by task."""
     rows = [
         [
             Cell(item.label),
@@ -145,7 +145,7 @@ def difference_table(data: ReportData, *, averages: bool) -> Table:
 
 
 def calibration_table(data: ReportData) -> Table:
-    """Returns the calibration of models on tasks."""
+    """Returns the table of calibration by model and task."""
     rows = [
         [
             Cell(item.task),
@@ -161,7 +161,7 @@ def calibration_table(data: ReportData) -> Table:
 
 
 def fidelity_table(data: ReportData) -> Table:
-    """Returns how closely the student follows its teacher."""
+    """Returns the table of the student's fidelity to its teacher."""
     rows = [
         [
             Cell(item.task, _n(item.agreement)),
@@ -181,7 +181,7 @@ def fidelity_table(data: ReportData) -> Table:
 
 
 def cost_table(data: ReportData) -> Table:
-    """Returns what models cost to serve; the column of times only where some were measured."""
+    """Returns the table of costs, with times if any were measured."""
     cost = data.cost or Cost([])
     is_timed = any(row.latency_ms is not None for row in cost.rows)
     rows = []
@@ -194,12 +194,12 @@ def cost_table(data: ReportData) -> Table:
     header = [Cell("model"), Cell("parameters", "millions"), Cell("matrix products", "GFLOP")]
     if is_timed:
         header.append(Cell("latency", "ms, median"))
-    caption = "What an answer costs." if cost.length is None else f"What an answer to {cost.length} word pieces costs."
+    caption = "Cost per answer." if cost.length is None else f"What an answer to {cost.length} word pieces costs."
     return Table(caption, header, rows)
 
 
 def to_html(table: Table) -> Markup:
-    """Returns a table that scrolls in a container of its own where it is wider than the page."""
+    """Returns a table in a container that scrolls if the table is wider than the page."""
 
     def content(cell: Cell) -> Markup:
         text = Markup("<strong>{}</strong>" if cell.strong else "{}").format(cell.text)
@@ -213,7 +213,7 @@ def to_html(table: Table) -> Markup:
     header = cells(table.header, *column)
     row = '<th scope="row">{}</th>', "<td>{}</td>", '<td class="word">{}</td>'
     body = Markup("\n").join(Markup("<tr>{}</tr>").format(cells(line, *row)) for line in table.rows)
-    # A caption within the table would be as wide as the table, and scroll away with it.
+    # A caption inside the table would scroll with it.
     return Markup(
         '<figure class="table">\n<figcaption>{}</figcaption>\n<div class="scroll" role="region" tabindex="0" '
         'aria-label="{}">\n<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>\n</div>\n</figure>\n'
@@ -231,7 +231,7 @@ def _field(value: float | None) -> str:
 
 
 def results_csv(data: ReportData) -> str:
-    """Returns a row a model and metric, values from 0 to 1: of the average, of each task's score, of each metric."""
+    """Returns a row per model and metric (average, task scores, metrics), values from 0 to 1."""
     rows: list[Sequence[object]] = [("model", "role", "task", "result", "metric", "n", "mean", "standard_deviation")]
     for model in data.models:
         named = [((AVERAGE, AVERAGE, _SCORE), average_summary(model))]
@@ -246,7 +246,7 @@ def results_csv(data: ReportData) -> str:
 
 
 def differences_csv(data: ReportData) -> str:
-    """Returns a row a difference, values from 0 to 1."""
+    """Returns a row per difference, values from 0 to 1."""
     rows: list[Sequence[object]] = [("label", "task", "mean", "low", "high", "p_value", "n")]
     for item in data.differences:
         numbers = (item.mean, item.low, item.high, item.p_value)

@@ -1,4 +1,4 @@
-"""Writing a report's folder, and reading its data back."""
+"""Writes a report's folder and reads its data."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def write_report(data: ReportData, folder: Path) -> None:
     """Writes a report: the page, its data, tables as CSV, and figures as PNG, for a page and (`_narrow`) for a phone.
 
     Args:
-        data: What it shows.
-        folder: Appears when it is complete; a report that stands there is replaced.
+        data: Data of the report.
+        folder: Folder to write, visible when complete; an existing report is replaced.
 
     Raises:
-        UserError: The folder holds something else, which replacing it would delete.
+        UserError: The folder has other files, which would be deleted.
     """
     check_folder(folder)
     images = draw_images(data)
@@ -46,19 +46,19 @@ def read_report(path: Path) -> ReportData:
     """Reads the data of a report from its report.json.
 
     Raises:
-        UserError: The file is missing, or holds no report; or it stands in a report's folder that is damaged.
+        UserError: The file is missing or not a report, or its folder is damaged.
     """
     if (path.parent / MANIFEST).is_file():
-        read_manifest(path.parent, "edit a copy of report.json elsewhere, or make the report again")
+        read_manifest(path.parent, "edit a copy of report.json elsewhere, or write the report again")
     return ReportData.from_json(read_json(path), str(path))
 
 
 def check_folder(folder: Path) -> None:
-    """Raises a `UserError` if a report would replace something that is not one."""
+    """Raises a `UserError` if a folder is not a report."""
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UserError(f"{folder}: a folder is needed for the report, a file stands there")
+        raise UserError(f"{folder}: must be a folder, got a file")
     foreign = {path.name for path in folder.iterdir()} - {PAGE, DATA, RESULTS, DIFFERENCES, FIGURES, MANIFEST}
     if (folder / FIGURES).is_dir():
         foreign |= {f"{FIGURES}/{path.name}" for path in (folder / FIGURES).iterdir() if path.suffix != ".png"}

@@ -142,5 +142,5 @@ def test_what_a_newer_version_wrote_is_refused_in_one_line(golden, folder, field
 def test_a_report_of_another_format_is_refused(golden):
     report = json.loads((golden / "report.json").read_text(encoding="utf-8"))
     (golden / "report.json").write_text(json.dumps({**report, "format": 99}), encoding="utf-8")
-    with pytest.raises(UserError, match="is needed, 99 given"):
+    with pytest.raises(UserError, match="must be 2, got 99"):
         read_report(golden / "report.json")

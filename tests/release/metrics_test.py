@@ -46,12 +46,12 @@ def test_a_results_file_of_a_recipe_is_read(tmp_path):
     found = release_metrics(_run(tmp_path, {"mood": {"accuracy": 0.7}}), tmp_path / "results.json")
     assert (found.model, found.seeds) == ("student", (3, 4))
     assert found.results["mood"]["accuracy"].mean == pytest.approx(0.6)
-    with pytest.raises(UserError, match="no model there has the metrics of"):
+    with pytest.raises(UserError, match="no model has the metrics of"):
         release_metrics(_run(tmp_path / "other", {"mood": {"accuracy": 0.6}}), tmp_path / "results.json")
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"models": [{"name": "m"}]}', '{"models": 3}'])
 def test_other_files_are_refused(tmp_path, content):
     (tmp_path / "other.json").write_text(content)
-    with pytest.raises(UserError, match=r"other\.json: a recipe's report\.json or results\.json is accepted"):
+    with pytest.raises(UserError, match=r"other\.json: must be a recipe's report\.json or results\.json"):
         release_metrics(_run(tmp_path, {"mood": {"accuracy": 0.7}}), tmp_path / "other.json")

@@ -63,7 +63,7 @@ def test_what_is_not_known_is_said(tmp_path):
     plain = read_provenance(tmp_path)
     card = model_card([_ANSWERS], _CONFIG, 64, plain, ReleaseMetrics("this run", (), {}), 0.0123, "mtdnn", "int8")
     assert "large matrices in int8" in card
-    assert "None: the model learnt from gold labels alone." in card
+    assert "None: the model was trained on gold labels only." in card
     assert "Not known: the run was trained without evaluation." in card
     assert "Not measured." in card
     assert "differ by up to 1.2e-02" in " ".join(card.split())

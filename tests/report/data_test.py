@@ -54,7 +54,7 @@ def test_numbers_of_numpy_are_plain_numbers_in_json():
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("format",), 1, ["format 2 is needed", "1 given"]),
+        (("format",), 1, ["format must be 2", "got 1"]),
         (("title",), 7, ["r.json.title", "must be a string, got 7"]),
         (("titel",), "x", ["r.json", "unknown field 'titel'", "'title'"]),
         (("models",), {}, ["r.json.models", "must be a list"]),
@@ -65,7 +65,7 @@ def test_numbers_of_numpy_are_plain_numbers_in_json():
         (("models", 1, "runs", 0, "average"), math.inf, ["finite number", "inf"]),
         (("tasks", 0, "has_teacher"), 1, ["r.json.tasks[0].has_teacher", "true or false"]),
         (("curves", "multi-task", "rte", 0), [], ["r.json.curves.multi-task.rte[0]", "must be an object"]),
-        (("models", 1, "name"), "single-task", ["model 'single-task' is listed twice"]),
+        (("models", 1, "name"), "single-task", ["duplicate model 'single-task'"]),
         (("cost", "rows", 0, "name"), None, ["r.json.cost.rows[0].name", "a string"]),
     ],
 )
@@ -86,5 +86,5 @@ def test_a_missing_field_is_named():
     del stored["models"][0]["runs"]
     with pytest.raises(UserError, match=r"r\.json\.models\[0\]: field 'runs' is missing"):
         ReportData.from_json(stored, "r.json")
-    with pytest.raises(UserError, match="not a report: format 2 is needed, list given"):
+    with pytest.raises(UserError, match="not a report: format must be 2, got list"):
         ReportData.from_json([], "r.json")

@@ -48,7 +48,7 @@ def test_a_report_replaces_a_report_and_nothing_else(tmp_path):
         assert (tmp_path / "report" / name).read_text() == "mine"
         (tmp_path / "report" / name).unlink()
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(UserError, match="a folder is needed for the report, a file stands there"):
+    with pytest.raises(UserError, match="must be a folder, got a file"):
         write_report(empty, tmp_path / "file")
 
 
@@ -56,5 +56,5 @@ def test_no_report_json_is_an_error(tmp_path):
     with pytest.raises(UserError, match=r"report\.json: no such file"):
         read_report(tmp_path / "report.json")
     (tmp_path / "report.json").write_text("{}")
-    with pytest.raises(UserError, match=r"report\.json: not a report: format 2 is needed, none given"):
+    with pytest.raises(UserError, match=r"report\.json: not a report: format must be 2, got none"):
         read_report(tmp_path / "report.json")

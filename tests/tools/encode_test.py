@@ -15,7 +15,7 @@ def test_files_are_prepared_for_tfds_and_encoded_from_there(binaries, tmp_path):
     assert (result.status, result.stdout) == (0, ""), result.stderr
     lines = [line.split(maxsplit=1)[1] for line in result.stderr.splitlines()]
     assert lines == [
-        "left out mood, which TensorFlow Datasets does not have",
+        "skipped mood, not available in TensorFlow Datasets",
         f"prepared glue/wnli/2.0.0 in {target}/glue/wnli/2.0.0:"
         " 12 rows of train, 12 rows of validation, 12 rows of test",
         f"prepared glue/ax/2.0.0 in {target}/glue/ax/2.0.0: 12 rows of test",

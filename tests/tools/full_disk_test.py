@@ -64,7 +64,7 @@ def test_a_disk_that_fills_up_keeps_the_last_checkpoint_and_the_command_continue
         line = _line(running.wait())
         assert line.startswith(f"error: {run / 'checkpoints' / 'ckpt-'}"), line
         assert "No space left on device; 0." in line
-        assert "MB are free there; make room" in line
+        assert "MB are free there; free some space" in line
         standing = list((run / "checkpoints").iterdir())
         assert standing
         for path in standing:

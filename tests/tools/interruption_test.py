@@ -80,7 +80,7 @@ def test_a_signal_ends_the_wait_for_another_process(binaries, trained: Trained, 
     with (folder.parent / f".{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         running = binaries.start("encode", *flags)
-        running.wait_for(lambda: "waits for another process" in _log(running))
+        running.wait_for(lambda: "waiting for another process" in _log(running))
         running.send(signal.SIGTERM)
         result = running.wait()
     assert (result.status, _errors(result.stderr)) == (75, ["stopped by SIGTERM; the same command continues"])
@@ -96,7 +96,7 @@ def test_a_second_training_is_refused_while_the_first_lives_and_takes_over_when_
     result = binaries.run("train", *_flags(trained, run, interval=20))
     assert result.status == 1
     assert _errors(result.stderr) == [
-        f"error: --output_dir {run}: in use by {(run / '.lock').read_text()}; wait for its end, or give another"
+        f"error: --output_dir {run}: in use by {(run / '.lock').read_text()}; wait until it ends, or use another path"
     ]
     assert f"process {first.pid} of " in result.stderr
     first.send(signal.SIGKILL)

@@ -53,7 +53,7 @@ def test_a_shard_that_was_killed_goes_on_where_its_files_end(binaries, trained: 
     with (encoded.parent / f".{encoded.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         running = binaries.start("score", *parts, "--shard=0/2")
-        running.wait_for(lambda: "waits for" in running.stderr.read_text(encoding="utf-8"))
+        running.wait_for(lambda: "waiting for" in running.stderr.read_text(encoding="utf-8"))
         running.send(signal.SIGKILL)
         assert running.wait().status == -signal.SIGKILL
     (tmp_path / "away").rename(encoded)

@@ -1,4 +1,4 @@
-"""What a client asks of a server, whatever the protocol."""
+"""The interface of a client, for any protocol."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _FIRST_WAIT = 0.2  # Seconds; it doubles with each retry.
 
 
 class Unavailable(Exception):
-    """A server that may answer later: it is not reached, too busy, or told so."""
+    """Raised if a server is unreachable or busy; a retry may succeed."""
 
 
 class Patience(NamedTuple):
-    """How long a client waits.
+    """Timeout and retries of a client.
 
     Attributes:
         timeout: Seconds for each attempt.
-        retries: Attempts after the first, where a server is unavailable.
+        retries: Number of retries if the server is unavailable.
     """
 
     timeout: float = 10.0
@@ -29,20 +29,20 @@ class Patience(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """The names of what a signature takes and gives."""
+    """Names of a signature's inputs and outputs."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
 
 class Connection(Protocol):
-    """A way to one model of one server."""
+    """A connection to one model of a server."""
 
     def signatures(self) -> dict[str, Signature]:
         """Returns the model's signatures by name."""
 
     def predict(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:
-        """Returns every output of a signature: for each row numbers, strings, or lists of them.
+        """Returns every output of a signature, as lists of numbers, strings or lists, one per row.
 
         Args:
             signature: The signature's name.
@@ -51,12 +51,12 @@ class Connection(Protocol):
 
 
 def with_retries(ask: Callable[[], _Answer], patience: Patience, where: str) -> _Answer:
-    """Asks until an answer comes, with a growing pause between attempts.
+    """Calls a function until it succeeds, with increasing delays between attempts.
 
     Args:
-        ask: Asks once.
-        patience: How often to ask again.
-        where: The server, for the error.
+        ask: Sends one request.
+        patience: Number of retries.
+        where: The server, for the message.
 
     Raises:
         UserError: The server stays unavailable.

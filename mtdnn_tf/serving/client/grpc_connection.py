@@ -1,4 +1,4 @@
-"""Asking a model by TF Serving's gRPC API."""
+"""A client of TF Serving's gRPC API."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FIELD = "signature_def"
 
 
 class GrpcConnection:
-    """A way to one model of one server.
+    """A connection to one model of a server.
 
     Args:
         server: Host and port, such as 127.0.0.1:8500.
         model: The model's name.
-        patience: How long to wait.
+        patience: Timeout and retries.
     """
 
     def __init__(self, server: str, model: str, patience: Patience) -> None:

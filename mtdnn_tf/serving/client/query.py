@@ -1,4 +1,4 @@
-"""Asking a server for what its model says of texts."""
+"""Queries of a server with texts."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class Texts(NamedTuple):
 
 
 def connect(server: str, model: str, patience: Patience) -> RestConnection | GrpcConnection:
-    """Returns a way to a model, to be closed by `with`.
+    """Returns a connection to a model, to be closed by `with`.
 
     Args:
         server: http://HOST:PORT, https://HOST:PORT or grpc://HOST:PORT.
         model: The model's name.
-        patience: How long to wait.
+        patience: Timeout and retries.
 
     Raises:
-        UserError: The address is of another form.
+        UserError: The address is not one of these.
     """
     scheme, separator, address = server.partition("://")
     if separator and address and scheme in ("http", "https"):
         return RestConnection(server, model, patience)
     if separator and address and scheme == "grpc":
         return GrpcConnection(address.rstrip("/"), model, patience)
-    raise UserError(f"--server takes http://HOST:PORT or grpc://HOST:PORT, {server!r} given")
+    raise UserError(f"--server must be http://HOST:PORT or grpc://HOST:PORT, got {server!r}")
 
 
 def read_texts(path: Path, columns: Sequence[str]) -> list[Texts]:
@@ -61,23 +61,23 @@ def read_texts(path: Path, columns: Sequence[str]) -> list[Texts]:
             raise UserError(f"{path}:{row.line}: {row.problem}")
         for name in required:
             if row.cells[name] is None:
-                raise UserError(f"{path}:{row.line}: column {name!r} takes a text, null given")
+                raise UserError(f"{path}:{row.line}: column {name!r} must be a text, got null")
         texts.append(Texts(*(row.cells[name] or "" for name in names if name in row.cells)))
     if not texts:
-        raise UserError(f"{path}: holds no row")
+        raise UserError(f"{path}: must have at least one row")
     return texts
 
 
 def ask(
     connection: Connection, texts: Sequence[Texts], signature: str | None, batch_size: int
 ) -> Iterator[dict[str, dict[str, Any]]]:
-    """Yields what the model says of each text, by task.
+    """Yields the model's answers to each text, by task.
 
     Args:
-        connection: The way to the model.
+        connection: The connection to the model.
         texts: All of them sentences, or all pairs.
-        signature: The signature to ask; if None the default one, or where there is none those of all tasks.
-        batch_size: Rows of a request.
+        signature: Name of the signature; None for the default one or, without a default, all tasks.
+        batch_size: Number of rows per request.
 
     Raises:
         UserError: The model has no such signature, it takes other inputs, or the server does not answer.
@@ -91,7 +91,7 @@ def ask(
             outputs = _named(connection.predict(name, {key: columns[key] for key in definition.inputs}), definition)
             short = next((key for key, values in outputs.items() if not _has_rows(values, len(part))), None)
             if short is not None:
-                raise UserError(f"signature {name}: output {short!r} has not a value for each of {len(part)} texts")
+                raise UserError(f"signature {name}: output {short!r} must have a value for each of {len(part)} texts")
             for row, answer in enumerate(answers):
                 answer.update(answers_of_row(outputs, row, name))
         yield from answers
@@ -102,12 +102,12 @@ def _has_rows(values: Any, count: int) -> bool:
 
 
 def _named(outputs: dict[str, list[Any]], definition: Signature) -> dict[str, list[Any]]:
-    """Gives the only output its name, which REST leaves out."""
+    """Restores the name of a single output, which REST omits."""
     return {definition.outputs[0]: outputs[""]} if list(outputs) == [""] else outputs
 
 
 def _choose(signatures: Mapping[str, Signature], name: str | None, is_pair: bool) -> dict[str, Signature]:
-    """Returns the signatures to ask, by name."""
+    """Returns the signatures to query, by name."""
     both, wanted = set(_TEXTS), set(_TEXTS if is_pair else _TEXTS[:1])
     if name is None:
         default = signatures.get(_DEFAULT)
@@ -127,5 +127,5 @@ def _choose(signatures: Mapping[str, Signature], name: str | None, is_pair: bool
     # The default signature takes an empty second text for a sentence.
     if inputs != wanted and not (name == _DEFAULT and inputs == both):
         takes = ", ".join(signatures[name].inputs)
-        raise UserError(f"signature {name} takes {takes}; {' and '.join(sorted(wanted))} given")
+        raise UserError(f"signature {name} takes {takes}; got {' and '.join(sorted(wanted))}")
     return {name: signatures[name]}

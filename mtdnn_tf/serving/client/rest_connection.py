@@ -1,4 +1,4 @@
-"""Asking a model by TF Serving's REST API."""
+"""A client of TF Serving's REST API."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LATER = (429, 502, 503)
 
 
 class RestConnection:
-    """A way to one model of one server.
+    """A connection to one model of a server.
 
     Args:
         server: The server's address, such as http://127.0.0.1:8501.
         model: The model's name.
-        patience: How long to wait.
+        patience: Timeout and retries.
     """
 
     def __init__(self, server: str, model: str, patience: Patience) -> None:
@@ -29,7 +29,7 @@ class RestConnection:
         try:
             self._client = httpx.Client(base_url=self._server, timeout=patience.timeout, trust_env=False)
         except (httpx.InvalidURL, ValueError) as error:
-            raise UserError(f"--server: {server!r} is no address ({error})") from None
+            raise UserError(f"--server must be a URL, got {server!r} ({error})") from None
 
     def __enter__(self) -> RestConnection:
         return self
@@ -77,7 +77,7 @@ class RestConnection:
             message = f"{self._server}: no answer within {self._patience.timeout:g} seconds; see --timeout"
             raise UserError(message) from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
-            raise UserError(f"--server: {self._server!r} is no address ({error})") from None
+            raise UserError(f"--server must be a URL, got {self._server!r} ({error})") from None
         except httpx.TransportError as error:
             raise Unavailable(error) from None
         try:
@@ -88,5 +88,7 @@ class RestConnection:
         if response.status_code in _LATER:
             raise Unavailable(reason or f"status {response.status_code}")
         if response.status_code != 200 or not isinstance(answer, dict):
-            raise UserError(f"{self._server}{path}: {reason or 'no answer in JSON'} (status {response.status_code})")
+            raise UserError(
+                f"{self._server}{path}: {reason or 'the answer is not JSON'} (status {response.status_code})"
+            )
         return answer

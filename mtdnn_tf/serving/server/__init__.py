@@ -1,1 +1,1 @@
-"""A server for development that answers as TF Serving does."""
+"""A development server with TF Serving's APIs."""

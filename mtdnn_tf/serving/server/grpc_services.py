@@ -33,7 +33,7 @@ from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
 
 
 def _version(spec: model_pb2.ModelSpec) -> int | None:
-    """Returns the version that is asked for, None for the one that is served."""
+    """Returns the requested version, or None for the served one."""
     if not spec.name:
         raise invalid("Missing ModelSpec: the request names no model")
     if spec.WhichOneof("version_choice") == "version_label":
@@ -48,12 +48,12 @@ async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoRetur
 
 
 class _Service:
-    """Runs requests in the pool, and tells errors by gRPC's codes.
+    """Runs requests in the pool and maps errors to gRPC codes.
 
     Args:
         store: The models.
         pool: The threads.
-        limits: Bounds of a request.
+        limits: Limits of a request.
     """
 
     def __init__(self, store: ModelStore, pool: WorkPool, limits: Limits) -> None:
@@ -118,7 +118,7 @@ class PredictionService(_Service, prediction_service_pb2_grpc.PredictionServiceS
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         fields = list(request.metadata_field)
         if fields != [SIGNATURE_DEF]:
-            raise invalid(f"metadata_field takes {SIGNATURE_DEF!r}, {', '.join(fields) or 'nothing'} given")
+            raise invalid(f"metadata_field must be {SIGNATURE_DEF!r}, got {', '.join(fields) or 'nothing'}")
         with self._store.lease(request.model_spec.name, _version(request.model_spec)) as servable:
             return metadata_message(servable)
 

@@ -1,4 +1,4 @@
-"""What can be asked of a loaded model: Predict, Classify and Regress, whatever the protocol."""
+"""Predict, Classify and Regress on a loaded model, for any protocol."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtdnn_tf.serving.server.status import invalid
 
 
 class ClassScore(NamedTuple):
-    """A class of an example: its label, empty if the model names none, and its score, 0 if it gives none."""
+    """Label of a class, empty if the model has no labels, and its score, 0 if the model has no scores."""
 
     label: str
     score: float
@@ -29,11 +29,11 @@ def predict(
         servable: The model.
         signature: The signature's name; the default signature if empty.
         inputs: A value for every input that the signature takes.
-        batch_rows: Most rows that are accepted.
+        batch_rows: Maximum number of rows.
         outputs: The outputs to return; all of them if empty.
 
     Raises:
-        ServingError: There is no such signature or output, or an input is missing, unknown or of a wrong kind.
+        ServingError: A signature or output is unknown, or an input is missing, unknown or invalid.
     """
     definition = servable.signature(signature)
     _check_names(definition, set(inputs))
@@ -42,7 +42,7 @@ def predict(
     unknown = sorted(set(outputs) - set(definition.outputs))
     if unknown or len(set(outputs)) < len(outputs):
         names = ", ".join(sorted(definition.outputs))
-        raise invalid(f"output_filter takes different ones of: {names}; {', '.join(outputs)} given")
+        raise invalid(f"output_filter must be different names of {names}, got {', '.join(outputs)}")
     found = servable.run(signature or DEFAULT_SIGNATURE, inputs)
     return {name: found[name] for name in outputs or definition.outputs}
 
@@ -59,25 +59,25 @@ def _check_tensor(name: str, values: np.ndarray, info: meta_graph_pb2.TensorInfo
     expected = tf.as_dtype(info.dtype)
     given = tf.as_dtype(values.dtype)
     if given != expected:
-        raise invalid(f"input {name!r} takes {expected.name}, {given.name} given")
+        raise invalid(f"input {name!r} must be {expected.name}, got {given.name}")
     shape = tf.TensorShape(info.tensor_shape)
     if not shape.is_compatible_with(values.shape):
-        raise invalid(f"input {name!r} takes shape {shape}, {list(values.shape)} given")
+        raise invalid(f"input {name!r} must have shape {shape}, got {list(values.shape)}")
     if values.ndim and values.shape[0] > batch_rows:
-        raise invalid(f"input {name!r} has {values.shape[0]} rows; a request takes at most {batch_rows}")
+        raise invalid(f"input {name!r} must have at most {batch_rows} rows, got {values.shape[0]}")
 
 
 def classify(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[list[ClassScore]]:
-    """Returns the classes of every example, as its signature orders them.
+    """Returns the classes of every example, in the order of the signature's output.
 
     Args:
         servable: The model.
         signature: A signature from serialized examples to `classes`, `scores` or both; the default one if empty.
         examples: A serialized tf.Example for each row.
-        batch_rows: Most rows that are accepted.
+        batch_rows: Maximum number of rows.
 
     Raises:
-        ServingError: There is no such signature, or it is of another form.
+        ServingError: The signature is unknown or has another form.
     """
     outputs = _ask_examples(
         servable,
@@ -90,11 +90,11 @@ def classify(servable: Servable, signature: str, examples: Sequence[bytes], batc
     shape = next(iter(outputs.values())).shape
     if len(shape) != 2 or shape[0] != len(examples) or any(values.shape != shape for values in outputs.values()):
         shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in outputs.items())
-        raise invalid(f"signature is no classification: it gave {shapes} for {len(examples)} rows")
+        raise invalid(f"not a classification signature: it returned {shapes} for {len(examples)} rows")
     labels = outputs.get(tf.saved_model.CLASSIFY_OUTPUT_CLASSES, np.full(shape, b"", object))
     scores = outputs.get(tf.saved_model.CLASSIFY_OUTPUT_SCORES, np.zeros(shape, np.float32))
     if labels.dtype != object:
-        raise invalid("signature is no classification: its classes are no strings")
+        raise invalid("not a classification signature: its classes are not strings")
     return [
         [ClassScore(label.decode("utf-8", "replace"), score) for label, score in zip(*row)]
         for row in zip(labels, scores)
@@ -108,29 +108,29 @@ def regress(servable: Servable, signature: str, examples: Sequence[bytes], batch
         servable: The model.
         signature: A signature from serialized examples to `outputs` [batch] or [batch, 1]; the default one if empty.
         examples: A serialized tf.Example for each row.
-        batch_rows: Most rows that are accepted.
+        batch_rows: Maximum number of rows.
 
     Raises:
-        ServingError: There is no such signature, or it is of another form.
+        ServingError: The signature is unknown or has another form.
     """
     name = tf.saved_model.REGRESS_OUTPUTS
     values = _ask_examples(servable, signature, examples, batch_rows, "regression", (name,))[name]
     if values.shape not in ((len(examples),), (len(examples), 1)):
-        raise invalid(f"signature is no regression: it gave shape {list(values.shape)} for {len(examples)} rows")
+        raise invalid(f"not a regression signature: it returned shape {list(values.shape)} for {len(examples)} rows")
     return list(values.reshape(-1))
 
 
 def _ask_examples(
     servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int, kind: str, outputs: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """Asks a signature of TF Serving's form for examples: one input, and outputs of fixed names."""
+    """Runs a signature of TF Serving's form for examples: one input, and outputs with fixed names."""
     definition = servable.signature(signature)
     accepted = [name for name in outputs if name in definition.outputs]
-    (name,) = {tf.saved_model.CLASSIFY_INPUTS, tf.saved_model.REGRESS_INPUTS}  # Both have one name.
+    (name,) = {tf.saved_model.CLASSIFY_INPUTS, tf.saved_model.REGRESS_INPUTS}  # Both are the same name.
     if list(definition.inputs) != [name] or not accepted or set(definition.outputs) - set(outputs):
-        wanted = f"takes {name!r} and gives {' or '.join(map(repr, outputs))}"
+        wanted = f"takes {name!r} and returns {' or '.join(map(repr, outputs))}"
         takes, gives = ", ".join(sorted(definition.inputs)), ", ".join(sorted(definition.outputs))
-        raise invalid(f"signature is no {kind}, which {wanted}; it takes {takes} and gives {gives}")
+        raise invalid(f"not a {kind} signature, which {wanted}; this one takes {takes} and returns {gives}")
     if not examples:
         raise invalid("Input is empty: no example given")
     return predict(servable, signature, {name: np.array(list(examples), object)}, batch_rows, accepted)

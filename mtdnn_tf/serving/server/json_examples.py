@@ -16,18 +16,18 @@ def examples_of_json(body: Mapping[str, Any]) -> list[bytes]:
     """Returns the serialized tf.Example of every row of a request, with the features of its `context`.
 
     Args:
-        body: An object with `examples`, a list of objects, and maybe `context`, features of all of them.
+        body: An object with `examples`, a list of objects, and optionally `context`, features of all of them.
 
     Raises:
         ServingError: `examples` is missing or empty, or a feature is neither a value nor a list of values of one type.
     """
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples:
-        raise invalid("'examples' takes a list of at least one object of features")
+        raise invalid("'examples' must be a list of at least one object of features")
     context = body.get("context", {})
     for number, features in [("'context'", context), *((f"example {n}", row) for n, row in enumerate(examples))]:
         if not isinstance(features, dict):
-            raise invalid(f"{number} takes an object of features")
+            raise invalid(f"{number} must be an object of features")
     return [_example({**context, **features}, number) for number, features in enumerate(examples)]
 
 
@@ -45,11 +45,11 @@ def _fill(feature: tf.train.Feature, value: Any, where: str) -> None:
     if len(kinds) > 1:
         raise invalid(f"{where} mixes types: {', '.join(sorted(kind.__name__ for kind in kinds))}")
     field = {bytes: feature.bytes_list, int: feature.int64_list, float: feature.float_list}
-    for kind in kinds:  # None of an empty list, whose feature is there without values.
+    for kind in kinds:  # An empty list has no kind: its feature has no values.
         try:
             field[kind].value.extend(elements)
         except (ValueError, OverflowError):
-            raise invalid(f"{where} holds a number beyond its type's range") from None
+            raise invalid(f"{where} has a number out of its type's range") from None
 
 
 def _element(element: Any, where: str) -> bytes | int | float:
@@ -59,7 +59,7 @@ def _element(element: Any, where: str) -> bytes | int | float:
         if isinstance(element, dict) and list(element) == ["b64"] and isinstance(element["b64"], str):
             return base64.b64decode(element["b64"], validate=True)
     except (UnicodeEncodeError, binascii.Error, ValueError):
-        raise invalid(f"{where} holds a string that is no text, or no base64") from None
+        raise invalid(f"{where} has a string that is not UTF-8 or not base64") from None
     if isinstance(element, (int, float)) and not isinstance(element, bool):
         return element
-    raise invalid(f"{where} takes a string, a number, or a list of either")
+    raise invalid(f"{where} must be a string, a number, or a list of either")

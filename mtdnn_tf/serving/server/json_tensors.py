@@ -14,17 +14,17 @@ from tensorflow.core.protobuf import meta_graph_pb2
 
 from mtdnn_tf.serving.server.status import invalid
 
-# NumPy's own limit is 32 on the older train.
+# NumPy's own limit is 32 in the older dependency set.
 _MOST_DIMENSIONS = 32
 _BINARY_SUFFIX = "_bytes"
 
 
 class PredictBody(NamedTuple):
-    """What a predict request asks.
+    """A predict request.
 
     Attributes:
         inputs: Arrays by input.
-        by_row: Whether it came as `instances`, and so is answered row by row.
+        by_row: Whether the request has `instances`, so that the answer has rows.
     """
 
     inputs: dict[str, np.ndarray]
@@ -36,13 +36,13 @@ def inputs_of_json(body: Mapping[str, Any], definition: meta_graph_pb2.Signature
 
     Args:
         body: An object with `instances` or `inputs`.
-        definition: The signature that is asked.
+        definition: The signature.
 
     Raises:
         ServingError: The object has neither or both, or a value is not what the signature takes.
     """
     if ("instances" in body) == ("inputs" in body):
-        raise invalid("the request takes one of 'instances' and 'inputs'")
+        raise invalid("the request must have either 'instances' or 'inputs'")
     by_row = "instances" in body
     columns = _columns_of_rows(body["instances"], definition) if by_row else _columns(body["inputs"], definition)
     where = "instances" if by_row else "inputs"
@@ -57,14 +57,14 @@ def inputs_of_json(body: Mapping[str, Any], definition: meta_graph_pb2.Signature
 
 def _columns_of_rows(rows: Any, definition: meta_graph_pb2.SignatureDef) -> dict[str, list[Any]]:
     if not isinstance(rows, list) or not rows:
-        raise invalid("'instances' takes a list of at least one row")
+        raise invalid("'instances' must be a list of at least one row")
     names = sorted(definition.inputs)
     if len(names) == 1 and not _is_named(rows[0], names):
         return {names[0]: rows}
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or sorted(row) != names:
             given = ", ".join(sorted(row)) if isinstance(row, dict) else "no object"
-            raise invalid(f"element {number} of 'instances' takes an object of {', '.join(names)}; {given} given")
+            raise invalid(f"element {number} of 'instances' must be an object of {', '.join(names)}; got {given}")
     return {name: [row[name] for row in rows] for name in names}
 
 
@@ -74,12 +74,12 @@ def _columns(inputs: Any, definition: meta_graph_pb2.SignatureDef) -> dict[str, 
         return {names[0]: inputs}
     if not isinstance(inputs, dict) or sorted(inputs) != names:
         given = ", ".join(sorted(inputs)) if isinstance(inputs, dict) else "no object"
-        raise invalid(f"'inputs' takes an object of {', '.join(names)}; {given} given")
+        raise invalid(f"'inputs' must be an object of {', '.join(names)}; got {given}")
     return inputs
 
 
 def _is_named(value: Any, names: list[str]) -> bool:
-    """Returns whether a value names the only input; a bare string may be an object too, `{"b64": ...}`."""
+    """Returns whether a value names the only input; `{"b64": ...}` is a string."""
     return isinstance(value, dict) and (list(value) != ["b64"] or names == ["b64"])
 
 
@@ -88,8 +88,8 @@ def tensor_of_json(value: Any, dtype: tf.DType, where: str) -> np.ndarray:
 
     Args:
         value: A parsed JSON value.
-        dtype: The type that is expected.
-        where: Where the value stands, for errors.
+        dtype: Expected type.
+        where: Location of the value, for messages.
 
     Raises:
         ServingError: The lists are ragged, or a value is of another type.
@@ -106,7 +106,7 @@ def tensor_of_json(value: Any, dtype: tf.DType, where: str) -> np.ndarray:
     def collect(node: Any, depth: int) -> None:
         is_list = isinstance(node, list)
         if is_list != (depth < len(shape)) or (is_list and len(node) != shape[depth]):
-            raise invalid(f"{where} is ragged; all lists of a level take the same length")
+            raise invalid(f"{where} is ragged; all lists of a level must have the same length")
         if not is_list:
             leaves.append(_leaf(node, dtype, where))
             return
@@ -141,8 +141,8 @@ def _leaf(value: Any, dtype: tf.DType, where: str) -> Any:
     elif dtype.is_integer and not isinstance(value, bool) and isinstance(value, int):
         if dtype.min <= value <= dtype.max:
             return value
-        raise invalid(f"{where} takes {dtype.name} from {dtype.min} to {dtype.max}, {str(value)[:40]} given")
-    raise invalid(f"{where} takes {dtype.name}, {_shown(value)} given")
+        raise invalid(f"{where} must be {dtype.name} from {dtype.min} to {dtype.max}, got {str(value)[:40]}")
+    raise invalid(f"{where} must be {dtype.name}, got {_shown(value)}")
 
 
 def _bytes(value: Any) -> bytes | None:
@@ -169,7 +169,7 @@ def outputs_to_json(outputs: Mapping[str, np.ndarray], by_row: bool) -> dict[str
     """Returns the answer to a predict request: `predictions` row by row, or `outputs` by column.
 
     Raises:
-        ServingError: Rows are asked for, and an output has none, or not as many as another.
+        ServingError: The answer needs rows, and outputs have none or different numbers of them.
     """
     values = {name: array_to_json(array, name) for name, array in outputs.items()}
     if not by_row:
@@ -194,7 +194,7 @@ def array_to_json(array: np.ndarray, name: str = "") -> Any:
             array = array.astype(np.float32)
         leaves = [number_to_json(value) for value in array.reshape(-1)]
     else:
-        raise invalid(f"output {name!r} of type {array.dtype} has no form in JSON")
+        raise invalid(f"output {name!r} of type {array.dtype} cannot be written as JSON")
     nested = np.empty(array.size, object)
     nested[:] = leaves
     return nested.reshape(array.shape).tolist()

@@ -19,18 +19,18 @@ from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import invalid, one_line
 
 SIGNATURE_DEF = "signature_def"
-# Protobuf 5 has renamed the option to write fields that have their default value.
+# Protobuf 5 renamed the option to write fields with default values.
 _OPTIONS = {"always_print_fields_with_no_presence", "including_default_value_fields"}
 _ALL_FIELDS = {name: True for name in inspect.signature(json_format.MessageToDict).parameters if name in _OPTIONS}
 
 
 def status_message(versions: Sequence[ModelVersionStatus]) -> GetModelStatusResponse:
-    """Returns the answer to a question for a model's status."""
+    """Returns the response to GetModelStatus."""
     return GetModelStatusResponse(model_version_status=versions)
 
 
 def metadata_message(servable: Servable) -> GetModelMetadataResponse:
-    """Returns the answer to a question for a model's signatures."""
+    """Returns the response to GetModelMetadata."""
     response = GetModelMetadataResponse()
     response.model_spec.name = servable.model
     response.model_spec.version.value = servable.version
@@ -46,12 +46,12 @@ def _signatures(servable: Servable) -> SignatureDefMap:
 
 
 def status_json(versions: Sequence[ModelVersionStatus]) -> dict[str, Any]:
-    """Returns a model's status as TF Serving's REST API has it."""
+    """Returns a model's status in the format of TF Serving's REST API."""
     return _to_dict(status_message(versions))
 
 
 def metadata_json(servable: Servable) -> dict[str, Any]:
-    """Returns a model's metadata as TF Serving's REST API has it, numbers of 64 bits as strings."""
+    """Returns a model's metadata in the format of TF Serving's REST API, with 64-bit numbers as strings."""
     return {
         "model_spec": {"name": servable.model, "signature_name": "", "version": str(servable.version)},
         "metadata": {SIGNATURE_DEF: _to_dict(_signatures(servable))},
@@ -67,7 +67,7 @@ def arrays_of_request(request: predict_pb2.PredictRequest, most_elements: int) -
 
     Args:
         request: The request.
-        most_elements: Most elements of a tensor; a small message may declare a huge one.
+        most_elements: Maximum number of elements per tensor; a small message may declare a huge one.
 
     Raises:
         ServingError: A tensor is damaged or too large.
@@ -80,12 +80,12 @@ def _array(name: str, tensor: tensor_pb2.TensorProto, most_elements: int) -> np.
     if tensor.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
         raise invalid(f"input {name!r} has no known shape")
     if math.prod(sizes) > most_elements:
-        raise invalid(f"input {name!r} declares {math.prod(sizes)} elements; at most {most_elements} are accepted")
+        raise invalid(f"input {name!r} must have at most {most_elements} elements, got {math.prod(sizes)}")
     try:
         array = tf.make_ndarray(tensor)
         tf.as_dtype(array.dtype)
     except (ValueError, TypeError, IndexError, KeyError) as error:
-        raise invalid(f"input {name!r} is no tensor ({one_line(error)})") from None
+        raise invalid(f"input {name!r} is not a tensor ({one_line(error)})") from None
     return array
 
 
@@ -99,7 +99,7 @@ def examples_of_input(given: input_pb2.Input) -> list[bytes]:
     if kind == "example_list":
         examples = [example.SerializeToString() for example in given.example_list.examples]
     elif kind == "example_list_with_context":
-        # Messages one after the other are one message, in which the later feature of a name holds.
+        # Concatenated messages are one message, in which the last feature of a name counts.
         context = given.example_list_with_context.context.SerializeToString()
         examples = [context + example.SerializeToString() for example in given.example_list_with_context.examples]
     else:

@@ -20,13 +20,13 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def parse_models(values: list[str]) -> dict[str, Path]:
-    """Returns folders of models by name, from what --model is given.
+    """Parses the values of --model into folders by name.
 
     Args:
-        values: `DIR`, whose name is the folder's, or `NAME:DIR`.
+        values: `DIR`, with the folder's name as the model's, or `NAME:DIR`.
 
     Raises:
-        UserError: A name is empty, given twice or holds other characters than letters, digits, `_`, `.` and `-`.
+        UserError: A name is empty, duplicate, or has characters other than letters, digits, `_`, `.` and `-`.
     """
     models: dict[str, Path] = {}
     for value in values:
@@ -35,10 +35,10 @@ def parse_models(values: list[str]) -> dict[str, Path]:
         name = name if colon else base.absolute().name
         if not _NAME.fullmatch(name) or not value:
             raise UserError(
-                f"--model takes DIR or NAME:DIR, NAME of letters, digits, '_', '.' and '-'; {value!r} given"
+                f"--model must be DIR or NAME:DIR, with NAME of letters, digits, '_', '.' and '-'; got {value!r}"
             )
         if name in models:
-            raise UserError(f"--model: two models named {name!r}; give one another name with NAME:DIR")
+            raise UserError(f"--model: duplicate name {name!r}; rename one model with NAME:DIR")
         models[name] = base
     return models
 
@@ -47,10 +47,10 @@ class ModelStore:
     """The models of a server by name.
 
     Args:
-        folders: The folder of each model, in the order in which a page shows them.
+        folders: The folder of each model, in the order of the page.
 
     Raises:
-        UserError: A folder is missing, or holds no version that can be loaded.
+        UserError: A folder is missing or has no version that can be loaded.
     """
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
@@ -65,10 +65,10 @@ class ModelStore:
                 raise UserError(f"--model: {model.base}: no version can be loaded ({model.failure})")
 
     def watch(self, seconds: float) -> None:
-        """Looks for new versions from now on, in a thread, until `close`.
+        """Checks for new versions in a thread until `close`.
 
         Args:
-            seconds: Time between two looks.
+            seconds: Interval of the checks.
         """
 
         def look() -> None:
@@ -76,21 +76,21 @@ class ModelStore:
                 for model in self.models.values():
                     try:
                         model.poll()
-                    except Exception as error:  # One bad look must not be the last.
-                        logging.error("%s: looking for versions failed (%s)", model.base, one_line(error))
+                    except Exception as error:  # A failed check must not end the thread.
+                        logging.error("%s: cannot list versions (%s)", model.base, one_line(error))
 
         self._watcher = threading.Thread(target=look, name="versions", daemon=True)
         self._watcher.start()
 
     def close(self) -> None:
-        """Ends the watching; a version that is being loaded is not waited for."""
+        """Stops the checks, without waiting for a version that is being loaded."""
         self._ended.set()
 
     def model(self, name: str) -> ServedModel:
         """Returns a model.
 
         Raises:
-            ServingError: There is no model of this name.
+            ServingError: The model is unknown.
         """
         if name not in self.models:
             message = f"Could not find any versions of model {name}. Served: {', '.join(self.models)}"
@@ -102,7 +102,7 @@ class ModelStore:
         """Yields the served version of a model, which stays loaded until the block ends.
 
         Raises:
-            ServingError: There is no such model or version.
+            ServingError: The model or version is unknown.
         """
         if name not in self.models:
             asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
@@ -114,8 +114,8 @@ class ModelStore:
 
 def _check_folder(base: Path) -> None:
     if not base.is_dir():
-        raise UserError(f"--model: {base}: no such folder; tools.export makes one")
+        raise UserError(f"--model: {base}: no such folder; tools.export writes one")
     if (base / "saved_model.pb").is_file():
-        raise UserError(f"--model: {base} is a version of a model; give the folder above it")
+        raise UserError(f"--model: {base} is a version of a model; pass its parent folder")
     if not versions_on_disk(base):
-        raise UserError(f"--model: {base}: holds no version, a folder named by a number with saved_model.pb in it")
+        raise UserError(f"--model: {base}: must have a version: a folder named by a number, with saved_model.pb")

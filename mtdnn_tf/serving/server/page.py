@@ -1,4 +1,4 @@
-"""The page to try models on: static files, and what they need to know of the models."""
+"""The page to try models: static files, and descriptions of the models."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _DESCRIPTION = "assets.extra/mtdnn_tf.json"
 
 
 def page_routes(store: ModelStore) -> list[Route]:
-    """Returns where the page, its files and its list of models stand."""
+    """Returns the routes of the page, its files and its list of models."""
     routes = [Route(path, _file(*file)) for path, file in _FILES.items()]
 
     async def models(_: Request) -> Response:
@@ -58,13 +58,13 @@ def _file(name: str, media_type: str) -> Any:
 
 
 def _models(store: ModelStore) -> list[dict[str, Any]]:
-    """Returns the models that answer texts."""
+    """Returns the models that take texts."""
     described = []
     for name in store.models:
         try:
             with store.lease(name) as servable:
                 model = describe(servable)
-        except ServingError:  # Its folder is gone, and nothing is loaded.
+        except ServingError:  # Its folder was deleted, and no version is loaded.
             continue
         if model["together"] or model["tasks"]:
             described.append(model)
@@ -72,7 +72,7 @@ def _models(store: ModelStore) -> list[dict[str, Any]]:
 
 
 def describe(servable: Servable) -> dict[str, Any]:
-    """Returns what a page asks of a model.
+    """Returns the description of a model for the page.
 
     Returns:
         Name, version, `together` (whether the default signature answers every task at once), `tasks` (the signatures

@@ -26,7 +26,7 @@ _PATH = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
     r"(?::(?P<verb>predict|classify|regress)|(?P<metadata>/metadata))?"
 )
-# A client that sends more than it may is listened to for so long, so that it reads the answer.
+# Reads an oversized request for this long, so that the client reads the answer.
 _MOST_IGNORED_BYTES = 64 << 20
 _BODY_SECONDS = 60.0
 
@@ -37,7 +37,7 @@ class RestApi:
     Args:
         store: The models.
         pool: The threads.
-        limits: Bounds of a request.
+        limits: Limits of a request.
     """
 
     def __init__(self, store: ModelStore, pool: WorkPool, limits: Limits) -> None:
@@ -57,7 +57,7 @@ class RestApi:
         path = _PATH.fullmatch(request.url.path)
         asked = "POST" if path and path["verb"] else "GET"
         if path is None or request.method != asked:
-            # TF Serving answers 400 to a wrong method too.
+            # TF Serving also answers 400 to a wrong method.
             raise invalid(f"Malformed request: {request.method} {request.url.path}")
         if path["label"]:
             raise invalid(f"Unrecognized servable version label: {path['label']}; this server has no labels")
@@ -71,15 +71,15 @@ class RestApi:
         return json_response(status_json(self._store.model(path["model"]).status(version)))
 
     async def _body(self, request: Request) -> bytes:
-        """Reads a request's body, as long as it may be.
+        """Reads a request's body, up to the size limit.
 
         Raises:
-            ServingError: It is too long, or takes too long to come.
+            ServingError: It is too large or too slow.
         """
         try:
             return await asyncio.wait_for(_read(request, self._limits.request_bytes), _BODY_SECONDS)
         except asyncio.TimeoutError:
-            message = f"the request has not come within {_BODY_SECONDS:.0f} seconds"
+            message = f"the request did not arrive within {_BODY_SECONDS:.0f} seconds"
             raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, message, http_status=408) from None
 
     def _ask(
@@ -94,7 +94,7 @@ class RestApi:
             body = _json_object(content)
             name = body.get("signature_name", "")
             if not isinstance(name, str):
-                raise invalid("'signature_name' takes a string")
+                raise invalid("'signature_name' must be a string")
             servable.signature(name)
             response = json_response(verb(servable, body))
         milliseconds = 1000 * (time.perf_counter() - begun)
@@ -126,7 +126,7 @@ async def _read(request: Request, most: int) -> bytes:
         elif size > most + _MOST_IGNORED_BYTES:
             break
     if size > most:
-        message = f"the request is longer than {most} bytes, the most this server takes"
+        message = f"the request must have at most {most} bytes"
         raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, message, http_status=413)
     return b"".join(blocks)
 
@@ -136,21 +136,21 @@ def _json_object(content: bytes) -> dict[str, Any]:
         value = json.loads(content)
     except RecursionError:
         raise invalid("JSON Parse error: nested too deep") from None
-    except ValueError as error:  # Not JSON, not UTF-8, or a number of too many digits.
+    except ValueError as error:  # Not JSON, not UTF-8, or a number with too many digits.
         raise invalid(f"JSON Parse error: {error}") from None
     if not isinstance(value, dict):
-        raise invalid("the request takes a JSON object")
+        raise invalid("the request must be a JSON object")
     return value
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """Returns a response of JSON, with NaN and Infinity where the model gave them, as TF Serving writes them."""
+    """Returns a JSON response, with NaN and Infinity like TF Serving."""
     content = json.dumps(value, ensure_ascii=False, separators=(",", ": "))
     return Response(content.encode("utf-8", "replace"), status, media_type="application/json")
 
 
 def error_response(error: ServingError) -> Response:
-    """Returns an error in TF Serving's form."""
+    """Returns an error in TF Serving's format."""
     response = json_response({"error": error.message}, error.http_status)
     if error.http_status in (429, 503):
         response.headers["Retry-After"] = "1"

@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import numpy as np
 import tensorflow as tf
-import tensorflow_text  # noqa: F401  # Registers the operations that cut word pieces.
+import tensorflow_text  # noqa: F401  # Registers the tokenizer's operations.
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from mtdnn_tf.serving.server.status import ServingError
@@ -26,7 +26,7 @@ class Servable:
         folder: The version's folder.
 
     Raises:
-        Exception: The folder holds no SavedModel that can be loaded; TensorFlow raises errors of many types.
+        Exception: The folder has no SavedModel that can be loaded; TensorFlow raises many types.
     """
 
     def __init__(self, model: str, version: int, folder: Path) -> None:
@@ -35,11 +35,11 @@ class Servable:
         self.folder = folder
         self.signature_defs = _signature_defs(folder)
         self._saved = tf.saved_model.load(str(folder))
-        # A SavedModel of TensorFlow 1 may list its initialization as a signature, which nobody can ask.
+        # A TensorFlow 1 SavedModel may list its initialization as a signature, which cannot be called.
         self.signatures = {name: self.signature_defs[name] for name in self._saved.signatures}
 
     def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
-        """Returns what a signature takes and gives.
+        """Returns the definition of a signature.
 
         Args:
             name: The signature's name; the default signature if empty.
@@ -59,7 +59,7 @@ class Servable:
 
         Args:
             signature: The signature's name; the default signature if empty.
-            inputs: Exactly the inputs that the signature takes, of their types.
+            inputs: All inputs of the signature, with their types.
         """
         outputs = self._saved.signatures[signature or DEFAULT_SIGNATURE](
             **{name: tf.constant(values) for name, values in inputs.items()}

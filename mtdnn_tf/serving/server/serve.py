@@ -1,4 +1,4 @@
-"""A server from its start to its end: REST, page and gRPC on one event loop."""
+"""Runs a server: REST, page and gRPC on one event loop."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Address(NamedTuple):
     """Where a server listens.
 
     Attributes:
-        host: Address or name of an interface.
-        port: Port of the page and of REST; 0 for any that is free.
-        grpc_port: Port of gRPC; 0 for any that is free.
+        host: Address or host name.
+        port: Port of the page and of REST; 0 for any free port.
+        grpc_port: Port of gRPC; 0 for any free port.
     """
 
     host: str
@@ -53,17 +53,17 @@ class _HttpServer(uvicorn.Server):
 
 
 def serve(store: ModelStore, limits: Limits, address: Address, poll_seconds: float, grace: int) -> None:
-    """Answers requests until SIGINT or SIGTERM, then those that have begun.
+    """Answers requests until SIGINT or SIGTERM, then finishes running ones.
 
     Args:
         store: The models.
-        limits: Bounds of what is taken on at once.
+        limits: Limits of the server.
         address: Where to listen.
-        poll_seconds: Time between two looks for new versions.
-        grace: Seconds that begun requests have to end.
+        poll_seconds: Interval of checks for new versions.
+        grace: Seconds for running requests to finish.
 
     Raises:
-        UserError: A port cannot be listened on.
+        UserError: A port is not available.
     """
     asyncio.run(_serve(store, limits, address, poll_seconds, grace))
 
@@ -93,7 +93,7 @@ async def _serve(store: ModelStore, limits: Limits, address: Address, poll_secon
         logging.info("page and REST: http://%s:%d/", host, listener.getsockname()[1])
         logging.info("gRPC: %s:%d", host, grpc_port)
         await asyncio.wait([answering, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
-        logging.info("ending; requests that have begun are answered")
+        logging.info("shutting down; running requests will finish")
         store.close()
         http_server.should_exit = True
         await asyncio.gather(answering, grpc_server.stop(grace))
@@ -122,7 +122,7 @@ async def _start_grpc(
         options=[
             ("grpc.max_receive_message_length", limits.request_bytes),
             ("grpc.max_send_message_length", -1),
-            ("grpc.so_reuseport", 0),  # Two servers on one port would answer in turn.
+            ("grpc.so_reuseport", 0),  # Otherwise two servers on one port would answer in turn.
         ]
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store, pool, limits), server)
@@ -130,7 +130,7 @@ async def _start_grpc(
     try:
         port = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except RuntimeError:
-        raise UserError(f"--grpc_port: cannot listen on {host}, port {port}; is it taken?") from None
+        raise UserError(f"--grpc_port: cannot listen on {host}, port {port}; is the port in use?") from None
     await server.start()
     return server, port
 

@@ -1,4 +1,4 @@
-"""A model whose highest version is served: a new one is loaded beside the old one, which ends when it is idle."""
+"""Serves the highest version of a model. A new version is loaded before the old one is unloaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mtdnn_tf.serving.server.warmup import warm_up
 
 
 class _Loaded:
-    """A loaded version, and how many requests use it."""
+    """A loaded version, and the number of requests that use it."""
 
     def __init__(self, servable: Servable) -> None:
         self.servable = servable
@@ -31,7 +31,7 @@ class ServedModel:
 
     Args:
         name: The model's name in requests.
-        base: The model's folder, which holds one folder a version.
+        base: The model's folder, with one subfolder per version.
     """
 
     def __init__(self, name: str, base: Path) -> None:
@@ -48,10 +48,10 @@ class ServedModel:
         """Yields the served version, which stays loaded until the block ends.
 
         Args:
-            version: The version asked for; the one that is served if None.
+            version: The requested version; None for the served one.
 
         Raises:
-            ServingError: No version is served, or another one than is asked for.
+            ServingError: The requested version is not served.
         """
         with self._lock:
             number = self._current
@@ -68,9 +68,9 @@ class ServedModel:
             self._unload_idle()
 
     def poll(self) -> None:
-        """Loads the highest version that can be loaded, if it is not the one that is served.
+        """Loads the highest version that can be loaded, if it is not served yet.
 
-        One that cannot is logged and not tried again while its files stay as they are.
+        A version that fails is logged and not retried until its files change.
         """
         versions = versions_on_disk(self.base)
         with self._lock:
@@ -88,7 +88,7 @@ class ServedModel:
             servable = Servable(self.name, version.number, version.folder)
             warm_up(servable)
         except Exception as error:  # TensorFlow raises errors of many types.
-            logging.error("%s: version cannot be loaded (%s)", version.folder, one_line(error))
+            logging.error("%s: cannot load version (%s)", version.folder, one_line(error))
             with self._lock:
                 self._loading = None
                 self._failed[version] = one_line(error)
@@ -96,9 +96,7 @@ class ServedModel:
         with self._lock:
             before, self._current, self._loading = self._current, version.number, None
             self._loaded[version.number] = _Loaded(servable)
-        logging.info(
-            "model %s: version %d is served%s", self.name, version.number, f", {before} ends" if before else ""
-        )
+        logging.info("model %s: serving version %d%s", self.name, version.number, f", {before} ends" if before else "")
         self._unload_idle()
         return True
 
@@ -108,15 +106,15 @@ class ServedModel:
             for number in idle:
                 del self._loaded[number]
         for number in idle:
-            logging.info("model %s: version %d is unloaded", self.name, number)
+            logging.info("model %s: unloaded version %d", self.name, number)
         if idle:
-            gc.collect()  # A loaded SavedModel holds cycles.
+            gc.collect()  # A loaded SavedModel has reference cycles.
 
     def status(self, version: int | None = None) -> list[ModelVersionStatus]:
-        """Returns the state of every version that is known, the highest first, or of one.
+        """Returns the state of all known versions, the highest first, or of one.
 
         Raises:
-            ServingError: There is no such version.
+            ServingError: The version is unknown.
         """
         with self._lock:
             states = {number: _status(number, ModelVersionStatus.UNLOADING) for number in self._loaded}
@@ -139,7 +137,7 @@ class ServedModel:
 
     @property
     def failure(self) -> str:
-        """Why the highest version that could not be loaded could not; empty if all could."""
+        """Error of the highest version that failed to load; empty if none failed."""
         return self._failed[max(self._failed)] if self._failed else ""
 
 
@@ -151,12 +149,12 @@ def _status(number: int, state: int, failure: str = "") -> ModelVersionStatus:
 
 
 class Version(NamedTuple):
-    """A version as it stands on disk.
+    """A version on disk.
 
     Attributes:
         number: The version's number, the name of its folder.
         folder: The folder.
-        stamp: When its graph was written, so that a repaired version is told from a broken one.
+        stamp: Modification time of its graph, to detect a repaired version.
     """
 
     number: int
@@ -167,8 +165,7 @@ class Version(NamedTuple):
 def versions_on_disk(base: Path) -> list[Version]:
     """Returns a model's versions, the highest first.
 
-    A version is a folder named by a number that holds saved_model.pb; what is written under another name for now is
-    none.
+    A version is a folder named by a number, with saved_model.pb. Temporary names are ignored.
 
     Args:
         base: The model's folder.
@@ -176,7 +173,7 @@ def versions_on_disk(base: Path) -> list[Version]:
     found = []
     try:
         folders = [path for path in base.iterdir() if path.name.isascii() and path.name.isdigit()]
-    except OSError:  # Gone for now; what is loaded stays.
+    except OSError:  # The folder is missing; loaded versions stay.
         return []
     for folder in folders:
         try:

@@ -1,4 +1,4 @@
-"""What may go wrong with a request, under gRPC's canonical codes, and the HTTP status of each."""
+"""Errors of requests, with gRPC's canonical codes and HTTP status codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import grpc
 import tensorflow as tf
 from absl import logging
 
-# As TF Serving's REST API maps them; a code that is not here is 500.
+# The mapping of TF Serving's REST API; other codes are 500.
 _HTTP_STATUS = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.FAILED_PRECONDITION: 400,
@@ -23,16 +23,16 @@ _HTTP_STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-# An error of TensorFlow's may hold a whole graph's trace.
+# A TensorFlow error may contain a whole graph trace.
 _LONGEST_MESSAGE = 1000
 
 
 class ServingError(Exception):
-    """A request that is not answered.
+    """Raised if a request cannot be answered.
 
     Args:
         code: gRPC's canonical code.
-        message: What is wrong.
+        message: The message.
         http_status: HTTP status; that of the code if None.
     """
 
@@ -44,23 +44,23 @@ class ServingError(Exception):
 
 
 def invalid(message: str) -> ServingError:
-    """Builds the error for a request that is wrong whatever the model."""
+    """Returns the error of an invalid request."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
 
 
 def one_line(error: BaseException) -> str:
-    """Returns an error's message without line breaks, cut where it is long."""
+    """Returns an error's message in one line, truncated if long."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} ..."
 
 
 def serving_error(error: Exception) -> ServingError:
-    """Returns what a client is told of any error; one that is the server's own is logged too."""
+    """Returns the error for the client; internal errors are also logged."""
     if isinstance(error, ServingError):
         return error
     if isinstance(error, tf.errors.OpError):
         return ServingError(_CODES.get(error.error_code, grpc.StatusCode.UNKNOWN), one_line(error))
     if isinstance(error, MemoryError):
-        return ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, "not enough memory to answer this request")
+        return ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, "out of memory for this request")
     logging.error("request failed: %s", one_line(error), exc_info=error)
     return ServingError(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {one_line(error)}")

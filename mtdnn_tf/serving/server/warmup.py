@@ -1,4 +1,4 @@
-"""The requests that a SavedModel brings along, so that its first real one is not slow."""
+"""Warm-up requests of a SavedModel, which make its first real request fast."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mtdnn_tf.serving.server.messages import arrays_of_request, examples_of_inpu
 from mtdnn_tf.serving.server.servable import Servable
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
-# TF Serving's own bounds.
+# TF Serving's limits.
 _MOST_RECORDS = 1000
 _MOST_ROWS = 1 << 20
 
 
 def warm_up(servable: Servable) -> int:
-    """Replays a model's warm-up requests, if it has any, and returns how many it has.
+    """Replays a model's warm-up requests and returns their number.
 
     Raises:
-        Exception: A record is damaged, or the model does not answer it; such a version is not served.
+        Exception: A record is damaged, or the model fails; the version is then not served.
     """
     path = servable.folder / WARMUP_REQUESTS
     if not path.is_file():
@@ -45,4 +45,4 @@ def _replay(servable: Servable, log: prediction_log_pb2.PredictionLog) -> None:
         request = log.regress_log.request
         regress(servable, request.model_spec.signature_name, examples_of_input(request.input), _MOST_ROWS)
     else:
-        raise ValueError(f"warm-up record of kind {kind}; predict_log, classify_log and regress_log are replayed")
+        raise ValueError(f"warm-up record must be predict_log, classify_log or regress_log, got {kind}")

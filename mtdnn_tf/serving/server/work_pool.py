@@ -57,19 +57,19 @@ class WorkPool:
         self._threads = concurrent.futures.ThreadPoolExecutor(limits.threads, thread_name_prefix="answer")
 
     async def run(self, work: Callable[..., _Answer], *arguments: Any) -> _Answer:
-        """Runs a function in a thread of the pool; one that is cancelled before it begins never runs.
+        """Runs a function in a thread of the pool, unless it is cancelled before it starts.
 
         Raises:
-            ServingError: As many requests as are allowed are answered or wait.
+            ServingError: The maximum number of requests is running or waiting.
         """
         with self._lock:
             if self._admitted >= self._most:
                 raise ServingError(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    f"the server is busy with {self._most} requests, the most it takes at a time; try again later",
+                    f"the server is busy with {self._most} requests, its maximum; try again later",
                 )
             self._admitted += 1
-        # A client that goes away frees its place only when its work has ended.
+        # A disconnected client frees its slot only when its function has ended.
         future = self._threads.submit(work, *arguments)
         future.add_done_callback(self._release)
         return await asyncio.wrap_future(future)
@@ -79,5 +79,5 @@ class WorkPool:
             self._admitted -= 1
 
     def close(self) -> None:
-        """Waits for what runs, and ends the threads."""
+        """Waits for running functions and ends the threads."""
         self._threads.shutdown(wait=True)

@@ -64,8 +64,8 @@ def test_every_applicable_task_answers_a_sentence_or_a_pair(addresses, protocol)
     [
         ("nope", None, Texts("a"), ["nope", "not found"]),
         ("each", "moood", Texts("a"), ["unknown signature 'moood'", "did you mean 'mood'"]),
-        ("each", "mood", Texts("a", "b"), ["signature mood takes text_a; text_a and text_b given"]),
-        ("each", "closeness", Texts("a"), ["signature closeness takes text_a, text_b; text_a given"]),
+        ("each", "mood", Texts("a", "b"), ["signature mood takes text_a; got text_a and text_b"]),
+        ("each", "closeness", Texts("a"), ["signature closeness takes text_a, text_b; got text_a"]),
         ("half_plus_two", None, Texts("a"), ["no signature takes text_a", "regress_x_to_y"]),
         ("together", None, Texts("a" * 9_000_000), ["8388608"]),
     ],
@@ -78,7 +78,7 @@ def test_what_a_server_refuses_is_told_in_one_line(addresses, protocol, model, s
 
 @pytest.mark.parametrize("protocol", ["REST", "gRPC"])
 def test_a_batch_that_the_server_refuses_is_told(addresses, protocol):
-    words = "4 rows; a request takes at most 3"
+    words = "must have at most 3 rows, got 4"
     with connect(addresses[protocol], "together", _PATIENCE) as connection, pytest.raises(UserError, match=words):
         list(ask(connection, [Texts("a")] * 4, None, 4))
 
@@ -138,7 +138,7 @@ def test_a_busy_server_is_asked_again(other):
 
 
 def test_a_server_of_another_kind_or_a_silent_one_is_told(other):
-    with connect(other, "page", Patience(5.0)) as connection, pytest.raises(UserError, match="no answer in JSON"):
+    with connect(other, "page", Patience(5.0)) as connection, pytest.raises(UserError, match="the answer is not JSON"):
         connection.signatures()
     with connect(other, "silent", Patience(0.2)) as connection, pytest.raises(UserError, match=r"within 0\.2 seconds"):
         connection.signatures()
@@ -166,11 +166,11 @@ def test_texts_are_read_from_every_kind_of_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "columns", "words"),
     [
-        ("a.tsv", "text_a\n", [], "holds no row"),
+        ("a.tsv", "text_a\n", [], "must have at least one row"),
         ("a.tsv", "sentence\na\n", [], "a.tsv:1: unknown column 'text_a'"),
         ("a.tsv", "sentence\na\n", ["sentense"], "did you mean 'sentence'"),
         ("a.tsv", "text_a\na\tb\n", [], "a.tsv:2: row has 2 column(s)"),
-        ("a.jsonl", '{"text_a": null}\n', [], "a.jsonl:1: column 'text_a' takes a text, null given"),
+        ("a.jsonl", '{"text_a": null}\n', [], "a.jsonl:1: column 'text_a' must be a text, got null"),
         ("a.txt", "a\n", [], "unknown ending"),
     ],
 )

@@ -158,12 +158,12 @@ _WRONG = {
     "unknown signature": ("Predict", _predict(_X, signature="nope"), "FAILED_PRECONDITION", "serving_default"),
     "missing input": ("Predict", _predict(), "INVALID_ARGUMENT", "missing: x"),
     "unknown input": ("Predict", _predict({**_X, "z": [1.0]}), "INVALID_ARGUMENT", "not taken: z"),
-    "wrong type": ("Predict", _predict({"x": ["a"]}), "INVALID_ARGUMENT", "float32, string given"),
-    "wrong shape": ("Predict", _predict({"x": [[1.0]]}), "INVALID_ARGUMENT", "[1, 1] given"),
-    "too many rows": ("Predict", _predict({"x": [1.0] * 101}), "INVALID_ARGUMENT", "101 rows"),
+    "wrong type": ("Predict", _predict({"x": ["a"]}), "INVALID_ARGUMENT", "float32, got string"),
+    "wrong shape": ("Predict", _predict({"x": [[1.0]]}), "INVALID_ARGUMENT", "got [1, 1]"),
+    "too many rows": ("Predict", _predict({"x": [1.0] * 101}), "INVALID_ARGUMENT", "got 101"),
     "too many bytes": ("Predict", _predict({"x": [1.0] * 30_000}), "RESOURCE_EXHAUSTED", "100000"),
-    "a huge tensor in a few bytes": ("Predict", _proto(_HUGE), "INVALID_ARGUMENT", "1099511627776 elements"),
-    "damaged content": ("Predict", _proto(_DAMAGED), "INVALID_ARGUMENT", "no tensor"),
+    "a huge tensor in a few bytes": ("Predict", _proto(_HUGE), "INVALID_ARGUMENT", "got 1099511627776"),
+    "damaged content": ("Predict", _proto(_DAMAGED), "INVALID_ARGUMENT", "not a tensor"),
     "unknown type": ("Predict", _proto(_UNKNOWN_TYPE), "INVALID_ARGUMENT", "'x'"),
     "unknown output": ("Predict", _filtered("z"), "INVALID_ARGUMENT", "output_filter"),
     "an output twice": ("Predict", _filtered("y", "y"), "INVALID_ARGUMENT", "output_filter"),
@@ -172,10 +172,10 @@ _WRONG = {
     "classify without examples": (
         "Classify", _request(_CLASSIFY, signature="classify_x_to_y"), "INVALID_ARGUMENT", "empty"),
     "classify by what is no classification": (
-        "Classify", _with_examples(_CLASSIFY, _example(x=1.0)), "INVALID_ARGUMENT", "no classification"),
+        "Classify", _with_examples(_CLASSIFY, _example(x=1.0)), "INVALID_ARGUMENT", "not a classification"),
     "regress by what is no regression": (
         "Regress", _with_examples(_REGRESS, _example(x=1.0), signature="classify_x_to_y"), "INVALID_ARGUMENT",
-        "no regression"),
+        "not a regression"),
     "regress without the feature": (
         "Regress", _with_examples(_REGRESS, _example(), signature="regress_x_to_y"), "INVALID_ARGUMENT", "x"),
     "metadata of nothing": ("GetModelMetadata", _request(_METADATA), "INVALID_ARGUMENT", "signature_def"),

@@ -20,8 +20,8 @@ def test_models_are_named_by_their_folder_or_by_hand():
         ([":a"], "':a'"),
         (["a b:c"], "'a b:c'"),
         (["a/b:c"], "'a/b:c'"),
-        (["x/a", "y/a"], "two models named 'a'"),
-        (["a:x", "a:y"], "two models named 'a'"),
+        (["x/a", "y/a"], "duplicate name 'a'"),
+        (["a:x", "a:y"], "duplicate name 'a'"),
     ],
 )
 def test_names_that_cannot_be_asked_for_are_refused(values, words):
@@ -40,9 +40,9 @@ def test_a_folder_without_a_model_is_told_at_once(tmp_path):
     (tmp_path / "empty").mkdir()
     cases = {
         tmp_path / "none": "no such folder",
-        tmp_path / "empty": "holds no version",
+        tmp_path / "empty": "must have a version",
         _broken(tmp_path / "broken"): "no version can be loaded (",
-        tmp_path / "broken" / "1": "give the folder above it",
+        tmp_path / "broken" / "1": "pass its parent folder",
     }
     for folder, words in cases.items():
         with pytest.raises(UserError) as raised:

@@ -58,7 +58,7 @@ def test_too_many_at_once_are_told_to_come_again_and_an_end_answers_what_has_beg
     finally:
         server.process.kill()
     lines = server.log.splitlines()
-    assert lines[-2].endswith("ending; requests that have begun are answered") and lines[-1].endswith("ended")
+    assert lines[-2].endswith("shutting down; running requests will finish") and lines[-1].endswith("ended")
     assert "Traceback" not in server.log
 
 

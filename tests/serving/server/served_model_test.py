@@ -58,7 +58,7 @@ def test_the_old_version_ends_when_its_last_request_has(base, versions, caplog):
             pass
         assert "unloaded" not in caplog.text
     assert _states(model) == {3: "AVAILABLE"}
-    assert "model name: version 2 is unloaded" in caplog.text
+    assert "model name: unloaded version 2" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["not a graph", "no weights", "a cut graph"])
@@ -77,7 +77,7 @@ def test_a_version_that_cannot_be_loaded_is_told_once_and_the_old_one_stays(base
         model.poll()
     assert _answer(model) == [7.0]
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert line.startswith(f"{base / '3'}: version cannot be loaded (") and "\n" not in line
+    assert line.startswith(f"{base / '3'}: cannot load version (") and "\n" not in line
     assert _states(model) == {2: "AVAILABLE", 3: "END"}
     failed = model.status(3)[0].status
     assert failed.error_code == grpc.StatusCode.UNKNOWN.value[0] and failed.error_message
@@ -132,8 +132,8 @@ def _switch_under_load(server, base, switches, seconds):
         for number in switches:
             time.sleep(seconds)
             write_affine(base / str(number), float(number + 1))
-            server.wait_for_log(f"model switching: version {number} is served")
-            server.wait_for_log(f"model switching: version {number - 1} is unloaded")
+            server.wait_for_log(f"model switching: serving version {number}")
+            server.wait_for_log(f"model switching: unloaded version {number - 1}")
         asked = [len(found) for found in answers]
         while any(len(found) < before + 2 for found, before in zip(answers, asked)):
             time.sleep(0.01)

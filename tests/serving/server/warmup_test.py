@@ -52,4 +52,4 @@ def test_a_version_that_cannot_answer_its_own_requests_is_not_served(version):
     model = ServedModel("name", version.parent)
     model.poll()
     assert not model.is_served
-    assert "float32, string given" in model.failure
+    assert "float32, got string" in model.failure
