@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from mtdnn_tf import files
 from mtdnn_tf.arrays import read_array
-from mtdnn_tf.data.text_lines import TextLines
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import Task
 
@@ -238,3 +237,46 @@ def _check_example_ids(example_ids: list[str], where: str) -> None:
     for example_id in example_ids:
         if "\n" in example_id or example_id.encode("utf-8", "ignore").decode() != example_id:
             raise UserError(f"{where}: an example id is one line of text, {example_id!r} given")
+
+
+class TextLines(Sequence[str]):
+    """The lines of a text, each made a `str` when it is asked for: a split's ids as objects take eight times its bytes.
+
+    Args:
+        content: UTF-8, each line ended by a line feed; what follows the last of them is no line.
+
+    Raises:
+        UnicodeDecodeError: The content is not UTF-8.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        content.decode()
+        self._content = content
+        self._ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[index] for index in range(*place.indices(len(self)))]
+        index = range(len(self))[place]
+        start = int(self._ends[index - 1]) + 1 if index else 0
+        return self._content[start : int(self._ends[index])].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        start = 0
+        for end in self._ends.tolist():
+            yield self._content[start:end].decode()
+            start = end + 1
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(a == b for a, b in zip(self, other))
+
+    __hash__ = None  # type: ignore[assignment]

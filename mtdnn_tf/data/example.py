@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import hashlib
 from typing import Any, NamedTuple
 
 
@@ -22,3 +24,25 @@ class Example(NamedTuple):
     text_b: str | None = None
     label: Any = None
     group: str | None = None
+
+
+_SEPARATOR = "\x1f"
+
+
+class HashedIds:
+    """Gives each example of a split an id made from its texts, the same from any source.
+
+    Examples with the same texts are told apart by the order they come in: the second gets "-2",
+    the third "-3".
+    """
+
+    def __init__(self) -> None:
+        self._occurrences: collections.Counter[str] = collections.Counter()
+
+    def next_id(self, text_a: str, text_b: str | None) -> str:
+        """Returns the id of the split's next example: 16 hexadecimal digits of its texts' SHA-256."""
+        joined = text_a if text_b is None else text_a + _SEPARATOR + text_b
+        digest = hashlib.sha256(joined.encode()).hexdigest()[:16]
+        self._occurrences[digest] += 1
+        occurrence = self._occurrences[digest]
+        return digest if occurrence == 1 else f"{digest}-{occurrence}"

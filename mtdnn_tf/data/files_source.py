@@ -8,8 +8,7 @@ from typing import Any
 
 from absl import logging
 
-from mtdnn_tf.data.example import Example
-from mtdnn_tf.data.example_ids import HashedIds
+from mtdnn_tf.data.example import Example, HashedIds
 from mtdnn_tf.data.tables import TableRow, read_rows
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file

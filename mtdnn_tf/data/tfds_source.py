@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from mtdnn_tf.data.example import Example
-from mtdnn_tf.data.example_ids import HashedIds
+from mtdnn_tf.data.example import Example, HashedIds
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.json_values import to_json
 from mtdnn_tf.tasks.task import TRAIN, Task, TfdsData

@@ -9,12 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from mtdnn_tf.evaluation.result_names import result_name, task_of_result
 from mtdnn_tf.tasks.glue import GLUE_BENCHMARK
 from mtdnn_tf.tasks.registry import get_task, task_names
+from mtdnn_tf.tasks.task import Task
 
 Metrics = Mapping[str, float]
 GLUE_SCORE = "GLUE score"
+
+
+def result_name(task: Task, split: str) -> str:
+    """Returns the name of a split's metrics: the task's, with the split's where the task has several."""
+    return task.name if task.evaluation_splits == (split,) else f"{task.name}/{split}"
+
+
+def task_of_result(name: str) -> str:
+    """Returns the name of the task whose metrics go by this name."""
+    return name.split("/")[0]
+
 
 _ANSWERED_BY_OTHERS = {name for name in task_names() if get_task(name).head_of is not None}
 # The benchmark's score is that of its development sets, or of its test sets, and never of a mixture.

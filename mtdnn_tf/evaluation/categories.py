@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.data.example_ids import HashedIds
+from mtdnn_tf.data.example import HashedIds
 from mtdnn_tf.data.files_source import split_path
 from mtdnn_tf.data.sources import FILES, DataSource
 from mtdnn_tf.data.tables import read_rows

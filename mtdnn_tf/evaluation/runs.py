@@ -24,11 +24,11 @@ from mtdnn_tf.distillation.ensemble import (
     prediction_variance,
 )
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.average import result_name
 from mtdnn_tf.evaluation.metrics import compute_metrics
 from mtdnn_tf.evaluation.out_of_fold import predictions_per_example
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings, Predictor
-from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks, read_tokenizer
 from mtdnn_tf.tasks.task import TRAIN, Task
 

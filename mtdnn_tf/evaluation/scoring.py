@@ -13,9 +13,9 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.average import result_name
 from mtdnn_tf.evaluation.out_of_fold import check_fold_weights, predictions_per_example
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings
-from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.runs import predict_each_run
 from mtdnn_tf.evaluation.shards import Shard, ShardedScoring
 from mtdnn_tf.evaluation.weight_fitting import fit_on_half

@@ -23,8 +23,8 @@ from mtdnn_tf.data.sources import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, shortened
+from mtdnn_tf.evaluation.average import result_name
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor, longest_first, num_head_outputs, predictions_of
-from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.runs import RunPredictions, check_runs, counted_runs, part_of_split
 from mtdnn_tf.files import MANIFEST, check_schema, fingerprint, new_folder, read_manifest, write_manifest
 from mtdnn_tf.interruption import Interrupted

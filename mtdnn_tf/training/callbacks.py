@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import tensorflow as tf
 
@@ -122,3 +123,21 @@ class LogTraces(tf.keras.callbacks.Callback):
         if count > self.count:
             _log.info("the training step has been traced %d time(s), %d of them new", count, count - self.count)
         self.count = count
+
+
+_FOLDER = "validation"
+
+
+def log_development_metrics(folder: Path, epoch: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
+    """Writes an epoch's metrics as scalars named "<task>/<metric>".
+
+    Args:
+        folder: The run's folder of logs; they stand in its folder "validation".
+        epoch: Number of epochs done, 1 or more. Their step is one less, as Keras counts the epochs of losses.
+        metrics: Values by result name and metric.
+    """
+    with tf.summary.create_file_writer(str(folder / _FOLDER)).as_default() as writer:
+        for name, values in metrics.items():
+            for metric, value in values.items():
+                tf.summary.scalar(f"{name}/{metric}", value, step=epoch - 1)
+    writer.close()

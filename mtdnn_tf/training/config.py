@@ -21,8 +21,7 @@ from mtdnn_tf.options import Options, option
 from mtdnn_tf.parallelism import num_parallel_parts
 from mtdnn_tf.tasks.task import AUTO, HEADS
 from mtdnn_tf.training.optimizers import OPTIMIZERS
-from mtdnn_tf.training.strategies import OFF, STRATEGIES, TPU
-from mtdnn_tf.training.tpu import LOCAL_TPU
+from mtdnn_tf.training.strategies import LOCAL_TPU, OFF, STRATEGIES, TPU
 
 # The others, tensorflow-addons', leave XLA, or update only some rows of tables, which XLA does not know beforehand.
 _COMPILED_OPTIMIZERS = ("adamax", "adamw")

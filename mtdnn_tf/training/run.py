@@ -16,9 +16,9 @@ import tensorflow as tf
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.settings import write_run_data
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.average import result_name
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
-from mtdnn_tf.evaluation.result_names import result_name
 from mtdnn_tf.evaluation.runs import SplitPredictions, metrics_of
 from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
@@ -27,10 +27,15 @@ from mtdnn_tf.modeling.model_folder import MODEL_FOLDER, save_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.building import CHECKPOINTS, Built, build
-from mtdnn_tf.training.callbacks import LogTraces, SaveCheckpoints, StopIfAsked, StopIfNotFinite
+from mtdnn_tf.training.callbacks import (
+    LogTraces,
+    SaveCheckpoints,
+    StopIfAsked,
+    StopIfNotFinite,
+    log_development_metrics,
+)
 from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, ending_with_the_others, read_cluster
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.development_logs import log_development_metrics
 from mtdnn_tf.training.identity import REMEDY, begun_with, check_identity, check_options, write_identity
 from mtdnn_tf.training.loop import run_epoch
 from mtdnn_tf.training.optimizers import build_optimizer

@@ -190,3 +190,15 @@ def _sum_repeated_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf
     rows, places = tf.unique(gradient.indices)
     summed = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
     return tf.IndexedSlices(summed, rows, gradient.dense_shape)
+
+
+class CompiledTrainer(Trainer):
+    """A `Trainer` whose step has no shape that depends on values, so that XLA compiles it.
+
+    Its steps are those of `Trainer` but for rounding, and for the random numbers that dropout draws.
+    """
+
+    def _losses_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
+        """Returns dense gradients: which rows of a table a batch touches depends on its tokens."""
+        losses, gradients = super()._losses_and_gradients(batch)
+        return losses, [tf.convert_to_tensor(gradient) for gradient in gradients]

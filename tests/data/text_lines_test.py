@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.text_lines import TextLines
+from mtdnn_tf.data.encoded_split import TextLines
 
 TEXTS = ["a", "", "café", "猫\u2028 \r", "12-2"]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mtdnn_tf.evaluation.result_names import result_name, task_of_result
+from mtdnn_tf.evaluation.average import result_name, task_of_result
 from mtdnn_tf.tasks.registry import get_task
 
 

@@ -20,7 +20,7 @@ from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.modeling.san_head import SanHead
-from mtdnn_tf.training.compiled_trainer import CompiledTrainer
+from mtdnn_tf.training.trainer import CompiledTrainer
 from mtdnn_tf.training.layer_decay import decay_rates
 from mtdnn_tf.training.optimizers import build_optimizer
 from mtdnn_tf.training.trainer import Trainer

@@ -3,7 +3,7 @@ import math
 from tensorboard.backend.event_processing.event_accumulator import TENSORS, EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
-from mtdnn_tf.training.development_logs import log_development_metrics
+from mtdnn_tf.training.callbacks import log_development_metrics
 
 
 def test_tensorboard_reads_a_tag_for_each_task_and_metric(tmp_path):

@@ -1,8 +1,7 @@
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.training.strategies import make_strategy
-from mtdnn_tf.training.tpu import connect_tpu
+from mtdnn_tf.training.strategies import connect_tpu, make_strategy
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 
-from mtdnn_tf.data.example_ids import HashedIds
+from mtdnn_tf.data.example import HashedIds
 
 
 def _sha256(text: str) -> str:
