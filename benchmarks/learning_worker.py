@@ -18,17 +18,17 @@ from flags.training import training_config as flag_config
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictor import Predictor
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
-from mtdnn_tf.modeling.model_folder import load_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model, tokenizer_of
-from mtdnn_tf.modeling.pretrained import with_pooling
 from mtdnn_tf.parallelism import use_single_threaded_ops
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs import task_inputs
-from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.inputs.training_inputs import task_inputs
+from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from mtdnn_tf.training.run import train
 
 FAST = "fast"

@@ -10,13 +10,13 @@ import tensorflow as tf
 
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, variables_in_order
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.encoder import WeightReader, mean_over_positions
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.modeling.pooling import MEAN, POOLER
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.optimizers import ADAMW_EPSILON, WEIGHT_DECAY, build_optimizer, decayed_variables
+from mtdnn_tf.training.optimization.optimizers import ADAMW_EPSILON, WEIGHT_DECAY, build_optimizer, decayed_variables
 
 _ACTIVATIONS = {
     "gelu": lambda inputs: tf.keras.activations.gelu(inputs, approximate=False),

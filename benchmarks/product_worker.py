@@ -19,22 +19,22 @@ from benchmarks.teachers_in_the_step import TeachersInTheStep
 from benchmarks.worker import serve
 from mtdnn_tf.data import encoding
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.example import Example
-from mtdnn_tf.data.sources import read_examples
-from mtdnn_tf.evaluation.cost import forward_flops
+from mtdnn_tf.data.sources.example import Example
+from mtdnn_tf.data.sources.source import read_examples
+from mtdnn_tf.evaluation.measures.cost import forward_flops
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.files import write_json
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.modeling.pooling import POOLER
-from mtdnn_tf.modeling.pretrained import with_pooling
 from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs import TrainingInputs, generated_dataset, task_inputs
-from mtdnn_tf.training.optimizers import build_optimizer
-from mtdnn_tf.training.schedule import LinearWarmupDecay
+from mtdnn_tf.training.inputs.training_inputs import TrainingInputs, generated_dataset, task_inputs
+from mtdnn_tf.training.optimization.optimizers import build_optimizer
+from mtdnn_tf.training.optimization.schedule import LinearWarmupDecay
 from mtdnn_tf.training.trainer import Trainer
 
 _MATRIX = 2048

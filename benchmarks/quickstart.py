@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.command_line import InputError, run
-from mtdnn_tf.evaluation.average import average
+from mtdnn_tf.evaluation.measures.average import average
 from mtdnn_tf.files import write_json
 
 PRESET = Path("flags/presets/demo.flags")

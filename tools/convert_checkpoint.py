@@ -6,8 +6,8 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.conversion import FORMATS, check_target, convert
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.conversion import FORMATS, check_target, convert
 from tools import cli
 
 _FROM = flags.DEFINE_string(

@@ -9,10 +9,10 @@ from absl import flags, logging
 from flags import data
 from flags.options import define, given
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import FILES, available_splits
-from mtdnn_tf.data.tfds_preparation import prepare_tfds
+from mtdnn_tf.data.sources.source import FILES, available_splits
+from mtdnn_tf.data.sources.tfds_preparation import prepare_tfds
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import check_length, tokenizer_of
 from mtdnn_tf.training.config import EncoderOptions
 from tools import cli

@@ -10,14 +10,19 @@ from absl import flags
 from flags import data, inference
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.average import average
-from mtdnn_tf.evaluation.categories import categories_to_json, category_metrics, category_table, read_categories
-from mtdnn_tf.evaluation.ensemble_tables import (
+from mtdnn_tf.evaluation.ensembles.ensemble_tables import (
     check_table_flags,
     disagreement,
     disagreement_table,
     leave_one_out,
     run_names,
+)
+from mtdnn_tf.evaluation.measures.average import average
+from mtdnn_tf.evaluation.measures.categories import (
+    categories_to_json,
+    category_metrics,
+    category_table,
+    read_categories,
 )
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.evaluation.runs import metrics_of, predict_each_run

@@ -7,7 +7,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.options import parse_list
 from mtdnn_tf.release.write import ReleaseOptions, check_release_folder, write_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version

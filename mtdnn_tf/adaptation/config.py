@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.layer_selection import picked_layers
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.layer_selection import picked_layers
 from mtdnn_tf.modeling.multi_task_model import check_length
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.task import Task

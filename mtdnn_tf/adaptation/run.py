@@ -12,12 +12,12 @@ from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, ch
 from mtdnn_tf.adaptation.figure import adaptation_figure
 from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_results
 from mtdnn_tf.checked_json import write_checked_json
-from mtdnn_tf.evaluation.average import average, result_name
 from mtdnn_tf.evaluation.gold_labels import majority_predictions
-from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.measures.average import average, result_name
+from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.files import new_file, write_text
 from mtdnn_tf.locks import locked_folder
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.report.plotting import Style, to_png
 from mtdnn_tf.text_tables import aligned_table

@@ -21,9 +21,9 @@ from mtdnn_tf.data.encoded_split import (
     open_encoded_split,
     write_encoded_split,
 )
-from mtdnn_tf.data.example import Example
 from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length, pack
-from mtdnn_tf.data.sources import DataSource, read_examples, source_fingerprint
+from mtdnn_tf.data.sources.example import Example
+from mtdnn_tf.data.sources.source import DataSource, read_examples, source_fingerprint
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import fingerprint

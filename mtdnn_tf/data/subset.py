@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from mtdnn_tf.data.permutation import seeded_permutation
+from mtdnn_tf.data.batching.permutation import seeded_permutation
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.options import Options, option
 

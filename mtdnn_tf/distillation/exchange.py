@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtdnn_tf.data.encoding import data_fingerprint, query_numbers
-from mtdnn_tf.data.sources import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource, read_examples
 from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
 from mtdnn_tf.distillation.exchange_files import PROBABILITIES, check_values, read_exchange_file, write_exchange_file
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtdnn_tf.data.tables import TableRow, read_table
+from mtdnn_tf.data.sources.tables import TableRow, read_table
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import write_text
 from mtdnn_tf.kinds.values import ID_COLUMN

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.data.batch_layout import lay_out, pad_length, restore_rows, static_size
+from mtdnn_tf.data.batching.batch_layout import lay_out, pad_length, restore_rows, static_size
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.parallelism import is_one_device, to_replicas
 

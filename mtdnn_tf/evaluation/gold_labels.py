@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.sources import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource, read_examples
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.tasks.task import TRAIN, Task

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mtdnn_tf.evaluation.average import Metrics, average, average_name, counts_in_average, result_score
-from mtdnn_tf.evaluation.statistics import Summary, summarise
+from mtdnn_tf.evaluation.measures.average import Metrics, average, average_name, counts_in_average, result_score
+from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.text_tables import aligned_table, markdown_table
 
 # Of one model, one a seed.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.modeling.model_folder import read_tasks
+from mtdnn_tf.modeling.checkpoints.model_folder import read_tasks
 from mtdnn_tf.tasks.registry import get_task, select_tasks, task_names
 from mtdnn_tf.tasks.task import Task
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.folds import Fold, read_fold
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import (
     LOGITS,
@@ -24,12 +24,12 @@ from mtdnn_tf.distillation.ensemble import (
     prediction_variance,
 )
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.evaluation.average import result_name
-from mtdnn_tf.evaluation.metrics import compute_metrics
-from mtdnn_tf.evaluation.out_of_fold import predictions_per_example
+from mtdnn_tf.evaluation.ensembles.out_of_fold import predictions_per_example
+from mtdnn_tf.evaluation.measures.average import result_name
+from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings, Predictor
-from mtdnn_tf.modeling.model_folder import LoadedModel, load_model, read_tasks, read_tokenizer
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model, read_tasks, read_tokenizer
 from mtdnn_tf.tasks.task import TRAIN, Task
 
 

@@ -9,12 +9,12 @@ import tensorflow as tf
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.dropout import generator_seeds
 from mtdnn_tf.modeling.encoder import Encoder, WeightReader
 from mtdnn_tf.modeling.heads import build_head, reads_sequence
 from mtdnn_tf.modeling.pooling import MEAN
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import Task
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask")

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from mtdnn_tf.evaluation.cost import forward_flops, parameters
+from mtdnn_tf.evaluation.measures.cost import forward_flops, parameters
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.report.data import Cost, CostRow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mtdnn_tf.evaluation.fidelity import Gain
+from mtdnn_tf.evaluation.measures.fidelity import Gain
 from mtdnn_tf.report.data import Cost
 
 

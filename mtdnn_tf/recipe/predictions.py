@@ -13,8 +13,8 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.files import MANIFEST, new_folder, read_manifest, write_manifest
 from mtdnn_tf.locks import remove_leftovers
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.model_folder import model_fingerprint
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames

@@ -9,10 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from mtdnn_tf.checked_json import read_checked_json
-from mtdnn_tf.evaluation.average import Metrics, average, counts_in_average, result_name, result_score, task_of_result
-from mtdnn_tf.evaluation.calibration import ReliabilityBin, calibration
-from mtdnn_tf.evaluation.fidelity import Gain, fidelity, gain_kept, grouped_gains
-from mtdnn_tf.evaluation.statistics import paired_difference
+from mtdnn_tf.evaluation.measures.average import (
+    Metrics,
+    average,
+    counts_in_average,
+    result_name,
+    result_score,
+    task_of_result,
+)
+from mtdnn_tf.evaluation.measures.calibration import ReliabilityBin, calibration
+from mtdnn_tf.evaluation.measures.fidelity import Gain, fidelity, gain_kept, grouped_gains
+from mtdnn_tf.evaluation.measures.statistics import paired_difference
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.cost import answering_cost
 from mtdnn_tf.recipe.finding import finding

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mtdnn_tf.evaluation.average import Metrics
+from mtdnn_tf.evaluation.measures.average import Metrics
 from mtdnn_tf.evaluation.results_table import Runs
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.predictions import ComparedPredictions

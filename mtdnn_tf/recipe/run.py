@@ -14,8 +14,8 @@ from mtdnn_tf.evaluation.results_table import markdown_results, text_table
 from mtdnn_tf.files import MANIFEST, read_json, read_manifest, write_text
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.locks import locked_folder, remove_leftovers
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
 from mtdnn_tf.recipe.predictions import ComparedPredictions

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
-from mtdnn_tf.evaluation.average import Metrics, average, task_of_result
+from mtdnn_tf.evaluation.measures.average import Metrics, average, task_of_result
 from mtdnn_tf.recipe.config import RecipeConfig
 
 SELECTION = "selection.json"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from mtdnn_tf.data.sources import has_split
+from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
-from mtdnn_tf.evaluation.scoring import is_scored_by, score
+from mtdnn_tf.evaluation.ensembles.scoring import is_scored_by, score
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.recipe.selection import SELECTION, is_selected, select_teachers

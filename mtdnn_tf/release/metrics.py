@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.statistics import Summary, summarise
+from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.files import read_json
 from mtdnn_tf.json_values import to_json
 from mtdnn_tf.report.data import Reliability, ReportData

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mtdnn_tf.evaluation.statistics import Summary, summarise
+from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.checksums import CHECKSUMS

@@ -14,11 +14,11 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json
 from mtdnn_tf.json_values import from_json
 from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
+from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import read_preset
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.encoder import Encoder
-from mtdnn_tf.modeling.huggingface import read_huggingface_folder
-from mtdnn_tf.modeling.keras_nlp_preset import read_preset
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, tokenizer_of
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.checksums import verify_checksums
 from mtdnn_tf.release.heads import read_heads

@@ -12,10 +12,10 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, write_json, write_text
 from mtdnn_tf.json_values import to_json
 from mtdnn_tf.locks import locked_path
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.conversion import convert, output_difference
-from mtdnn_tf.modeling.keras_nlp_preset import ACTIVATION
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.conversion import convert, output_difference
+from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import ACTIVATION
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.checksums import write_checksums

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from mtdnn_tf.evaluation.statistics import summarise
+from mtdnn_tf.evaluation.measures.statistics import summarise
 from mtdnn_tf.json_values import finite
 from mtdnn_tf.report.data import ReportData
 from mtdnn_tf.report.plotting import Style, drawing, label, legend_label, looks, new_figure, small_multiples

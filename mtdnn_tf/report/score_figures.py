@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mtdnn_tf.evaluation.statistics import Summary
+from mtdnn_tf.evaluation.measures.statistics import Summary
 from mtdnn_tf.json_values import finite
 from mtdnn_tf.report.data import AVERAGE, ENSEMBLE, MULTI_TASK, SINGLE_TASK, STUDENT, Difference, Model, ReportData
 from mtdnn_tf.report.plotting import Style, drawing, label, legend_label, looks, new_figure, small_multiples

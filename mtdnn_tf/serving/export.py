@@ -12,7 +12,7 @@ import tensorflow as tf
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder, write_json, write_manifest
 from mtdnn_tf.locks import locked_path
-from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.serving.server_config import MODEL_NAME, check_model_name, write_server_config
 from mtdnn_tf.serving.serving_ops import check_ops

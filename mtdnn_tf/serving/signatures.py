@@ -9,7 +9,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS
 from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
 from mtdnn_tf.serving.steps import Steps, graph_function, has_second

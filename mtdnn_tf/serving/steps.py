@@ -8,8 +8,8 @@ from collections.abc import Collection
 import tensorflow as tf
 
 from mtdnn_tf.data.packing import pack, to_model_inputs
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.encoder import WeightReader
-from mtdnn_tf.modeling.model_folder import LoadedModel
 from mtdnn_tf.modeling.multi_task_model import INPUTS
 
 # No Python branches on a tensor here, and without AutoGraph tracing is faster.

@@ -11,12 +11,12 @@ import tensorflow as tf
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.training.checkpoints import Checkpoints
-from mtdnn_tf.training.inputs import TrainingInputs
-from mtdnn_tf.training.layer_decay import decay_rates
+from mtdnn_tf.training.inputs.static_batches import StaticBatches
+from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
 from mtdnn_tf.training.loop import KerasSteps, StaticSteps, Steps
+from mtdnn_tf.training.optimization.layer_decay import decay_rates
+from mtdnn_tf.training.optimization.schedule import LinearWarmupDecay
 from mtdnn_tf.training.preparation import Prepared, trained
-from mtdnn_tf.training.schedule import LinearWarmupDecay
-from mtdnn_tf.training.static_batches import StaticBatches
 from mtdnn_tf.training.trainer import CompiledTrainer, Trainer
 
 CHECKPOINTS = "checkpoints"

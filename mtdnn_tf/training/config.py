@@ -6,21 +6,21 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from mtdnn_tf.data.batching.sampling import Sampler
 from mtdnn_tf.data.folds import FoldOptions
-from mtdnn_tf.data.sampling import Sampler
 from mtdnn_tf.data.settings import DataSettings
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictor import InferenceSettings
-from mtdnn_tf.modeling.layer_selection import check_choice
+from mtdnn_tf.modeling.checkpoints.layer_selection import check_choice
 from mtdnn_tf.modeling.pooling import AUTO as AUTO_POOLING
 from mtdnn_tf.modeling.pooling import POOLINGS
 from mtdnn_tf.modeling.precision import FLOAT32, MIXED_FLOAT16, PRECISIONS
 from mtdnn_tf.options import Options, option
 from mtdnn_tf.parallelism import num_parallel_parts
 from mtdnn_tf.tasks.task import AUTO, HEADS
-from mtdnn_tf.training.optimizers import OPTIMIZERS
+from mtdnn_tf.training.optimization.optimizers import OPTIMIZERS
 from mtdnn_tf.training.strategies import LOCAL_TPU, OFF, STRATEGIES, TPU
 
 # The others, tensorflow-addons', leave XLA, or update only some rows of tables, which XLA does not know beforehand.

@@ -14,9 +14,9 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_values import to_json
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs import TaskInputs
+from mtdnn_tf.training.inputs.training_inputs import TaskInputs
 
 REMEDY = "delete the run's folder and train again"
 _FILE = "config.json"

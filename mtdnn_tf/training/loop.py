@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 import tensorflow as tf
 
 from mtdnn_tf.parallelism import is_one_device, to_replicas
-from mtdnn_tf.training.inputs import TrainingInputs
-from mtdnn_tf.training.static_batches import StaticBatches
+from mtdnn_tf.training.inputs.static_batches import StaticBatches
+from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
 from mtdnn_tf.training.trainer import Trainer
 
 _Features = dict[str, tf.Tensor]

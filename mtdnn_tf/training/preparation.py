@@ -12,18 +12,18 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.layer_selection import select_layers
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
-from mtdnn_tf.modeling.layer_selection import select_layers
 from mtdnn_tf.modeling.multi_task_model import check_length, tokenizer_of
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone, with_pooling
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.cluster import Cluster, chief_first
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.folds import check_initial_run, hold_out
 from mtdnn_tf.training.identity import run_identity
-from mtdnn_tf.training.inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
-from mtdnn_tf.training.transfer import check_soft_targets, transfer_inputs
+from mtdnn_tf.training.inputs.folds import check_initial_run, hold_out
+from mtdnn_tf.training.inputs.training_inputs import TaskInputs, TrainingInputs, join_task_inputs, task_inputs
+from mtdnn_tf.training.inputs.transfer import check_soft_targets, transfer_inputs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,14 +16,14 @@ import tensorflow as tf
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.settings import write_run_data
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.average import result_name
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
+from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.evaluation.runs import SplitPredictions, metrics_of
 from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
 from mtdnn_tf.locks import locked_folder, remove_leftovers
-from mtdnn_tf.modeling.model_folder import MODEL_FOLDER, save_model
+from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, save_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.building import CHECKPOINTS, Built, build
@@ -38,7 +38,7 @@ from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, en
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.identity import REMEDY, begun_with, check_identity, check_options, write_identity
 from mtdnn_tf.training.loop import run_epoch
-from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from mtdnn_tf.training.preparation import prepare
 from mtdnn_tf.training.strategies import MULTI_WORKER, make_strategy
 

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.learning_worker import training_losses
 from benchmarks.plain_path import build_plain_model, build_plain_optimizer
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train

@@ -9,13 +9,13 @@ import tensorflow as tf
 
 from benchmarks.learning_worker import largest_difference
 from benchmarks.plain_path import build_plain_model, build_plain_optimizer
-from mtdnn_tf.modeling.backbones import find_backbone
 from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import select_tasks
-from mtdnn_tf.training.fused_optimizers import FusedAdamax, FusedAdamW
-from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.optimization.fused_optimizers import FusedAdamax, FusedAdamW
+from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from tests.helpers import write_tasks
 
 ROWS, LENGTH = 4, 12

@@ -10,8 +10,8 @@ import pytest
 from mtdnn_tf.data import encoding
 from mtdnn_tf.data.encoded_split import open_encoded_split
 from mtdnn_tf.data.encoding import data_fingerprint, encode_split
-from mtdnn_tf.data.example import Example
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.example import Example
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import SplitFile, Task

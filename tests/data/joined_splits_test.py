@@ -5,7 +5,7 @@ import pytest
 
 from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.joined_splits import join_splits
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.sources import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource, read_examples
 from mtdnn_tf.demo.corpus import clean_rows, noisy_rows, write_demo_corpus
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task_file import load_task_file

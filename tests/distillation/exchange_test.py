@@ -8,7 +8,7 @@ import pytest
 from scipy.special import softmax
 
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.exchange import export_soft_targets, import_soft_targets
 from mtdnn_tf.distillation.soft_targets import find_soft_targets, join_soft_targets, read_soft_targets

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import (
     find_soft_targets,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels, majority_predictions

@@ -4,8 +4,8 @@ import pytest
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.run_tasks import tasks_of_run
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.model_folder import save_model
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.model_folder import save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from tests.helpers import write_tasks

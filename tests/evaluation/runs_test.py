@@ -3,15 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.ensembles.scoring import score
 from mtdnn_tf.evaluation.runs import predict_with_runs
-from mtdnn_tf.evaluation.scoring import score
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.model_folder import save_model
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.model_folder import save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from mtdnn_tf.training.config import TrainingConfig

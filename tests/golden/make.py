@@ -18,12 +18,12 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
+from mtdnn_tf.evaluation.ensembles.scoring import score
 from mtdnn_tf.evaluation.runs import predict_with_runs
-from mtdnn_tf.evaluation.scoring import score
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.report.write import write_report
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.registry import select_tasks

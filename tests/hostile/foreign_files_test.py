@@ -20,10 +20,10 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import MANIFEST, file_within, fingerprint, read_json, read_manifest, write_json, write_manifest
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.model_folder import load_model, read_tasks, save_model
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_tasks, save_model
+from mtdnn_tf.modeling.checkpoints.safetensors_file import read_safetensors
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.modeling.safetensors_file import read_safetensors
 from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.tasks.task_file import load_task_file
 from tests.helpers import TASKS, write_huggingface_folder

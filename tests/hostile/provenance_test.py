@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targets, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.model_description import ModelDescription, read_description
+from mtdnn_tf.modeling.checkpoints.model_description import ModelDescription, read_description
 from mtdnn_tf.tasks.portable import portable_task
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task

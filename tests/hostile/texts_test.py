@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer
 
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import SplitFile, Task

@@ -10,21 +10,21 @@ import tensorflow as tf
 from scipy.special import expit, xlogy
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from mtdnn_tf.data.sources import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource, read_examples
 from mtdnn_tf.distillation.ensemble import average_logits
 from mtdnn_tf.distillation.ensemble_weights import ensemble_loss
 from mtdnn_tf.distillation.exchange_files import read_exchange_file, write_exchange_file
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.calibration import calibration
-from mtdnn_tf.evaluation.fidelity import fidelity
+from mtdnn_tf.evaluation.ensembles.scoring import score
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
-from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.measures.calibration import calibration
+from mtdnn_tf.evaluation.measures.fidelity import fidelity
+from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.predictions import write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
-from mtdnn_tf.evaluation.scoring import score
 from mtdnn_tf.kinds.registry import KINDS
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task

@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy.special import log_softmax, softmax
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.kinds.ranking import Ranking
 from mtdnn_tf.tasks.task import Task
 

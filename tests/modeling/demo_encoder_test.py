@@ -4,7 +4,7 @@ import pytest
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling import demo_encoder
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 
 
 def test_the_encoder_of_the_demo_is_read_or_its_absence_told():

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, check_length
 from mtdnn_tf.tasks.task import Task
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from mtdnn_tf.modeling.backbones import find_backbone
-from mtdnn_tf.modeling.conversion import convert
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.conversion import convert
 from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from tests.bert_in_numpy import bert
 from tests.helpers import VOCABULARY, write_huggingface_folder

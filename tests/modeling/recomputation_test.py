@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 

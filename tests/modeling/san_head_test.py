@@ -4,9 +4,9 @@ import tensorflow as tf
 from scipy.special import expit, log_softmax, softmax
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model, save_model
 from mtdnn_tf.modeling.heads import build_head
-from mtdnn_tf.modeling.model_folder import load_model, save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.modeling.san_head import KeptSteps, SanHead
 from mtdnn_tf.serving.export import export_saved_model

@@ -149,9 +149,9 @@ PROMISES: tuple[Promise, ...] = (
         (
             "tests/training/callbacks_test.py",
             "tests/training/checkpoints_test.py::test_weights_that_are_not_finite_are_not_saved",
-            "tests/evaluation/metrics_test.py::test_undefined_metrics_are_zero_without_warnings",
-            "tests/evaluation/metrics_test.py::test_a_split_without_any_gold_is_refused",
-            "tests/evaluation/metrics_test.py::test_predictions_of_another_shape_or_not_finite_are_refused",
+            "tests/evaluation/measures/metrics_test.py::test_undefined_metrics_are_zero_without_warnings",
+            "tests/evaluation/measures/metrics_test.py::test_a_split_without_any_gold_is_refused",
+            "tests/evaluation/measures/metrics_test.py::test_predictions_of_another_shape_or_not_finite_are_refused",
             "tests/evaluation/gold_labels_test.py",
         ),
     ),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mtdnn_tf.evaluation.fidelity import Gain, gain_kept
+from mtdnn_tf.evaluation.measures.fidelity import Gain, gain_kept
 from mtdnn_tf.recipe.finding import finding
 from mtdnn_tf.report.data import Cost, CostRow
 

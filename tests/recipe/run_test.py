@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.metrics import compute_metrics
+from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run import plan, run_recipe

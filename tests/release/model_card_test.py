@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from mtdnn_tf.evaluation.statistics import Summary
+from mtdnn_tf.evaluation.measures.statistics import Summary
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.release.metrics import ReleaseMetrics
 from mtdnn_tf.release.model_card import licence_notes, model_card

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import Task
 
 WORDS = [

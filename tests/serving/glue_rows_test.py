@@ -13,12 +13,12 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
-from mtdnn_tf.data.files_source import read_file_examples
 from mtdnn_tf.data.packing import pack, to_model_inputs
+from mtdnn_tf.data.sources.files_source import read_file_examples
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.glue import QNLI
 from mtdnn_tf.tasks.registry import get_task

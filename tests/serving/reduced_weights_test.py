@@ -12,9 +12,9 @@ from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
-from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.serving.export import DESCRIPTION, export_saved_model
 from mtdnn_tf.serving.reduced_weights import quantize
 from mtdnn_tf.serving.serving_ops import ALLOWED_OPS, ops_of_saved_model

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mtdnn_tf.data.tables import read_rows
+from mtdnn_tf.data.sources.tables import read_rows
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.tasks.task_file import FILE_ENDINGS, load_task_file

@@ -1,6 +1,6 @@
 import json
 
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from tests.tools.conftest import Trained
 
 

@@ -14,11 +14,11 @@ from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.data.encoded_split import open_encoded_split
 from mtdnn_tf.data.folds import read_fold
 from mtdnn_tf.data.settings import RUN_DATA, read_run_data
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.scoring import score
-from mtdnn_tf.modeling.model_folder import read_tasks
+from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.modeling.checkpoints.model_folder import read_tasks
 from mtdnn_tf.report.write import read_report, write_report
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.checkpoints import Checkpoints

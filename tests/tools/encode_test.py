@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mtdnn_tf.data.sources import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource, read_examples
 from mtdnn_tf.tasks.registry import get_task
 from tests.data.official_files import write_glue
 from tests.helpers import write_tasks

@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
-from mtdnn_tf.data.batch_layout import lay_out
+from mtdnn_tf.data.batching.batch_layout import lay_out
 from mtdnn_tf.distillation.options import DistillationOptions
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from mtdnn_tf.training.trainer import Trainer
 
 TASKS = (
@@ -97,7 +97,7 @@ import dataclasses, sys
 from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
-from mtdnn_tf.evaluation.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import score
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train

@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
 from tests.helpers import write_huggingface_folder, write_tasks

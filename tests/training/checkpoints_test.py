@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.callbacks import SaveCheckpoints
 from mtdnn_tf.training.checkpoints import Checkpoints
-from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from mtdnn_tf.training.trainer import Trainer
 
 TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))

@@ -13,16 +13,16 @@ STEPS = """
 import dataclasses, json, sys
 import numpy as np
 import tensorflow as tf
-from mtdnn_tf.data.batch_layout import lay_out
+from mtdnn_tf.data.batching.batch_layout import lay_out
 from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.modeling import heads
-from mtdnn_tf.modeling.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.modeling.san_head import SanHead
 from mtdnn_tf.training.trainer import CompiledTrainer
-from mtdnn_tf.training.layer_decay import decay_rates
-from mtdnn_tf.training.optimizers import build_optimizer
+from mtdnn_tf.training.optimization.layer_decay import decay_rates
+from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from mtdnn_tf.training.trainer import Trainer
 from tests.training.trainer_test import TASKS, _batch
 

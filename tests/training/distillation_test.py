@@ -14,7 +14,7 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError

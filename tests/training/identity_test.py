@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.model_folder import model_fingerprint
+from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.identity import begun_with, check_identity, write_identity
 from mtdnn_tf.training.run import train

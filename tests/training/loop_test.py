@@ -19,10 +19,10 @@ import numpy as np
 import tensorflow as tf
 from safetensors.numpy import load_file
 from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.sources import DataSource
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.interruption import Interrupted
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.training import run
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.strategies import make_strategy, split_cpu

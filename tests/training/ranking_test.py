@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
+from mtdnn_tf.evaluation.ensembles.scoring import score
 from mtdnn_tf.evaluation.predictions import write_predictions
 from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
-from mtdnn_tf.evaluation.scoring import score
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train

@@ -12,9 +12,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import score
 from mtdnn_tf.files import sha256_of_file
-from mtdnn_tf.modeling.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import check_trained, train

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mtdnn_tf.data.tables import read_rows
+from mtdnn_tf.data.sources.tables import read_rows
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.serving.client.answers import answers_of_row, is_answer
 from mtdnn_tf.serving.client.connection import Connection, Patience, Signature

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
-from mtdnn_tf.modeling.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import Task
 from tests.helpers import VOCABULARY
 

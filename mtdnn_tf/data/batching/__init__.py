@@ -1,0 +1,1 @@
+"""Which rows make up each batch, and where they go."""

@@ -1,0 +1,186 @@
+"""Which rows make up the batch of a training step: a pure function of the seed and the step's number.
+
+An epoch is the paper's (Algorithm 1): every task's rows are cut into batches of that task alone, and the
+union of all tasks' batches is shuffled, so that tasks are visited in proportion to their sizes. With another
+sampler an epoch has as many steps, of which each task gets its drawn share; a task's batches are then cut from
+one pass over its rows after another, and its next epoch goes on where the last one stopped. A ranking's batches hold
+whole queries (`query_batches`). Told a number of tokens, batches hold as many rows as fit in it (`token_batches`).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from mtdnn_tf.data.batching.permutation import seeded_permutation
+from mtdnn_tf.data.batching.query_batches import QueryBatches
+from mtdnn_tf.data.batching.sampling import Sampler, draw_visits
+from mtdnn_tf.data.batching.token_batches import TokenBatches
+from mtdnn_tf.errors import UserError
+
+# Batches are cut from rows sorted by length within chunks of this many batches: enough for little padding,
+# and few enough that a row meets other rows in every epoch.
+BATCHES_PER_CHUNK = 50
+
+
+class TaskRows(NamedTuple):
+    """The rows of one task that are trained on.
+
+    Attributes:
+        name: The task's name; its shuffles depend on it, not on its place among the tasks.
+        lengths: Tokens of each row, int [rows].
+        queries: Of a ranking, whose query each row belongs to, int [rows]; None for other kinds.
+    """
+
+    name: str
+    lengths: np.ndarray
+    queries: np.ndarray | None = None
+
+
+class PlannedBatch(NamedTuple):
+    """The rows of one training step.
+
+    Attributes:
+        task_index: Place of the batch's task among the plan's tasks.
+        rows: Places of the rows in the task's `lengths`, int64 [batch size, or fewer]; more for a query that has more.
+    """
+
+    task_index: int
+    rows: np.ndarray
+
+
+class BatchPlan:
+    """Plans the batch of every training step, without end; any step is reached as fast as any other.
+
+    With the proportional sampler each epoch holds every row once, in batches of one task, of rows of similar
+    length, with at most one partial batch a task. Epochs differ in which rows meet in a batch and in the order
+    of the batches. Adding a task changes no other task's batches or their order.
+
+    Attributes:
+        steps_per_epoch: Number of batches that hold every row once.
+    """
+
+    def __init__(
+        self,
+        task_rows: Sequence[TaskRows],
+        batch_size: int,
+        seed: int,
+        sampler: Sampler | None = None,
+        batch_tokens: int | None = None,
+    ) -> None:
+        """Prepares the plan.
+
+        Args:
+            task_rows: The tasks, of different names, each of one or more rows.
+            batch_size: Rows of a batch.
+            seed: Chooses the shuffles, 0 or more.
+            sampler: How often each task is trained on; proportional to its size by default.
+            batch_tokens: Most tokens of a batch, padding included, in place of `batch_size`; None for none.
+
+        Raises:
+            UserError: There is no task, a task without rows, one task twice, or a number out of range.
+        """
+        names = [task.name for task in task_rows]
+        if not names:
+            raise UserError("a batch plan takes one or more tasks, none given")
+        if len(set(names)) < len(names):
+            raise UserError(f"a batch plan takes tasks of different names, {', '.join(names)} given")
+        for task in task_rows:
+            if not len(task.lengths):
+                raise UserError(f"task {task.name} has no rows to train on")
+        if batch_size < 1:
+            raise UserError(f"the batch size is 1 or more, {batch_size} given")
+        if batch_tokens is not None and batch_tokens < 1:
+            raise UserError(f"the tokens of a batch are 1 or more, {batch_tokens} given")
+        if seed < 0:
+            raise UserError(f"the seed is 0 or more, {seed} given")
+        self._tasks = tuple(task_rows)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._packed: dict[str, QueryBatches | TokenBatches] = {}
+        for task in task_rows:
+            if batch_tokens is not None:
+                self._packed[task.name] = TokenBatches(task.lengths, task.queries, batch_tokens, BATCHES_PER_CHUNK)
+            elif task.queries is not None:
+                self._packed[task.name] = QueryBatches(task.queries, task.lengths, batch_size, BATCHES_PER_CHUNK)
+        self._batch_counts = [
+            self._packed[task.name].count if task.name in self._packed else -(-len(task.lengths) // batch_size)
+            for task in task_rows
+        ]
+        self.steps_per_epoch = sum(self._batch_counts)
+        self._sampler = sampler or Sampler()
+        self._is_plain = self._sampler.is_plain(names)
+        # Two epochs, as a reader that runs ahead of the training crosses their border again and again.
+        self._epoch = functools.lru_cache(maxsize=2)(self._plan_epoch)
+
+    def step(self, n: int) -> PlannedBatch:
+        """Returns the batch of step `n`, counted from 0."""
+        if n < 0:
+            raise ValueError(f"steps are counted from 0, {n} given")
+        epoch, place = divmod(n, self.steps_per_epoch)
+        return self._epoch(epoch)[place]
+
+    def batches(self, start: int, stop: int) -> Iterator[PlannedBatch]:
+        """Yields the batches of the steps from `start` to before `stop`."""
+        for n in range(start, stop):
+            yield self.step(n)
+
+    def padding_ratio(self, epochs: int = 1) -> float:
+        """Returns tokens with padding per token without, over the first epochs.
+
+        Args:
+            epochs: Number of epochs, 1 or more.
+
+        Returns:
+            1 or more; each batch is padded to its longest row.
+        """
+        padded = real = 0
+        for batch in self.batches(0, epochs * self.steps_per_epoch):
+            lengths = self._tasks[batch.task_index].lengths[batch.rows]
+            padded += int(lengths.max()) * len(lengths)
+            real += int(lengths.sum(dtype=np.int64))
+        return padded / real
+
+    def _plan_epoch(self, epoch: int) -> list[PlannedBatch]:
+        """Returns the batches of an epoch: tasks in shuffled order, each task's batches in its own order."""
+        visits = np.asarray(self._batch_counts) if self._is_plain else self._visits(epoch)
+        task_of_batch = np.repeat(np.arange(len(self._tasks)), visits)
+        order = task_of_batch[seeded_permutation(len(task_of_batch), "order", self._seed, epoch)]
+        if self._is_plain:
+            waiting = [iter(self._cut_batches(task, epoch)) for task in self._tasks]
+        else:
+            before = sum((self._visits(earlier) for earlier in range(epoch)), np.zeros_like(visits))
+            waiting = [self._passes(index, int(start)) for index, start in enumerate(before)]
+        return [PlannedBatch(int(index), next(waiting[index])) for index in order]
+
+    def _visits(self, epoch: int) -> np.ndarray:
+        """Returns how many steps of an epoch go to each task."""
+        names, sizes = [task.name for task in self._tasks], [len(task.lengths) for task in self._tasks]
+        shares = self._sampler.shares(names, sizes, epoch)
+        return draw_visits(shares, self.steps_per_epoch, self._seed, epoch)
+
+    def _passes(self, index: int, start: int) -> Iterator[np.ndarray]:
+        """Yields a task's batches without end, pass after pass over its rows, from its batch number `start` on."""
+        first, place = divmod(start, self._batch_counts[index])
+        for number in itertools.count(first):
+            yield from self._cut_batches(self._tasks[index], number)[place:]
+            place = 0
+
+    def _cut_batches(self, task: TaskRows, epoch: int) -> list[np.ndarray]:
+        """Returns the batches of a task in an epoch, or a pass over its rows, in the order they are trained on."""
+        key = (task.name, self._seed, epoch)
+        if task.name in self._packed:
+            return self._packed[task.name].cut(*key)
+        shuffled = seeded_permutation(len(task.lengths), "rows", *key)
+        starts = np.arange(0, len(shuffled), self._batch_size)
+        # Chunks of nearly equal size: a short last one would be badly padded.
+        chunks = np.array_split(starts, -(-len(starts) // BATCHES_PER_CHUNK))
+        batches: list[np.ndarray] = []
+        for rows in np.split(shuffled, [chunk[0] for chunk in chunks[1:]]):
+            by_length = rows[np.argsort(task.lengths[rows], kind="stable")]
+            batches += np.split(by_length, range(self._batch_size, len(by_length), self._batch_size))
+        return [batches[place] for place in seeded_permutation(len(batches), "batches", *key)]

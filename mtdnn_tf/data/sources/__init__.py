@@ -1,0 +1,1 @@
+"""Sources of examples: TSV, CSV and JSONL files, TensorFlow Datasets."""

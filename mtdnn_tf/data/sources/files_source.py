@@ -1,0 +1,172 @@
+"""Examples from a task's files: GLUE's own, or those a user's task file names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+
+from mtdnn_tf.data.sources.example import Example, HashedIds
+from mtdnn_tf.data.sources.tables import TableRow, read_rows
+from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.files import sha256_of_file
+from mtdnn_tf.json_values import to_json
+from mtdnn_tf.tasks.task import SplitFile, Task
+
+
+def file_splits(task: Task, data_dir: Path) -> list[str]:
+    """Returns the splits whose files stand in the data folder, in the task's order."""
+    return [split for split in task.files if split_path(task, split, data_dir).is_file()]
+
+
+def split_path(task: Task, split: str, data_dir: Path) -> Path:
+    """Returns the file of a split.
+
+    Raises:
+        UserError: The task has no such split.
+    """
+    if split not in task.files:
+        raise unknown_name(f"split of task {task.name}", split, task.files)
+    return data_dir / task.files[split].path
+
+
+def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
+    """Returns what a split's examples are made from: the file's checksum, and how it is read."""
+    path = _existing_path(task, split, data_dir)
+    fields = to_json(task)
+    how = {name: fields[name] for name in ("kind", "text", "labels", "file_labels", "skip_labels", "id", "group")}
+    file = {name: value for name, value in fields["files"][split].items() if name != "path"}
+    return {"kind": "files", "format": path.suffix, "sha256": sha256_of_file(path), "file": file, "task": how}
+
+
+def read_file_examples(task: Task, split: str, data_dir: Path, keep_skipped: bool = False) -> list[Example]:
+    """Reads a split's examples in the order of its file.
+
+    Rows are numbered before any is skipped, as TensorFlow Datasets numbers them.
+
+    Args:
+        task: The task.
+        split: Name of the split, such as "train".
+        data_dir: The data folder.
+        keep_skipped: Whether rows without an agreed label (`Task.skip_labels`) are kept, without a label.
+            Defaults to False.
+
+    Raises:
+        UserError: The file is missing, or a row, label, score or id of it is not accepted.
+    """
+    path = _existing_path(task, split, data_dir)
+    return _SplitReader(task, split, path).read(keep_skipped)
+
+
+def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
+    """Returns the file of a split if there is one."""
+    path = split_path(task, split, data_dir)
+    if not path.is_file():
+        # A task file's own files have absolute paths.
+        remedy = (
+            "--task_file must name a task file that names it where it is"
+            if Path(task.files[split].path).is_absolute()
+            else "--data_dir must name its folder, or --task_file the task file that declares a task of your own"
+        )
+        raise UserError(f"{path}: no such file; split {split!r} of task {task.name} is read from it; {remedy}")
+    return path
+
+
+class _SplitReader:
+    """Reads one split of one task from its file."""
+
+    def __init__(self, task: Task, split: str, path: Path) -> None:
+        self._task = task
+        self._file: SplitFile = task.files[split]
+        self._path = path
+        self._text_columns = self._file.text or task.text
+        self._id_column = None if task.id in ("row", "hash") else task.id
+        self._hashed_ids = HashedIds()
+        self._line_of_id: dict[str, int] = {}
+
+    def read(self, keep_skipped: bool) -> list[Example]:
+        """Returns the split's examples, having logged how many rows were skipped and why."""
+        examples: list[Example] = []
+        incomplete = 0
+        without_label = 0
+        for row in self._rows():
+            if row.problem or self._lacks_label(row):
+                if not self._file.skip_incomplete_rows:
+                    reason = row.problem or f"column {self._file.label!r} is empty; every row takes a label"
+                    raise UserError(f"{self._path}:{row.line}: {reason}")
+                incomplete += 1
+            elif self._label_cell(row) in self._task.skip_labels and not keep_skipped:
+                without_label += 1
+            else:
+                examples.append(self._example(row))
+        if incomplete:
+            logging.info("%s: skipped %d incomplete row(s)", self._path, incomplete)
+        if without_label:
+            logging.info("%s: skipped %d row(s) without an agreed label", self._path, without_label)
+        return examples
+
+    def _rows(self) -> Iterator[TableRow]:
+        """Yields the rows of the file with the columns that the task needs."""
+        required = [*self._text_columns]
+        optional: list[str] = []
+        required += [column for column in (self._id_column, self._task.group) if column and column not in required]
+        if self._file.label:
+            (required if self._file.label_required else optional).append(self._file.label)
+        lists = [self._file.label] if self._file.label and self._task.kind_object.takes_lists else []
+        return read_rows(self._path, required, optional, self._file.columns, lists)
+
+    def _label_cell(self, row: TableRow) -> str | None:
+        """Returns the spelling of the row's label; None if it has none."""
+        cell = row.cells.get(self._file.label) if self._file.label else None
+        return cell if cell or self._task.kind_object.takes_lists else None
+
+    def _lacks_label(self, row: TableRow) -> bool:
+        """Returns whether the row has no label where every row takes one."""
+        return bool(self._file.label) and self._file.label_required and self._label_cell(row) is None
+
+    def _example(self, row: TableRow) -> Example:
+        """Returns the row's example."""
+        where = f"{self._path}:{row.line}"
+        texts = [row.cells[column] for column in self._text_columns]
+        for column, text in zip(self._text_columns, texts):
+            if text is None:
+                raise UserError(f"{where}: column {column!r} is null; it takes text")
+        text_a = texts[0] or ""
+        text_b = (texts[1] or "") if self._task.is_pair else None
+        cell = self._label_cell(row)
+        label = None
+        if cell is not None and cell not in self._task.skip_labels:
+            label = self._task.kind_object.read_label(self._task, cell, str(self._file.label), where)
+        return Example(self._example_id(row, text_a, text_b), text_a, text_b, label, self._group(row, text_a, where))
+
+    def _group(self, row: TableRow, text_a: str, where: str) -> str | None:
+        """Returns what tells the query of a ranking's candidate."""
+        if not self._task.kind_object.has_queries:
+            return None
+        group = row.cells[self._task.group] if self._task.group else text_a
+        if not group:
+            column = self._task.group or self._text_columns[0]
+            raise UserError(f"{where}: column {column!r} is empty; it tells the query of a candidate")
+        return group
+
+    def _example_id(self, row: TableRow, text_a: str, text_b: str | None) -> str:
+        """Returns the id of the row's example."""
+        if self._task.id == "row":
+            return str(row.number)
+        if self._task.id == "hash":
+            return self._hashed_ids.next_id(text_a, text_b)
+        example_id = row.cells[self._task.id] or ""
+        where = f"{self._path}:{row.line}"
+        # Ids are written a line each, to soft targets and to predictions.
+        if not example_id or not example_id.isprintable():
+            raise UserError(
+                f"{where}: column {self._task.id!r} takes an id of printable characters, "
+                f"{shortened(example_id)!r} given"
+            )
+        if example_id in self._line_of_id:
+            first = self._line_of_id[example_id]
+            raise UserError(f"{where}: id {example_id!r} stands on line {first} already; ids must differ")
+        self._line_of_id[example_id] = row.line
+        return example_id

@@ -1,0 +1,143 @@
+"""Prepares a task's files as TensorFlow Datasets does, so that a plain `tfds.load` reads them without a network.
+
+TensorFlow Datasets is imported where it is used, as in `tfds_source`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from mtdnn_tf.data.sources.files_source import file_splits, read_file_examples, split_path
+from mtdnn_tf.data.sources.tfds_source import NO_GOLD, data_of
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.files import new_folder, sha256_of_file
+from mtdnn_tf.tasks.task import Task
+
+_ROWS_PER_SHARD = 100_000
+
+
+def prepare_tfds(task: Task, data_dir: Path, tfds_dir: Path) -> Path:
+    """Writes the splits of a task whose files stand as the data set that `tfds.load` knows by the task's name there.
+
+    The folder has the name, version and features of TensorFlow Datasets' own, and its rows the order and the
+    numbers of the files. Rows without an agreed label are kept with label -1, as TensorFlow Datasets keeps them.
+
+    Args:
+        task: A task that is in TensorFlow Datasets.
+        data_dir: Folder of the task's files.
+        tfds_dir: What `tfds.load` takes as `data_dir`.
+
+    Returns:
+        The prepared folder, `<tfds_dir>/<name>/<config>/<version>`, which appears when it is complete.
+
+    Raises:
+        UserError: No file of the task stands, one has a fault, or other data are prepared there already.
+    """
+    declared = _declared_builder(task)
+    rows = {split: _rows(task, split, data_dir, declared.info.features) for split in file_splits(task, data_dir)}
+    if not rows:
+        raise UserError(f"{data_dir}: no file of task {task.name} here, nor where its task file says")
+    folder = tfds_dir.joinpath(*declared.info.full_name.split("/"))
+    if folder.exists():
+        with tempfile.TemporaryDirectory() as temporary:
+            _write(declared, rows, Path(temporary))
+            if _checksums(Path(temporary)) != _checksums(folder):
+                raise UserError(
+                    f"{folder}: other data are prepared there; delete it to prepare those of {data_dir}, or give"
+                    " another folder"
+                )
+        logging.info("found %s prepared in %s", declared.info.full_name, folder)
+        return folder
+    with new_folder(folder) as temporary_folder:
+        _write(declared, rows, temporary_folder)
+    counts = ", ".join(f"{len(rows[split])} rows of {split}" for split in rows)
+    logging.info("prepared %s in %s: %s", declared.info.full_name, folder, counts)
+    return folder
+
+
+def _declared_builder(task: Task) -> Any:
+    """Returns TensorFlow Datasets' own builder, which knows features and version without any data."""
+    import tensorflow_datasets as tfds
+
+    data = data_of(task)
+    with tempfile.TemporaryDirectory() as nothing_prepared:
+        builder = tfds.builder(data.name, data_dir=nothing_prepared)
+    features = builder.info.features
+    known = (*data.text, data.label, *([data.id] if data.id else []))
+    for name in known:
+        if name not in features:
+            raise unknown_name(f"feature of {data.name}", name, features)
+    for name in features:
+        if name not in known:
+            raise UserError(f"{data.name}: feature {name!r} is no column of task {task.name}, it cannot be prepared")
+    return builder
+
+
+def _rows(task: Task, split: str, data_dir: Path, features: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns a split's rows as TensorFlow Datasets has them; labels by its own index of the label's name."""
+    data = data_of(task)
+    path = split_path(task, split, data_dir)
+    gold: dict[int | None, int] = {None: NO_GOLD}
+    if task.labels:
+        renamed = {own_name: name for name, own_name in data.labels}
+        names = features[data.label].names
+        gold.update({at: names.index(renamed.get(name, name)) for at, name in enumerate(task.labels)})
+    rows = []
+    for example in read_file_examples(task, split, data_dir, keep_skipped=True):
+        row: dict[str, Any] = dict(zip(data.text, (example.text_a, example.text_b)))
+        if task.labels:
+            row[data.label] = gold[example.label]
+        else:
+            row[data.label] = float(NO_GOLD) if example.label is None else example.label
+        if data.id:
+            row[data.id] = _row_id(example.example_id, features[data.id].np_dtype, f"{path}: id")
+        rows.append(row)
+    if not rows:
+        raise UserError(f"{path}: no example of task {task.name}; a split takes one or more")
+    return rows
+
+
+def _row_id(example_id: str, dtype: Any, where: str) -> str | int:
+    """Returns an id as a feature of this type takes it."""
+    if not np.issubdtype(dtype, np.integer):
+        return example_id
+    largest = np.iinfo(dtype).max
+    if not re.fullmatch("[0-9]{1,18}", example_id) or int(example_id) > largest:
+        raise UserError(f"{where} takes a number from 0 to {largest}, {example_id!r} given")
+    return int(example_id)
+
+
+def _write(declared: Any, rows: Mapping[str, Sequence[dict[str, Any]]], folder: Path) -> None:
+    """Writes a data set into an empty folder."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    info = tfds.core.DatasetInfo(
+        builder=dataclasses.replace(tfds.core.DatasetIdentity.from_builder(declared), data_dir=str(folder)),
+        description=declared.info.description,
+        features=declared.info.features,
+        homepage=declared.info.homepage,
+        citation=declared.info.citation,
+    )
+    try:
+        writer = tfds.core.SequentialWriter(info, max_examples_per_shard=_ROWS_PER_SHARD)
+        writer.initialize_splits(list(rows))
+        writer.add_examples(dict(rows))
+        writer.close_all()
+    except tf.errors.OpError as error:  # Such as a full disk.
+        raise OSError(errno.EIO, str(error).split("\n", maxsplit=1)[0], str(folder)) from None
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Returns the SHA-256 of every file of a folder by its path there."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}

@@ -1,0 +1,202 @@
+"""Examples from data that TensorFlow Datasets has prepared; nothing is ever downloaded.
+
+TensorFlow Datasets is imported where it is used: it is slow to import, and reading files does not need it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from absl import logging
+
+from mtdnn_tf.data.sources.example import Example, HashedIds
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.json_values import to_json
+from mtdnn_tf.tasks.task import TRAIN, Task, TfdsData
+
+# How TensorFlow Datasets spells that a row has no gold label or score.
+NO_GOLD = -1
+_ROWS_READ_AT_ONCE = 1024
+
+
+def tfds_splits(task: Task, data_dir: Path) -> list[str]:
+    """Returns the prepared splits.
+
+    Raises:
+        UserError: The data are not prepared.
+    """
+    return list(_prepared_builder(data_of(task), data_dir).info.splits)
+
+
+def tfds_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
+    """Returns what a split's examples are made from: the prepared files' checksums, and how they are read.
+
+    Raises:
+        UserError: The data are not prepared, or have no such split.
+    """
+    data = data_of(task)
+    builder = _prepared_builder(data, data_dir, split)
+    split_info = builder.info.splits[split]
+    with _readable(data, data_dir):
+        checksums = [_sha256(path) for path in split_info.filepaths]
+    features = builder.info.features
+    fields = to_json(task)
+    return {
+        "kind": "tfds",
+        "name": builder.info.full_name,
+        "split": split,
+        "shard_lengths": [int(length) for length in split_info.shard_lengths],
+        "sha256": checksums,
+        "label_names": list(getattr(features[data.label], "names", None) or ()) if data.label in features else [],
+        "task": {name: fields[name] for name in ("kind", "labels", "skip_labels", "tfds")},
+    }
+
+
+def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
+    """Reads a split's examples, ordered by row number where rows are numbered, else as they were prepared.
+
+    TensorFlow Datasets shuffles rows when it prepares them; by row number the order is that of GLUE's files.
+
+    Raises:
+        UserError: The data are not prepared or are damaged, have no such split, feature or label, or a
+            score is not a number.
+    """
+    data = data_of(task)
+    builder = _prepared_builder(data, data_dir, split)
+    for name in (*data.text, data.label, *([data.id] if data.id else [])):
+        if name not in builder.info.features:
+            raise unknown_name(f"feature of {data.name}", name, builder.info.features, str(data_dir))
+    with _readable(data, data_dir):
+        rows = list(_rows(builder, split, data))
+    rows.sort(key=lambda row: row.number)
+    label_indices = _label_indices(task, data, builder) if task.labels else {}
+    hashed_ids = HashedIds()
+    examples = []
+    for row in rows:
+        if task.labels and int(row.gold) not in label_indices:
+            continue
+        text_a, text_b = row.texts[0], row.texts[1] if task.is_pair else None
+        example_id = row.example_id or hashed_ids.next_id(text_a, text_b)
+        where = f"{data_dir}: {data.name}, split {split!r}, row {example_id}"
+        label = label_indices[int(row.gold)] if task.labels else _score(task, split, row.gold, where)
+        group = text_a if task.kind_object.has_queries else None
+        examples.append(Example(example_id, text_a, text_b, label, group))
+    if len(examples) < len(rows):
+        skipped = len(rows) - len(examples)
+        logging.info("%s, split %s: skipped %d row(s) without an agreed label", data.name, split, skipped)
+    return examples
+
+
+class _Row(NamedTuple):
+    """One row as TensorFlow Datasets has it, numbered as it comes where the data do not number it; id or empty."""
+
+    number: int
+    example_id: str
+    texts: list[str]
+    gold: float
+
+
+def _rows(builder: Any, split: str, data: TfdsData) -> Iterator[_Row]:
+    """Yields a split's rows in the order they were prepared in."""
+    import tensorflow_datasets as tfds
+
+    in_order = tfds.ReadConfig(interleave_cycle_length=1)
+    dataset = builder.as_dataset(split=split, read_config=in_order, shuffle_files=False)
+    number = 0
+    for batch in dataset.batch(_ROWS_READ_AT_ONCE).as_numpy_iterator():
+        for at, gold in enumerate(batch[data.label]):
+            texts = [batch[name][at].decode("utf-8") for name in data.text]
+            row_id = batch[data.id][at] if data.id else b""
+            # Ids are row numbers, or text such as ANLI's.
+            if isinstance(row_id, bytes):
+                yield _Row(number, row_id.decode("utf-8"), texts, float(gold))
+            else:
+                yield _Row(int(row_id), str(row_id), texts, float(gold))
+            number += 1
+
+
+def _label_indices(task: Task, data: TfdsData, builder: Any) -> dict[int, int | None]:
+    """Returns the task's label for each of the data's, by name, without labels whose rows are skipped."""
+    names = getattr(builder.info.features[data.label], "names", None)
+    if not names:
+        raise UserError(f"{data.name}: feature {data.label!r} has no label names; task {task.name} needs them")
+    renamed = dict(data.labels)
+    indices: dict[int, int | None] = {} if str(NO_GOLD) in task.skip_labels else {NO_GOLD: None}
+    for index, name in enumerate(names):
+        if name in task.skip_labels:
+            continue
+        own_name = renamed.get(name, name)
+        if own_name not in task.labels:
+            raise unknown_name(f"label of task {task.name}", own_name, task.labels, data.name)
+        indices[index] = task.labels.index(own_name)
+    return indices
+
+
+def _score(task: Task, split: str, gold: float, where: str) -> float | None:
+    """Returns the gold score; None where the split has none."""
+    if gold == NO_GOLD and split not in (TRAIN, *task.evaluation_splits):
+        return None
+    if not math.isfinite(gold):
+        raise UserError(f"{where}: the score takes a number, {gold} given")
+    return gold
+
+
+def data_of(task: Task) -> TfdsData:
+    """Returns where a task stands in TensorFlow Datasets.
+
+    Raises:
+        UserError: It does not.
+    """
+    if task.tfds is None:
+        raise UserError(f"task {task.name} is not in TensorFlow Datasets; read it from files")
+    return task.tfds
+
+
+def _prepare_command(data: TfdsData, data_dir: Path) -> str:
+    """Returns the command that prepares a data set."""
+    return f"tfds build {data.name} --data_dir={data_dir}"
+
+
+def _prepared_builder(data: TfdsData, data_dir: Path, split: str | None = None) -> Any:
+    """Returns the builder of prepared data that have this split."""
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder(data.name, data_dir=str(data_dir))
+    # What is not prepared has no splits.
+    if not builder.info.splits:
+        raise UserError(
+            f"{data_dir}: {builder.info.full_name} is not prepared there; prepare it with"
+            f" `{_prepare_command(data, data_dir)}`"
+        )
+    if split is not None and split not in builder.info.splits:
+        raise unknown_name(f"split of {data.name}", split, builder.info.splits, str(data_dir))
+    return builder
+
+
+@contextlib.contextmanager
+def _readable(data: TfdsData, data_dir: Path) -> Iterator[None]:
+    """Turns an error of reading prepared data into one for the user."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, tf.errors.OpError) as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise UserError(
+            f"{data_dir}: {data.name} is damaged ({reason}); delete it and prepare it again with"
+            f" `{_prepare_command(data, data_dir)}`"
+        ) from None
+
+
+def _sha256(path: Any) -> str:
+    """Returns the hexadecimal SHA-256 of a file that TensorFlow Datasets prepared, local or remote."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()

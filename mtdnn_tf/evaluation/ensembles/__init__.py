@@ -1,0 +1,1 @@
+"""Scoring by ensembles of runs, and judging them."""

@@ -1,0 +1,308 @@
+"""Scoring in shards: several processes predict a part each, and what they give is put together bit for bit."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import json
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.arrays import read_array
+from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.encoding import encode_split, encoding_inputs
+from mtdnn_tf.data.folds import Fold
+from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.subset import Part
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.errors import UserError, shortened
+from mtdnn_tf.evaluation.measures.average import result_name
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor, longest_first, num_head_outputs, predictions_of
+from mtdnn_tf.evaluation.runs import RunPredictions, check_runs, counted_runs, part_of_split
+from mtdnn_tf.files import MANIFEST, check_schema, fingerprint, new_folder, read_manifest, write_manifest
+from mtdnn_tf.interruption import Interrupted
+from mtdnn_tf.locks import locked_path
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model, model_fingerprint, read_tokenizer
+from mtdnn_tf.tasks.task import TRAIN, Task
+
+# No task's name begins so: soft targets and shards of one --output_dir are never taken for each other.
+_FOLDER = "_shards"
+_SCHEMA = 1
+_MOST = 9999
+
+_log = logging.getLogger("absl")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One of several parts of a scoring.
+
+    Attributes:
+        index: Its number, from 0.
+        count: Number of parts, from 1 to 9999.
+
+    Raises:
+        UserError: There is no such part.
+    """
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.count <= _MOST:
+            raise _no_shard(str(self))
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    def take(self, rows: np.ndarray, batch_size: int) -> np.ndarray:
+        """Returns the rows of every `count`-th batch: whole batches, so that none is padded to another length.
+
+        Args:
+            rows: Numbers of all rows in the order in which batches take them.
+            batch_size: Rows in a batch.
+        """
+        return rows[np.arange(len(rows)) // batch_size % self.count == self.index]
+
+
+def parse_shard(text: str) -> Shard:
+    """Returns the shard that a text such as "0/4" names.
+
+    Raises:
+        UserError: It names none.
+    """
+    if not re.fullmatch("[0-9]{1,9}/[0-9]{1,9}", text):
+        raise _no_shard(text)
+    index, count = text.split("/")
+    return Shard(int(index), int(count))
+
+
+def _no_shard(given: str) -> UserError:
+    return UserError(
+        f"--shard takes I/N, such as 0/4, with N from 1 to {_MOST} and I from 0 to N-1; {shortened(given)!r} given"
+    )
+
+
+def shards_folder(output_dir: Path, task: Task, split: str) -> Path:
+    """Returns where the shards of a split stand."""
+    return output_dir / _FOLDER / f"{task.name}-{split}"
+
+
+def shard_folder(output_dir: Path, task: Task, split: str, shard: Shard) -> Path:
+    """Returns where one shard of a split stands."""
+    return shards_folder(output_dir, task, split) / f"{shard.index}_of_{shard.count}"
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardedScoring:
+    """What all shards of a scoring have in common.
+
+    A shard's folder holds, of each teacher, the numbers of its rows and what the teacher's head gives for each row by
+    itself: what takes other rows into account, such as the softmax over a query's candidates, is left to the merge, and
+    so are weights and average.
+
+    Attributes:
+        runs: Folders of the teachers.
+        folds: The fold of the training split that each of them counts for; None for all of it.
+        tasks: The tasks.
+        splits: The splits of each task by its name.
+        source: Where examples come from.
+        cache_dir: Folder of encoded data.
+        output_dir: Folder of the soft targets; shards stand in a folder below it.
+        inference: How teachers are run.
+        train_part: Which rows of a training split are scored; None for all.
+        max_sequence_length: Longest input, in word pieces; None for what each teacher was trained on.
+    """
+
+    runs: Sequence[Path]
+    folds: Sequence[Fold | None]
+    tasks: Sequence[Task]
+    splits: Mapping[str, Sequence[str]]
+    source: DataSource
+    cache_dir: Path
+    output_dir: Path
+    inference: InferenceSettings
+    train_part: Part | None = None
+    max_sequence_length: int | None = None
+
+    def write(self, shard: Shard) -> None:
+        """Predicts a shard with every teacher; splits whose shard stands already are passed over.
+
+        Raises:
+            UserError: A teacher does not answer a task, or another process writes this shard.
+        """
+        check_runs(self.runs, self.tasks, self.max_sequence_length)
+        with contextlib.ExitStack() as held:
+            todo = []
+            for task, split in self._pairs():
+                folder = shard_folder(self.output_dir, task, split, shard)
+                held.enter_context(locked_path(folder, f"--shard {shard} in {folder.parent}"))
+                if not self._is_written(task, split, shard):
+                    todo.append((task, split))
+            try:
+                self._predict(shard, todo)
+            except Interrupted as stop:
+                raise stop.at(f"in shard {shard}") from None
+
+    def merged(self, count: int) -> dict[str, RunPredictions]:
+        """Returns what each teacher predicts, put together from all shards, by result name.
+
+        Raises:
+            UserError: A shard is missing or damaged, or was made from something else.
+        """
+        check_runs(self.runs, self.tasks, self.max_sequence_length)
+        shards = [Shard(index, count) for index in range(count)]
+        for task, split in self._pairs():
+            self._check_complete(task, split, shards)
+        predictions = {}
+        for task, split in self._pairs():
+            stored = [self._read(task, split, shard) for shard in shards]
+            encoded = self._encoded(task, split, *self._tokenizers[0])
+            predicted = RunPredictions(encoded, [], counted_runs(encoded, self.folds))
+            for number, run in enumerate(self.runs):
+                rows = predicted.rows_of(number)
+                found = np.concatenate([arrays[number][0] for arrays in stored])
+                outputs = np.concatenate([arrays[number][1] for arrays in stored])
+                order = np.argsort(found, kind="stable")
+                if not np.array_equal(found[order], rows):
+                    raise UserError(
+                        f"{shards_folder(self.output_dir, task, split)}: the {count} shards together have {len(found)} "
+                        f"rows of {run.name}, not the {len(rows)} that it is asked for, each once; delete them and run "
+                        "tools.score --shard again"
+                    )
+                predicted.add(rows, predictions_of(encoded, outputs[order], rows))
+            predictions[result_name(task, split)] = predicted
+        return predictions
+
+    def _pairs(self) -> list[tuple[Task, str]]:
+        return [(task, split) for task in self.tasks for split in self.splits[task.name]]
+
+    @functools.cached_property
+    def _tokenizers(self) -> list[tuple[WordPieceTokenizer, int]]:
+        found = [read_tokenizer(run) for run in self.runs]
+        return [(tokenizer, self.max_sequence_length or length) for tokenizer, length in found]
+
+    @functools.cached_property
+    def _teachers(self) -> list[str]:
+        return [model_fingerprint(run) for run in self.runs]
+
+    def _encoded(self, task: Task, split: str, tokenizer: WordPieceTokenizer, max_length: int) -> EncodedSplit:
+        encoded = encode_split(task, split, self.source, tokenizer, max_length, self.cache_dir)
+        return part_of_split(encoded, self.train_part)
+
+    def _predict(self, shard: Shard, todo: Sequence[tuple[Task, str]]) -> None:
+        arrays: dict[str, dict[str, np.ndarray]] = {result_name(task, split): {} for task, split in todo}
+        for number, run in enumerate(self.runs if todo else ()):
+            tf.keras.backend.clear_session()
+            with self.inference.scope():
+                predictor = Predictor(load_model(run).model, self.inference)
+            for task, split in todo:
+                encoded = self._encoded(task, split, *self._tokenizers[number])
+                rows = RunPredictions(encoded, [], counted_runs(encoded, self.folds)).rows_of(number)
+                rows = shard.take(rows[longest_first(encoded, rows)], self.inference.batch_size)
+                files = arrays[result_name(task, split)]
+                files[_rows_file(number)] = rows.astype(np.int64)
+                files[_outputs_file(number)] = predictor.head_outputs(encoded, rows)
+                if number == len(self.runs) - 1:
+                    self._store(task, split, shard, files)
+
+    def _store(self, task: Task, split: str, shard: Shard, files: Mapping[str, np.ndarray]) -> None:
+        rows = [len(files[_rows_file(number)]) for number in range(len(self.runs))]
+        with new_folder(shard_folder(self.output_dir, task, split, shard)) as temporary:
+            for name, array in files.items():
+                np.save(temporary / name, array, allow_pickle=False)
+            content = {**self._identity(task, split, shard), "runs": [run.name for run in self.runs], "rows": rows}
+            write_manifest(temporary, {"schema": _SCHEMA, **content})
+        _log.info("%s %s: shard %s: %s rows of each teacher", task.name, split, shard, ", ".join(map(str, rows)))
+
+    def _identity(self, task: Task, split: str, shard: Shard) -> dict[str, Any]:
+        """Returns the fields that must agree between a shard and the merge, the cause of others before them."""
+        inputs = [
+            encoding_inputs(task, split, self.source, tokenizer, max_length)
+            for tokenizer, max_length in self._tokenizers
+        ]
+        part = dataclasses.asdict(self.train_part or Part()) if split == TRAIN else None
+        folds = [list(fold) if fold and split == TRAIN else None for fold in self.folds]
+        return {
+            "task": task.name,
+            "kind": task.kind,
+            "label_names": list(task.labels),
+            "head": task.head_task,
+            "split": split,
+            "shard": str(shard),
+            "data": fingerprint(inputs[0]["source"]),
+            "part": part,
+            "batch_size": self.inference.batch_size,
+            "compiled": self.inference.strategy is not None,
+            "teachers": self._teachers,
+            "folds": folds,
+            # Of each teacher: its word pieces and length, too.
+            "encodings": [fingerprint(given) for given in inputs],
+        }
+
+    def _is_written(self, task: Task, split: str, shard: Shard) -> bool:
+        folder = shard_folder(self.output_dir, task, split, shard)
+        if not folder.exists():
+            return False
+        try:
+            self._read(task, split, shard)
+        except UserError as error:
+            _log.info("scored again: %s", error)
+            return False
+        _log.info("%s %s: shard %s stands in %s", task.name, split, shard, folder)
+        return True
+
+    def _check_complete(self, task: Task, split: str, shards: Sequence[Shard]) -> None:
+        missing = [shard for shard in shards if not shard_folder(self.output_dir, task, split, shard).is_dir()]
+        if not missing:
+            return
+        folder = shards_folder(self.output_dir, task, split)
+        counts = sorted({path.name.partition("_of_")[2] for path in folder.glob("*_of_*") if path.is_dir()})
+        others = [count for count in counts if count != str(len(shards))]
+        there = f" (shards there are of {', '.join(others)})" if others else ""
+        raise UserError(
+            f"{folder}: {len(missing)} of {len(shards)} shards are missing{there}: "
+            f"{shortened(', '.join(map(str, missing)))}; run tools.score --shard={missing[0]} with the same flags"
+        )
+
+    def _read(self, task: Task, split: str, shard: Shard) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Returns each teacher's row numbers and outputs as a shard's folder has them."""
+        folder = shard_folder(self.output_dir, task, split, shard)
+        remedy = f"run tools.score --shard={shard} again"
+        manifest = read_manifest(folder, remedy)
+        check_schema(manifest.get("schema"), _SCHEMA, folder, remedy)
+        for field, expected in self._identity(task, split, shard).items():
+            if manifest.get(field) != expected:
+                given, now = (shortened(json.dumps(value)) for value in (manifest.get(field), expected))
+                raise UserError(f"{folder}: of other {field}: {given} in the shard, {now} asked for; {remedy}")
+        stored = []
+        for number in range(len(self.runs)):
+            names = (_rows_file(number), _outputs_file(number))
+            for name in names:
+                if name not in manifest["files"]:
+                    raise UserError(f"{folder / MANIFEST}: does not tell of {name}; {remedy}")
+            rows, outputs = (read_array(folder / name, remedy) for name in names)
+            if rows.dtype != np.int64 or rows.ndim != 1:
+                raise UserError(f"{folder / _rows_file(number)}: int64 [rows] is expected; {remedy}")
+            shape = (len(rows), num_head_outputs(task))
+            if outputs.dtype != np.float32 or outputs.shape != shape or not np.isfinite(outputs).all():
+                raise UserError(
+                    f"{folder / _outputs_file(number)}: finite float32 {list(shape)} are expected; {remedy}"
+                )
+            stored.append((rows, outputs))
+        return stored
+
+
+def _rows_file(teacher: int) -> str:
+    return f"rows_{teacher}.npy"
+
+
+def _outputs_file(teacher: int) -> str:
+    return f"outputs_{teacher}.npy"

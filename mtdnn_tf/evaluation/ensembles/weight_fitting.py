@@ -1,0 +1,85 @@
+"""Fitting an ensemble's weights on one half of a labelled split, and judging them on the other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtdnn_tf.data.folds import part_numbers
+from mtdnn_tf.distillation.ensemble_weights import ensemble_loss, fit_weights
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.measures.metrics import compute_metrics
+from mtdnn_tf.evaluation.runs import RunPredictions
+
+_log = logging.getLogger("absl")
+
+
+class FittedWeights(NamedTuple):
+    """Weights of an ensemble's runs, and what they are worth.
+
+    Attributes:
+        weights: One a run, above 0, their sum 1.
+        details: The split, how many labelled rows they were fitted and judged on, and of equal and fitted weights the
+            loss and metrics on the rows that were held apart; JSON values.
+    """
+
+    weights: list[float]
+    details: dict[str, Any]
+
+
+def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
+    """Fits weights on the rows of one half of a split, chosen by their ids, and logs what they change on the other.
+
+    Args:
+        predicted: What each run predicts on the split; all runs count for all of its rows.
+        average: "probabilities" or "logits", of which the mean is taken.
+
+    Raises:
+        UserError: A half has no labelled row.
+    """
+    encoded = predicted.encoded
+    task, kind, labels = encoded.task, encoded.task.kind_object, np.asarray(encoded.labels)
+    queries = None if encoded.queries is None else np.asarray(encoded.queries)
+    labelled = kind.labelled(labels, queries)
+    halves = part_numbers(encoded.example_ids, 2, "weights", queries)
+    fitted_on, apart = labelled & (halves == 0), labelled & (halves == 1)
+    if not fitted_on.any() or not apart.any():
+        raise UserError(
+            f"--fit_weights_on={encoded.split}: task {task.name} needs labelled rows in both halves of the split, "
+            f"{fitted_on.sum()} and {apart.sum()} of {len(encoded)} rows found"
+        )
+
+    def part(rows: np.ndarray) -> tuple[Any, ...]:
+        return [run[rows] for run in predicted.by_run], labels[rows], None if queries is None else queries[rows]
+
+    weights = fit_weights(kind.labelled_predictions(*part(fitted_on)), average)
+    held_apart = kind.labelled_predictions(*part(apart))
+    judged = {}
+    for name, given in {"equal": np.full(len(weights), 1.0 / len(weights)), "fitted": weights}.items():
+        averaged = predicted.combined(list(given), average).predictions[apart]
+        judged[name] = {
+            kind.fit_loss: ensemble_loss(held_apart, given, average)[0],
+            **compute_metrics(task, averaged, labels[apart], None if queries is None else queries[apart]),
+        }
+        _log.info(
+            "%s %s: weights %s: on %d rows held apart %s",
+            task.name,
+            encoded.split,
+            ", ".join(f"{weight:.3f}" for weight in given) + (" (equal)" if name == "equal" else " (fitted)"),
+            apart.sum(),
+            _shown(judged[name]),
+        )
+    details = {
+        "split": encoded.split,
+        "rows_fitted_on": int(fitted_on.sum()),
+        "rows_held_apart": int(apart.sum()),
+        "held_apart": judged,
+    }
+    return FittedWeights([float(weight) for weight in weights], details)
+
+
+def _shown(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())

@@ -1,0 +1,1 @@
+"""Measures on arrays: metrics, averages, calibration, fidelity, statistics, cost."""

@@ -1,0 +1,1 @@
+"""Encoders and models on disk: formats of others and our own."""

@@ -1,0 +1,177 @@
+"""Writing an encoder in another ecosystem's layout, verified before it becomes visible."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.files import new_folder
+from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, encoder_weights
+from mtdnn_tf.modeling.checkpoints import google_bert, huggingface, keras_nlp_preset
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
+from mtdnn_tf.modeling.encoder import Encoder
+from mtdnn_tf.modeling.pooling import POOLER, POOLER_WEIGHTS
+
+_log = logging.getLogger("absl")
+
+
+class _Format(NamedTuple):
+    """A layout: how it is written and read back, which activations it knows, and whether it records the pooling."""
+
+    write: Callable[[PretrainedBackbone, Path], None]
+    read: Callable[[Path], PretrainedBackbone]
+    activations: frozenset[str]
+    records_pooling: bool
+
+
+_FORMATS = {
+    "huggingface": _Format(
+        huggingface.write_huggingface_folder,
+        huggingface.read_huggingface_folder,
+        frozenset(huggingface.ACTIVATIONS.values()),
+        records_pooling=True,
+    ),
+    "keras_nlp": _Format(
+        keras_nlp_preset.write_preset,
+        lambda folder: keras_nlp_preset.read_preset(str(folder)),
+        frozenset([keras_nlp_preset.ACTIVATION]),
+        records_pooling=False,
+    ),
+    "google": _Format(
+        google_bert.write_google_folder,
+        google_bert.read_google_folder,
+        frozenset(google_bert.ACTIVATIONS.values()),
+        records_pooling=False,
+    ),
+}
+FORMATS = tuple(_FORMATS)
+
+
+def _complete(pretrained: PretrainedBackbone) -> PretrainedBackbone:
+    """Returns the encoder with only its own weights, as float32; of another pooling, with its pooler if it has one."""
+    source = pretrained.source
+    if not pretrained.weights:
+        raise UserError(f"--from={source}: has random weights; an encoder with weights of its own is accepted")
+    has_pooler = all(name in pretrained.weights for name in POOLER_WEIGHTS)
+    written = dataclasses.replace(pretrained.config, pooling=POOLER) if has_pooler else pretrained.config
+    check_weights(written, pretrained.weights, source)
+    names = [weight.name for weight in encoder_weights(written)]
+    weights = {name: np.ascontiguousarray(pretrained.weights[name], np.float32) for name in names}
+    return dataclasses.replace(pretrained, weights=weights)
+
+
+def output_difference(pretrained: PretrainedBackbone, activation: str) -> float:
+    """Returns by how much outputs change with another activation: the largest difference of any sequence output.
+
+    Args:
+        pretrained: The encoder, with weights.
+        activation: The other activation.
+
+    Returns:
+        The maximum over 8 sequences of 32 random word pieces, from a fixed seed.
+    """
+    config = pretrained.config
+    shape = (8, min(32, config.max_positions))
+    token_ids = np.random.default_rng(0).integers(0, len(pretrained.vocabulary), shape)
+    inputs = {
+        "token_ids": tf.constant(token_ids, tf.int32),
+        "segment_ids": tf.zeros(shape, tf.int32),
+        "padding_mask": tf.ones(shape, tf.int32),
+    }
+    outputs = []
+    for name in (config.activation, activation):
+        backbone = Encoder(dataclasses.replace(config, activation=name))
+        assign_weights(backbone, pretrained.weights, pretrained.source)
+        outputs.append(backbone(inputs, training=False)["sequence_output"].numpy())
+    return float(np.abs(outputs[0] - outputs[1]).max())
+
+
+def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gelu: bool) -> PretrainedBackbone:
+    """Returns the encoder with an activation that the layout can tell."""
+    activations = _FORMATS[to].activations
+    activation = pretrained.config.activation
+    if activation in activations:
+        return pretrained
+    if activation != "gelu":
+        raise UserError(
+            f"--format={to}: tells the activation {' or '.join(sorted(activations))} only, {pretrained.source} has "
+            f"{activation}; --format=huggingface tells it"
+        )
+    approximation = "gelu_approximate"
+    change = f"outputs change by up to {output_difference(pretrained, approximation):.1e}"
+    if not accept_approximate_gelu:
+        raise UserError(
+            f"--format={to}: computes GELU by its tanh approximation only, {pretrained.source} has exact GELU: "
+            f"{change}; give --accept_approximate_gelu to write it so, or --format=huggingface, which tells exact GELU"
+        )
+    _log.warning("%s: exact GELU becomes its tanh approximation, %s", pretrained.source, change)
+    return dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, activation=approximation))
+
+
+def _with_recorded_pooling(pretrained: PretrainedBackbone, to: str) -> PretrainedBackbone:
+    """Returns the encoder with the pooling that the layout's reader will find."""
+    pooling = pretrained.config.pooling
+    if _FORMATS[to].records_pooling or pooling == POOLER:
+        return pretrained
+    if POOLER_WEIGHTS[0] not in pretrained.weights:
+        raise UserError(
+            f"--format={to} must have BERT's pooler, {pretrained.source} has none (its pooling is {pooling}); "
+            "--format=huggingface records the pooling"
+        )
+    _log.warning("%s: a %s folder does not record pooling; pass --pooling=%s with it", pretrained.source, to, pooling)
+    return dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, pooling=POOLER))
+
+
+def _verify(written: PretrainedBackbone, pretrained: PretrainedBackbone, folder: Path) -> None:
+    """Compares what was written, read back, with what was to be written."""
+    differing = [
+        field
+        for field in ("config", "vocabulary", "lowercase")
+        if getattr(written, field) != getattr(pretrained, field)
+    ]
+    differing += [
+        name
+        for name, array in pretrained.weights.items()
+        if np.asarray(written.weights[name]).tobytes() != array.tobytes()
+    ]
+    if differing:
+        raise UserError(f"{folder}: {', '.join(differing[:3])} read back differently from what was written")
+
+
+def check_target(folder: Path) -> None:
+    """Refuses to write where something stands.
+
+    Raises:
+        UserError: Something does.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise UserError(f"--to={folder}: exists; a folder that does not is accepted")
+
+
+def convert(pretrained: PretrainedBackbone, folder: Path, to: str, accept_approximate_gelu: bool = False) -> None:
+    """Writes an encoder in a layout; the folder is read back and compared before it becomes visible.
+
+    Args:
+        pretrained: The encoder, with weights.
+        folder: Where to write; nothing may stand there.
+        to: One of `FORMATS`.
+        accept_approximate_gelu: Whether exact GELU may become its tanh approximation where the layout knows no other.
+
+    Raises:
+        UserError: Something stands at `folder`, or the layout cannot tell what the encoder computes.
+    """
+    if to not in _FORMATS:
+        raise unknown_name("--format", to, FORMATS)
+    check_target(folder)
+    pretrained = _with_recorded_pooling(_complete(pretrained), to)
+    pretrained = _expressible(pretrained, to, accept_approximate_gelu)
+    with new_folder(folder) as temporary:
+        _FORMATS[to].write(pretrained, temporary)
+        _verify(_FORMATS[to].read(temporary), pretrained, folder)

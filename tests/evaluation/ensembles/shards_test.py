@@ -1,0 +1,254 @@
+"""Shards of a scoring, merged, against the same scoring in one piece: every file, byte for byte."""
+
+import dataclasses
+import functools
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mtdnn_tf.checked_json import write_checked_json
+from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.subset import Part
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.distillation.soft_targets import find_soft_targets
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.shards import Shard, parse_shard
+from mtdnn_tf.evaluation.predictor import InferenceSettings
+from mtdnn_tf.files import MANIFEST, read_manifest, write_manifest
+from mtdnn_tf.locks import lock_beside, locked
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.model_folder import save_model
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
+from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.verification import verify
+from tests.helpers import write_answers, write_huggingface_folder, write_tasks
+
+ANSWERS = """\
+tasks:
+  answers: {kind: ranking, text: [question, answer], label: relevant, labels: ["0", "1"],
+            files: {train: answers.tsv, validation: more.tsv}}
+"""
+BATCH = 8
+
+
+@pytest.fixture(scope="module")
+def scoring(tmp_path_factory):
+    """Returns `score` for two teachers of different vocabularies; what is left out is the tasks, split and output."""
+    folder = tmp_path_factory.mktemp("shards")
+    write_answers(folder / "answers.tsv", [1, 2, 12, 2, 3, 5, 1, 7, 5, 2], seed=1)
+    write_answers(folder / "more.tsv", [1, 2, 12, 4, 3, 6, 2], seed=2)
+    (folder / "answers.yaml").write_text(ANSWERS)
+    tasks = select_tasks([], [write_tasks(folder / "tasks"), folder / "answers.yaml"])
+    write_huggingface_folder(folder / "bert")
+    runs = []
+    for number, name in enumerate(("tiny", str(folder / "bert"))):
+        pretrained = find_backbone(name)
+        model = build_multi_task_model(pretrained, tasks, seed=number)
+        tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
+        runs.append(folder / f"run{number}")
+        save_model(model, tasks, pretrained.config, tokenizer, 60, runs[-1] / "model")
+    chosen = [task for task in tasks if task.name in ("mood", "similarity", "answers")]
+    source = DataSource("files", folder)
+    return functools.partial(
+        score,
+        runs=runs,
+        tasks=chosen,
+        split="train",
+        source=source,
+        cache_dir=folder / "cache",
+        inference=InferenceSettings(BATCH),
+    )
+
+
+@pytest.fixture(scope="module")
+def shards(scoring, tmp_path_factory):
+    """Returns a folder with three complete shards of the task `mood`."""
+    output_dir = tmp_path_factory.mktemp("mood") / "soft"
+    for index in range(3):
+        scoring(tasks=_mood(scoring), output_dir=output_dir, shard=Shard(index, 3))
+    return output_dir
+
+
+def _mood(scoring):
+    return scoring.keywords["tasks"][:1]
+
+
+def _files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def _soft_targets(folder):
+    return {name: content for name, content in _files(folder).items() if not name.startswith("_shards/")}
+
+
+def test_merged_shards_are_the_soft_targets_of_one_call(scoring, tmp_path):
+    # 12 rows make 2 batches: the third shard has none of them.
+    count = 3
+    options = {"fit_weights_on": "validation", "average": "logits", "train_part": Part(max_examples=12, seed=3)}
+    names = scoring(output_dir=tmp_path / "whole", **options)
+    assert names == ["mood", "similarity", "answers"]
+    for index in reversed(range(count)):
+        assert scoring(output_dir=tmp_path / "parts", shard=Shard(index, count), **options) == names
+    assert not _soft_targets(tmp_path / "parts")
+    with pytest.raises(UserError, match="no soft targets of mood"):
+        find_soft_targets([tmp_path / "parts"], _mood(scoring))
+    assert scoring(output_dir=tmp_path / "parts", merge_shards=count, **options) == names
+    whole = _files(tmp_path / "whole")
+    assert len(whole) == 3 * 4
+    assert _soft_targets(tmp_path / "parts") == whole
+
+
+def test_merged_shards_are_the_out_of_fold_soft_targets_of_one_call(scoring, tmp_path):
+    runs = []
+    for held_out, run in enumerate(scoring.keywords["runs"]):
+        runs.append(tmp_path / run.name)
+        shutil.copytree(run, runs[-1])
+        write_checked_json(runs[-1] / "config.json", {"folds": 2, "held_out_fold": held_out})
+    scoring(runs=runs, output_dir=tmp_path / "whole")
+    for index in range(2):
+        scoring(runs=runs, output_dir=tmp_path / "parts", shard=Shard(index, 2))
+    scoring(runs=runs, output_dir=tmp_path / "parts", merge_shards=2)
+    assert _soft_targets(tmp_path / "parts") == _files(tmp_path / "whole")
+    with pytest.raises(UserError, match=r"mood-train/0_of_2: of other folds: \[\[2, 0\], \[2, 1\]\] in the shard, "):
+        scoring(output_dir=tmp_path / "parts", merge_shards=2)
+    with pytest.raises(UserError, match="1 with --folds=2 --held_out_fold=1 is missing"):
+        scoring(runs=runs[:1], output_dir=tmp_path / "none", shard=Shard(0, 3))
+    assert not (tmp_path / "none").exists()
+
+
+def test_weights_and_average_are_chosen_at_the_merge(scoring, shards, tmp_path):
+    shutil.copytree(shards, tmp_path / "parts")
+    for options in ({"weights": [1.0, 3.0]}, {"average": "logits"}):
+        scoring(tasks=_mood(scoring), output_dir=tmp_path / "parts", merge_shards=3, **options)
+        scoring(tasks=_mood(scoring), output_dir=tmp_path / "whole", **options)
+        assert _soft_targets(tmp_path / "parts") == _files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("rows", "batch_size", "count"), [(40, 8, 3), (41, 8, 4), (5, 8, 3), (0, 8, 2), (7, 1, 7)])
+def test_a_shard_has_whole_batches_and_all_shards_every_row(rows, batch_size, count):
+    order = np.random.default_rng(0).permutation(rows)
+    batches = [list(order[start : start + batch_size]) for start in range(0, rows, batch_size)]
+    expected = [[row for batch in batches[index::count] for row in batch] for index in range(count)]
+    assert [list(Shard(index, count).take(order, batch_size)) for index in range(count)] == expected
+
+
+@pytest.mark.parametrize("text", ["4/4", "-1/4", "0/0", "1", "1/", "a/4", "0/4/4", "0/10000", "0 / 4", "", "\u0660/4"])
+def test_what_is_no_shard_is_refused(text):
+    with pytest.raises(UserError, match=r"--shard takes I/N, such as 0/4, .* given"):
+        parse_shard(text)
+    assert parse_shard("3/4") == Shard(3, 4)
+
+
+def test_a_shard_that_stands_is_not_scored_again_unless_it_is_damaged(scoring, shards, tmp_path):
+    output_dir = tmp_path / "parts"
+    shutil.copytree(shards, output_dir)
+    file = output_dir / "_shards" / "mood-train" / "1_of_3" / "outputs_0.npy"
+    before = (_files(output_dir), file.stat().st_ino)
+    call = functools.partial(scoring, tasks=_mood(scoring), output_dir=output_dir, shard=Shard(1, 3))
+    call()
+    assert (_files(output_dir), file.stat().st_ino) == before
+    file.write_bytes(file.read_bytes()[:-1])
+    call()
+    assert _files(output_dir) == before[0]
+    assert not verify(output_dir).problems and len(verify(output_dir).intact) == 3 * 5
+    call(inference=InferenceSettings(4))
+    assert _files(output_dir) != before[0]
+
+
+def test_a_shard_that_another_process_writes_is_refused(scoring, shards):
+    folder = shards / "_shards" / "mood-train" / "1_of_3"
+    call = functools.partial(scoring, tasks=_mood(scoring), output_dir=shards)
+    with locked(lock_beside(folder), "the test's"):
+        with pytest.raises(UserError, match=r"--shard 1/3 in .*mood-train: in use by process \d+ of "):
+            call(shard=Shard(1, 3))
+        call(shard=Shard(2, 3))
+
+
+def _cut(folder):
+    """Takes the last row out of a shard, which is intact otherwise."""
+    for name in ("rows_0.npy", "outputs_0.npy"):
+        np.save(folder / name, np.load(folder / name)[:-1])
+    write_manifest(folder, _content(folder))
+
+
+def _content(folder):
+    manifest = json.loads((folder / MANIFEST).read_text())
+    return {name: value for name, value in manifest.items() if name not in ("files", "manifest_sha256")}
+
+
+def _flip(folder):
+    content = bytearray((folder / "outputs_1.npy").read_bytes())
+    content[-1] ^= 1
+    (folder / "outputs_1.npy").write_bytes(content)
+
+
+def _newer(folder):
+    write_manifest(folder, {**_content(folder), "schema": 2})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (shutil.rmtree, r"mood-train: 1 of 3 shards are missing: 1/3; run tools.score --shard=1/3 with the same flags"),
+        (_flip, r"1_of_3/outputs_1.npy: checksum does not match, the file is damaged; run tools.score --shard=1/3"),
+        (lambda folder: (folder / "rows_0.npy").unlink(), "1_of_3/rows_0.npy: missing; run tools.score --shard=1/3"),
+        (lambda folder: (folder / MANIFEST).unlink(), "1_of_3: manifest.json is missing; run tools.score --shard=1/3"),
+        (_newer, "1_of_3: written by a newer version"),
+        (_cut, "mood-train: the 3 shards together have 39 rows of run0, not the 40 that it is asked for, each once"),
+    ],
+)
+def test_a_missing_or_damaged_shard_is_refused_by_the_merge(scoring, shards, tmp_path, change, message):
+    output_dir = tmp_path / "parts"
+    shutil.copytree(shards, output_dir)
+    change(output_dir / "_shards" / "mood-train" / "1_of_3")
+    with pytest.raises(UserError, match=message) as caught:
+        scoring(tasks=_mood(scoring), output_dir=output_dir, merge_shards=3)
+    assert "\n" not in str(caught.value)
+    assert not _soft_targets(output_dir)
+
+
+def test_shards_of_something_else_are_refused_by_the_merge(scoring, shards, tmp_path):
+    runs, (mood,) = scoring.keywords["runs"], _mood(scoring)
+    changed = tmp_path / "mood_train.tsv"
+    text = (runs[0].parent / "tasks" / "mood_train.tsv").read_text()
+    changed.write_text(text.replace("cat", "dog", 1))
+    files = {**mood.files, "train": dataclasses.replace(mood.files["train"], path=str(changed))}
+    other = {
+        "teachers": {"runs": runs[::-1]},
+        "teachers: ": {"runs": [runs[0]]},
+        "batch_size: 8 in the shard, 16 asked for": {"inference": InferenceSettings(16)},
+        'part: {"max_examples": null, ': {"train_part": Part(max_examples=30)},
+        "data": {"tasks": [dataclasses.replace(mood, files=files)]},
+    }
+    for field, options in other.items():
+        with pytest.raises(UserError) as caught:
+            scoring(**{"tasks": [mood], **options}, output_dir=shards, merge_shards=3)
+        assert f"0_of_3: of other {field}" in str(caught.value) and "\n" not in str(caught.value)
+    compiled = InferenceSettings(BATCH, strategy=tf.distribute.get_strategy())
+    with pytest.raises(UserError, match="0_of_3: of other compiled: false in the shard, true asked for"):
+        scoring(tasks=[mood], output_dir=shards, merge_shards=3, inference=compiled)
+    with pytest.raises(UserError, match=r"5 of 5 shards are missing \(shards there are of 3\): 0/5, 1/5"):
+        scoring(tasks=[mood], output_dir=shards, merge_shards=5)
+    with pytest.raises(UserError, match=r"mood-validation: 3 of 3 shards are missing: 0/3, 1/3, 2/3; run tools.score"):
+        scoring(tasks=[mood], output_dir=shards, merge_shards=3, fit_weights_on="validation")
+    # A folder that was given another number.
+    shutil.copytree(shards, tmp_path / "parts")
+    folder = tmp_path / "parts" / "_shards" / "mood-train"
+    shutil.rmtree(folder / "1_of_3")
+    shutil.copytree(folder / "0_of_3", folder / "1_of_3")
+    with pytest.raises(UserError, match='1_of_3: of other shard: "0/3" in the shard, "1/3" asked for'):
+        scoring(tasks=[mood], output_dir=tmp_path / "parts", merge_shards=3)
+    assert not _soft_targets(shards)
+    assert read_manifest(folder / "0_of_3", "")["rows"] == [16, 16]
+
+
+def test_damage_to_a_shard_is_told_by_verify(shards, tmp_path):
+    shutil.copytree(shards, tmp_path / "parts")
+    folder = tmp_path / "parts" / "_shards" / "mood-train" / "2_of_3"
+    _flip(folder)
+    (problem,) = verify(tmp_path / "parts").problems
+    assert problem.startswith(f"{folder / 'outputs_1.npy'}: checksum does not match")
