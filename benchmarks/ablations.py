@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.command_line import InputError, run
 from benchmarks.results import percent, table
-from mtdnn_tf.evaluation.ensembles.scoring import is_scored_by, score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
 from mtdnn_tf.evaluation.measures.average import average
 from mtdnn_tf.evaluation.measures.statistics import paired_difference
 from mtdnn_tf.modeling.pooling import POOLER
@@ -93,13 +93,15 @@ def _train_teachers(base: TrainingConfig, output: Path) -> None:
         store = output / "soft_targets" / name
         if not all(is_scored_by(store / task, runs) for task in base.data.tasks):
             score(
-                runs,
-                base.data.selected_tasks(),
-                "train",
-                base.data.source,
-                base.data.cache_dir,
-                store,
-                train_part=base.part,
+                Scoring(
+                    runs,
+                    base.data.selected_tasks(),
+                    "train",
+                    base.data.source,
+                    base.data.cache_dir,
+                    store,
+                    train_part=base.part,
+                )
             )
 
 

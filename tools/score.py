@@ -12,7 +12,7 @@ from flags.options import define, given
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards, score, write_shard
 from mtdnn_tf.evaluation.ensembles.shards import Shard, parse_shard
 from mtdnn_tf.options import parse_list
 from mtdnn_tf.tasks.task import TRAIN
@@ -65,7 +65,7 @@ def main() -> None:
         raise UserError(f"--max_train_examples and --train_fraction need --split={TRAIN}, got {_SPLIT.value}")
     teachers = [Path(run) for run in _TEACHERS.value]
     tasks, settings, max_sequence_length = data.run_inputs(teachers)
-    names = score(
+    scoring = Scoring(
         runs=teachers,
         tasks=tasks,
         split=_SPLIT.value,
@@ -77,13 +77,13 @@ def main() -> None:
         average=_AVERAGE.value,
         fit_weights_on=_FIT_WEIGHTS_ON.value,
         train_part=part,
-        shard=shard,
-        merge_shards=_MERGE_SHARDS.value,
         max_sequence_length=max_sequence_length,
     )
     if shard is not None:
+        names = write_shard(scoring, shard)
         logging.info("%s: shard %s is complete for %s", _OUTPUT_DIR.value, shard, ", ".join(names))
         return
+    names = score(scoring) if _MERGE_SHARDS.value is None else merge_shards(scoring, _MERGE_SHARDS.value)
     logging.info("%s: soft targets of %d teachers for %s", _OUTPUT_DIR.value, len(_TEACHERS.value), ", ".join(names))
 
 

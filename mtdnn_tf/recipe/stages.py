@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
-from mtdnn_tf.evaluation.ensembles.scoring import is_scored_by, score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.recipe.selection import SELECTION, is_selected, select_teachers
@@ -172,14 +172,16 @@ class _Stages:
         base, folder = self._config.base, self._config.stage_folder(SOFT_TARGETS)
         left = [task for task in tasks if not self._is_scored(task, split)]
         score(
-            self._runs.scorers(left[0]),
-            left,
-            split,
-            base.data.source,
-            base.data.cache_dir,
-            folder,
-            inference=base.inference_settings(),
-            train_part=base.part,
+            Scoring(
+                self._runs.scorers(left[0]),
+                left,
+                split,
+                base.data.source,
+                base.data.cache_dir,
+                folder,
+                inference=base.inference_settings(),
+                train_part=base.part,
+            )
         )
 
     def _seeds(self) -> list[Stage]:

@@ -8,7 +8,7 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import save_model
@@ -47,20 +47,20 @@ def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):
 
 def test_scores_are_the_averaged_predictions_with_their_teachers(runs, tmp_path):
     folders, tasks, source, cache = runs
-    assert score(folders, tasks[:2], "train", source, cache, tmp_path) == ["mood", "entailment"]
+    assert score(Scoring(folders, tasks[:2], "train", source, cache, tmp_path)) == ["mood", "entailment"]
     predictions, models = predict_with_runs(folders, tasks[:1], ["train"], source, cache)
     np.testing.assert_array_equal(np.load(tmp_path / "mood" / "predictions.npy"), predictions["mood/train"].predictions)
     manifest = (tmp_path / "mood" / "manifest.json").read_text()
     assert all(model.fingerprint in manifest for model in models)
     with pytest.raises(UserError, match="--teachers takes one or more runs"):
-        score([], tasks, "train", source, cache, tmp_path)
+        score(Scoring([], tasks, "train", source, cache, tmp_path))
 
 
 def test_a_part_of_the_training_split_is_scored_as_a_student_takes_it(runs, tmp_path):
     folders, tasks, source, cache = runs
     part = Part(max_examples=15, seed=3)
-    score(folders, tasks[:1], "train", source, cache, tmp_path / "part", train_part=part)
-    score(folders, tasks[:1], "train", source, cache, tmp_path / "whole")
+    score(Scoring(folders, tasks[:1], "train", source, cache, tmp_path / "part", train_part=part))
+    score(Scoring(folders, tasks[:1], "train", source, cache, tmp_path / "whole"))
     scored, whole = (read_soft_targets(tmp_path / name / "mood") for name in ("part", "whole"))
     assert len(whole.example_ids) == 40
     taken = TrainingConfig.build(output_dir=tmp_path, max_train_examples=15, subset_seed=3).part.rows(40)
@@ -73,7 +73,7 @@ def test_a_part_of_the_training_split_is_scored_as_a_student_takes_it(runs, tmp_
 def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
     folders, tasks, source, cache = runs
     alone = [predict_with_runs([folder], tasks, ["train"], source, cache)[0] for folder in folders]
-    score(folders, tasks, "train", source, cache, tmp_path, [3.0, 1.0], average="logits")
+    score(Scoring(folders, tasks, "train", source, cache, tmp_path, [3.0, 1.0], average="logits"))
     for name in ("mood", "entailment"):
         stored = read_soft_targets(tmp_path / name)
         products = np.prod([run[f"{name}/train"].predictions ** p for run, p in zip(alone, (0.75, 0.25))], axis=0)
@@ -90,7 +90,7 @@ def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
 
 def test_fitted_weights_are_those_of_each_task_in_its_manifest(runs, tmp_path):
     folders, tasks, source, cache = runs
-    score(folders, tasks, "train", source, cache, tmp_path, fit_weights_on=["dev", "validation"])
+    score(Scoring(folders, tasks, "train", source, cache, tmp_path, fit_weights_on=["dev", "validation"]))
     alone = [predict_with_runs([folder], tasks, ["train"], source, cache)[0] for folder in folders]
     fitted = []
     for name in ("mood", "entailment", "similarity"):

@@ -21,7 +21,7 @@ from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.report.write import write_report
@@ -114,7 +114,7 @@ def main(target: Path) -> None:
         }
         predictions, _ = predict_with_runs([folder / "model"], tasks, ["test"], source, scratch / "cache")
         expected["predictions"] = {name: first_numbers(split.predictions) for name, split in predictions.items()}
-        score([folder / "model"], tasks[:1], "train", source, scratch / "cache", folder / "soft_targets")
+        score(Scoring([folder / "model"], tasks[:1], "train", source, scratch / "cache", folder / "soft_targets"))
         expected["soft_targets"] = first_numbers(read_soft_targets(folder / "soft_targets" / "mood").predictions)
         export_saved_model(loaded, folder / "export" / "1")
         serve = tf.saved_model.load(str(folder / "export" / "1")).signatures["mood"]

@@ -16,7 +16,7 @@ from mtdnn_tf.distillation.ensemble_weights import ensemble_loss
 from mtdnn_tf.distillation.exchange_files import read_exchange_file, write_exchange_file
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
 from mtdnn_tf.evaluation.measures.calibration import calibration
 from mtdnn_tf.evaluation.measures.fidelity import fidelity
@@ -251,7 +251,7 @@ def _runs(tmp_path_factory):
     teachers = [folder / "teacher1", folder / "teacher2"]
     selected = config.data.selected_tasks()[:1]
     for split in ("train", "more"):
-        score(teachers, selected, split, config.data.source, config.data.cache_dir, folder / "soft")
+        score(Scoring(teachers, selected, split, config.data.source, config.data.cache_dir, folder / "soft"))
     student = config.replace(
         output_dir=folder / "student",
         soft_targets=(folder / "soft",),

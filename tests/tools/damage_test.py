@@ -17,7 +17,7 @@ from mtdnn_tf.data.settings import RUN_DATA, read_run_data
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards
 from mtdnn_tf.modeling.checkpoints.model_folder import read_tasks
 from mtdnn_tf.report.write import read_report, write_report
 from mtdnn_tf.tasks.registry import select_tasks
@@ -68,7 +68,7 @@ def kinds(binaries: Binaries, trained: Trained, tmp_path_factory: pytest.TempPat
 
     def merge(shard: Path) -> None:
         source = DataSource("files", trained.folder)
-        score([run], [task], "train", source, trained.folder / "cache", shard.parents[2], merge_shards=1)
+        merge_shards(Scoring([run], [task], "train", source, trained.folder / "cache", shard.parents[2]), 1)
 
     def files(place: Path) -> list[Path]:
         return sorted(path for path in place.rglob("*") if path.is_file())

@@ -97,7 +97,7 @@ import dataclasses, sys
 from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
@@ -119,7 +119,7 @@ config = TrainingConfig.build(
 )
 train(config.replace(tasks=("mood",), seed=5))
 mood = select_tasks(["mood"], [task_file])
-score([folder / "teacher"], mood, "train", config.data.source, config.data.cache_dir, folder / "soft")
+score(Scoring([folder / "teacher"], mood, "train", config.data.source, config.data.cache_dir, folder / "soft"))
 config = config.replace(soft_targets=(folder / "soft",))
 weights = []
 for strategy, parts in (("off", 1), ("off", 4), ("mirrored", 2)):

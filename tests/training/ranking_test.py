@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.predictions import write_predictions
 from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
@@ -53,7 +53,14 @@ def runs(tmp_path_factory):
     train(config.replace(output_dir=folder / "teacher2", seed=5))
     teachers = [folder / "teacher1", folder / "teacher2"]
     score(
-        teachers, config.data.selected_tasks()[:1], "train", config.data.source, config.data.cache_dir, folder / "soft"
+        Scoring(
+            teachers,
+            config.data.selected_tasks()[:1],
+            "train",
+            config.data.source,
+            config.data.cache_dir,
+            folder / "soft",
+        )
     )
     student = config.replace(output_dir=folder / "student", soft_targets=(folder / "soft",))
     return student, train(student)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from mtdnn_tf.evaluation.ensembles.shards import Shard, ShardedScoring
 from mtdnn_tf.evaluation.ensembles.weight_fitting import fit_on_half
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings
-from mtdnn_tf.evaluation.runs import predict_each_run
+from mtdnn_tf.evaluation.runs import RunPredictions, predict_each_run
 from mtdnn_tf.files import MANIFEST
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint, read_tasks
@@ -36,113 +38,190 @@ def is_scored_by(store: Path, runs: Sequence[Path]) -> bool:
     ]
 
 
-def score(
-    runs: Sequence[Path],
-    tasks: Sequence[Task],
-    split: str,
-    source: DataSource,
-    cache_dir: Path,
-    output_dir: Path,
-    weights: Sequence[float] | None = None,
-    inference: InferenceSettings = ORDINARY_INFERENCE,
-    average: str = PROBABILITIES,
-    fit_weights_on: str | Sequence[str] | None = None,
-    train_part: Part | None = None,
-    shard: Shard | None = None,
-    merge_shards: int | None = None,
-    max_sequence_length: int | None = None,
-) -> list[str]:
-    """Writes the averaged predictions of teachers on a split as soft targets, one folder a task and split.
+@dataclasses.dataclass(frozen=True)
+class Scoring:
+    """What is scored, by which teachers, and how their predictions are averaged.
 
-    A teacher that was trained without a fold scores, of the training split, that fold alone. Several processes may
-    share the work: each writes a shard, then one merges them.
-
-    Args:
+    Attributes:
         runs: Folders of the trained teachers.
         tasks: The tasks; empty for those of the first teacher.
         split: The split to score.
         source: Where examples come from.
         cache_dir: Folder of encoded data.
-        output_dir: Where the tasks' folders go.
-        weights: One weight a teacher; equal by default.
+        output_dir: Folder of the soft targets, with one subfolder per task and split.
+        weights: One weight per teacher; equal weights by default.
         inference: How teachers are run. Defaults to ordinary inference.
-        average: Whether "probabilities" or "logits" are averaged; scores of a regression are.
+        average: Average "probabilities" or "logits"; scores of a regression in both cases.
         fit_weights_on: A labelled split, or several of which each task takes the first that it has: `weights` are
-            fitted on one half of it, for each task.
-        train_part: Which rows of a training split are scored, as those that a student trains on; all by default.
-        shard: The part of the work that is done, and written for the merge instead of soft targets; all by default.
-        merge_shards: How many shards are put together instead of predicting anything; none by default.
-        max_sequence_length: Longest input, in word pieces; what each teacher was trained on by default.
+            fitted on half of it, per task.
+        train_part: Which rows of a training split are scored; all by default.
+        max_sequence_length: Maximum number of word pieces; what each teacher was trained on by default.
+
+    Raises:
+        UserError: No teacher is given, weights do not fit the teachers, or a split to fit them on is not accepted.
+    """
+
+    runs: Sequence[Path]
+    tasks: Sequence[Task]
+    split: str
+    source: DataSource
+    cache_dir: Path
+    output_dir: Path
+    weights: Sequence[float] | None = None
+    inference: InferenceSettings = ORDINARY_INFERENCE
+    average: str = PROBABILITIES
+    fit_weights_on: str | Sequence[str] | None = None
+    train_part: Part | None = None
+    max_sequence_length: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise UserError("--teachers takes one or more runs, none given")
+        check_weights(self.weights, len(self.runs))
+        check_average(self.average)
+        if self.split == TRAIN and self.weights is not None:
+            check_fold_weights(self.folds, self.weights)
+
+    @functools.cached_property
+    def folds(self) -> list[Fold | None]:
+        """The fold of the training split that each teacher was trained without; None for none."""
+        return [read_fold(run) for run in self.runs]
+
+    @functools.cached_property
+    def scored_tasks(self) -> Sequence[Task]:
+        """The tasks that are scored."""
+        return self.tasks or read_tasks(self.runs[0])
+
+    @functools.cached_property
+    def fit_splits(self) -> dict[str, str]:
+        """The split that each task's weights are fitted on; none if they are not fitted."""
+        return _fit_splits(self.fit_weights_on, self.weights, self.scored_tasks, self.source)
+
+    @property
+    def splits(self) -> dict[str, list[str]]:
+        """The splits that teachers predict, by task."""
+        fitted = self.fit_splits
+        return {
+            task.name: list(dict.fromkeys([self.split, *([fitted[task.name]] if task.name in fitted else [])]))
+            for task in self.scored_tasks
+        }
+
+    def shards(self) -> ShardedScoring:
+        """Returns what all shards of this scoring have in common."""
+        return ShardedScoring(
+            self.runs,
+            self.folds,
+            self.scored_tasks,
+            self.splits,
+            self.source,
+            self.cache_dir,
+            self.output_dir,
+            self.inference,
+            self.train_part,
+            self.max_sequence_length,
+        )
+
+
+def score(scoring: Scoring) -> list[str]:
+    """Writes the averaged predictions of teachers as soft targets, one folder per task and split.
+
+    A teacher that was trained without a fold scores only that fold of the training split.
+
+    Args:
+        scoring: What is scored, and how.
 
     Returns:
         Names of the scored tasks.
 
     Raises:
-        UserError: No teacher is given, one does not answer a task, or teachers of a fold are missing; or weights
-            cannot be fitted; or a shard is missing, damaged or of another scoring.
+        UserError: A teacher does not answer a task, teachers of a fold are missing, or weights cannot be fitted.
     """
-    if not runs:
-        raise UserError("--teachers takes one or more runs, none given")
-    check_weights(weights, len(runs))
-    check_average(average)
-    folds = [read_fold(run) for run in runs]
-    if split == TRAIN and weights is not None:
-        check_fold_weights(folds, weights)
-    per_example = predictions_per_example(folds) if split == TRAIN else len(runs)
-    tasks = tasks or read_tasks(runs[0])
-    fit_splits = _fit_splits(fit_weights_on, weights, tasks, source)
-    splits = {task.name: list(dict.fromkeys([split, *fit_splits.get(task.name, ())])) for task in tasks}
-    sharded = ShardedScoring(
-        runs, folds, tasks, splits, source, cache_dir, output_dir, inference, train_part, max_sequence_length
-    )
-    if shard is not None:
-        sharded.write(shard)
-        return [task.name for task in tasks]
-    with _alone([soft_target_folder(output_dir, task, split) for task in tasks]):
-        if merge_shards is not None:
-            predictions, fingerprints = sharded.merged(merge_shards), [model_fingerprint(run) for run in runs]
-        else:
-            predictions, models = predict_each_run(
-                runs, tasks, splits, source, cache_dir, inference, split == TRAIN, train_part, max_sequence_length
-            )
-            fingerprints = [model.fingerprint for model in models]
-        details: dict[str, Any] = {"average": average}
-        if split == TRAIN and any(folds):
-            details["teachers_per_example"] = per_example
-        teachers = [
-            {"run": run.name, "weights_sha256": weights_sha256, **_fold_fields(fold)}
-            for run, weights_sha256, fold in zip(runs, fingerprints, folds)
+    per_example = predictions_per_example(scoring.folds) if scoring.split == TRAIN else len(scoring.runs)
+    with _alone(scoring):
+        predictions, models = predict_each_run(
+            scoring.runs,
+            scoring.scored_tasks,
+            scoring.splits,
+            scoring.source,
+            scoring.cache_dir,
+            scoring.inference,
+            scoring.split == TRAIN,
+            scoring.train_part,
+            scoring.max_sequence_length,
+        )
+        return _write(scoring, predictions, [model.fingerprint for model in models], per_example)
+
+
+def write_shard(scoring: Scoring, shard: Shard) -> list[str]:
+    """Writes one of several parts of the teachers' predictions, for `merge_shards`; returns the names of the tasks.
+
+    Args:
+        scoring: What is scored. The shard does not depend on weights or average.
+        shard: The part.
+
+    Raises:
+        UserError: As of `score`, or another process writes this shard.
+    """
+    if scoring.split == TRAIN:
+        predictions_per_example(scoring.folds)
+    scoring.shards().write(shard)
+    return [task.name for task in scoring.scored_tasks]
+
+
+def merge_shards(scoring: Scoring, count: int) -> list[str]:
+    """Writes what `score` would from the shards that other processes wrote; returns the names of the tasks.
+
+    Args:
+        scoring: What is scored, and how.
+        count: Number of shards.
+
+    Raises:
+        UserError: As of `score`, or a shard is missing, damaged or of another scoring.
+    """
+    per_example = predictions_per_example(scoring.folds) if scoring.split == TRAIN else len(scoring.runs)
+    with _alone(scoring):
+        predictions = scoring.shards().merged(count)
+        return _write(scoring, predictions, [model_fingerprint(run) for run in scoring.runs], per_example)
+
+
+def _write(
+    scoring: Scoring, predictions: Mapping[str, RunPredictions], fingerprints: Sequence[str], per_example: int
+) -> list[str]:
+    """Averages the teachers' predictions, by result name, and writes the soft targets of each task."""
+    details: dict[str, Any] = {"average": scoring.average}
+    if scoring.split == TRAIN and any(scoring.folds):
+        details["teachers_per_example"] = per_example
+    teachers = [
+        {"run": run.name, "weights_sha256": weights_sha256, **_fold_fields(fold)}
+        for run, weights_sha256, fold in zip(scoring.runs, fingerprints, scoring.folds)
+    ]
+    for task in scoring.scored_tasks:
+        given, task_details = scoring.weights, details
+        if task.name in scoring.fit_splits:
+            given, fitted = fit_on_half(predictions[result_name(task, scoring.fit_splits[task.name])], scoring.average)
+            task_details = {**details, "fitted_weights": fitted}
+        weighted = [
+            {**teacher, "weight": 1.0 if given is None else given[number]} for number, teacher in enumerate(teachers)
         ]
-        for task in tasks:
-            given, task_details = weights, details
-            if task.name in fit_splits:
-                (fit_split,) = fit_splits[task.name]
-                given, fitted = fit_on_half(predictions[result_name(task, fit_split)], average)
-                task_details = {**details, "fitted_weights": fitted}
-            weighted = [
-                {**teacher, "weight": 1.0 if given is None else given[number]}
-                for number, teacher in enumerate(teachers)
-            ]
-            scored = predictions[result_name(task, split)].combined(given, average)
-            folder = soft_target_folder(output_dir, task, split)
-            write_soft_targets(
-                folder, task, scored.encoded, scored.predictions, weighted, scored.variances, task_details
-            )
-    return [task.name for task in tasks]
+        scored = predictions[result_name(task, scoring.split)].combined(given, scoring.average)
+        folder = soft_target_folder(scoring.output_dir, task, scoring.split)
+        write_soft_targets(folder, task, scored.encoded, scored.predictions, weighted, scored.variances, task_details)
+    return [task.name for task in scoring.scored_tasks]
 
 
 @contextlib.contextmanager
-def _alone(stores: Sequence[Path]) -> Iterator[None]:
+def _alone(scoring: Scoring) -> Iterator[None]:
     """Refuses to score while another process scores into one of the folders."""
     with contextlib.ExitStack() as held:
-        for store in stores:
+        for task in scoring.scored_tasks:
+            store = soft_target_folder(scoring.output_dir, task, scoring.split)
             held.enter_context(locked_path(store, f"--output_dir {store.parent}, {store.name}"))
         yield
 
 
 def _fit_splits(
     given: str | Sequence[str] | None, weights: Sequence[float] | None, tasks: Sequence[Task], source: DataSource
-) -> dict[str, tuple[str]]:
+) -> dict[str, str]:
     """Returns the split that each task's weights are fitted on; nothing if they are not fitted."""
     splits = (given,) if isinstance(given, str) else tuple(given or ())
     if splits and weights is not None:
@@ -154,7 +233,7 @@ def _fit_splits(
         if not found[task.name]:
             accepted = [name for name in task.files if name != TRAIN]
             raise unknown_name(f"split of --fit_weights_on for task {task.name}", ",".join(splits), accepted)
-    return {name: (candidates[0],) for name, candidates in found.items() if candidates}
+    return {name: candidates[0] for name, candidates in found.items() if candidates}
 
 
 def _fold_fields(fold: Fold | None) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor, longest_first, num_head_outputs, predictions_of
 from mtdnn_tf.evaluation.runs import RunPredictions, check_runs, counted_runs, part_of_split
-from mtdnn_tf.files import MANIFEST, check_schema, fingerprint, new_folder, read_manifest, write_manifest
+from mtdnn_tf.files import check_schema, fingerprint, new_folder, read_manifest, write_manifest
 from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, model_fingerprint, read_tokenizer
@@ -91,12 +91,12 @@ def _no_shard(given: str) -> UserError:
 
 
 def shards_folder(output_dir: Path, task: Task, split: str) -> Path:
-    """Returns where the shards of a split stand."""
+    """Returns the folder of a split's shards."""
     return output_dir / _FOLDER / f"{task.name}-{split}"
 
 
 def shard_folder(output_dir: Path, task: Task, split: str, shard: Shard) -> Path:
-    """Returns where one shard of a split stands."""
+    """Returns the folder of one shard of a split."""
     return shards_folder(output_dir, task, split) / f"{shard.index}_of_{shard.count}"
 
 
@@ -104,9 +104,8 @@ def shard_folder(output_dir: Path, task: Task, split: str, shard: Shard) -> Path
 class ShardedScoring:
     """What all shards of a scoring have in common.
 
-    A shard's folder holds, of each teacher, the numbers of its rows and what the teacher's head gives for each row by
-    itself: what takes other rows into account, such as the softmax over a query's candidates, is left to the merge, and
-    so are weights and average.
+    A shard's folder holds, per teacher, row numbers and the outputs of the head for each row. The merge computes what
+    depends on several rows, such as the softmax over a query's candidates, and the average.
 
     Attributes:
         runs: Folders of the teachers.
@@ -228,8 +227,6 @@ class ShardedScoring:
             encoding_inputs(task, split, self.source, tokenizer, max_length)
             for tokenizer, max_length in self._tokenizers
         ]
-        part = dataclasses.asdict(self.train_part or Part()) if split == TRAIN else None
-        folds = [list(fold) if fold and split == TRAIN else None for fold in self.folds]
         return {
             "task": task.name,
             "kind": task.kind,
@@ -238,12 +235,11 @@ class ShardedScoring:
             "split": split,
             "shard": str(shard),
             "data": fingerprint(inputs[0]["source"]),
-            "part": part,
+            "part": dataclasses.asdict(self.train_part or Part()) if split == TRAIN else None,
             "batch_size": self.inference.batch_size,
             "compiled": self.inference.strategy is not None,
             "teachers": self._teachers,
-            "folds": folds,
-            # Of each teacher: its word pieces and length, too.
+            "folds": [list(fold) if fold and split == TRAIN else None for fold in self.folds],
             "encodings": [fingerprint(given) for given in inputs],
         }
 
@@ -276,7 +272,8 @@ class ShardedScoring:
         """Returns each teacher's row numbers and outputs as a shard's folder has them."""
         folder = shard_folder(self.output_dir, task, split, shard)
         remedy = f"run tools.score --shard={shard} again"
-        manifest = read_manifest(folder, remedy)
+        files = [name(number) for number in range(len(self.runs)) for name in (_rows_file, _outputs_file)]
+        manifest = read_manifest(folder, remedy, files)
         check_schema(manifest.get("schema"), _SCHEMA, folder, remedy)
         for field, expected in self._identity(task, split, shard).items():
             if manifest.get(field) != expected:
@@ -284,18 +281,13 @@ class ShardedScoring:
                 raise UserError(f"{folder}: of other {field}: {given} in the shard, {now} asked for; {remedy}")
         stored = []
         for number in range(len(self.runs)):
-            names = (_rows_file(number), _outputs_file(number))
-            for name in names:
-                if name not in manifest["files"]:
-                    raise UserError(f"{folder / MANIFEST}: does not tell of {name}; {remedy}")
-            rows, outputs = (read_array(folder / name, remedy) for name in names)
+            rows, outputs = (read_array(folder / name, remedy) for name in files[2 * number : 2 * number + 2])
             if rows.dtype != np.int64 or rows.ndim != 1:
                 raise UserError(f"{folder / _rows_file(number)}: int64 [rows] is expected; {remedy}")
             shape = (len(rows), num_head_outputs(task))
             if outputs.dtype != np.float32 or outputs.shape != shape or not np.isfinite(outputs).all():
-                raise UserError(
-                    f"{folder / _outputs_file(number)}: finite float32 {list(shape)} are expected; {remedy}"
-                )
+                place = folder / _outputs_file(number)
+                raise UserError(f"{place}: finite float32 {list(shape)} are expected; {remedy}")
             stored.append((rows, outputs))
         return stored
 

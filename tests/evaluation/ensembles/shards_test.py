@@ -15,7 +15,7 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import find_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards, score, write_shard
 from mtdnn_tf.evaluation.ensembles.shards import Shard, parse_shard
 from mtdnn_tf.evaluation.predictor import InferenceSettings
 from mtdnn_tf.files import MANIFEST, read_manifest, write_manifest
@@ -33,6 +33,14 @@ tasks:
             files: {train: answers.tsv, validation: more.tsv}}
 """
 BATCH = 8
+
+
+def _score(shard=None, merge=None, **scoring):
+    """Scores, writes a shard, or merges shards."""
+    given = Scoring(**scoring)
+    if shard is not None:
+        return write_shard(given, shard)
+    return score(given) if merge is None else merge_shards(given, merge)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +62,7 @@ def scoring(tmp_path_factory):
     chosen = [task for task in tasks if task.name in ("mood", "similarity", "answers")]
     source = DataSource("files", folder)
     return functools.partial(
-        score,
+        _score,
         runs=runs,
         tasks=chosen,
         split="train",
@@ -96,7 +104,7 @@ def test_merged_shards_are_the_soft_targets_of_one_call(scoring, tmp_path):
     assert not _soft_targets(tmp_path / "parts")
     with pytest.raises(UserError, match="no soft targets of mood"):
         find_soft_targets([tmp_path / "parts"], _mood(scoring))
-    assert scoring(output_dir=tmp_path / "parts", merge_shards=count, **options) == names
+    assert scoring(output_dir=tmp_path / "parts", merge=count, **options) == names
     whole = _files(tmp_path / "whole")
     assert len(whole) == 3 * 4
     assert _soft_targets(tmp_path / "parts") == whole
@@ -111,10 +119,10 @@ def test_merged_shards_are_the_out_of_fold_soft_targets_of_one_call(scoring, tmp
     scoring(runs=runs, output_dir=tmp_path / "whole")
     for index in range(2):
         scoring(runs=runs, output_dir=tmp_path / "parts", shard=Shard(index, 2))
-    scoring(runs=runs, output_dir=tmp_path / "parts", merge_shards=2)
+    scoring(runs=runs, output_dir=tmp_path / "parts", merge=2)
     assert _soft_targets(tmp_path / "parts") == _files(tmp_path / "whole")
     with pytest.raises(UserError, match=r"mood-train/0_of_2: of other folds: \[\[2, 0\], \[2, 1\]\] in the shard, "):
-        scoring(output_dir=tmp_path / "parts", merge_shards=2)
+        scoring(output_dir=tmp_path / "parts", merge=2)
     with pytest.raises(UserError, match="1 with --folds=2 --held_out_fold=1 is missing"):
         scoring(runs=runs[:1], output_dir=tmp_path / "none", shard=Shard(0, 3))
     assert not (tmp_path / "none").exists()
@@ -123,7 +131,7 @@ def test_merged_shards_are_the_out_of_fold_soft_targets_of_one_call(scoring, tmp
 def test_weights_and_average_are_chosen_at_the_merge(scoring, shards, tmp_path):
     shutil.copytree(shards, tmp_path / "parts")
     for options in ({"weights": [1.0, 3.0]}, {"average": "logits"}):
-        scoring(tasks=_mood(scoring), output_dir=tmp_path / "parts", merge_shards=3, **options)
+        scoring(tasks=_mood(scoring), output_dir=tmp_path / "parts", merge=3, **options)
         scoring(tasks=_mood(scoring), output_dir=tmp_path / "whole", **options)
         assert _soft_targets(tmp_path / "parts") == _files(tmp_path / "whole")
 
@@ -206,7 +214,7 @@ def test_a_missing_or_damaged_shard_is_refused_by_the_merge(scoring, shards, tmp
     shutil.copytree(shards, output_dir)
     change(output_dir / "_shards" / "mood-train" / "1_of_3")
     with pytest.raises(UserError, match=message) as caught:
-        scoring(tasks=_mood(scoring), output_dir=output_dir, merge_shards=3)
+        scoring(tasks=_mood(scoring), output_dir=output_dir, merge=3)
     assert "\n" not in str(caught.value)
     assert not _soft_targets(output_dir)
 
@@ -226,22 +234,22 @@ def test_shards_of_something_else_are_refused_by_the_merge(scoring, shards, tmp_
     }
     for field, options in other.items():
         with pytest.raises(UserError) as caught:
-            scoring(**{"tasks": [mood], **options}, output_dir=shards, merge_shards=3)
+            scoring(**{"tasks": [mood], **options}, output_dir=shards, merge=3)
         assert f"0_of_3: of other {field}" in str(caught.value) and "\n" not in str(caught.value)
     compiled = InferenceSettings(BATCH, strategy=tf.distribute.get_strategy())
     with pytest.raises(UserError, match="0_of_3: of other compiled: false in the shard, true asked for"):
-        scoring(tasks=[mood], output_dir=shards, merge_shards=3, inference=compiled)
+        scoring(tasks=[mood], output_dir=shards, merge=3, inference=compiled)
     with pytest.raises(UserError, match=r"5 of 5 shards are missing \(shards there are of 3\): 0/5, 1/5"):
-        scoring(tasks=[mood], output_dir=shards, merge_shards=5)
+        scoring(tasks=[mood], output_dir=shards, merge=5)
     with pytest.raises(UserError, match=r"mood-validation: 3 of 3 shards are missing: 0/3, 1/3, 2/3; run tools.score"):
-        scoring(tasks=[mood], output_dir=shards, merge_shards=3, fit_weights_on="validation")
+        scoring(tasks=[mood], output_dir=shards, merge=3, fit_weights_on="validation")
     # A folder that was given another number.
     shutil.copytree(shards, tmp_path / "parts")
     folder = tmp_path / "parts" / "_shards" / "mood-train"
     shutil.rmtree(folder / "1_of_3")
     shutil.copytree(folder / "0_of_3", folder / "1_of_3")
     with pytest.raises(UserError, match='1_of_3: of other shard: "0/3" in the shard, "1/3" asked for'):
-        scoring(tasks=[mood], output_dir=tmp_path / "parts", merge_shards=3)
+        scoring(tasks=[mood], output_dir=tmp_path / "parts", merge=3)
     assert not _soft_targets(shards)
     assert read_manifest(folder / "0_of_3", "")["rows"] == [16, 16]
 

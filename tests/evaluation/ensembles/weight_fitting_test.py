@@ -10,7 +10,7 @@ from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.ensembles.weight_fitting import fit_on_half
 from mtdnn_tf.evaluation.runs import RunPredictions
 from mtdnn_tf.tasks.registry import select_tasks
@@ -67,10 +67,10 @@ def test_the_training_split_and_weights_that_are_given_are_refused(tmp_path):
     tasks = select_tasks([], [write_tasks(tmp_path / "tasks")])
     arguments = ([tmp_path], tasks, "train", DataSource("files", tmp_path), tmp_path, tmp_path)
     with pytest.raises(UserError, match="that no teacher was trained on, train given"):
-        score(*arguments, fit_weights_on="train")
+        score(Scoring(*arguments, fit_weights_on="train"))
     with pytest.raises(UserError, match="give one of them"):
-        score(*arguments, weights=[1.0], fit_weights_on=["validation"])
+        score(Scoring(*arguments, weights=[1.0], fit_weights_on=["validation"]))
     with pytest.raises(
         UserError, match=r"unknown split of --fit_weights_on for task mood 'dev'.* Accepted: test, valid"
     ):
-        score(*arguments, fit_weights_on="dev")
+        score(Scoring(*arguments, fit_weights_on="dev"))

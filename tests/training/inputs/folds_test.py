@@ -9,7 +9,7 @@ import pytest
 
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.folds import hold_out
@@ -80,7 +80,7 @@ def _predicted(config, run, *names):
 def test_each_row_is_scored_by_the_run_that_was_not_trained_on_it(base, tmp_path):
     runs = [base.data.data_dir / "fold1", base.data.data_dir / "fold0"]
     tasks = base.data.selected_tasks()
-    assert score(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path) == list(NAMES)
+    assert score(Scoring(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path)) == list(NAMES)
     alone = {fold: _predicted(base, f"fold{fold}")[0] for fold in (0, 1)}
     _, folds = _predicted(base, "fold0")
     for name in NAMES:
@@ -104,7 +104,7 @@ def test_a_run_on_all_rows_counts_for_all_and_weights_are_those_of_the_runs_that
     train(base.replace(tasks=("similarity",)))
     runs = [base.data.data_dir / name for name in ("fold0", "whole", "fold1")]
     tasks = base.data.selected_tasks()[2:3]
-    score(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path, weights=[1.0, 3.0, 2.0])
+    score(Scoring(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path, weights=[1.0, 3.0, 2.0]))
     stored = read_soft_targets(tmp_path / "similarity")
     names = ("fold0", "fold1", "whole")
     out0, out1, whole = (_predicted(base, name, tasks[0].name)[0]["similarity"] for name in names)
@@ -116,13 +116,13 @@ def test_a_run_on_all_rows_counts_for_all_and_weights_are_those_of_the_runs_that
         np.testing.assert_allclose(value, [mean], atol=1e-5)
         np.testing.assert_allclose(variance, np.average((pair - mean) ** 2, weights=[weight, 3.0]), atol=1e-5)
     with pytest.raises(UserError, match="for fold 1 of 2 none has one"):
-        score(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path, weights=[1.0, 0.0, 0.0])
+        score(Scoring(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path, weights=[1.0, 0.0, 0.0]))
 
 
 def test_on_other_splits_all_runs_count_for_all_rows(base, tmp_path):
     task = base.data.selected_tasks()[3]
     runs = [base.data.data_dir / "fold0", base.data.data_dir / "fold1"]
-    score(runs, [task], "test", base.data.source, base.data.cache_dir, tmp_path)
+    score(Scoring(runs, [task], "test", base.data.source, base.data.cache_dir, tmp_path))
     stored = read_soft_targets(tmp_path / "answers-test")
     tasks_alone = [
         predict_with_runs([run], [task], ["test"], base.data.source, base.data.cache_dir)[0]["answers/test"].predictions
@@ -135,7 +135,11 @@ def test_on_other_splits_all_runs_count_for_all_rows(base, tmp_path):
 
 def test_a_missing_fold_is_refused_before_anything_is_scored(base, tmp_path):
     with pytest.raises(UserError, match="1 with --folds=2 --held_out_fold=1 is missing"):
-        score([base.data.data_dir / "fold0"], [], "train", base.data.source, base.data.cache_dir, tmp_path / "soft")
+        score(
+            Scoring(
+                [base.data.data_dir / "fold0"], [], "train", base.data.source, base.data.cache_dir, tmp_path / "soft"
+            )
+        )
     assert not (tmp_path / "soft").exists()
 
 
