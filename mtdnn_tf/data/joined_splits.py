@@ -35,8 +35,13 @@ def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:
         labels=np.concatenate([split.labels for split in splits]),
         data_fingerprint=fingerprint([split.data_fingerprint for split in splits]),
         queries=_joined_queries(splits),
-        manifest={"key": fingerprint([split.manifest["key"] for split in splits])},
+        manifest={"key": joined_key([split.manifest["key"] for split in splits])},
     )
+
+
+def joined_key(keys: Sequence[str]) -> str:
+    """Returns the key in the manifest of joined splits from those of their manifests."""
+    return keys[0] if len(keys) == 1 else fingerprint(list(keys))
 
 
 def _joined_queries(splits: Sequence[EncodedSplit]) -> np.ndarray | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,16 @@ import numpy as np
 
 from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
+from mtdnn_tf.data.encoding import encoding_inputs
+from mtdnn_tf.data.joined_splits import joined_key
+from mtdnn_tf.data.sources.source import has_split
+from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets, result_key
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import fingerprint
 from mtdnn_tf.json_values import to_json
+from mtdnn_tf.modeling.checkpoints.model_folder import read_tokenizer
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
+from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.training_inputs import TaskInputs
 
@@ -97,17 +104,39 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     _compare(folder, identity, {*TrainingConfig.default_fields(), *_read(folder), *identity})
 
 
-def check_options(config: TrainingConfig) -> None:
-    """Refuses a run that was trained with other options or soft targets; reads neither its data nor an encoder.
+def check_finished(config: TrainingConfig) -> None:
+    """Refuses a finished run that was trained with other options, data or soft targets; loads no data and no encoder.
+
+    Data files that are missing are not compared.
 
     Raises:
         UserError: The run's folder holds another run; the line names the fields that differ.
     """
     tasks = [task for task in config.data.selected_tasks() if task.head_of is None]
     folders = config.distillation.soft_targets
-    targets = _of_soft_targets(find_soft_targets(folders, tasks) if folders else {})
-    now = {**begun_with(config).decisive_fields(), **targets, "tasks": [task.name for task in tasks]}
+    targets = find_soft_targets(folders, tasks) if folders else {}
+    now = {
+        **begun_with(config).decisive_fields(),
+        **_of_soft_targets(targets),
+        "tasks": [task.name for task in tasks],
+        "data": {**_read(config.output_dir).get("data", {}), **_data_keys(config, tasks, targets)},
+    }
     _compare(config.output_dir, now, set(now))
+
+
+def _data_keys(config: TrainingConfig, tasks: Sequence[Task], targets: Collection[str]) -> dict[str, str]:
+    """Returns the keys of the encoded data that each task of a finished run would be trained on now, by task."""
+    tokenizer, _ = read_tokenizer(config.output_dir)
+    data, keys = config.data, {}
+    for task in tasks:
+        transfer = [split for split in config.distillation.transfer_splits if has_split(task, split, data.source)]
+        splits = [TRAIN, *(split for split in transfer if result_key(task.name, split) in targets)]
+        with contextlib.suppress(UserError):
+            made_from = [
+                encoding_inputs(task, split, data.source, tokenizer, data.max_sequence_length) for split in splits
+            ]
+            keys[task.name] = joined_key([fingerprint(inputs) for inputs in made_from])
+    return keys
 
 
 def _compare(folder: Path, now: Mapping[str, Any], keys: set[str]) -> None:

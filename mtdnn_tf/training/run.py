@@ -36,7 +36,7 @@ from mtdnn_tf.training.callbacks import (
 )
 from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, ending_with_the_others, read_cluster
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.identity import REMEDY, begun_with, check_identity, check_options, write_identity
+from mtdnn_tf.training.identity import REMEDY, begun_with, check_finished, check_identity, write_identity
 from mtdnn_tf.training.loop import run_epoch
 from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from mtdnn_tf.training.preparation import prepare
@@ -63,14 +63,14 @@ def read_metrics(folder: Path) -> Metrics:
 
 
 def check_trained(config: TrainingConfig) -> Metrics:
-    """Returns the development metrics of a training that has ended, with the same options and soft targets.
+    """Returns the development metrics of a finished training with the same options, data and soft targets.
 
-    Reads neither data nor an encoder, unlike `train`, which also compares those.
+    Unlike `train`, it loads neither data nor an encoder.
 
     Raises:
-        UserError: The run's folder holds a run of other options, or is damaged.
+        UserError: The run's folder holds a run of other options or data, or is damaged.
     """
-    check_options(config)
+    check_finished(config)
     _finish(config, config.data.selected_tasks())
     return read_metrics(config.output_dir)
 

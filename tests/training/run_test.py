@@ -75,8 +75,16 @@ def test_a_finished_run_is_not_trained_again_and_other_settings_are_refused(conf
         train(config.replace(epochs=3, learning_rate=0.02))
 
 
-def test_a_finished_run_is_checked_by_its_options_without_data_and_encoder(config, tmp_path):
+def test_a_finished_run_is_checked_by_options_and_data_without_loading_them(config, tmp_path):
     first = train(config.replace(epochs=1))
+    rows = tmp_path / "tasks" / "mood_train.tsv"
+    content = rows.read_bytes()
+    rows.write_bytes(content + content.splitlines(keepends=True)[-1])
+    with pytest.raises(
+        UserError, match=r"differs \(data: \{'mood': '[0-9a-f]+'\} before, \{'mood': '[0-9a-f]+'\} now\)"
+    ):
+        check_trained(config.replace(epochs=1))
+    rows.write_bytes(content)
     for path in (tmp_path / "tasks" / "mood_train.tsv", tmp_path / "bert" / "model.safetensors"):
         path.unlink()
     (config.output_dir / "checkpoints").mkdir()
