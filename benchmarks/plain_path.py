@@ -9,9 +9,10 @@ import keras_nlp
 import tensorflow as tf
 
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.bert_weights import assign_weights, variables_in_order
+from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights, variables_in_order
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.encoder import WeightReader, mean_over_positions
+from mtdnn_tf.modeling.dropout import generator_seeds
+from mtdnn_tf.modeling.encoder import Encoder, WeightReader, mean_over_positions
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.modeling.pooling import MEAN, POOLER
 from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
@@ -114,10 +115,11 @@ def build_plain_model(
     """
     if recompute:
         raise ValueError("plain layers keep their activations")
+    seeds = generator_seeds(seed)
+    initial = pretrained.weights or read_weights(Encoder(pretrained.config, dropout, seeds))
     with layers_of_precision(precision):
         backbone = PlainEncoder(pretrained.config, dropout)
-    if pretrained.weights:
-        assign_weights(backbone, pretrained.weights, pretrained.source)
+    assign_weights(backbone, initial, pretrained.source)
     return PlainMultiTaskModel(backbone, tasks, seed)
 
 
