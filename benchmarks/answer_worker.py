@@ -17,7 +17,7 @@ from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
-from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model
 from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.registry import select_tasks
@@ -72,7 +72,7 @@ class AnswerWorker:
 
     def _exported(self) -> Callable[..., Any]:
         loaded = LoadedModel(
-            self._network, self._tasks, tokenizer_of(self._pretrained), self._max_length, fingerprint="benchmark"
+            self._network, self._tasks, self._pretrained.tokenizer(), self._max_length, fingerprint="benchmark"
         )
         folder = Path(tempfile.mkdtemp(dir=self._output)) / "1"
         export_saved_model(loaded, folder)

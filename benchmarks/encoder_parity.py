@@ -16,7 +16,6 @@ from mtdnn_tf.modeling.bert_weights import assign_weights
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.encoder import Encoder
-from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.modeling.pooling import POOLER
 
 _ROWS_PER_BATCH = 64
@@ -32,7 +31,7 @@ def main() -> None:
     flags = parser.parse_args()
     reference = np.load(flags.reference, allow_pickle=False)
     pretrained = with_pooling(find_backbone(flags.model), POOLER)
-    tokenizer = tokenizer_of(pretrained)
+    tokenizer = pretrained.tokenizer()
     backbone = Encoder(pretrained.config)
     assign_weights(backbone, pretrained.weights, pretrained.source)
 

@@ -22,7 +22,7 @@ from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
-from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
 from mtdnn_tf.parallelism import use_single_threaded_ops
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.tasks.task import TRAIN
@@ -93,7 +93,7 @@ def compare(**settings: Any) -> dict[str, Any]:
     """Returns the settings of the trainings and the largest difference of the two paths' outputs before training."""
     config = training_config(**settings)
     pretrained = with_pooling(find_backbone(config.encoder.initial), config.encoder.pooling)
-    tokenizer = tokenizer_of(pretrained)
+    tokenizer = pretrained.tokenizer()
     tasks, batches, examples = config.data.selected_tasks(), [], {}
     for task in tasks:
         common = config.data.source, tokenizer, config.data.max_sequence_length, config.data.cache_dir

@@ -27,7 +27,7 @@ from mtdnn_tf.files import write_json
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.tasks.task import TRAIN, Task
@@ -85,7 +85,7 @@ class ProductWorker:
             recompute_activations=recompute,
         )
         self._pretrained = with_pooling(find_backbone(encoder), POOLER)
-        self._tokenizer = tokenizer_of(self._pretrained)
+        self._tokenizer = self._pretrained.tokenizer()
         self._tasks = choose_heads(self._config.data.selected_tasks(), {}, "linear")
         self._trainers: dict[str, Trainer] = {}
         self._predictors: dict[int, Predictor] = {}

@@ -13,7 +13,6 @@ from mtdnn_tf.data.sources.source import FILES, available_splits
 from mtdnn_tf.data.sources.tfds_preparation import prepare_tfds
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.multi_task_model import check_length, tokenizer_of
 from mtdnn_tf.training.config import EncoderOptions
 from tools import cli
 
@@ -53,8 +52,8 @@ def main() -> None:
     source, cache_dir = settings.source, settings.cache_dir
     pretrained = find_backbone(EncoderOptions.build(**given(EncoderOptions)).initial)
     length = settings.max_sequence_length
-    check_length(pretrained, length)
-    tokenizer = tokenizer_of(pretrained)
+    pretrained.check_length(length)
+    tokenizer = pretrained.tokenizer()
     splits = []
     for task in tasks:
         found = available_splits(task, source)

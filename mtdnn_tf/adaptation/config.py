@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.layer_selection import picked_layers
-from mtdnn_tf.modeling.multi_task_model import check_length
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.config import TrainingConfig
@@ -107,4 +106,4 @@ def check_starts(config: AdaptationConfig) -> None:
         initial = find_backbone(run or config.base.encoder.backbone)
         if config.base.encoder.student_layers is not None:
             picked_layers(config.base.encoder.student_layers, initial.config.num_layers, initial.source)
-        check_length(initial, config.base.data.max_sequence_length)
+        initial.check_length(config.base.data.max_sequence_length)

@@ -18,7 +18,6 @@ from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.files import new_file, write_text
 from mtdnn_tf.locks import locked_folder
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.report.plotting import Style, to_png
 from mtdnn_tf.text_tables import aligned_table
 from mtdnn_tf.training.config import TrainingConfig
@@ -61,7 +60,7 @@ def adaptation_trainings(config: AdaptationConfig) -> list[AdaptationTraining]:
     """
     base = config.base
     check_starts(config)
-    tokenizer = tokenizer_of(find_backbone(base.encoder.backbone))
+    tokenizer = find_backbone(base.encoder.backbone).tokenizer()
     trainings = []
     for subset_seed in config.subset_seeds:
         for fraction in sorted(config.fractions):
@@ -165,7 +164,7 @@ def _majority_score(config: AdaptationConfig) -> float | None:
     task, base = config.task, config.base
     if not task.kind_object.has_one_label:
         return None
-    data = base.data.encoded(tokenizer_of(find_backbone(base.encoder.backbone)))
+    data = base.data.encoded(find_backbone(base.encoder.backbone).tokenizer())
     metrics = {}
     for split in task.evaluation_splits:
         encoded = data.split(task, split)

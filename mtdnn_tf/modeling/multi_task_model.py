@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Sequence
 
 import tensorflow as tf
 
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
@@ -134,21 +133,3 @@ def build_multi_task_model(
     if pretrained.weights:
         assign_weights(backbone, pretrained.weights, pretrained.source)
     return MultiTaskModel(backbone, tasks, seed, seeds)
-
-
-def tokenizer_of(pretrained: PretrainedBackbone) -> WordPieceTokenizer:
-    """Returns the tokenizer of a pre-trained encoder."""
-    return WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
-
-
-def check_length(pretrained: PretrainedBackbone, max_sequence_length: int) -> None:
-    """Refuses sequences longer than the encoder has positions for.
-
-    Raises:
-        UserError: `max_sequence_length` is too long, or too short for [CLS] a [SEP] b [SEP].
-    """
-    if not 8 <= max_sequence_length <= pretrained.config.max_positions:
-        raise UserError(
-            f"--max_sequence_length takes 8 to {pretrained.config.max_positions} (positions of {pretrained.source}), "
-            f"{max_sequence_length} given"
-        )

@@ -15,7 +15,6 @@ from mtdnn_tf.files import MANIFEST, new_folder, read_manifest, write_manifest
 from mtdnn_tf.locks import remove_leftovers
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint
-from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.report.data import ENSEMBLE, MULTI_TASK, STUDENT
@@ -91,7 +90,7 @@ class ComparedPredictions:
     def __init__(self, config: RecipeConfig) -> None:
         self._config = config
         self._names = RunNames(config)
-        self._data = config.base.data.encoded(tokenizer_of(find_backbone(config.base.encoder.backbone)))
+        self._data = config.base.data.encoded(find_backbone(config.base.encoder.backbone).tokenizer())
         ensemble = self._read("ensemble", self._names.ensemble)
         self.ensemble_metrics = ensemble.metrics
         self._by_role = {

@@ -16,7 +16,6 @@ from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.locks import locked_folder, remove_leftovers
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
-from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.report import gains, report_data
@@ -111,7 +110,7 @@ def plan(config: RecipeConfig) -> str:
     """
     check_recipe(config)
     stages = all_stages(config)
-    tokenizer = tokenizer_of(find_backbone(config.base.encoder.backbone))
+    tokenizer = find_backbone(config.base.encoder.backbone).tokenizer()
     steps = [stage.steps(tokenizer) for stage in stages]
     done = [stage.is_done() for stage in stages]
     rows = [("stage", "training steps", "")]

@@ -18,7 +18,7 @@ from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import read_preset
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.encoder import Encoder
-from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.checksums import verify_checksums
 from mtdnn_tf.release.heads import read_heads
@@ -133,7 +133,7 @@ def _python_logits(
     max_sequence_length: int,
     weights: ReducedWeights | None,
 ) -> np.ndarray:
-    tokenizer = tokenizer_of(pretrained)
+    tokenizer = pretrained.tokenizer()
     first, second = (tokenizer.tokenize(tf.constant(texts)) for texts in (_FIRST, _SECOND))
     packed = pack(first, second if task.is_pair else None, tokenizer, max_sequence_length)
     return np.asarray(model.task_logits(to_model_inputs(packed), task.head_task, weights=weights))

@@ -16,7 +16,6 @@ from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.layer_selection import select_layers
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
-from mtdnn_tf.modeling.multi_task_model import check_length, tokenizer_of
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.cluster import Cluster, chief_first
 from mtdnn_tf.training.config import TrainingConfig
@@ -72,13 +71,13 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
     pretrained = with_pooling(find_backbone(encoder.initial), encoder.pooling)
     if encoder.student_layers is not None:
         pretrained = select_layers(pretrained, encoder.student_layers)
-    check_length(pretrained, config.data.max_sequence_length)
+    pretrained.check_length(config.data.max_sequence_length)
     check_initial_run(config, trained_tasks)
     folders = config.distillation.soft_targets
     targets = find_soft_targets(folders, trained_tasks) if folders else {}
     check_soft_targets(config, trained_tasks, targets)
     config.sampler.check_tasks([task.name for task in trained_tasks])
-    tokenizer = tokenizer_of(pretrained)
+    tokenizer = pretrained.tokenizer()
     data = config.data.encoded(tokenizer)
     with chief_first(cluster, strategy):
         inputs = _inputs(config, trained_tasks, data, targets)

@@ -6,7 +6,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.run_tasks import tasks_of_run
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import save_model
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from tests.helpers import write_tasks
 
@@ -18,7 +18,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pretrained = find_backbone("tiny")
     tasks = select_tasks(["mood", "mnli", "similarity"], [write_tasks(folder / "tasks")])
     model = build_multi_task_model(pretrained, tasks)
-    save_model(model, tasks, pretrained.config, tokenizer_of(pretrained), 32, folder / "model")
+    save_model(model, tasks, pretrained.config, pretrained.tokenizer(), 32, folder / "model")
     return folder
 
 

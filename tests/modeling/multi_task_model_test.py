@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, check_length
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 
 TASKS = [
@@ -58,4 +58,4 @@ def test_a_task_without_a_head_of_its_own_and_no_task_at_all():
 @pytest.mark.parametrize("length", [7, 513])
 def test_lengths_that_the_encoder_has_no_positions_for_are_refused(length):
     with pytest.raises(UserError, match=f"takes 8 to 512 .* {length} given"):
-        check_length(find_backbone("tiny"), length)
+        find_backbone("tiny").check_length(length)

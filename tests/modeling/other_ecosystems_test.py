@@ -16,7 +16,6 @@ from safetensors.numpy import load_file
 
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.conversion import convert
-from mtdnn_tf.modeling.multi_task_model import tokenizer_of
 from tests.bert_in_numpy import bert
 from tests.helpers import VOCABULARY, write_huggingface_folder
 
@@ -87,7 +86,7 @@ def test_transformers_loads_a_hugging_face_folder(tmp_path, hidden_act):
     inputs = _inputs()
     outputs, ids = _run("MTDNN_TF_TORCH_PYTHON", IN_TRANSFORMERS, tmp_path / "out", tmp_path, inputs)
     _check(outputs, weights, inputs, hidden_act)
-    assert ids == tokenizer_of(pretrained).tokenize([TEXT])[0].numpy().tolist()
+    assert ids == pretrained.tokenizer().tokenize([TEXT])[0].numpy().tolist()
 
 
 def test_keras_3_loads_a_preset(tmp_path):
@@ -97,7 +96,7 @@ def test_keras_3_loads_a_preset(tmp_path):
     inputs = _inputs()
     outputs, ids = _run("MTDNN_TF_KERAS3_PYTHON", IN_KERAS_3, tmp_path / "out", tmp_path, inputs)
     _check(outputs, weights, inputs, "gelu_new")
-    assert ids == tokenizer_of(pretrained).tokenize([TEXT])[0].numpy().tolist()
+    assert ids == pretrained.tokenizer().tokenize([TEXT])[0].numpy().tolist()
 
 
 @pytest.mark.real_data

@@ -16,7 +16,7 @@ import numpy as np
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 
 WORDS = [
@@ -79,7 +79,7 @@ def loaded_model(tasks: Sequence[Task] = (*TASKS, MERGED)) -> LoadedModel:
     random = np.random.default_rng(0)
     # Initial weights answer almost the same whatever the text.
     model.set_weights([weight + random.normal(0, 0.4, weight.shape) for weight in model.get_weights()])
-    return LoadedModel(model, list(tasks), tokenizer_of(pretrained), MAX_SEQUENCE_LENGTH, fingerprint="f" * 64)
+    return LoadedModel(model, list(tasks), pretrained.tokenizer(), MAX_SEQUENCE_LENGTH, fingerprint="f" * 64)
 
 
 def random_texts(seed: int) -> list[bytes]:

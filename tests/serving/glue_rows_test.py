@@ -18,7 +18,7 @@ from mtdnn_tf.data.sources.files_source import read_file_examples
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.glue import QNLI
 from mtdnn_tf.tasks.registry import get_task
@@ -48,7 +48,7 @@ def _model(tasks, texts):
     model = build_multi_task_model(pretrained, tasks, dropout=0.5)
     random = np.random.default_rng(0)
     model.set_weights([weight + random.normal(0, 0.2, weight.shape) for weight in model.get_weights()])
-    return LoadedModel(model, list(tasks), tokenizer_of(pretrained), 128, fingerprint="f" * 64)
+    return LoadedModel(model, list(tasks), pretrained.tokenizer(), 128, fingerprint="f" * 64)
 
 
 def _serialized(texts):

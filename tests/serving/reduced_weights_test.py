@@ -14,7 +14,7 @@ from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.serving.export import DESCRIPTION, export_saved_model
 from mtdnn_tf.serving.reduced_weights import quantize
 from mtdnn_tf.serving.serving_ops import ALLOWED_OPS, ops_of_saved_model
@@ -35,7 +35,7 @@ def _model():
     model = build_multi_task_model(pretrained, [SINGLE, SCORED], dropout=0.5)
     random = np.random.default_rng(0)
     model.set_weights([weight + random.normal(0, 0.1, weight.shape) for weight in model.get_weights()])
-    return LoadedModel(model, [SINGLE, SCORED], tokenizer_of(pretrained), MAX_SEQUENCE_LENGTH, fingerprint="f" * 64)
+    return LoadedModel(model, [SINGLE, SCORED], pretrained.tokenizer(), MAX_SEQUENCE_LENGTH, fingerprint="f" * 64)
 
 
 @pytest.fixture(name="loaded", scope="module")

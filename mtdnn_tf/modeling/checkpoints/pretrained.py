@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_json_object
 from mtdnn_tf.modeling.backbone import BackboneConfig
@@ -34,6 +35,22 @@ class PretrainedBackbone:
     vocabulary: tuple[str, ...]
     lowercase: bool
     weights: Mapping[str, np.ndarray]
+
+    def tokenizer(self) -> WordPieceTokenizer:
+        """Returns the encoder's tokenizer."""
+        return WordPieceTokenizer(self.vocabulary, self.lowercase)
+
+    def check_length(self, max_sequence_length: int) -> None:
+        """Refuses sequences longer than the encoder has positions for.
+
+        Raises:
+            UserError: `max_sequence_length` is too long, or too short for [CLS] a [SEP] b [SEP].
+        """
+        if not 8 <= max_sequence_length <= self.config.max_positions:
+            raise UserError(
+                f"--max_sequence_length takes 8 to {self.config.max_positions} (positions of {self.source}), "
+                f"{max_sequence_length} given"
+            )
 
 
 def with_pooling(pretrained: PretrainedBackbone, pooling: str) -> PretrainedBackbone:

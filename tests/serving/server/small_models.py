@@ -10,7 +10,7 @@ import tensorflow as tf
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model, tokenizer_of
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from tests.helpers import VOCABULARY
 
@@ -166,4 +166,4 @@ def tiny_model() -> LoadedModel:
     model = build_multi_task_model(pretrained, tasks, dropout=0.1)
     random = np.random.default_rng(0)
     model.set_weights([weight + random.normal(0, 0.4, weight.shape) for weight in model.get_weights()])
-    return LoadedModel(model, tasks, tokenizer_of(pretrained), 64, fingerprint="f" * 64)
+    return LoadedModel(model, tasks, pretrained.tokenizer(), 64, fingerprint="f" * 64)
