@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from mtdnn_tf.parallelism import num_parallel_parts
 
@@ -44,6 +45,7 @@ def test_results_do_not_depend_on_the_number_of_threads_that_the_environment_giv
 
 
 def test_each_core_has_a_part_and_each_part_has_a_row(monkeypatch):
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: 1)
     for cores, expected in ((1, [1, 1, 1]), (2, [2, 2, 1]), (6, [6, 3, 1]), (64, [8, 3, 1])):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, cores=cores: set(range(cores)))
         assert [num_parallel_parts(rows) for rows in (32, 3, 0)] == expected

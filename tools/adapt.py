@@ -45,7 +45,7 @@ def _starts() -> dict[str, str]:
 
 
 def main() -> None:
-    """Runs the adaptation that the flags describe and prints its table."""
+    """Runs the adaptation and prints its table."""
     starts = _starts()
     base = training_config([Path(run) for run in starts.values()]).replace(init_from=None)
     config = AdaptationConfig.build(base=base, starts=starts, **given(AdaptationConfig))

@@ -25,7 +25,7 @@ _PREPARE_TFDS = flags.DEFINE_string(
 
 
 def _prepare() -> None:
-    """Prepares the tasks that TensorFlow Datasets knows."""
+    """Prepares the tasks that are in TensorFlow Datasets."""
     settings = data.settings()
     tasks, source = settings.selected_tasks(), settings.source
     if not _PREPARE_TFDS.value:

@@ -48,7 +48,7 @@ _DISAGREEMENT = flags.DEFINE_bool("disagreement", False, "Also print how much ea
 
 
 def main() -> None:
-    """Prints the metrics and writes them if the flags say so."""
+    """Prints the metrics, and writes them with --output."""
     how = inference.inference_settings()
     if bool(_RUN.value) == bool(_RUNS.value):
         raise UserError("exactly one of --run and --runs must be given")

@@ -42,7 +42,7 @@ def main() -> None:
     if not _EXPORT_DIR.value and not _RELEASE.value:
         raise UserError("--export_dir or --release must be given")
     if _RELEASE_METRICS.value and not _RELEASE.value:
-        raise UserError("--release_metrics goes with --release, which is not given")
+        raise UserError("--release_metrics needs --release")
     sizes = parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int")
     run = Path(_RUN.value)
     if _RELEASE.value:

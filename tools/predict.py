@@ -31,7 +31,7 @@ _GLUE_MAJORITY = flags.DEFINE_list(
 
 
 def main() -> None:
-    """Writes the predictions that the flags ask for."""
+    """Writes the predictions."""
     how = inference.inference_settings()
     if not _OUTPUT.value and not _GLUE_SUBMISSION.value:
         raise UserError("--output or --glue_submission must be given")
@@ -61,7 +61,7 @@ def main() -> None:
         check_format(output)
         count = sum(map(len, splits_of.values()))
         if count > 1:
-            raise UserError(f"--output {output}: a file takes one task and split, {count} given; name a folder")
+            raise UserError(f"--output {output}: must be a folder for {count} tasks and splits")
     results = [
         majority_predictions(task, split, settings.source) for task in majority_tasks for split in task.submission
     ]

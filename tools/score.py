@@ -20,8 +20,8 @@ from mtdnn_tf.training.cluster import read_cluster
 from tools import cli
 
 define(Part)
-_TEACHERS = flags.DEFINE_list("teachers", None, "Runs of the teachers, by commas.")
-_WEIGHTS = flags.DEFINE_list("weights", [], "One weight a teacher, by commas; equal if empty.")
+_TEACHERS = flags.DEFINE_list("teachers", None, "Comma-separated folders of the teachers' runs.")
+_WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per teacher; default: equal weights.")
 _FIT_WEIGHTS_ON = flags.DEFINE_list(
     "fit_weights_on",
     [],
@@ -58,7 +58,7 @@ def shard_of_flags() -> Shard | None:
 
 
 def main() -> None:
-    """Writes the soft targets of the tasks that the flags name, or a shard of what they are made from."""
+    """Writes soft targets, or a shard of the teachers' predictions."""
     how = inference.inference_settings()
     shard, part = shard_of_flags(), Part.build(**given(Part))
     if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):

@@ -8,7 +8,7 @@ from tools import cli
 
 
 def main() -> None:
-    """Trains the run that the flags describe."""
+    """Trains the run."""
     config = training_config()
     prepare_cores(config)
     train(config)

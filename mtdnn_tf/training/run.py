@@ -71,6 +71,7 @@ def check_trained(config: TrainingConfig) -> Metrics:
         UserError: The run's folder holds a run of other options or data, or is damaged.
     """
     check_finished(config)
+    _log.info("%s: already trained", config.output_dir)
     _finish(config, config.data.selected_tasks())
     return read_metrics(config.output_dir)
 

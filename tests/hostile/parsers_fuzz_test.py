@@ -220,4 +220,5 @@ def test_each_parser_accepted_some_and_refused_some(record_property: Record) -> 
     assert len(kinds) == 7
     for kind in kinds:
         assert _OUTCOMES[f"{kind} accepted"] >= 3, _OUTCOMES
-        assert _OUTCOMES[f"{kind} refused"] >= 1, _OUTCOMES
+        # Flags that are not accepted are refused by `_config`, before anything is read by them.
+        assert _OUTCOMES[f"{kind} refused"] >= (kind != "test_flag_sets"), _OUTCOMES

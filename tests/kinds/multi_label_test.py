@@ -264,9 +264,9 @@ def test_soft_targets_on_disk_are_the_mean_of_the_teachers_probabilities(runs):
     config, _ = runs
     folder = config.output_dir.parent
     targets = read_soft_targets(folder / "soft" / "topics-more")
-    tasks = config.selected_tasks()[:1]
+    tasks = config.data.selected_tasks()[:1]
     alone = [
-        predict_with_runs([folder / name], tasks, ["more"], config.source, config.cache_dir)[0]["topics/more"]
+        predict_with_runs([folder / name], tasks, ["more"], config.data.source, config.data.cache_dir)[0]["topics/more"]
         for name in ("teacher1", "teacher2")
     ]
     expected = (alone[0].predictions.astype(float) + alone[1].predictions) / 2
@@ -276,14 +276,14 @@ def test_soft_targets_on_disk_are_the_mean_of_the_teachers_probabilities(runs):
 
 def test_a_student_learns_and_its_files_and_metrics_agree(runs, tmp_path):
     config, metrics = runs
-    tasks = config.selected_tasks()[:1]
-    predicted, _ = predict_with_runs([config.output_dir], tasks, [], config.source, config.cache_dir)
+    tasks = config.data.selected_tasks()[:1]
+    predicted, _ = predict_with_runs([config.output_dir], tasks, [], config.data.source, config.data.cache_dir)
     write_predictions(tmp_path / "p.tsv", predicted["topics"].rows())
     write_predictions(tmp_path / "p.jsonl", predicted["topics"].rows())
     objects = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     with (tmp_path / "p.tsv").open(newline="") as file:
         table = list(csv.DictReader(file, delimiter="\t"))
-    gold = [json.loads(line) for line in (config.data_dir / "validation.jsonl").read_text().splitlines()]
+    gold = [json.loads(line) for line in (config.data.data_dir / "validation.jsonl").read_text().splitlines()]
     assert [row["id"] for row in objects] == [row["number"] for row in gold]
     assert [row["labels"].split(";") if row["labels"] else [] for row in table] == [row["labels"] for row in objects]
     assert list(table[0]) == ["id", "labels", "probability_cats", "probability_dogs", "probability_mats"]
@@ -306,7 +306,7 @@ def test_an_export_is_served(runs, tmp_path):
     config, _ = runs
     export_saved_model(load_model(config.output_dir), tmp_path / "student" / "1", batch_sizes=(1,))
     predicted, _ = predict_with_runs(
-        [config.output_dir], config.selected_tasks()[:1], ["more"], config.source, config.cache_dir
+        [config.output_dir], config.data.selected_tasks()[:1], ["more"], config.data.source, config.data.cache_dir
     )
     values = predicted["topics/more"].predictions
     texts = [text for _, text, _ in _rows(8, 2)]
@@ -327,5 +327,5 @@ def test_an_export_is_served(runs, tmp_path):
 
 def test_a_task_file_of_the_kind_has_its_defaults(runs):
     config, _ = runs
-    (task,) = select_tasks([], [config.data_dir / "topics.yaml"])
+    (task,) = select_tasks([], [config.data.data_dir / "topics.yaml"])
     assert (task.metrics, task.num_outputs, task.head) == (KIND.default_metrics, 3, "auto")

@@ -53,9 +53,10 @@ def test_another_frameworks_predictions_teach_on_labelled_and_unlabelled_data(bi
     assert "mood unlabelled: 40 row(s) are learned from soft targets alone" in result.stderr
     assert "3 tasks (1 with soft targets), 160 examples, 20 steps an epoch" in result.stderr
     written = (tmp_path / "student" / "config.flags").read_text().splitlines()
-    assert {"--transfer_splits=unlabelled", "--distill_weight=1.0", "--sampler=annealed"} <= set(written)
+    assert {"--transfer_splits=unlabelled", "--distill_schedule=linear", "--sampler=annealed"} <= set(written)
     identity = json.loads((tmp_path / "student" / "config.json").read_text())
     assert identity["soft_targets"].keys() == {"mood", "mood/unlabelled"}
+    assert identity["distill_weight"] == 1.0
 
     exported = tmp_path / "exported.tsv"
     export = (*flags, f"--soft_targets={tmp_path / 'soft'}", "--split=unlabelled", f"--export_to={exported}")

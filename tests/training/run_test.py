@@ -140,7 +140,7 @@ def test_the_flagfile_repeats_the_run(config):
         text=True,
         check=True,
     ).stdout.strip()
-    assert printed == repr(config.replace(evaluation="never", epochs=1))
+    assert printed == repr(config.replace(evaluation="never", epochs=1, parallel_parts=1))
 
 
 def _command(config: TrainingConfig, folder: Path) -> list[str]:

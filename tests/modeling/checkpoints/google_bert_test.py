@@ -218,7 +218,7 @@ def _flip_a_bit(path):
     [
         (lambda f: (f / "vocab.txt").unlink(), "vocab.txt: no such vocabulary file"),
         (lambda f: (f / "vocab.txt").write_text("a\n" * 99), "99 word pieces"),
-        (lambda f: (f / "bert_config.json").write_text("[]"), "an object of JSON"),
+        (lambda f: (f / "bert_config.json").write_text("[]"), "must be a JSON object"),
         (lambda f: (f / "bert_config.json").write_text('{"hidden_act": "swish"}'), "unknown hidden_act 'swish'"),
         (lambda f: (f / "bert_config.json").write_text('{"hidden_act": "gelu"}'), "field vocab_size is missing"),
         (lambda f: (f / "bert_model.ckpt.index").unlink(), "bert_model.ckpt.index is missing"),

@@ -201,7 +201,7 @@ def test_quantised_weights_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([], "an object of JSON"),
+        ([], "must be a JSON object"),
         ({"do_lower_case": "yes"}, "do_lower_case takes true or false, 'yes' given"),
         ({"do_lower_case": True, "strip_accents": False}, "strip_accents False, do_lower_case True given"),
         ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars true is accepted"),
