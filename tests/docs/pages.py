@@ -19,7 +19,7 @@ REASONS = ("needs a TPU", "needs Docker", "needs PyTorch", "needs several machin
 _LANGUAGES = ("sh", "bash", "python")
 _FENCE = re.compile(r"(\s*)(```+)(.*)")
 _COMMENT = re.compile(r"<!-- (not tested|file): (.+?) -->")
-_CONTINUES = re.compile(r"The commands continue those of ((?:\[[^]]+\]\([^)]+\)(?:, | and )?)+)")
+_CONTINUES = re.compile(r"The\s+commands\s+continue\s+those\s+of\s+((?:\[[^]]+\]\([^)]+\)(?:, | and )?)+)")
 
 
 class PageError(ValueError):

@@ -32,6 +32,10 @@ INSTEAD_OF_THE_PAGE: dict[str, str] = {
     "validation_examples": "20",
     "test_examples": "20",
 }
+# The same, for one program; the benchmark passes flags on to the recipe.
+OF_PROGRAM: dict[str, dict[str, str]] = {
+    "benchmarks.learning": {"seeds": "1", "train_examples": "16", "backbone": "tiny", "epochs": "1"},
+}
 # Replaces a flag that a command gives: the tiny encoder has two layers.
 WHERE_THE_PAGE_GIVES_IT: dict[str, str] = {"student_layers": "1"}
 # Put before a command's own flags: in place of the program's default, if the page gives none.
@@ -82,7 +86,8 @@ def write_python(path: Path, python: str, known: KnownFlags, ports: Mapping[str,
         flags = known.of(program) or set()
         defaults = INSTEAD_OF_THE_DEFAULT.get(program, {})
         before = [f"--{name}={with_ports(value, ports)}" for name, value in defaults.items()]
-        after = [f"--{name}={value}" for name, value in INSTEAD_OF_THE_PAGE.items() if name in flags]
+        small = {name: value for name, value in INSTEAD_OF_THE_PAGE.items() if name in flags}
+        after = [f"--{name}={value}" for name, value in {**small, **OF_PROGRAM.get(program, {})}.items()]
         words = [shlex.join([python, "-m", program, *before]), '"${arguments[@]}"', shlex.join(after)]
         cases.append(f"{program}) exec {' '.join(words)} ;;")
     given = WHERE_THE_PAGE_GIVES_IT.items()
