@@ -67,7 +67,7 @@ def encode_split(
     key = fingerprint(made_from)
     folder = cache_dir / task.name / f"{split}-{key[:16]}"
     if folder.exists():
-        _tell_found(task.name, split, folder)
+        _log_found(task.name, split, folder)
     else:
         # Runs that share a cache wait for the one that encodes, instead of doing so too.
         with locked(lock_beside(folder), f"{task.name} {split} in {cache_dir}", wait=True):
@@ -102,7 +102,7 @@ class EncodedData(NamedTuple):
 
 # A recipe, its plan above all, finds the same split for every one of its trainings.
 @functools.cache
-def _tell_found(task_name: str, split: str, folder: Path) -> None:
+def _log_found(task_name: str, split: str, folder: Path) -> None:
     logging.info("found %s %s encoded in %s", task_name, split, folder)
 
 

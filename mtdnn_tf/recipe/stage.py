@@ -36,7 +36,7 @@ def training_stage(
     name: str,
     what: str,
     settings: TrainingConfig,
-    what_is_known_later: Callable[[], dict[str, object]] = dict,
+    deferred_settings: Callable[[], dict[str, object]] = dict,
 ) -> Stage:
     """Returns the stage of a training.
 
@@ -44,12 +44,12 @@ def training_stage(
         name: Its name.
         what: What it trains.
         settings: Its settings; `output_dir` is its run folder.
-        what_is_known_later: Returns fields of the settings that depend on stages before this one; none of them changes
+        deferred_settings: Returns fields of the settings that depend on stages before this one; none of them changes
             the number of steps.
     """
 
     def known() -> TrainingConfig:
-        return settings.replace(**what_is_known_later())
+        return settings.replace(**deferred_settings())
 
     return Stage(
         name=name,

@@ -61,13 +61,13 @@ class _Stages:
             **changes,
         )
 
-        def known_later() -> dict[str, object]:
+        def deferred_settings() -> dict[str, object]:
             number = self._runs.kept_number(place)
             made_as = self._of_teacher(number)
             run = self._runs.folder(start or self._runs.teacher(number))
             return {"init_from": str(run), "dropout": made_as["dropout"], "seed": made_as["seed"]}
 
-        return training_stage(name, what, settings, known_later)
+        return training_stage(name, what, settings, deferred_settings)
 
     def _single_task(self) -> list[Stage]:
         alone = self._config.gold_only.replace(student_layers=None, task_weights=())

@@ -70,8 +70,8 @@ def read_cluster() -> Cluster:
     return Cluster(len(hosts), index)
 
 
-def all_agree(cluster: Cluster, strategy: tf.distribute.Strategy, value: int) -> bool:
-    """Returns whether every worker has the same value; waits until all of them have come here.
+def is_same_on_all_workers(cluster: Cluster, strategy: tf.distribute.Strategy, value: int) -> bool:
+    """Returns whether all workers have the same value; waits until all of them call it.
 
     Args:
         cluster: The workers.
@@ -92,13 +92,13 @@ def all_agree(cluster: Cluster, strategy: tf.distribute.Strategy, value: int) ->
 
 
 @contextmanager
-def chief_first(cluster: Cluster, strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Holds the other workers back until the chief has left the block, so that it alone makes what all of them read."""
+def run_on_chief_first(cluster: Cluster, strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Blocks the other workers until the chief has left the block, in which it writes what all of them read."""
     if not cluster.is_chief:
-        all_agree(cluster, strategy, 0)
+        is_same_on_all_workers(cluster, strategy, 0)
     yield
     if cluster.is_chief:
-        all_agree(cluster, strategy, 0)
+        is_same_on_all_workers(cluster, strategy, 0)
 
 
 def _is_address(host: Any) -> bool:
@@ -117,8 +117,8 @@ def _refused(what: str) -> UserError:
 
 
 @contextmanager
-def ending_with_the_others(cluster: Cluster) -> Iterator[None]:
-    """Turns the failure of another worker into one line.
+def report_worker_failure(cluster: Cluster) -> Iterator[None]:
+    """Reports the failure of another worker in one line.
 
     Raises:
         UserError: A worker has ended, or is not reached.

@@ -17,7 +17,7 @@ from mtdnn_tf.modeling.checkpoints.layer_selection import select_layers
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.tasks.task import TRAIN, Task
-from mtdnn_tf.training.cluster import Cluster, chief_first
+from mtdnn_tf.training.cluster import Cluster, run_on_chief_first
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.identity import run_identity
 from mtdnn_tf.training.inputs.folds import check_initial_run, hold_out
@@ -79,7 +79,7 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
     config.sampler.check_tasks([task.name for task in trained_tasks])
     tokenizer = pretrained.tokenizer()
     data = config.data.encoded(tokenizer)
-    with chief_first(cluster, strategy):
+    with run_on_chief_first(cluster, strategy):
         inputs = _inputs(config, trained_tasks, data, targets)
     # A fold that is held out changes no head: teachers of all folds are of one architecture.
     examples = {task.task.name: len(task.rows) + task.held_out for task in inputs}

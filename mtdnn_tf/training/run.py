@@ -34,7 +34,14 @@ from mtdnn_tf.training.callbacks import (
     StopIfNotFinite,
     log_development_metrics,
 )
-from mtdnn_tf.training.cluster import ALONE, Cluster, all_agree, chief_first, ending_with_the_others, read_cluster
+from mtdnn_tf.training.cluster import (
+    ALONE,
+    Cluster,
+    is_same_on_all_workers,
+    read_cluster,
+    report_worker_failure,
+    run_on_chief_first,
+)
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.identity import REMEDY, begun_with, check_finished, check_identity, write_identity
 from mtdnn_tf.training.loop import run_epoch
@@ -100,7 +107,7 @@ def train(
     with contextlib.ExitStack() as stack:
         if cluster.is_chief:
             stack.enter_context(locked_folder(folder, f"`output_dir` {folder}", [Path(METRICS).parent.name]))
-        stack.enter_context(ending_with_the_others(cluster))
+        stack.enter_context(report_worker_failure(cluster))
         # Workers connect before TensorFlow does anything else.
         strategy = make_strategy(config.runtime.strategy, config.runtime.tpu)
         prepared = prepare(begun_with(config), cluster, strategy)
@@ -136,7 +143,7 @@ def _finish_training(built: Built, cluster: Cluster) -> None:
     config, folder = prepared.config, prepared.config.output_dir
     with strategy.scope():
         step = checkpoints.restore()
-    if not all_agree(cluster, strategy, step):
+    if not is_same_on_all_workers(cluster, strategy, step):
         raise UserError(f"`output_dir` {folder}: workers see different checkpoints; they need a shared folder")
     if cluster.is_chief:
         write_identity(folder, prepared.identity)
@@ -153,14 +160,14 @@ def _finish_training(built: Built, cluster: Cluster) -> None:
     )
     try:
         metrics = _run_epochs(built, step, cluster.is_chief)
-        with chief_first(cluster, strategy):
+        with run_on_chief_first(cluster, strategy):
             if cluster.is_chief:
                 architecture = prepared.pretrained.config, prepared.tokenizer, config.data.max_sequence_length
                 save_model(built.trainer.network, prepared.tasks, *architecture, folder / MODEL_FOLDER)
                 write_checked_json(folder / METRICS, metrics)
                 _clean(folder)
         # Who left while others still wait would be taken for one that has failed.
-        all_agree(cluster, strategy, built.total_steps)
+        is_same_on_all_workers(cluster, strategy, built.total_steps)
     except Interrupted as stop:
         if cluster.is_chief:
             checkpoints.save()
