@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--glue", type=Path, required=True, help="folder of GLUE's own files")
     parser.add_argument("--output", type=Path, required=True, help="folder of runs and results")
     parser.add_argument("--backbone", default="demo")
-    parser.add_argument("--tasks", required=True, help="one task, or several by commas, trained together")
+    parser.add_argument("--tasks", required=True, help="comma-separated tasks, trained together")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--epochs", type=int, default=2)

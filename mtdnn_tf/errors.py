@@ -1,4 +1,4 @@
-"""The error for a mistake of the user's, told in one line."""
+"""The error for a user's mistake, in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_SHOWN = 4000
 class UserError(Exception):
     """Reports bad input: what is wrong, what is accepted, what was given, and where.
 
-    Binaries print it as one line without a traceback and exit with status 1. What cannot be printed stands in it as an
+    Binaries print it as one line without a traceback and exit with status 1. Unprintable characters are shown as an
     escape: a file's own text may be part of it.
     """
 

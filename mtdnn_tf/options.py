@@ -35,7 +35,7 @@ class Option:
         is_repeated: Whether a tuple is given by repeating the flag, not as a comma-separated list.
         is_kept_by_runs: Whether commands that take a trained run use the run's value where none is given.
         accepts_auto: Whether the flag takes `auto`, which stands for None.
-        unset: What the default stands for, if its value does not tell.
+        unset: What the default means, if its value does not show it.
         type: The field's annotation.
         default: The field's default.
     """

@@ -1,4 +1,4 @@
-"""Verifying whole folders: every file whose checksum stands in a manifest, or in the file itself."""
+"""Verifies whole folders: every file whose checksum is in a manifest or in the file itself."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def encode_split(
         source: Where the split's rows stand.
         tokenizer: Splits the texts into word pieces.
         max_sequence_length: Most tokens of a row, special tokens included; longer rows are cut.
-        cache_dir: Folder of the cache; the split stands in `<cache_dir>/<task>/<split>-<key>/`.
+        cache_dir: Folder of the cache; the split is in `<cache_dir>/<task>/<split>-<key>/`.
 
     Returns:
         The encoded split, of one row for each example of the source, in its order.

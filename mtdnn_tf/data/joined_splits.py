@@ -45,7 +45,7 @@ def joined_key(keys: Sequence[str]) -> str:
 
 
 def _joined_queries(splits: Sequence[EncodedSplit]) -> np.ndarray | None:
-    """Returns the rows' queries, none of which stands in two splits."""
+    """Returns the rows' queries, none of which is in two splits."""
     joined: list[np.ndarray] = []
     for split in splits:
         if split.queries is None:

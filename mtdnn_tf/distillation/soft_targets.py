@@ -128,7 +128,7 @@ def read_soft_targets(folder: Path) -> SoftTargets:
     manifest = read_manifest(folder, _REMEDY, needed=(_IDS, _PREDICTIONS))
     check_schema(manifest.get("schema"), _SCHEMA, folder, _REMEDY)
     if not isinstance(manifest.get("teachers"), list):
-        raise UserError(f"{folder / MANIFEST}: does not tell of teachers; {_REMEDY}")
+        raise UserError(f"{folder / MANIFEST}: lists no teachers; {_REMEDY}")
     try:
         example_ids = tuple((folder / _IDS).read_bytes().decode().split("\n")[:-1])
     except UnicodeDecodeError as error:
@@ -137,7 +137,7 @@ def read_soft_targets(folder: Path) -> SoftTargets:
     if predictions.ndim != 2 or not len(predictions) == len(example_ids) == manifest.get("examples"):
         raise UserError(f"{folder}: {len(example_ids)} ids, predictions {list(predictions.shape)}; {_REMEDY}")
     if len({*example_ids}) < len(example_ids):
-        raise UserError(f"{folder / _IDS}: an id stands twice; {_REMEDY}")
+        raise UserError(f"{folder / _IDS}: duplicate id; {_REMEDY}")
     variances = read_array(folder / _VARIANCES, _REMEDY) if _VARIANCES in manifest["files"] else None
     if variances is not None and variances.shape != (len(example_ids),):
         raise UserError(f"{folder / _VARIANCES}: one number an example is expected; {_REMEDY}")
@@ -178,7 +178,7 @@ def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[st
             targets = read_soft_targets(store)
             key = result_key(name, str(targets.manifest.get("split")))
             if key in found:
-                raise UserError(f"--soft_targets: task {key} stands in both {found[key].folder} and {store}; give one")
+                raise UserError(f"--soft_targets: task {key} is in both {found[key].folder} and {store}; give one")
             found[key] = targets
     return found
 

@@ -10,7 +10,7 @@ from mtdnn_tf.tasks.task import Task
 
 
 def portable_task(task: Task) -> Task:
-    """Returns a task whose files are relative to a data folder, as a model that is given away tells of them.
+    """Returns a task whose files are relative to a data folder, as a published model lists them.
 
     Files of a user's task, whose paths are absolute, become relative to the folder that holds them all.
     """

@@ -28,7 +28,7 @@ def is_split_name(name: str) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class SplitFile:
-    """Where the rows of one split stand in a file.
+    """File of one split's rows, and how to read it.
 
     Attributes:
         path: The file, relative to the data folder or absolute; its ending tells the format (.tsv, .csv,
@@ -52,7 +52,7 @@ class SplitFile:
 
 @dataclasses.dataclass(frozen=True)
 class TfdsData:
-    """Where a task stands in TensorFlow Datasets.
+    """Data set of a task in TensorFlow Datasets.
 
     Attributes:
         name: What `tfds.load` takes, such as "glue/rte".
@@ -90,7 +90,7 @@ class Task:
         head: "linear", "san" for the classification of pairs, or "auto" for what the training chooses.
         dropout: Dropout rate before the head's output layer.
         files: Split name to file, in GLUE's own layout or as the user's task file says.
-        tfds: Where the task stands in TensorFlow Datasets, if it does.
+        tfds: Its data set in TensorFlow Datasets, if it has one.
         file_labels: The spelling of each label in `files`, in the order of `labels`; empty if spelled by
             name.
         skip_labels: Spellings in files or TFDS of "no gold label agreed on": such rows are skipped and

@@ -180,7 +180,7 @@ class Trainer(tf.keras.Model):
 
 
 def _sum_repeated_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
-    """Returns a gradient in which no row of an embedding table stands twice.
+    """Returns a gradient without duplicate rows of an embedding table.
 
     TensorFlow's global norm is of the rows as they stand, so that a token's repetition within the batch, or on another
     replica, would change it.

@@ -61,7 +61,7 @@ def test_a_task_without_soft_targets_is_left_out(scored, tmp_path):
 def test_one_task_in_two_folders_is_refused(scored, tmp_path):
     task, encoded, predictions, folder = scored
     write_soft_targets(tmp_path / "again" / task.name, task, encoded, predictions, TEACHERS)
-    with pytest.raises(UserError, match="stands in both"):
+    with pytest.raises(UserError, match="is in both"):
         find_soft_targets([folder, tmp_path / "again"], [task])
 
 
@@ -114,7 +114,7 @@ def test_splits_of_a_task_stand_side_by_side(scored, tmp_path):
     joined = join_soft_targets(found["entailment/test"], task, test, rows)
     np.testing.assert_allclose(np.exp(joined), predictions[::-1][rows], rtol=1e-5)
     write_soft_targets(tmp_path / "other" / "entailment-test", task, test, predictions, TEACHERS)
-    with pytest.raises(UserError, match="task entailment/test stands in both"):
+    with pytest.raises(UserError, match="task entailment/test is in both"):
         find_soft_targets([folder, tmp_path / "other"], [task])
 
 

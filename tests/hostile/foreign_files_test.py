@@ -246,7 +246,7 @@ class _Split:
             r"3 ids, predictions \[2, 2\]",
         ),
         (lambda folder: np.save(folder / "predictions.npy", np.ones(3, np.float32)), r"predictions \[3\]"),
-        (lambda folder: (folder / "example_ids.txt").write_text("1\n1\n2\n"), "an id stands twice"),
+        (lambda folder: (folder / "example_ids.txt").write_text("1\n1\n2\n"), "duplicate id"),
         (lambda folder: (folder / "example_ids.txt").write_bytes(b"\xff\n2\n3\n"), "not UTF-8"),
         (lambda folder: (folder / "predictions.npy").unlink(), "predictions.npy is not listed"),
     ],
@@ -298,9 +298,9 @@ def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
         ),
         (_set("tasks", []), "tasks must be a list of one or more"),
         (_set("backbone", "hidden_dim", 1 << 23), "weight embeddings.word_embeddings.weight has shape"),
-        (_set("backbone", "num_layers", 1 << 60), "whole number from 1 to 1000"),
+        (_set("backbone", "num_layers", 1 << 60), "integer from 1 to 1000"),
         (_set("backbone", "num_layers", 900), "weight encoder.layer.2.* is missing"),
-        (_set("backbone", "num_heads", 0), "whole number from 1"),
+        (_set("backbone", "num_heads", 0), "must be an integer from 1"),
         (_set("backbone", "activation", "os.system"), "unknown activation"),
         (_set("backbone", []), "backbone must be an object"),
         (_set("max_sequence_length", 1 << 40), "max_sequence_length must be an integer from 3 to"),
@@ -341,10 +341,10 @@ def test_weights_by_a_link_or_of_other_names_are_refused(model: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"num_hidden_layers": 1 << 50}, "num_hidden_layers takes a whole number from 1 to 1000"),
-        ({"hidden_size": 1 << 50}, "hidden_size takes a whole number"),
+        ({"num_hidden_layers": 1 << 50}, "num_hidden_layers must be an integer from 1 to 1000"),
+        ({"hidden_size": 1 << 50}, "hidden_size must be an integer"),
         ({"vocab_size": 1 << 24}, "weight embeddings.word_embeddings.weight has shape"),
-        ({"hidden_size": "16"}, "hidden_size takes a whole number"),
+        ({"hidden_size": "16"}, "hidden_size must be an integer"),
         ({"auto_map": {"AutoModel": "code.Model"}, "hidden_act": "code.run"}, "unknown hidden_act"),
     ],
 )
@@ -367,7 +367,7 @@ def test_hugging_face_folders(tmp_path: Path, values: dict[str, Any], message: s
         (
             "config.json",
             {"module": "stranger", "class_name": "BertBackbone", "config": {}},
-            "field vocabulary_size takes",
+            "field vocabulary_size must be",
         ),
         ("tokenizer.json", {"module": "builtins", "class_name": "exec", "config": "id"}, "class_name 'BertTokenizer'"),
         (

@@ -64,7 +64,7 @@ def test_a_shard_that_was_killed_goes_on_where_its_files_end(binaries, trained: 
     assert result.status == 1 and "similarity-train: 1 of 2 shards are missing: 0/2; run" in result.stderr
     assert not _files(tmp_path / "parts")
     result = binaries.run("score", *parts, "--shard=0/2")
-    assert result.status == 0 and "mood train: shard 0/2 stands in" in result.stderr, result.stderr
+    assert result.status == 0 and "mood train: shard 0/2 is in" in result.stderr, result.stderr
     assert (shards / "mood-train" / "0_of_2").stat().st_ino == before
     # Neither locks nor temporary folders stay.
     assert not list(shards.rglob(".*"))

@@ -89,7 +89,7 @@ def read_examples(task: Task, split: str, source: DataSource) -> list[Example]:
     seen: set[str] = set()
     for example in examples:
         if example.example_id in seen:
-            raise UserError(f"{where}: id {example.example_id!r} stands twice; ids must differ")
+            raise UserError(f"{where}: duplicate id {example.example_id!r}; ids must be unique")
         seen.add(example.example_id)
     return examples
 

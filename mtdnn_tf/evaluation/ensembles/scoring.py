@@ -28,7 +28,7 @@ from mtdnn_tf.tasks.task import TRAIN, Task
 
 
 def is_scored_by(store: Path, runs: Sequence[Path]) -> bool:
-    """Returns whether soft targets stand in a folder, and are the mean probabilities, or scores, of these runs."""
+    """Returns whether a folder holds soft targets that are the mean probabilities, or scores, of these runs."""
     if not (store / MANIFEST).is_file():
         return False
     manifest = read_soft_targets(store).manifest

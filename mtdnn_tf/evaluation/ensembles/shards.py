@@ -114,7 +114,7 @@ class ShardedScoring:
         splits: The splits of each task by its name.
         source: Where examples come from.
         cache_dir: Folder of encoded data.
-        output_dir: Folder of the soft targets; shards stand in a folder below it.
+        output_dir: Folder of the soft targets; shards are in a folder below it.
         inference: How teachers are run.
         train_part: Which rows of a training split are scored; None for all.
         max_sequence_length: Longest input, in word pieces; None for what each teacher was trained on.
@@ -252,7 +252,7 @@ class ShardedScoring:
         except UserError as error:
             _log.info("scored again: %s", error)
             return False
-        _log.info("%s %s: shard %s stands in %s", task.name, split, shard, folder)
+        _log.info("%s %s: shard %s is in %s", task.name, split, shard, folder)
         return True
 
     def _check_complete(self, task: Task, split: str, shards: Sequence[Shard]) -> None:

@@ -32,7 +32,7 @@ def check_size(what: str, value: Any, is_layers: bool, path: Path) -> None:
     """
     most = _MOST_LAYERS if is_layers else _LARGEST_SIZE
     if type(value) is not int or not 1 <= value <= most:
-        raise UserError(f"{path}: {what} takes a whole number from 1 to {most}, {str(value)[:60]} given")
+        raise UserError(f"{path}: {what} must be an integer from 1 to {most}, got {str(value)[:60]}")
 
 
 def config_from_values(values: Mapping[str, Any], activations: Mapping[str, str], path: Path) -> BackboneConfig:

@@ -98,9 +98,9 @@ def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
         name = name[len("bert.") :] if name.startswith("bert.") else name
         name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
         if name in renamed:
-            raise UserError(f"{path}: weight {name} stands twice, with and without 'bert.' or by an older name")
+            raise UserError(f"{path}: duplicate weight {name}, with and without 'bert.' or by an older name")
         renamed[name] = array
-    # Heads beside the encoder are ignored; a layer that the config does not tell of would change what is computed.
+    # Heads beside the encoder are ignored; a layer that is not in the config would change what is computed.
     names = {weight.name for weight in encoder_weights(config)}
     for name, array in sorted(renamed.items()):
         if name.startswith("encoder.") and name not in names:

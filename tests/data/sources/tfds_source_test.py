@@ -201,7 +201,7 @@ def test_damaged_data_are_refused_in_one_line(tmp_path: Path):
 
 def test_repeated_row_numbers_are_refused(tmp_path: Path):
     _prepare(tmp_path, "glue/rte", {"train": {**_pairs([0, 1, 0]), "idx": [0, 1, 1]}})
-    with pytest.raises(UserError, match="glue/rte, split 'train': id '1' stands twice; ids must differ"):
+    with pytest.raises(UserError, match="glue/rte, split 'train': duplicate id '1'; ids must be unique"):
         read_examples(get_task("rte"), "train", DataSource("tfds", tmp_path))
 
 

@@ -169,7 +169,7 @@ def test_a_weight_under_two_names_is_refused(tmp_path):
     weights = write_huggingface_folder(tmp_path / "bert")
     weights["bert.pooler.dense.bias"] = weights["pooler.dense.bias"] + 1
     save_file(weights, tmp_path / "bert" / "model.safetensors")
-    with pytest.raises(UserError, match=r"pooler.dense.bias stands twice"):
+    with pytest.raises(UserError, match=r"duplicate weight pooler.dense.bias"):
         read_huggingface_folder(tmp_path / "bert")
 
 
