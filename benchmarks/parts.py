@@ -16,6 +16,8 @@ from benchmarks.worker import Worker
 TASKS = ("mrpc", "cola", "sst2", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 MAX_LENGTH = 128
 PARTS = ("training", "peak", "heads", "distillation", "encoding", "waiting", "memory", "scoring", "settings", "serving")
+# Parts whose rows are named "setting: what".
+PARTS_BY_SETTING = ("settings", "serving")
 _BATCH_SIZE = 32
 _SMALL_FILE = "MRPC", "mrpc"
 _LARGE_FILE = "SST-2", "sst2"
@@ -291,10 +293,10 @@ class Benchmark:
             target, together = (1.0, 1.1) if is_first else (None, None)
             rows += [spread(f"{at}: {name}, ms", side) for name, side in values.items()]
             rows += [
-                ratio_of(f"{at}: SavedModel (9 tasks) against PyTorch (1)", values["saved_model"], values["pytorch"]),
-                ratio_of(f"{at}: one task against PyTorch", values["one_task"], values["pytorch"], at_most=target),
-                ratio_of(f"{at}: one task against ONNX Runtime", values["one_task"], values["onnx"]),
-                ratio_of(f"{at}: 9 tasks against one", values["all_tasks"], values["one_task"], at_most=together),
-                ratio_of(f"{at}: ensemble of 3 against one", values["ensemble"], values["one_task"]),
+                ratio_of(f"{at}: SavedModel / PyTorch", values["saved_model"], values["pytorch"]),
+                ratio_of(f"{at}: one task / PyTorch", values["one_task"], values["pytorch"], at_most=target),
+                ratio_of(f"{at}: one task / ONNX Runtime", values["one_task"], values["onnx"]),
+                ratio_of(f"{at}: 9 tasks / one", values["all_tasks"], values["one_task"], at_most=together),
+                ratio_of(f"{at}: ensemble of 3 / one", values["ensemble"], values["one_task"]),
             ]
         return rows

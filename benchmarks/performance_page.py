@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _INTRODUCTION = """\
@@ -77,15 +77,34 @@ def page(results: Mapping[str, Any]) -> str:
     for part in results["parts"].values():
         on = ", ".join(f"{name} {value}" for name, value in part["machine"].items())
         lines += ["", f"## {part['title'].rstrip('.')}", "", f"Measured in {part['seconds']} s on: {on}.", ""]
-        lines += ["| what | median | minimum | maximum | target |", "|---|---:|---:|---:|---|"]
-        lines += [_row(row) for row in part["rows"]]
+        lines += _settings_table(part["rows"]) if part.get("by_setting") else _table(part["rows"])
     return "\n".join([*lines, "", _LIMITS])
 
 
-def _row(row: Mapping[str, Any]) -> str:
-    target = f"{row['target']}: {'met' if row['met'] else '**missed**'}" if "target" in row else ""
-    values = " | ".join(_number(row[name]) for name in ("median", "low", "high"))
-    return f"| {row['what']} | {values} | {target} |"
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = ["| what | median | minimum | maximum | target |", "|---|---:|---:|---:|---|"]
+    for row in rows:
+        values = " | ".join(_number(row[name]) for name in ("median", "low", "high"))
+        lines.append(f"| {row['what']} | {values} | {_target(row)} |")
+    return lines
+
+
+def _settings_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns a table of medians with a row per setting, from rows named "setting: what"."""
+    by_setting: dict[str, dict[str, str]] = {}
+    for row in rows:
+        setting, _, what = row["what"].partition(": ")
+        by_setting.setdefault(setting, {})[what] = _number(row["median"])
+    columns = list(dict.fromkeys(what for cells in by_setting.values() for what in cells))
+    lines = [f"| median | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
+    for setting, cells in by_setting.items():
+        lines.append(f"| {setting} | {' | '.join(cells.get(what, '') for what in columns)} |")
+    targets = [f"* {row['what']}: {_number(row['median'])}, {_target(row)}" for row in rows if "target" in row]
+    return [*lines, "", *targets] if targets else lines
+
+
+def _target(row: Mapping[str, Any]) -> str:
+    return f"{row['target']}: {'met' if row['met'] else '**missed**'}" if "target" in row else ""
 
 
 def _number(value: float) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.command_line import InputError, run, write_bytes
-from benchmarks.parts import MAX_LENGTH, PARTS, TASKS, Benchmark, product_worker
+from benchmarks.parts import MAX_LENGTH, PARTS, PARTS_BY_SETTING, TASKS, Benchmark, product_worker
 from benchmarks.performance_page import page
 from benchmarks.worker import Worker
 
@@ -113,6 +113,7 @@ def main() -> None:
             seconds = round(time.monotonic() - started)
             title = getattr(Benchmark, part).__doc__
             results["parts"][part] = {"title": title, "machine": on, "seconds": seconds, "rows": measured}
+            results["parts"][part]["by_setting"] = part in PARTS_BY_SETTING
             results["parts"] = {name: results["parts"][name] for name in PARTS if name in results["parts"]}
             print(f"{part}: {seconds} s", file=sys.stderr, flush=True)
             write_bytes(flags.output / "results.json", (json.dumps(results, indent=2) + "\n").encode())

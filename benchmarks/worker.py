@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmarks.command_line import InputError
@@ -21,9 +22,10 @@ class Worker:
         python: The interpreter it runs in.
         module: The module that it runs, which calls `serve`.
         arguments: Of its command line.
+        folder: Folder it runs in; by default the current one.
     """
 
-    def __init__(self, python: str, module: str, arguments: Sequence[str] = ()) -> None:
+    def __init__(self, python: str, module: str, arguments: Sequence[str] = (), folder: Path | None = None) -> None:
         self._name = module
         # Libraries print to standard output while they are imported, so answers have a pipe of their own.
         answers, end = os.pipe()
@@ -33,6 +35,7 @@ class Worker:
             stdout=sys.stderr,
             text=True,
             pass_fds=[end],
+            cwd=folder,
             env={**os.environ, _ANSWERS: str(end)},
         )
         os.close(end)
