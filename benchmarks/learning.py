@@ -23,7 +23,7 @@ from benchmarks.command_line import InputError, run
 from benchmarks.worker import Worker
 from mtdnn_tf.evaluation.measures.average import average, result_score
 from mtdnn_tf.evaluation.measures.statistics import paired_difference, summarise
-from mtdnn_tf.files import write_json
+from mtdnn_tf.json_files import write_json
 from mtdnn_tf.text_tables import markdown_table
 
 _ARMS = ("fast", "plain")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mtdnn_tf.files import write_json
+from mtdnn_tf.json_files import write_json
 from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train

@@ -23,7 +23,7 @@ from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.source import read_examples
 from mtdnn_tf.evaluation.measures.cost import forward_flops
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
-from mtdnn_tf.files import write_json
+from mtdnn_tf.json_files import write_json
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from benchmarks.command_line import InputError, run
 from mtdnn_tf.evaluation.measures.average import average
-from mtdnn_tf.files import write_json
+from mtdnn_tf.json_files import write_json
 
 PRESET = Path("flags/presets/demo.flags")
 

@@ -27,7 +27,7 @@ from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.files_source import read_file_examples
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
-from mtdnn_tf.files import write_json
+from mtdnn_tf.json_files import write_json
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model
 from mtdnn_tf.serving.export import export_saved_model, served_tasks
 from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS

@@ -1,23 +1,24 @@
-"""Writing files that are complete or absent, and reading them back with their checksums verified."""
+"""Files that are complete or absent, and checks of untrusted ones."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from tokenize import TokenError
+
+import numpy as np
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.strict_json import parse_json
 
-MANIFEST = "manifest.json"
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# NumPy parses the header of a .npy file with ast.literal_eval and tokenize, which raise these.
+_HEADER_ERRORS = (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError, TokenError)
 
 
 def sha256_of_file(path: Path) -> str:
@@ -27,11 +28,6 @@ def sha256_of_file(path: Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
-
-
-def fingerprint(value: Any) -> str:
-    """Returns the hexadecimal SHA-256 of a JSON value, the same for any order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 @contextlib.contextmanager
@@ -81,66 +77,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Writes a JSON file that becomes visible under its name only when complete."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-
-
-def read_json(path: Path) -> Any:
-    """Reads a JSON file, as strictly as `parse_json`.
-
-    Raises:
-        UserError: The file is missing or is not JSON.
-    """
-    try:
-        return parse_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:  # Not UTF-8, or not JSON.
-        raise UserError(f"{path}: not JSON, or damaged ({error}); delete and rebuild it") from None
-
-
 def _flush(folder: Path) -> None:
     """Flushes a folder's files to disk: after a power failure, a renamed file may otherwise be empty."""
     for file in folder.rglob("*"):
         if file.is_file():
             with file.open("rb") as opened:
                 os.fsync(opened.fileno())
-
-
-def read_json_object(path: Path) -> dict[str, Any]:
-    """Reads a JSON file that holds an object.
-
-    Raises:
-        UserError: The file is missing, or is not a JSON object.
-    """
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: must be a JSON object, got {str(value)[:60]}")
-    return value
-
-
-def check_schema(given: Any, known: int, where: Path, remedy: str) -> None:
-    """Checks the schema number of a file.
-
-    Args:
-        given: Schema number in the file.
-        known: Schema number that this version reads.
-        where: The file or folder.
-        remedy: What the user can do, for messages.
-
-    Raises:
-        UserError: The numbers differ.
-    """
-    if type(given) is int and given > known:
-        raise UserError(
-            f"{where}: written by a newer version of mtdnn_tf (schema {given}, this version reads {known}); "
-            f"update mtdnn_tf, or {remedy}"
-        )
-    if type(given) is not int or given != known:
-        raise UserError(f"{where}: schema must be {known}, got {str(given)[:60]}; {remedy}")
 
 
 def file_within(folder: Path, name: str, where: Path) -> Path:
@@ -185,53 +127,27 @@ def new_folder(path: Path) -> Iterator[Path]:
             raise
 
 
-def write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    """Writes a folder's manifest: `content`, the SHA-256 of every other file in the folder, and its own checksum.
+def read_array(path: Path, remedy: str, mapped: bool = False) -> np.ndarray:
+    """Reads an array of numbers from an untrusted .npy file.
+
+    Pickled objects and archives (.npz) are never read. The size in the header cannot make it allocate more memory than
+    the file holds.
 
     Args:
-        folder: The folder; all its other files must be complete.
-        content: JSON values that describe the folder's inputs.
-    """
-    files = {
-        file.relative_to(folder).as_posix(): sha256_of_file(file)
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MANIFEST
-    }
-    body = {**content, "files": files}
-    write_json(folder / MANIFEST, {**body, "manifest_sha256": fingerprint(body)})
-
-
-def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict[str, Any]:
-    """Reads a folder's manifest after verifying it and every file it lists.
-
-    Args:
-        folder: The folder.
-        remedy: What the user can do if it is damaged, such as "delete it and run tools.encode again".
-        needed: Files that the manifest must list.
-
-    Returns:
-        The `content` of `write_manifest`, with `files` and `manifest_sha256`.
+        path: The file.
+        remedy: What the user can do, for messages.
+        mapped: Whether the array stays on disk. Defaults to False.
 
     Raises:
-        UserError: The manifest is missing, or it or a listed file is missing or damaged; or a file that it lists is not
-            in the folder.
+        UserError: The file is missing, truncated, not a .npy file, or does not hold numbers.
     """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise UserError(f"{folder}: {MANIFEST} is missing; {remedy}")
-    manifest = read_json(path)
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
-        raise UserError(f"{path}: not a manifest; {remedy}")
-    body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
-    if fingerprint(body) != manifest.get("manifest_sha256") or not path.read_bytes().endswith(b"}\n"):
-        raise UserError(f"{path}: checksum does not match, the file is damaged; {remedy}")
-    for name in needed:
-        if name not in manifest["files"]:
-            raise UserError(f"{path}: {name} is not listed; {remedy}")
-    for name, expected in manifest["files"].items():
-        file = file_within(folder, name, path)
-        if not file.is_file():
-            raise UserError(f"{file}: missing; {remedy}")
-        if sha256_of_file(file) != expected:
-            raise UserError(f"{file}: checksum does not match, the file is damaged; {remedy}")
-    return manifest
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; {remedy}") from None
+    except (OSError, *_HEADER_ERRORS) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: not a .npy file of numbers, or damaged ({reason}); {remedy}") from None
+    if array.dtype.kind not in "biuf":
+        raise UserError(f"{path}: must hold numbers, got {array.dtype}; {remedy}")
+    return array if mapped else np.array(array)

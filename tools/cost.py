@@ -11,7 +11,7 @@ from absl import flags
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.measures.cost import REPEATS, Cost, compare_costs, cost_ratios, parameters
-from mtdnn_tf.files import write_json
+from mtdnn_tf.json_files import write_json
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_tasks
 from mtdnn_tf.options import parse_list
 from mtdnn_tf.tasks.task import Task

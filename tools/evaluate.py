@@ -26,7 +26,7 @@ from mtdnn_tf.evaluation.measures.categories import (
 )
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.evaluation.runs import metrics_of, predict_each_run
-from mtdnn_tf.files import write_json
+from mtdnn_tf.json_files import write_json
 from mtdnn_tf.options import parse_list
 from tools import cli
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
-from mtdnn_tf.verification import verify
+from mtdnn_tf.manifests import verify
 from tools import cli
 
 _FOLDER = flags.DEFINE_string("folder", None, "Folder to verify, with all subfolders.")

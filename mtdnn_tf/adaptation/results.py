@@ -13,7 +13,7 @@ from mtdnn_tf.adaptation.config import PLAIN
 from mtdnn_tf.evaluation.measures.average import Metrics, average
 from mtdnn_tf.evaluation.measures.statistics import PairedDifference, Summary, paired_difference, summarise
 from mtdnn_tf.evaluation.results_table import mean_and_deviation
-from mtdnn_tf.json_values import finite
+from mtdnn_tf.json_files import finite
 from mtdnn_tf.text_tables import markdown_table
 
 

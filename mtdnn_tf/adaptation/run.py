@@ -11,11 +11,11 @@ import numpy as np
 from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, check_starts
 from mtdnn_tf.adaptation.figure import adaptation_figure
 from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_results
-from mtdnn_tf.checked_json import write_checked_json
 from mtdnn_tf.evaluation.gold_labels import majority_predictions
 from mtdnn_tf.evaluation.measures.average import average, result_name
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.files import new_file, write_text
+from mtdnn_tf.json_files import write_checked_json
 from mtdnn_tf.locks import locked_folder
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.report.plotting import Style, to_png

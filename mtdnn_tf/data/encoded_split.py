@@ -10,9 +10,10 @@ from typing import Any, overload
 
 import numpy as np
 
-from mtdnn_tf import files
-from mtdnn_tf.arrays import read_array
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import new_folder, read_array, write_text
+from mtdnn_tf.json_files import check_schema
+from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.tasks.task import Task
 
 # Changes whenever the files of an encoded split, or the code that fills them, change their meaning.
@@ -140,13 +141,13 @@ def write_encoded_split(
     """
     _check_example_ids(example_ids, f"task {manifest['task']}, split {manifest['split']}")
     arrays = {"token_ids": token_ids, "offsets": offsets, "first_segment_lengths": first_segment_lengths}
-    with files.new_folder(folder) as temporary:
+    with new_folder(folder) as temporary:
         if queries is not None:
             arrays[_QUERIES] = queries
         for name, array in {**arrays, "labels": labels}.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        files.write_text(temporary / _EXAMPLE_IDS, "".join(f"{example_id}\n" for example_id in example_ids))
-        files.write_manifest(temporary, {"schema_version": SCHEMA_VERSION, "rows": len(example_ids), **manifest})
+        write_text(temporary / _EXAMPLE_IDS, "".join(f"{example_id}\n" for example_id in example_ids))
+        write_manifest(temporary, {"schema_version": SCHEMA_VERSION, "rows": len(example_ids), **manifest})
 
 
 def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
@@ -162,11 +163,11 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     Raises:
         UserError: A file is missing or damaged, or the folder is of another task or another version's.
     """
-    manifest = files.read_manifest(folder, REMEDY, needed=(*(f"{name}.npy" for name in _ARRAYS), _EXAMPLE_IDS))
-    files.check_schema(manifest.get("schema_version"), SCHEMA_VERSION, folder, REMEDY)
+    manifest = read_manifest(folder, REMEDY, needed=(*(f"{name}.npy" for name in _ARRAYS), _EXAMPLE_IDS))
+    check_schema(manifest.get("schema_version"), SCHEMA_VERSION, folder, REMEDY)
     for field, of in _FIELDS.items():
         if type(manifest.get(field)) is not of:
-            raise UserError(f"{folder}: field {field} of {files.MANIFEST} is {manifest.get(field)!r}; {REMEDY}")
+            raise UserError(f"{folder}: field {field} of {MANIFEST} is {manifest.get(field)!r}; {REMEDY}")
     expected = {
         "task": task.name,
         "kind": task.kind,

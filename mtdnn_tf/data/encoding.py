@@ -26,8 +26,8 @@ from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.source import DataSource, read_examples, source_fingerprint
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import fingerprint
 from mtdnn_tf.interruption import stop_if_asked
+from mtdnn_tf.json_files import fingerprint
 from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
 from mtdnn_tf.tasks.task import Task
 

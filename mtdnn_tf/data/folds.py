@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.json_files import read_checked_json
 from mtdnn_tf.options import Options, option
 
 _RUN_CONFIG = "config.json"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.files import fingerprint
+from mtdnn_tf.json_files import fingerprint
 
 
 def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:

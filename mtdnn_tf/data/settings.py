@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import FILES, SOURCES, DataSource, reads_data_dir
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.json_files import read_checked_json, write_checked_json
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import Task

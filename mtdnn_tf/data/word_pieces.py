@@ -9,7 +9,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import fingerprint
+from mtdnn_tf.json_files import fingerprint
 
 PAD = "[PAD]"
 UNKNOWN = "[UNK]"

@@ -9,11 +9,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.ensemble import variance_weights
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import MANIFEST, check_schema, new_folder, read_manifest, write_manifest, write_text
+from mtdnn_tf.files import new_folder, read_array, write_text
+from mtdnn_tf.json_files import check_schema
+from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.tasks.task import TRAIN, Task
 
 _IDS = "example_ids.txt"

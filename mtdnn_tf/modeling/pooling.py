@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import read_json_object, write_json
+from mtdnn_tf.json_files import read_json_object, write_json
 
 AUTO = "auto"
 POOLER = "pooler"

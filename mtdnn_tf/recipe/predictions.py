@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.evaluation.runs import predict_with_runs
-from mtdnn_tf.files import MANIFEST, new_folder, read_manifest, write_manifest
+from mtdnn_tf.files import new_folder, read_array
 from mtdnn_tf.locks import remove_leftovers
+from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint
 from mtdnn_tf.recipe.config import RecipeConfig

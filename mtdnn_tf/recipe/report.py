@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.evaluation.measures.average import (
     Metrics,
     average,
@@ -20,6 +19,7 @@ from mtdnn_tf.evaluation.measures.average import (
 from mtdnn_tf.evaluation.measures.calibration import ReliabilityBin, calibration
 from mtdnn_tf.evaluation.measures.fidelity import Gain, fidelity, gain_kept, grouped_gains
 from mtdnn_tf.evaluation.measures.statistics import paired_difference
+from mtdnn_tf.json_files import read_checked_json
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.cost import answering_cost
 from mtdnn_tf.recipe.finding import finding

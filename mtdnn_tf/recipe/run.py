@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.results_table import markdown_results, text_table
-from mtdnn_tf.files import MANIFEST, read_json, read_manifest, write_text
+from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import stop_if_asked
+from mtdnn_tf.json_files import read_checked_json, read_json, write_checked_json
 from mtdnn_tf.locks import locked_folder, remove_leftovers
+from mtdnn_tf.manifests import MANIFEST, read_manifest
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.evaluation.measures.average import Metrics, average, task_of_result
+from mtdnn_tf.json_files import read_checked_json, write_checked_json
 from mtdnn_tf.recipe.config import RecipeConfig
 
 SELECTION = "selection.json"

@@ -9,8 +9,7 @@ from typing import Any
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
-from mtdnn_tf.files import read_json
-from mtdnn_tf.json_values import to_json
+from mtdnn_tf.json_files import read_json, to_json
 from mtdnn_tf.report.data import Reliability, ReportData
 from mtdnn_tf.training.run import METRICS, read_metrics
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import MANIFEST, read_json
+from mtdnn_tf.json_files import read_checked_json, read_json
+from mtdnn_tf.manifests import MANIFEST
 from mtdnn_tf.release.layout import FLAGS, IDENTITY
 from mtdnn_tf.training.run import METRICS
 

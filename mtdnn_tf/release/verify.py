@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import read_json
-from mtdnn_tf.json_values import from_json
+from mtdnn_tf.json_files import from_json, read_json
 from mtdnn_tf.modeling.bert_weights import assign_weights
 from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import read_preset

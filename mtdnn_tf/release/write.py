@@ -9,8 +9,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, write_json, write_text
-from mtdnn_tf.json_values import to_json
+from mtdnn_tf.files import new_folder, write_text
+from mtdnn_tf.json_files import to_json, write_json
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.conversion import convert, output_difference

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_values import from_json, to_json
+from mtdnn_tf.json_files import from_json, to_json
 
 SINGLE_TASK = "single-task"
 MULTI_TASK = "multi-task"

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from mtdnn_tf.evaluation.measures.statistics import summarise
-from mtdnn_tf.json_values import finite
+from mtdnn_tf.json_files import finite
 from mtdnn_tf.report.data import ReportData
 from mtdnn_tf.report.plotting import Style, drawing, label, legend_label, looks, new_figure, small_multiples
 from mtdnn_tf.report.tables import number

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mtdnn_tf.evaluation.measures.statistics import Summary
-from mtdnn_tf.json_values import finite
+from mtdnn_tf.json_files import finite
 from mtdnn_tf.report.data import AVERAGE, ENSEMBLE, MULTI_TASK, SINGLE_TASK, STUDENT, Difference, Model, ReportData
 from mtdnn_tf.report.plotting import Style, drawing, label, legend_label, looks, new_figure, small_multiples
 from mtdnn_tf.report.summary import average_summary, task_summary

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
-from mtdnn_tf.json_values import finite
+from mtdnn_tf.json_files import finite
 from mtdnn_tf.report.data import Model, Run, TaskInfo
 
 

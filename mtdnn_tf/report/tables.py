@@ -10,7 +10,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
-from mtdnn_tf.json_values import finite
+from mtdnn_tf.json_files import finite
 from mtdnn_tf.report.data import AVERAGE, Cost, Difference, ReportData
 from mtdnn_tf.report.summary import average_summary, metric_summary, task_summary
 

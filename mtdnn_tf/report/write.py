@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import MANIFEST, new_folder, read_json, read_manifest, write_json, write_manifest, write_text
+from mtdnn_tf.files import new_folder, write_text
+from mtdnn_tf.json_files import read_json, write_json
+from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.report.data import ReportData
 from mtdnn_tf.report.page import draw_images, render_page
 from mtdnn_tf.report.plotting import LIGHT, Style

@@ -10,8 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.files import new_folder, write_json, write_manifest
+from mtdnn_tf.files import new_folder
+from mtdnn_tf.json_files import write_json
 from mtdnn_tf.locks import locked_path
+from mtdnn_tf.manifests import write_manifest
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.serving.server_config import MODEL_NAME, check_model_name, write_server_config

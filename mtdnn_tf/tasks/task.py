@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mtdnn_tf.errors import UserError, shortened, unknown_name
-from mtdnn_tf.json_values import OMITTED
+from mtdnn_tf.json_files import OMITTED
 from mtdnn_tf.kinds.base import Kind
 from mtdnn_tf.kinds.registry import kind_named
 

@@ -10,8 +10,9 @@ from typing import Any
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_manifest, write_manifest
+from mtdnn_tf.files import new_folder
 from mtdnn_tf.locks import remove_leftovers
+from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.training.trainer import Trainer

@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encoding_inputs
 from mtdnn_tf.data.joined_splits import joined_key
 from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets, result_key
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import fingerprint
-from mtdnn_tf.json_values import to_json
+from mtdnn_tf.json_files import fingerprint, read_checked_json, to_json, write_checked_json
 from mtdnn_tf.modeling.checkpoints.model_folder import read_tokenizer
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
@@ -77,7 +75,7 @@ def begun_with(config: TrainingConfig) -> TrainingConfig:
 
 
 def _of_soft_targets(targets: Mapping[str, SoftTargets]) -> dict[str, Any]:
-    return {"soft_targets": {name: target.manifest["manifest_sha256"] for name, target in targets.items()}}
+    return {"soft_targets": {name: fingerprint(target.manifest) for name, target in targets.items()}}
 
 
 def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.settings import write_run_data
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
@@ -22,6 +21,7 @@ from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.evaluation.runs import SplitPredictions, metrics_of
 from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
+from mtdnn_tf.json_files import read_checked_json, write_checked_json
 from mtdnn_tf.locks import locked_folder, remove_leftovers
 from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, save_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtdnn_tf import files
 from mtdnn_tf.data.encoded_split import EncodedSplit, open_encoded_split, write_encoded_split
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.manifests import write_manifest
 from mtdnn_tf.tasks.task import Task
 
 TASK = Task("task", "classification", ("a", "b"), ("no", "yes"), ("accuracy",))
@@ -136,6 +136,4 @@ def test_an_array_of_another_size_is_refused(folder):
 
 
 def write_manifest_again(folder: Path, manifest: dict) -> None:
-    files.write_manifest(
-        folder, {key: value for key, value in manifest.items() if key not in ("files", "manifest_sha256")}
-    )
+    write_manifest(folder, {key: value for key, value in manifest.items() if key not in ("files", "manifest_sha256")})

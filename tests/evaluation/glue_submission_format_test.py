@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from mtdnn_tf.files import write_manifest
+from mtdnn_tf.manifests import write_manifest
 from tests.evaluation.glue_format import (
     SUBMISSION,
     TEST_FILES,

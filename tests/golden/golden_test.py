@@ -18,7 +18,7 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.runs import predict_with_runs
-from mtdnn_tf.files import MANIFEST, write_manifest
+from mtdnn_tf.manifests import MANIFEST, write_manifest
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.report.write import read_report
 from mtdnn_tf.tasks.registry import select_tasks

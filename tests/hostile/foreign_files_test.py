@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, write_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import MANIFEST, file_within, fingerprint, read_json, read_manifest, write_json, write_manifest
+from mtdnn_tf.files import file_within, read_array
+from mtdnn_tf.json_files import fingerprint, read_json, write_json
+from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_tasks, save_model
 from mtdnn_tf.modeling.checkpoints.safetensors_file import read_safetensors

@@ -103,7 +103,7 @@ PROMISES: tuple[Promise, ...] = (
         "checksums",
         "Every truncation and every bit flip of a manifest or a JSON file with a checksum is refused",
         "damaged files",
-        ("tests/files_test.py", "tests/checked_json_test.py", "-k", "every_cut"),
+        ("tests/manifests_test.py", "tests/json_files_test.py", "-k", "every_cut"),
     ),
     Promise(
         "disk",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_values import from_json, to_json
+from mtdnn_tf.json_files import from_json, to_json
 from mtdnn_tf.tasks.registry import get_task, task_names
 from mtdnn_tf.tasks.task import SplitFile, Task, TfdsData
 

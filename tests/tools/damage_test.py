@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from mtdnn_tf.checked_json import read_checked_json
 from mtdnn_tf.data.encoded_split import open_encoded_split
 from mtdnn_tf.data.folds import read_fold
 from mtdnn_tf.data.settings import RUN_DATA, read_run_data
@@ -18,12 +17,13 @@ from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards
+from mtdnn_tf.json_files import read_checked_json
+from mtdnn_tf.manifests import verify
 from mtdnn_tf.modeling.checkpoints.model_folder import read_tasks
 from mtdnn_tf.report.write import read_report, write_report
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.checkpoints import Checkpoints
 from mtdnn_tf.training.run import read_metrics
-from mtdnn_tf.verification import verify
 from tests.report.example_data import awkward_report
 from tests.tools.binaries import Binaries
 from tests.tools.conftest import Trained

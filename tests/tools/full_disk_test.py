@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mtdnn_tf.files import read_manifest
+from mtdnn_tf.manifests import read_manifest
 from tests.tools.binaries import Binaries, Result
 from tests.tools.conftest import Trained
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mtdnn_tf.checked_json import read_checked_json, write_checked_json
 from mtdnn_tf.data.settings import RUN_DATA
+from mtdnn_tf.json_files import read_checked_json, write_checked_json
 from tests.tools.binaries import ROOT, Binaries, Result
 from tests.tools.conftest import Trained
 

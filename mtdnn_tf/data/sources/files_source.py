@@ -12,7 +12,7 @@ from mtdnn_tf.data.sources.example import Example, HashedIds
 from mtdnn_tf.data.sources.tables import TableRow, read_rows
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
-from mtdnn_tf.json_values import to_json
+from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import SplitFile, Task
 
 

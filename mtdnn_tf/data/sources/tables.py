@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.strict_json import object_without_repetition
+from mtdnn_tf.json_files import object_without_repetition
 
 # csv refuses NUL before Python 3.11. This code point is no character and stands in no text.
 _NUL_STAND_IN = "\U0010ffff"

@@ -16,7 +16,7 @@ from absl import logging
 
 from mtdnn_tf.data.sources.example import Example, HashedIds
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.json_values import to_json
+from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import TRAIN, Task, TfdsData
 
 # How TensorFlow Datasets spells that a row has no gold label or score.

@@ -21,8 +21,8 @@ from mtdnn_tf.evaluation.ensembles.weight_fitting import fit_on_half
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings
 from mtdnn_tf.evaluation.runs import RunPredictions, predict_each_run
-from mtdnn_tf.files import MANIFEST
 from mtdnn_tf.locks import locked_path
+from mtdnn_tf.manifests import MANIFEST
 from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint, read_tasks
 from mtdnn_tf.tasks.task import TRAIN, Task
 

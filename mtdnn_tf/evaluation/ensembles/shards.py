@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.arrays import read_array
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import encode_split, encoding_inputs
 from mtdnn_tf.data.folds import Fold
@@ -26,9 +25,11 @@ from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor, longest_first, num_head_outputs, predictions_of
 from mtdnn_tf.evaluation.runs import RunPredictions, check_runs, counted_runs, part_of_split
-from mtdnn_tf.files import check_schema, fingerprint, new_folder, read_manifest, write_manifest
+from mtdnn_tf.files import new_folder, read_array
 from mtdnn_tf.interruption import Interrupted
+from mtdnn_tf.json_files import check_schema, fingerprint
 from mtdnn_tf.locks import locked_path
+from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, model_fingerprint, read_tokenizer
 from mtdnn_tf.tasks.task import TRAIN, Task
 

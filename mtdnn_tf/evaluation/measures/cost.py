@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from mtdnn_tf.distillation.ensemble import average_predictions
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_values import to_json
+from mtdnn_tf.json_files import to_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.heads import LinearHead, reads_sequence
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel

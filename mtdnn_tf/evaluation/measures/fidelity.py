@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.json_values import to_json
+from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import Task
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from mtdnn_tf.json_values import finite, to_json
+from mtdnn_tf.json_files import finite, to_json
 from mtdnn_tf.kinds.lists import relevance_distribution
 from mtdnn_tf.kinds.values import Metric
 from mtdnn_tf.tasks.task import Task

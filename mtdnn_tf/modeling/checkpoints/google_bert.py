@@ -11,7 +11,8 @@ import tensorflow as tf
 
 from mtdnn_tf.data.word_pieces import read_vocabulary
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import read_json_object, write_json, write_text
+from mtdnn_tf.files import write_text
+from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import encoder_weights
 from mtdnn_tf.modeling.checkpoints.bert_config import check_vocabulary, config_from_values, config_values

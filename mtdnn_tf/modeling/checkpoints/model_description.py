@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import check_schema, read_json_object
-from mtdnn_tf.json_values import from_json, to_json
+from mtdnn_tf.json_files import check_schema, from_json, read_json_object, to_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.bert_config import check_size
 from mtdnn_tf.tasks.portable import portable_task

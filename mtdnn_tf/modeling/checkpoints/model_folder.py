@@ -11,7 +11,9 @@ from safetensors.numpy import save_file
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer, read_vocabulary
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_manifest, write_json, write_manifest, write_text
+from mtdnn_tf.files import new_folder, write_text
+from mtdnn_tf.json_files import write_json
+from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
 from mtdnn_tf.modeling.checkpoints.bert_config import check_vocabulary

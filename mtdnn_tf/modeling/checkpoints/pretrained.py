@@ -11,7 +11,7 @@ import numpy as np
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import read_json_object
+from mtdnn_tf.json_files import read_json_object
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.pooling import AUTO, POOLER, POOLER_WEIGHTS
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mtdnn_tf.checked_json import write_checked_json
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -18,13 +17,13 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards, score, write_shard
 from mtdnn_tf.evaluation.ensembles.shards import Shard, parse_shard
 from mtdnn_tf.evaluation.predictor import InferenceSettings
-from mtdnn_tf.files import MANIFEST, read_manifest, write_manifest
+from mtdnn_tf.json_files import write_checked_json
 from mtdnn_tf.locks import lock_beside, locked
+from mtdnn_tf.manifests import MANIFEST, read_manifest, verify, write_manifest
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import select_tasks
-from mtdnn_tf.verification import verify
 from tests.helpers import write_answers, write_huggingface_folder, write_tasks
 
 ANSWERS = """\
