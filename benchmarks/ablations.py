@@ -93,15 +93,7 @@ def _train_teachers(base: TrainingConfig, output: Path) -> None:
         store = output / "soft_targets" / name
         if not all(is_scored_by(store / task, runs) for task in base.data.tasks):
             score(
-                Scoring(
-                    runs,
-                    base.data.selected_tasks(),
-                    "train",
-                    base.data.source,
-                    base.data.cache_dir,
-                    store,
-                    train_part=base.part,
-                )
+                Scoring(runs, base.data.selected_tasks(), "train", base.data.task_data(), store, train_part=base.part)
             )
 
 

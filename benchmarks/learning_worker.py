@@ -15,7 +15,6 @@ from benchmarks.plain_path import build_plain_model, build_plain_optimizer
 from benchmarks.worker import serve
 from flags.options import define, given
 from flags.training import training_config as flag_config
-from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictor import Predictor
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
@@ -93,11 +92,10 @@ def compare(**settings: Any) -> dict[str, Any]:
     """Returns the settings of the trainings and the largest difference of the two paths' outputs before training."""
     config = training_config(**settings)
     pretrained = with_pooling(find_backbone(config.encoder.initial), config.encoder.pooling)
-    tokenizer = pretrained.tokenizer()
+    data = config.data.encoded(pretrained.tokenizer())
     tasks, batches, examples = config.data.selected_tasks(), [], {}
     for task in tasks:
-        common = config.data.source, tokenizer, config.data.max_sequence_length, config.data.cache_dir
-        encoded = encode_split(task, TRAIN, *common)
+        encoded = data.split(task, TRAIN)
         rows = config.part.rows(len(encoded), encoded.queries)
         examples[task.name] = len(rows)
         batches.append(encoded.batch(rows[:_COMPARED_ROWS]))
@@ -126,8 +124,7 @@ def training_losses(config: TrainingConfig) -> dict[str, float]:
     for task in config.data.selected_tasks():
         if task.head_of is not None:
             continue
-        length = config.data.max_sequence_length
-        encoded = encode_split(task, TRAIN, config.data.source, loaded.tokenizer, length, config.data.cache_dir)
+        encoded = config.data.encoded(loaded.tokenizer).split(task, TRAIN)
         inputs = task_inputs(task, encoded, config.part.rows(len(encoded), encoded.queries), None)
         outputs = predictor.predict(encoded, inputs.rows)
         logits = task.kind_object.to_logits(outputs)

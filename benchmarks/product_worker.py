@@ -18,7 +18,6 @@ from benchmarks.operation_times import operation_seconds, shares
 from benchmarks.teachers_in_the_step import TeachersInTheStep
 from benchmarks.worker import serve
 from mtdnn_tf.data import encoding
-from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.source import read_examples
 from mtdnn_tf.evaluation.measures.cost import forward_flops
@@ -118,16 +117,13 @@ class ProductWorker:
         """Splits the texts of the rows that are trained on into word pieces again, in memory."""
         rows, started = 0, time.perf_counter()
         for examples in self._examples:
-            # What encode_split does between reading the file and writing the arrays.
+            # What EncodedData.split does between reading the file and writing the arrays.
             _, offsets, *_ = encoding._encode(examples, self._tokenizer, self._config.data.max_sequence_length)
             rows += len(offsets) - 1
         return {"rows": rows, "seconds": time.perf_counter() - started}
 
     def _encoded(self, task: Task) -> Any:
-        config = self._config
-        return encode_split(
-            task, TRAIN, config.data.source, self._tokenizer, config.data.max_sequence_length, config.data.cache_dir
-        )
+        return self._config.data.encoded(self._tokenizer).split(task, TRAIN)
 
     def _inputs(self, batch_size: int) -> TrainingInputs:
         if batch_size not in self._batches:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from flags.options import define, given
+from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.settings import DataSettings, common_run_data
 from mtdnn_tf.evaluation.run_tasks import tasks_of_run
 from mtdnn_tf.tasks.registry import select_tasks
@@ -28,15 +29,15 @@ def settings(runs: Sequence[Path] = (), ignored: Collection[str] = ()) -> DataSe
     return DataSettings(**{**common_run_data(runs, {*values, *ignored}), **values})
 
 
-def run_inputs(runs: Sequence[Path], needs_files: bool = True) -> tuple[list[Task], DataSettings, int | None]:
-    """Returns the tasks and data settings of the command line; what is not given is the runs' own.
+def run_inputs(runs: Sequence[Path], needs_files: bool = True) -> tuple[list[Task], TaskData]:
+    """Returns the tasks and data of the command line; what is not given is the runs' own.
 
     Args:
         runs: Folders of trained runs, which must all have the same settings where none is given.
         needs_files: Whether the tasks' data files are read. Defaults to True.
 
     Returns:
-        The tasks, the settings, and the given maximum number of word pieces per input; None for that of each run.
+        The tasks and their data, with the maximum number of word pieces per input if it is given.
 
     Raises:
         UserError: The runs differ, or the first of them has no such task.
@@ -51,4 +52,5 @@ def run_inputs(runs: Sequence[Path], needs_files: bool = True) -> tuple[list[Tas
     names: Sequence[str] = chosen.tasks
     if not names and "task_file" in values:
         names = [task.name for task in select_tasks([], chosen.task_file)]
-    return tasks_of_run(runs[0], names, chosen.task_file), chosen, values.get("max_sequence_length")
+    tasks = tasks_of_run(runs[0], names, chosen.task_file)
+    return tasks, chosen.task_data(values.get("max_sequence_length"))

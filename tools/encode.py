@@ -8,7 +8,6 @@ from absl import flags, logging
 
 from flags import data
 from flags.options import define, given
-from mtdnn_tf.data.encoding import encode_split
 from mtdnn_tf.data.sources.source import FILES, available_splits
 from mtdnn_tf.data.sources.tfds_preparation import prepare_tfds
 from mtdnn_tf.errors import UserError
@@ -49,11 +48,10 @@ def main() -> None:
         return
     settings = data.settings()
     tasks = settings.selected_tasks()
-    source, cache_dir = settings.source, settings.cache_dir
+    source = settings.source
     pretrained = find_backbone(EncoderOptions.build(**given(EncoderOptions)).initial)
-    length = settings.max_sequence_length
-    pretrained.check_length(length)
-    tokenizer = pretrained.tokenizer()
+    pretrained.check_length(settings.max_sequence_length)
+    encoded = settings.encoded(pretrained.tokenizer())
     splits = []
     for task in tasks:
         found = available_splits(task, source)
@@ -61,8 +59,8 @@ def main() -> None:
             raise UserError(f"{source.data_dir}: no file of task {task.name} here or next to its task file")
         splits += [(task, split) for split in found]
     for task, split in splits:
-        encode_split(task, split, source, tokenizer, length, cache_dir)
-    logging.info("%s: %d splits of %d tasks", cache_dir, len(splits), len(tasks))
+        encoded.split(task, split)
+    logging.info("%s: %d splits of %d tasks", settings.cache_dir, len(splits), len(tasks))
 
 
 if __name__ == "__main__":

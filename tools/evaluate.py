@@ -58,23 +58,14 @@ def main() -> None:
     for flag in (_LEAVE_ONE_OUT, _DISAGREEMENT):
         if flag.value:
             check_table_flags(flag.name, runs)
-    tasks, settings, max_sequence_length = data.run_inputs(runs)
-    source = settings.source
-    by_run, _ = predict_each_run(
-        runs,
-        tasks,
-        _SPLIT.value,
-        source,
-        settings.cache_dir,
-        how,
-        max_sequence_length=max_sequence_length,
-    )
+    tasks, task_data = data.run_inputs(runs)
+    by_run, _ = predict_each_run(runs, tasks, _SPLIT.value, task_data, how)
     predictions = {result: split.combined(weights, _AVERAGE.value) for result, split in by_run.items()}
     metrics = metrics_of(predictions)
     by_category = {}
     for result, predicted in predictions.items() if _BY_CATEGORY.value else ():
         encoded = predicted.encoded
-        categories = read_categories(encoded.task, encoded.split, source, _BY_CATEGORY.value)
+        categories = read_categories(encoded.task, encoded.split, task_data.source, _BY_CATEGORY.value)
         by_category[result] = category_metrics(predicted, categories)
     names = run_names(runs)
     without = leave_one_out(by_run, names, weights, _AVERAGE.value) if _LEAVE_ONE_OUT.value else {}

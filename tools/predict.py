@@ -41,7 +41,7 @@ def main() -> None:
         raise UserError("--glue_majority needs --glue_submission")
     majority_tasks = select_tasks(_GLUE_MAJORITY.value, []) if _GLUE_MAJORITY.value else []
     run = Path(_RUN.value)
-    tasks, settings, max_sequence_length = data.run_inputs([run], needs_files=not _INPUT.value)
+    tasks, task_data = data.run_inputs([run], needs_files=not _INPUT.value)
     splits = _SPLIT.value
     if _INPUT.value:
         if len(tasks) != 1:
@@ -63,18 +63,10 @@ def main() -> None:
         if count > 1:
             raise UserError(f"--output {output}: must be a folder for {count} tasks and splits")
     results = [
-        majority_predictions(task, split, settings.source) for task in majority_tasks for split in task.submission
+        majority_predictions(task, split, task_data.source) for task in majority_tasks for split in task.submission
     ]
     if tasks:
-        predictions, _ = predict_with_runs(
-            [run],
-            tasks,
-            splits_of,
-            settings.source,
-            settings.cache_dir,
-            how,
-            max_sequence_length=max_sequence_length,
-        )
+        predictions, _ = predict_with_runs([run], tasks, splits_of, task_data, how)
         results += [predicted.rows() for predicted in predictions.values()]
     if _GLUE_SUBMISSION.value:
         write_submission(Path(_GLUE_SUBMISSION.value), results)

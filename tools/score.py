@@ -64,20 +64,18 @@ def main() -> None:
     if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):
         raise UserError(f"--max_train_examples and --train_fraction need --split={TRAIN}, got {_SPLIT.value}")
     teachers = [Path(run) for run in _TEACHERS.value]
-    tasks, settings, max_sequence_length = data.run_inputs(teachers)
+    tasks, task_data = data.run_inputs(teachers)
     scoring = Scoring(
         runs=teachers,
         tasks=tasks,
         split=_SPLIT.value,
-        source=settings.source,
-        cache_dir=settings.cache_dir,
+        data=task_data,
         output_dir=Path(_OUTPUT_DIR.value),
         weights=parse_list("weights", _WEIGHTS.value) or None,
         inference=how,
         average=_AVERAGE.value,
         fit_weights_on=_FIT_WEIGHTS_ON.value,
         train_part=part,
-        max_sequence_length=max_sequence_length,
     )
     if shard is not None:
         names = write_shard(scoring, shard)

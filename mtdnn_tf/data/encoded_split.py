@@ -154,7 +154,7 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     """Opens the folder of an encoded split after verifying every file's checksum.
 
     Args:
-        folder: What `encode_split` wrote.
+        folder: What `EncodedData.split` wrote.
         task: The task it was encoded for.
 
     Returns:

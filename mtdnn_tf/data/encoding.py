@@ -37,57 +37,14 @@ _ROWS_PER_CALL = 1024
 _DECLARATION = ("kind", "text", "labels", "file_labels", "id", "group")
 
 
-def encode_split(
-    task: Task,
-    split: str,
-    source: DataSource,
-    tokenizer: WordPieceTokenizer,
-    max_sequence_length: int,
-    cache_dir: Path,
-) -> EncodedSplit:
-    """Returns a split as token ids, from the cache if it was encoded before from the same inputs.
-
-    Args:
-        task: The task.
-        split: Name of the split, such as "train".
-        source: Where the split's rows stand.
-        tokenizer: Splits the texts into word pieces.
-        max_sequence_length: Most tokens of a row, special tokens included; longer rows are cut.
-        cache_dir: Folder of the cache; the split is in `<cache_dir>/<task>/<split>-<key>/`.
-
-    Returns:
-        The encoded split, of one row for each example of the source, in its order.
-
-    Raises:
-        UserError: The source has no such split or it has faults, the length is too short, or the cached files
-            are damaged.
-    """
-    check_max_sequence_length(max_sequence_length)
-    made_from = encoding_inputs(task, split, source, tokenizer, max_sequence_length)
-    key = fingerprint(made_from)
-    folder = cache_dir / task.name / f"{split}-{key[:16]}"
-    if folder.exists():
-        _log_found(task.name, split, folder)
-    else:
-        # Runs that share a cache wait for the one that encodes, instead of doing so too.
-        with locked(lock_beside(folder), f"{task.name} {split} in {cache_dir}", wait=True):
-            remove_leftovers(folder)
-            if not folder.exists():
-                _encode_into(folder, task, split, source, tokenizer, max_sequence_length, key, made_from)
-    encoded = open_encoded_split(folder, task)
-    if encoded.manifest.get("key") != key or encoded.split != split:
-        raise UserError(f"{folder}: was made from other inputs than its name tells; {REMEDY}")
-    return encoded
-
-
 class EncodedData(NamedTuple):
     """Splits of tasks by one tokenizer, encoded when they are asked for.
 
     Attributes:
         source: Where the splits' rows are.
         tokenizer: Splits the texts into word pieces.
-        max_sequence_length: Maximum number of tokens per row.
-        cache_dir: Folder of the cache.
+        max_sequence_length: Maximum number of tokens per row, special tokens included; longer rows are cut.
+        cache_dir: Folder of the cache; a split is in `<cache_dir>/<task>/<split>-<key>/`.
     """
 
     source: DataSource
@@ -96,78 +53,108 @@ class EncodedData(NamedTuple):
     cache_dir: Path
 
     def split(self, task: Task, split: str) -> EncodedSplit:
-        """Returns a split of a task; raises as `encode_split`."""
-        return encode_split(task, split, *self)
+        """Returns a split as token ids, from the cache if it was encoded before from the same inputs.
+
+        Returns:
+            One row for each example of the source, in its order.
+
+        Raises:
+            UserError: The source has no such split or it has faults, the length is too short, or the cached files are
+                damaged.
+        """
+        check_max_sequence_length(self.max_sequence_length)
+        made_from = self.made_from(task, split)
+        key = fingerprint(made_from)
+        folder = self.cache_dir / task.name / f"{split}-{key[:16]}"
+        if folder.exists():
+            _log_found(task.name, split, folder)
+        else:
+            # Runs that share a cache wait for the one that encodes, instead of doing so too.
+            with locked(lock_beside(folder), f"{task.name} {split} in {self.cache_dir}", wait=True):
+                remove_leftovers(folder)
+                if not folder.exists():
+                    self._encode_into(folder, task, split, key, made_from)
+        encoded = open_encoded_split(folder, task)
+        if encoded.manifest.get("key") != key or encoded.split != split:
+            raise UserError(f"{folder}: was made from other inputs than its name tells; {REMEDY}")
+        return encoded
+
+    def made_from(self, task: Task, split: str) -> dict[str, Any]:
+        """Returns what an encoded split is made from, as JSON values: equal inputs, equal rows.
+
+        Raises:
+            UserError: The source has no such split.
+        """
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "tokenizer": self.tokenizer.fingerprint(),
+            "max_sequence_length": self.max_sequence_length,
+            "truncation": TRUNCATION,
+            "source": source_fingerprint(task, split, self.source),
+            "task": {name: getattr(task, name) for name in _DECLARATION},
+        }
+
+    def _encode_into(self, folder: Path, task: Task, split: str, key: str, made_from: dict[str, Any]) -> None:
+        start = time.monotonic()
+        examples = read_examples(task, split, self.source)
+        token_ids, offsets, first_segment_lengths, truncated = _encode(
+            examples, self.tokenizer, self.max_sequence_length
+        )
+        manifest = {
+            "task": task.name,
+            "split": split,
+            "kind": task.kind,
+            "labels": list(task.labels),
+            "tokens": len(token_ids),
+            "truncated": truncated,
+            "data_fingerprint": data_fingerprint(examples),
+            "key": key,
+            "made_from": made_from,
+        }
+        write_encoded_split(
+            folder,
+            example_ids=[example.example_id for example in examples],
+            token_ids=token_ids,
+            offsets=offsets,
+            first_segment_lengths=first_segment_lengths,
+            labels=task.kind_object.label_array(task, [example.label for example in examples]),
+            manifest=manifest,
+            queries=query_numbers(examples) if task.kind_object.has_queries else None,
+        )
+        logging.info(
+            "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
+            task.name,
+            split,
+            len(examples),
+            len(token_ids),
+            truncated,
+            self.max_sequence_length,
+            time.monotonic() - start,
+        )
+
+
+class TaskData(NamedTuple):
+    """Data of tasks, which each model encodes with its own tokenizer.
+
+    Attributes:
+        source: Where the splits' rows are.
+        cache_dir: Folder of encoded data.
+        max_sequence_length: Maximum number of tokens per row; that of each model by default.
+    """
+
+    source: DataSource
+    cache_dir: Path
+    max_sequence_length: int | None = None
+
+    def encoded(self, tokenizer: WordPieceTokenizer, longest: int) -> EncodedData:
+        """Returns the data, encoded by a model's tokenizer to its length where no other is given."""
+        return EncodedData(self.source, tokenizer, self.max_sequence_length or longest, self.cache_dir)
 
 
 # A recipe, its plan above all, finds the same split for every one of its trainings.
 @functools.cache
 def _log_found(task_name: str, split: str, folder: Path) -> None:
     logging.info("found %s %s encoded in %s", task_name, split, folder)
-
-
-def encoding_inputs(
-    task: Task, split: str, source: DataSource, tokenizer: WordPieceTokenizer, max_sequence_length: int
-) -> dict[str, Any]:
-    """Returns what an encoded split is made from, as JSON values: equal inputs, equal rows.
-
-    Raises:
-        UserError: The source has no such split.
-    """
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "tokenizer": tokenizer.fingerprint(),
-        "max_sequence_length": max_sequence_length,
-        "truncation": TRUNCATION,
-        "source": source_fingerprint(task, split, source),
-        "task": {name: getattr(task, name) for name in _DECLARATION},
-    }
-
-
-def _encode_into(
-    folder: Path,
-    task: Task,
-    split: str,
-    source: DataSource,
-    tokenizer: WordPieceTokenizer,
-    max_sequence_length: int,
-    key: str,
-    made_from: dict[str, Any],
-) -> None:
-    start = time.monotonic()
-    examples = read_examples(task, split, source)
-    token_ids, offsets, first_segment_lengths, truncated = _encode(examples, tokenizer, max_sequence_length)
-    manifest = {
-        "task": task.name,
-        "split": split,
-        "kind": task.kind,
-        "labels": list(task.labels),
-        "tokens": len(token_ids),
-        "truncated": truncated,
-        "data_fingerprint": data_fingerprint(examples),
-        "key": key,
-        "made_from": made_from,
-    }
-    write_encoded_split(
-        folder,
-        example_ids=[example.example_id for example in examples],
-        token_ids=token_ids,
-        offsets=offsets,
-        first_segment_lengths=first_segment_lengths,
-        labels=task.kind_object.label_array(task, [example.label for example in examples]),
-        manifest=manifest,
-        queries=query_numbers(examples) if task.kind_object.has_queries else None,
-    )
-    logging.info(
-        "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
-        task.name,
-        split,
-        len(examples),
-        len(token_ids),
-        truncated,
-        max_sequence_length,
-        time.monotonic() - start,
-    )
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:

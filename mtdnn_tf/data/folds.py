@@ -5,16 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_files import read_checked_json
 from mtdnn_tf.options import Options, option
-
-_RUN_CONFIG = "config.json"
 
 
 class Fold(NamedTuple):
@@ -85,15 +81,3 @@ def part_numbers(example_ids: Sequence[str], parts: int, key: str, queries: np.n
         deciding = [smallest[query] for query in queries]
     digests = (hashlib.sha256(f"{key} {example_id}".encode()).digest() for example_id in deciding)
     return np.array([int.from_bytes(digest, "big") % parts for digest in digests], np.int64)
-
-
-def read_fold(run: Path) -> Fold | None:
-    """Returns the fold that a run was trained without, as its folder tells; None if it was trained on all rows."""
-    path = run / _RUN_CONFIG
-    config = read_checked_json(path, "delete the run's folder and train again") if path.is_file() else {}
-    if config.get("folds") is None:
-        return None
-    folds, held_out = config["folds"], config.get("held_out_fold")
-    if type(folds) is not int or type(held_out) is not int or not 0 <= held_out < folds:
-        raise UserError(f"{path}: folds {str(folds)[:60]} and held_out_fold {str(held_out)[:60]} are no fold")
-    return Fold(folds, held_out)

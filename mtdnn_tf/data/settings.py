@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtdnn_tf.data.encoding import EncodedData
+from mtdnn_tf.data.encoding import EncodedData, TaskData
 from mtdnn_tf.data.sources.source import FILES, SOURCES, DataSource, reads_data_dir
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
@@ -62,6 +62,10 @@ class DataSettings(Options):
     def source(self) -> DataSource:
         """Where examples come from."""
         return DataSource(self.data_source, self.data_dir)
+
+    def task_data(self, max_sequence_length: int | None = None) -> TaskData:
+        """Returns the data for models that encode it to their own lengths, or to a given one."""
+        return TaskData(self.source, self.cache_dir, max_sequence_length)
 
     def encoded(self, tokenizer: WordPieceTokenizer) -> EncodedData:
         """Returns the data, encoded by a tokenizer."""

@@ -10,9 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.encoding import encode_split
-from mtdnn_tf.data.folds import Fold, read_fold
-from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.encoding import TaskData
+from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import (
     LOGITS,
@@ -29,7 +28,7 @@ from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings, Predictor
-from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model, read_tasks, read_tokenizer
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model, read_fold, read_tasks, read_tokenizer
 from mtdnn_tf.tasks.task import TRAIN, Task
 
 
@@ -114,12 +113,10 @@ def predict_each_run(
     runs: Sequence[Path],
     tasks: Sequence[Task],
     splits: Sequence[str] | Mapping[str, Sequence[str]],
-    source: DataSource,
-    cache_dir: Path,
+    data: TaskData,
     inference: InferenceSettings = ORDINARY_INFERENCE,
     out_of_fold: bool = False,
     train_part: Part | None = None,
-    max_sequence_length: int | None = None,
 ) -> tuple[dict[str, RunPredictions], list[LoadedModel]]:
     """Predicts splits with every run.
 
@@ -129,13 +126,11 @@ def predict_each_run(
         runs: Folders of trained runs; each encodes the texts with its own word pieces.
         tasks: The tasks; empty for those of the first run.
         splits: The splits, or those of each task by its name; empty for each task's own development splits.
-        source: Where examples come from.
-        cache_dir: Folder of encoded data.
+        data: Where the splits are, and the maximum number of tokens if it is not that of each run.
         inference: How models are run. Defaults to ordinary inference.
         out_of_fold: Whether a run that was trained without a fold counts, on the training split, for that fold alone.
             Defaults to False: every run counts for every row.
         train_part: Which rows of a training split are predicted; all by default.
-        max_sequence_length: Longest input, in word pieces; what each run was trained on by default.
 
     Returns:
         Predictions by result name, and the runs' models.
@@ -146,7 +141,7 @@ def predict_each_run(
     # Before the first prediction: it may take hours.
     folds = [read_fold(run) if out_of_fold else None for run in runs]
     predictions_per_example(folds)
-    tasks = check_runs(runs, tasks, max_sequence_length)
+    tasks = check_runs(runs, tasks, data.max_sequence_length)
     splits_of = {
         task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
         for task in tasks
@@ -159,12 +154,11 @@ def predict_each_run(
             loaded = load_model(run)
         models.append(loaded)
         predictor = Predictor(loaded.model, inference)
-        length = max_sequence_length or loaded.max_sequence_length
+        encoded = data.encoded(loaded.tokenizer, loaded.max_sequence_length)
         for task in tasks:
             for split in splits_of[task.name]:
                 name = result_name(task, split)
-                rows = encode_split(task, split, source, loaded.tokenizer, length, cache_dir)
-                rows = part_of_split(rows, train_part)
+                rows = part_of_split(encoded.split(task, split), train_part)
                 if name not in predictions:
                     predictions[name] = RunPredictions(rows, [], counted_runs(rows, folds))
                 known = predictions[name]
@@ -218,12 +212,10 @@ def predict_with_runs(
     runs: Sequence[Path],
     tasks: Sequence[Task],
     splits: Sequence[str] | Mapping[str, Sequence[str]],
-    source: DataSource,
-    cache_dir: Path,
+    data: TaskData,
     inference: InferenceSettings = ORDINARY_INFERENCE,
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
-    max_sequence_length: int | None = None,
 ) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
     """Predicts splits with every run and averages the predictions.
 
@@ -231,12 +223,10 @@ def predict_with_runs(
         runs: As of `predict_each_run`, like all that is not told of here.
         tasks: The tasks.
         splits: The splits.
-        source: Where examples come from.
-        cache_dir: Folder of encoded data.
+        data: Where the splits are.
         inference: How models are run. Defaults to ordinary inference.
         weights: One weight a run; equal by default.
         average: As of `RunPredictions.combined`.
-        max_sequence_length: See `predict_each_run`.
 
     Returns:
         Predictions by result name, and the runs' models.
@@ -246,9 +236,7 @@ def predict_with_runs(
     """
     check_weights(weights, len(runs))
     check_average(average)
-    predictions, models = predict_each_run(
-        runs, tasks, splits, source, cache_dir, inference, max_sequence_length=max_sequence_length
-    )
+    predictions, models = predict_each_run(runs, tasks, splits, data, inference)
     return {name: split.combined(weights, average) for name, split in predictions.items()}, models
 
 

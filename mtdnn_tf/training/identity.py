@@ -11,20 +11,18 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.encoding import encoding_inputs
 from mtdnn_tf.data.joined_splits import joined_key
 from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets, result_key
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import fingerprint, read_checked_json, to_json, write_checked_json
-from mtdnn_tf.modeling.checkpoints.model_folder import read_tokenizer
+from mtdnn_tf.modeling.checkpoints.model_folder import RUN_CONFIG, read_tokenizer
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.training_inputs import TaskInputs
 
 REMEDY = "delete the run's folder and train again"
-_FILE = "config.json"
 # It decides no weight, and yet what epochs are compared by. Left out where nothing is evaluated.
 _DEVELOPMENT = "development_data"
 # Absent from runs of earlier versions.
@@ -126,14 +124,12 @@ def _data_keys(config: TrainingConfig, tasks: Sequence[Task], targets: Collectio
     """Returns the keys of the encoded data that each task of a finished run would be trained on now, by task."""
     tokenizer, _ = read_tokenizer(config.output_dir)
     data, keys = config.data, {}
+    encoded = data.encoded(tokenizer)
     for task in tasks:
         transfer = [split for split in config.distillation.transfer_splits if has_split(task, split, data.source)]
         splits = [TRAIN, *(split for split in transfer if result_key(task.name, split) in targets)]
         with contextlib.suppress(UserError):
-            made_from = [
-                encoding_inputs(task, split, data.source, tokenizer, data.max_sequence_length) for split in splits
-            ]
-            keys[task.name] = joined_key([fingerprint(inputs) for inputs in made_from])
+            keys[task.name] = joined_key([fingerprint(encoded.made_from(task, split)) for split in splits])
     return keys
 
 
@@ -142,7 +138,7 @@ def _compare(folder: Path, now: Mapping[str, Any], keys: set[str]) -> None:
     before = {**TrainingConfig.default_fields(), **recorded}
     keys = keys - {key for key in (_DEVELOPMENT, _PARTS) if key not in recorded or key not in now}
     differing = sorted(key for key in keys if before.get(key) != now.get(key))
-    if (folder / _FILE).exists() and differing:
+    if (folder / RUN_CONFIG).exists() and differing:
         diff = "; ".join(f"{key}: {_difference(before.get(key), now.get(key))}" for key in differing)
         raise UserError(
             f"`output_dir` {folder}: holds a run that differs ({diff}); give another folder, or the same settings and "
@@ -151,7 +147,7 @@ def _compare(folder: Path, now: Mapping[str, Any], keys: set[str]) -> None:
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    path = folder / _FILE
+    path = folder / RUN_CONFIG
     read: dict[str, Any] = read_checked_json(path, REMEDY) if path.exists() else {}
     return read
 
@@ -168,4 +164,4 @@ def write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     """Keeps what a run depends on in its folder, and what it was evaluated on even if it is not any more."""
     kept = {key: value for key, value in _read(folder).items() if key == _DEVELOPMENT and key not in identity}
     # A continued run writes the fields in the order of one that was not interrupted.
-    write_checked_json(folder / _FILE, {**identity, **kept})
+    write_checked_json(folder / RUN_CONFIG, {**identity, **kept})

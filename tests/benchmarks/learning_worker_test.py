@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks.learning_worker import training_losses
 from benchmarks.plain_path import build_plain_model, build_plain_optimizer
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.config import TrainingConfig
@@ -38,7 +38,7 @@ def test_training_losses_are_those_of_the_trained_rows_without_dropout(config):
     loaded = load_model(config.output_dir)
     assert list(losses) == ["mood", "entailment", "similarity"]
     for task in config.data.selected_tasks():
-        encoded = encode_split(task, TRAIN, config.data.source, loaded.tokenizer, 64, config.data.cache_dir)
+        encoded = EncodedData(config.data.source, loaded.tokenizer, 64, config.data.cache_dir).split(task, TRAIN)
         rows = config.part.rows(len(encoded))
         assert len(rows) == 12
         logits = loaded.model.task_logits(encoded.batch(rows), task.name).numpy()

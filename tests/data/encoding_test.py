@@ -9,7 +9,7 @@ import pytest
 
 from mtdnn_tf.data import encoding
 from mtdnn_tf.data.encoded_split import open_encoded_split
-from mtdnn_tf.data.encoding import data_fingerprint, encode_split
+from mtdnn_tf.data.encoding import EncodedData, data_fingerprint
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -52,7 +52,7 @@ def source(tmp_path) -> DataSource:
 
 
 def test_encodes_pairs(source, tmp_path):
-    encoded = encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    encoded = EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
     assert encoded.example_ids == ["x1", "x2", "x3"]
     assert len(encoded) == 3
     assert (encoded.task, encoded.split) == (PAIRS, "train")
@@ -69,17 +69,17 @@ def test_encodes_pairs(source, tmp_path):
 
 
 def test_encodes_scores_and_rows_without_gold(source, tmp_path):
-    scores = encode_split(SCORES, "train", source, TOKENIZER, 8, tmp_path).labels
+    scores = EncodedData(source, TOKENIZER, 8, tmp_path).split(SCORES, "train").labels
     assert scores.dtype == np.float32
     assert scores[0] == 2.5
     assert math.isnan(scores[1])
-    assert encode_split(PAIRS, "test", source, TOKENIZER, 8, tmp_path).labels.tolist() == [-1, -1, -1]
+    assert EncodedData(source, TOKENIZER, 8, tmp_path).split(PAIRS, "test").labels.tolist() == [-1, -1, -1]
 
 
 def test_more_rows_than_go_into_one_call(tmp_path):
     rows = 2500
     (tmp_path / "scores.tsv").write_text("one\tlabel\n" + "".join(f"{'the ' * (n % 7)}\t{n}\n" for n in range(rows)))
-    encoded = encode_split(SCORES, "train", DataSource("files", tmp_path), TOKENIZER, 32, tmp_path / "cache")
+    encoded = EncodedData(DataSource("files", tmp_path), TOKENIZER, 32, tmp_path / "cache").split(SCORES, "train")
     assert encoded.lengths.tolist() == [n % 7 + 2 for n in range(rows)]
     assert encoded.labels.tolist() == list(range(rows))
 
@@ -89,19 +89,19 @@ def changed(task: Task, **fields: object) -> Task:
 
 
 def test_a_second_call_finds_the_first_ones_files(source, tmp_path, monkeypatch):
-    encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
     monkeypatch.setattr(encoding, "read_examples", lambda *arguments: pytest.fail("read the source again"))
-    same = encode_split(PAIRS, "train", source, WordPieceTokenizer(VOCABULARY, True), 9, tmp_path / "cache")
+    same = EncodedData(source, WordPieceTokenizer(VOCABULARY, True), 9, tmp_path / "cache").split(PAIRS, "train")
     assert same.example_ids == ["x1", "x2", "x3"]
     # What does not change a row changes no key.
-    encode_split(changed(PAIRS, dropout=0.3, metrics=("f1",)), "train", source, TOKENIZER, 9, tmp_path / "cache")
+    EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(changed(PAIRS, dropout=0.3, metrics=("f1",)), "train")
 
 
 def test_every_changed_input_is_encoded_anew(source, tmp_path, monkeypatch):
     cache = tmp_path / "cache"
 
     def folders_after(task=PAIRS, tokenizer=TOKENIZER, length=9) -> int:
-        encode_split(task, "train", source, tokenizer, length, cache)
+        EncodedData(source, tokenizer, length, cache).split(task, "train")
         return len(list(cache.glob("*/*")))
 
     assert folders_after() == 1
@@ -130,16 +130,16 @@ def test_every_changed_input_is_encoded_anew(source, tmp_path, monkeypatch):
 def test_a_split_that_is_found_is_told_of_once(source, tmp_path, caplog):
     caplog.set_level("INFO", logger="absl")
     for _ in range(3):
-        encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path)
+        EncodedData(source, TOKENIZER, 9, tmp_path).split(PAIRS, "train")
     assert caplog.text.count("encoded pairs train: 3 rows") == 1
     assert caplog.text.count("found pairs train encoded in") == 1
 
 
 def test_the_same_data_in_another_folder_are_found(source, tmp_path, monkeypatch):
-    encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
     monkeypatch.setattr(encoding, "read_examples", lambda *arguments: pytest.fail("read the source again"))
     moved = source.data_dir.rename(tmp_path / "moved")
-    encode_split(PAIRS, "train", DataSource("files", moved), TOKENIZER, 9, tmp_path / "cache")
+    EncodedData(DataSource("files", moved), TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
 
 
 def test_data_fingerprint_depends_on_ids_and_texts_alone():
@@ -157,7 +157,7 @@ def test_data_fingerprint_depends_on_ids_and_texts_alone():
 
 
 def test_the_manifest_tells_what_the_split_was_made_from(source, tmp_path):
-    encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path)
+    EncodedData(source, TOKENIZER, 9, tmp_path).split(PAIRS, "train")
     (folder,) = (tmp_path / "pairs").iterdir()
     manifest = json.loads((folder / "manifest.json").read_text())
     assert folder.name == f"train-{manifest['key'][:16]}"
@@ -173,9 +173,9 @@ def test_nothing_is_left_of_a_failed_encoding(source, tmp_path):
     path = source.data_dir / "train.jsonl"
     path.write_text(path.read_text() + '{"key": "x4", "one": "cat", "two": "cat", "label": "maybe"}\n')
     with pytest.raises(UserError, match="maybe"):
-        encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache")
+        EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
     with pytest.raises(UserError, match="3 given"):
-        encode_split(PAIRS, "train", source, TOKENIZER, 3, tmp_path / "cache")
+        EncodedData(source, TOKENIZER, 3, tmp_path / "cache").split(PAIRS, "train")
     assert not list(tmp_path.glob("cache/*/*"))
 
 
@@ -199,33 +199,33 @@ def _write_candidates(folder, groups="bab"):
 
 def test_encodes_the_query_of_each_candidate(source, tmp_path):
     _write_candidates(source.data_dir)
-    encoded = encode_split(RANKING, "train", source, TOKENIZER, 9, tmp_path / "cache")
+    encoded = EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(RANKING, "train")
     assert np.asarray(encoded.queries).tolist() == [0, 1, 0]
     assert np.asarray(encoded.queries).dtype == np.int32
     assert (encoded.labels.tolist(), encoded.labels.dtype) == ([1, 0, 1], np.int32)
-    test = encode_split(RANKING, "test", source, TOKENIZER, 9, tmp_path / "cache")
+    test = EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(RANKING, "test")
     assert test.labels.tolist() == [-1] * 3
     # Without a column for it, the query is the first text.
     by_text = dataclasses.replace(RANKING, group=None, text=("two", "one"))
-    queries = encode_split(by_text, "train", source, TOKENIZER, 9, tmp_path / "cache").queries
+    queries = EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(by_text, "train").queries
     assert np.asarray(queries).tolist() == [0, 1, 2]
-    assert encode_split(PAIRS, "train", source, TOKENIZER, 9, tmp_path / "cache").queries is None
+    assert EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train").queries is None
 
 
 def test_data_fingerprint_of_a_ranking_depends_on_its_queries(source, tmp_path):
     fingerprints = set()
     for groups in ("bab", "abb", "bab"):
         _write_candidates(source.data_dir, groups)
-        fingerprints.add(encode_split(RANKING, "train", source, TOKENIZER, 9, tmp_path / "cache").data_fingerprint)
+        fingerprints.add(EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(RANKING, "train").data_fingerprint)
     assert len(fingerprints) == 2
 
 
 def test_a_candidate_without_a_query_is_refused_with_its_line(source, tmp_path):
     _write_candidates(source.data_dir, ["a", "", "b"])
     with pytest.raises(UserError, match=r"train.jsonl:2: column 'of' is empty; it tells the query of a candidate"):
-        encode_split(RANKING, "train", source, TOKENIZER, 9, tmp_path / "cache")
+        EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(RANKING, "train")
     by_text = dataclasses.replace(RANKING, group=None)
     with pytest.raises(UserError, match=r"train.jsonl:2: column 'one' is empty; it tells the query"):
-        encode_split(by_text, "train", source, TOKENIZER, 9, tmp_path / "cache")
+        EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(by_text, "train")
     with pytest.raises(UserError, match=r"column 'off' is missing|'off'"):
-        encode_split(dataclasses.replace(RANKING, group="off"), "train", source, TOKENIZER, 9, tmp_path / "cache")
+        EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(dataclasses.replace(RANKING, group="off"), "train")

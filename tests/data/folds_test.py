@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 
-from mtdnn_tf.data.folds import Fold, part_numbers, read_fold
+from mtdnn_tf.data.folds import Fold, part_numbers
 
 IDS = [str(number) for number in range(3000)]
 
@@ -33,11 +33,3 @@ def test_candidates_of_a_query_are_in_one_fold_whatever_their_order():
     renumbered = part_numbers([IDS[row] for row in order], 4, "fold", 7 * queries[order] + 1)
     assert renumbered.tolist() == [by_query[query] for query in queries[order]]
     assert set(by_query.values()) == {0, 1, 2, 3}
-
-
-def test_a_run_without_the_fields_was_trained_on_all_rows(tmp_path):
-    assert read_fold(tmp_path) is None
-    (tmp_path / "config.json").write_text('{"seed": 1}')
-    assert read_fold(tmp_path) is None
-    (tmp_path / "config.json").write_text('{"folds": 3, "held_out_fold": 0}')
-    assert read_fold(tmp_path) == Fold(3, 0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.joined_splits import join_splits
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -17,7 +17,7 @@ def test_rows_are_those_of_the_splits(tmp_path, name):
     task = select_tasks([name], [write_tasks(tmp_path / "tasks")])[0]
     tokenizer, source = WordPieceTokenizer(VOCABULARY, lowercase=True), DataSource("files", tmp_path)
     splits = [
-        encode_split(task, split, source, tokenizer, 32, tmp_path / "cache")
+        EncodedData(source, tokenizer, 32, tmp_path / "cache").split(task, split)
         for split in ("train", "test", "validation")
     ]
     assert join_splits(splits[:1]) is splits[0]
@@ -40,7 +40,7 @@ def test_queries_of_two_splits_stay_apart(tmp_path):
     files = {split: SplitFile(f"{split}.tsv", label="relevant") for split in ("train", "test")}
     task = Task("answers", "ranking", ("question", "answer"), ("0", "1"), ("mrr",), files=files, id="hash")
     tokenizer, source = WordPieceTokenizer(VOCABULARY, lowercase=True), DataSource("files", tmp_path)
-    splits = [encode_split(task, split, source, tokenizer, 32, tmp_path / "cache") for split in files]
+    splits = [EncodedData(source, tokenizer, 32, tmp_path / "cache").split(task, split) for split in files]
     joined = join_splits(splits)
     first, second = (np.asarray(split.queries) for split in splits)
     np.testing.assert_array_equal(np.asarray(joined.queries), [*first, *(second + 3)])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.exchange import export_soft_targets, import_soft_targets
@@ -23,7 +23,7 @@ def _data(tmp_path):
     tasks = select_tasks([], [write_tasks(tmp_path / "tasks")])
     tokenizer, source = WordPieceTokenizer(VOCABULARY, lowercase=True), DataSource("files", tmp_path / "tasks")
     return {
-        task.name: (task, source, encode_split(task, "train", source, tokenizer, 32, tmp_path / "cache"))
+        task.name: (task, source, EncodedData(source, tokenizer, 32, tmp_path / "cache").split(task, "train"))
         for task in tasks
     }
 

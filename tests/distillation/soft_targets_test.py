@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import (
@@ -34,7 +34,7 @@ def scored(tmp_path):
 
 def _encode(task, folder, split="train"):
     tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
-    return encode_split(task, split, DataSource("files", folder / "tasks"), tokenizer, 32, folder / "cache")
+    return EncodedData(DataSource("files", folder / "tasks"), tokenizer, 32, folder / "cache").split(task, split)
 
 
 def test_rows_are_joined_by_id_whatever_their_order(scored, tmp_path):

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -36,8 +37,8 @@ def runs(tmp_path_factory):
 
 def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):
     folders, tasks, source, cache = runs
-    alone = [predict_with_runs([folder], tasks, ["test"], source, cache)[0] for folder in folders]
-    together, models = predict_with_runs(folders, [], ["test"], source, cache, weights=[3.0, 1.0])
+    alone = [predict_with_runs([folder], tasks, ["test"], TaskData(source, cache))[0] for folder in folders]
+    together, models = predict_with_runs(folders, [], ["test"], TaskData(source, cache), weights=[3.0, 1.0])
     assert len({model.fingerprint for model in models}) == 2
     for name in ("mood/test", "entailment/test", "similarity/test"):
         expected = 0.75 * alone[0][name].predictions + 0.25 * alone[1][name].predictions
@@ -47,20 +48,20 @@ def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):
 
 def test_scores_are_the_averaged_predictions_with_their_teachers(runs, tmp_path):
     folders, tasks, source, cache = runs
-    assert score(Scoring(folders, tasks[:2], "train", source, cache, tmp_path)) == ["mood", "entailment"]
-    predictions, models = predict_with_runs(folders, tasks[:1], ["train"], source, cache)
+    assert score(Scoring(folders, tasks[:2], "train", TaskData(source, cache), tmp_path)) == ["mood", "entailment"]
+    predictions, models = predict_with_runs(folders, tasks[:1], ["train"], TaskData(source, cache))
     np.testing.assert_array_equal(np.load(tmp_path / "mood" / "predictions.npy"), predictions["mood/train"].predictions)
     manifest = (tmp_path / "mood" / "manifest.json").read_text()
     assert all(model.fingerprint in manifest for model in models)
     with pytest.raises(UserError, match="--teachers takes one or more runs"):
-        score(Scoring([], tasks, "train", source, cache, tmp_path))
+        score(Scoring([], tasks, "train", TaskData(source, cache), tmp_path))
 
 
 def test_a_part_of_the_training_split_is_scored_as_a_student_takes_it(runs, tmp_path):
     folders, tasks, source, cache = runs
     part = Part(max_examples=15, seed=3)
-    score(Scoring(folders, tasks[:1], "train", source, cache, tmp_path / "part", train_part=part))
-    score(Scoring(folders, tasks[:1], "train", source, cache, tmp_path / "whole"))
+    score(Scoring(folders, tasks[:1], "train", TaskData(source, cache), tmp_path / "part", train_part=part))
+    score(Scoring(folders, tasks[:1], "train", TaskData(source, cache), tmp_path / "whole"))
     scored, whole = (read_soft_targets(tmp_path / name / "mood") for name in ("part", "whole"))
     assert len(whole.example_ids) == 40
     taken = TrainingConfig.build(output_dir=tmp_path, max_train_examples=15, subset_seed=3).part.rows(40)
@@ -72,8 +73,8 @@ def test_a_part_of_the_training_split_is_scored_as_a_student_takes_it(runs, tmp_
 
 def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
     folders, tasks, source, cache = runs
-    alone = [predict_with_runs([folder], tasks, ["train"], source, cache)[0] for folder in folders]
-    score(Scoring(folders, tasks, "train", source, cache, tmp_path, [3.0, 1.0], average="logits"))
+    alone = [predict_with_runs([folder], tasks, ["train"], TaskData(source, cache))[0] for folder in folders]
+    score(Scoring(folders, tasks, "train", TaskData(source, cache), tmp_path, [3.0, 1.0], average="logits"))
     for name in ("mood", "entailment"):
         stored = read_soft_targets(tmp_path / name)
         products = np.prod([run[f"{name}/train"].predictions ** p for run, p in zip(alone, (0.75, 0.25))], axis=0)
@@ -82,16 +83,18 @@ def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
     scores = [run["similarity/train"].predictions for run in alone]
     stored = read_soft_targets(tmp_path / "similarity")
     np.testing.assert_allclose(stored.predictions, 0.75 * scores[0] + 0.25 * scores[1], atol=1e-6)
-    together, _ = predict_with_runs(folders, tasks, ["train"], source, cache, weights=[3.0, 1.0], average="logits")
+    together, _ = predict_with_runs(
+        folders, tasks, ["train"], TaskData(source, cache), weights=[3.0, 1.0], average="logits"
+    )
     np.testing.assert_array_equal(together["similarity/train"].predictions, stored.predictions)
     with pytest.raises(UserError, match="unknown --average 'logit'; did you mean 'logits'"):
-        predict_with_runs(folders, tasks, ["train"], source, cache, average="logit")
+        predict_with_runs(folders, tasks, ["train"], TaskData(source, cache), average="logit")
 
 
 def test_fitted_weights_are_those_of_each_task_in_its_manifest(runs, tmp_path):
     folders, tasks, source, cache = runs
-    score(Scoring(folders, tasks, "train", source, cache, tmp_path, fit_weights_on=["dev", "validation"]))
-    alone = [predict_with_runs([folder], tasks, ["train"], source, cache)[0] for folder in folders]
+    score(Scoring(folders, tasks, "train", TaskData(source, cache), tmp_path, fit_weights_on=["dev", "validation"]))
+    alone = [predict_with_runs([folder], tasks, ["train"], TaskData(source, cache))[0] for folder in folders]
     fitted = []
     for name in ("mood", "entailment", "similarity"):
         stored = read_soft_targets(tmp_path / name)
@@ -107,7 +110,7 @@ def test_fitted_weights_are_those_of_each_task_in_its_manifest(runs, tmp_path):
 def test_a_run_that_does_not_answer_the_task_is_refused(runs):
     folders, tasks, source, cache = runs
     with pytest.raises(UserError, match=r"unknown task of run .*run0 'rte'"):
-        predict_with_runs(folders, [get_task("rte")], ["test"], source, cache)
+        predict_with_runs(folders, [get_task("rte")], ["test"], TaskData(source, cache))
     turned = dataclasses.replace(tasks[0], labels=("good", "bad"))
     with pytest.raises(UserError, match=r"trained as classification with labels .'bad', 'good'., declared now"):
-        predict_with_runs(folders, [turned], ["test"], source, cache)
+        predict_with_runs(folders, [turned], ["test"], TaskData(source, cache))

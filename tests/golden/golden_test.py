@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData, TaskData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targets
@@ -67,7 +67,7 @@ def test_encoded_data_and_soft_targets_are_found_and_joined(golden):
     (folder,) = (golden / "encoded" / "mood").iterdir()
     made = folder.stat().st_mtime_ns
     tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
-    encoded = encode_split(task, "train", DataSource("files", golden), tokenizer, 32, golden / "encoded")
+    encoded = EncodedData(DataSource("files", golden), tokenizer, 32, golden / "encoded").split(task, "train")
     # Neither made again nor under another key.
     assert [path.name for path in (golden / "encoded" / "mood").iterdir()] == [folder.name]
     assert folder.stat().st_mtime_ns == made
@@ -86,7 +86,7 @@ def test_a_model_and_its_export_answer_as_they_did(golden):
     tasks = select_tasks([], [golden / "tasks" / "tasks.yaml"])
     source = DataSource("files", golden / "tasks")
     for asked in (tasks, []):
-        predictions, _ = predict_with_runs([golden / "model"], asked, ["test"], source, golden / "cache")
+        predictions, _ = predict_with_runs([golden / "model"], asked, ["test"], TaskData(source, golden / "cache"))
         for name, values in expected["predictions"].items():
             np.testing.assert_allclose(first_numbers(predictions[name].predictions), values, atol=1e-5)
     serve = tf.saved_model.load(str(golden / "export" / "1")).signatures["mood"]
@@ -136,7 +136,7 @@ def test_what_a_newer_version_wrote_is_refused_in_one_line(golden, folder, field
     ):
         if "soft" in str(folder):
             read_soft_targets(folder)
-        encode_split(task, "train", DataSource("files", golden), tokenizer, 32, golden / "encoded")
+        EncodedData(DataSource("files", golden), tokenizer, 32, golden / "encoded").split(task, "train")
 
 
 def test_a_report_of_another_format_is_refused(golden):

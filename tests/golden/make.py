@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData, TaskData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
@@ -93,7 +93,7 @@ def main(target: Path) -> None:
     expected: dict[str, Any] = {"tensorflow": tf.__version__}
 
     tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
-    encoded = encode_split(tasks[0], "train", source, tokenizer, 32, folder / "encoded")
+    encoded = EncodedData(source, tokenizer, 32, folder / "encoded").split(tasks[0], "train")
     expected["encoded"] = {
         "key": encoded.manifest["key"],
         "ids": list(encoded.example_ids),
@@ -112,9 +112,13 @@ def main(target: Path) -> None:
             "backbone": first_numbers(loaded.model.backbone.named["embeddings.word_embeddings.weight"]),
             "heads": {name: first_numbers(head.get_weights()[0]) for name, head in loaded.model.heads.items()},
         }
-        predictions, _ = predict_with_runs([folder / "model"], tasks, ["test"], source, scratch / "cache")
+        predictions, _ = predict_with_runs([folder / "model"], tasks, ["test"], TaskData(source, scratch / "cache"))
         expected["predictions"] = {name: first_numbers(split.predictions) for name, split in predictions.items()}
-        score(Scoring([folder / "model"], tasks[:1], "train", source, scratch / "cache", folder / "soft_targets"))
+        score(
+            Scoring(
+                [folder / "model"], tasks[:1], "train", TaskData(source, scratch / "cache"), folder / "soft_targets"
+            )
+        )
         expected["soft_targets"] = first_numbers(read_soft_targets(folder / "soft_targets" / "mood").predictions)
         export_saved_model(loaded, folder / "export" / "1")
         serve = tf.saved_model.load(str(folder / "export" / "1")).signatures["mood"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targets, write_soft_targets
@@ -99,7 +99,9 @@ def _encode(
     lowercase: bool = True,
     length: int = 32,
 ) -> Any:
-    return encode_split(task, "train", DataSource("files", folder), _tokenizer(vocabulary, lowercase), length, cache)
+    return EncodedData(DataSource("files", folder), _tokenizer(vocabulary, lowercase), length, cache).split(
+        task, "train"
+    )
 
 
 @pytest.mark.parametrize(

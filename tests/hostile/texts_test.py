@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import BertWordPieceTokenizer
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
@@ -71,7 +71,7 @@ def _encoded(folder: Path, ending: str, texts: list[str], lowercase: bool) -> li
     files = {"train": SplitFile(f"data{ending}")}
     task = Task("task", "classification", ("text",), ("a", "b"), ("accuracy",), files=files)
     tokenizer = WordPieceTokenizer(VOCABULARY, lowercase)
-    split = encode_split(task, "train", DataSource("files", folder), tokenizer, LENGTH, folder / "cache")
+    split = EncodedData(DataSource("files", folder), tokenizer, LENGTH, folder / "cache").split(task, "train")
     return [split.token_ids[a:b].tolist() for a, b in zip(split.offsets, split.offsets[1:])]
 
 
@@ -122,5 +122,5 @@ def test_what_is_no_text_is_refused_with_its_line(tmp_path: Path, content: bytes
         "task", "classification", ("text",), ("a", "b"), ("accuracy",), files={"train": SplitFile("data.jsonl")}
     )
     with pytest.raises(UserError, match=message):
-        encode_split(task, "train", DataSource("files", tmp_path), _TOKENIZERS[True], LENGTH, tmp_path / "cache")
+        EncodedData(DataSource("files", tmp_path), _TOKENIZERS[True], LENGTH, tmp_path / "cache").split(task, "train")
     assert not (tmp_path / "cache").exists()

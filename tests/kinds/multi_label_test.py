@@ -251,7 +251,7 @@ def _runs(tmp_path_factory):
     teachers = [folder / "teacher1", folder / "teacher2"]
     selected = config.data.selected_tasks()[:1]
     for split in ("train", "more"):
-        score(Scoring(teachers, selected, split, config.data.source, config.data.cache_dir, folder / "soft"))
+        score(Scoring(teachers, selected, split, config.data.task_data(), folder / "soft"))
     student = config.replace(
         output_dir=folder / "student",
         soft_targets=(folder / "soft",),
@@ -266,7 +266,7 @@ def test_soft_targets_on_disk_are_the_mean_of_the_teachers_probabilities(runs):
     targets = read_soft_targets(folder / "soft" / "topics-more")
     tasks = config.data.selected_tasks()[:1]
     alone = [
-        predict_with_runs([folder / name], tasks, ["more"], config.data.source, config.data.cache_dir)[0]["topics/more"]
+        predict_with_runs([folder / name], tasks, ["more"], config.data.task_data())[0]["topics/more"]
         for name in ("teacher1", "teacher2")
     ]
     expected = (alone[0].predictions.astype(float) + alone[1].predictions) / 2
@@ -277,7 +277,7 @@ def test_soft_targets_on_disk_are_the_mean_of_the_teachers_probabilities(runs):
 def test_a_student_learns_and_its_files_and_metrics_agree(runs, tmp_path):
     config, metrics = runs
     tasks = config.data.selected_tasks()[:1]
-    predicted, _ = predict_with_runs([config.output_dir], tasks, [], config.data.source, config.data.cache_dir)
+    predicted, _ = predict_with_runs([config.output_dir], tasks, [], config.data.task_data())
     write_predictions(tmp_path / "p.tsv", predicted["topics"].rows())
     write_predictions(tmp_path / "p.jsonl", predicted["topics"].rows())
     objects = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
@@ -306,7 +306,7 @@ def test_an_export_is_served(runs, tmp_path):
     config, _ = runs
     export_saved_model(load_model(config.output_dir), tmp_path / "student" / "1", batch_sizes=(1,))
     predicted, _ = predict_with_runs(
-        [config.output_dir], config.data.selected_tasks()[:1], ["more"], config.data.source, config.data.cache_dir
+        [config.output_dir], config.data.selected_tasks()[:1], ["more"], config.data.task_data()
     )
     values = predicted["topics/more"].predictions
     texts = [text for _, text, _ in _rows(8, 2)]

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import open_encoded_split
-from mtdnn_tf.data.folds import read_fold
+from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.settings import RUN_DATA, read_run_data
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
@@ -19,7 +19,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards
 from mtdnn_tf.json_files import read_checked_json
 from mtdnn_tf.manifests import verify
-from mtdnn_tf.modeling.checkpoints.model_folder import read_tasks
+from mtdnn_tf.modeling.checkpoints.model_folder import read_fold, read_tasks
 from mtdnn_tf.report.write import read_report, write_report
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.checkpoints import Checkpoints
@@ -68,7 +68,7 @@ def kinds(binaries: Binaries, trained: Trained, tmp_path_factory: pytest.TempPat
 
     def merge(shard: Path) -> None:
         source = DataSource("files", trained.folder)
-        merge_shards(Scoring([run], [task], "train", source, trained.folder / "cache", shard.parents[2]), 1)
+        merge_shards(Scoring([run], [task], "train", TaskData(source, trained.folder / "cache"), shard.parents[2]), 1)
 
     def files(place: Path) -> list[Path]:
         return sorted(path for path in place.rglob("*") if path.is_file())

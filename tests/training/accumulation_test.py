@@ -119,7 +119,7 @@ config = TrainingConfig.build(
 )
 train(config.replace(tasks=("mood",), seed=5))
 mood = select_tasks(["mood"], [task_file])
-score(Scoring([folder / "teacher"], mood, "train", config.data.source, config.data.cache_dir, folder / "soft"))
+score(Scoring([folder / "teacher"], mood, "train", config.data.task_data(), folder / "soft"))
 config = config.replace(soft_targets=(folder / "soft",))
 weights = []
 for strategy, parts in (("off", 1), ("off", 4), ("mirrored", 2)):

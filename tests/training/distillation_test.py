@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import soft_target_folder, write_soft_targets
@@ -75,7 +75,7 @@ for task in config.data.selected_tasks():
     splits = [split for split in task.files if split in ("train", "unlabelled")]
     for split in splits:
         data = config.data
-        predicted, _ = predict_with_runs([config.output_dir], [task], [split], data.source, data.cache_dir)
+        predicted, _ = predict_with_runs([config.output_dir], [task], [split], data.task_data())
         (result,) = predicted.values()
         results["predictions"][task.name + "/" + split] = result.predictions.astype(float).tolist()
 print(json.dumps(results))
@@ -108,7 +108,7 @@ def folder(tmp_path_factory):
         for data, split in (("teacher", "train"), ("unlabelled", "unlabelled")):
             if task.name.endswith(data):
                 tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
-                encoded = encode_split(task, split, DataSource("files", folder), tokenizer, 32, folder / "cache")
+                encoded = EncodedData(DataSource("files", folder), tokenizer, 32, folder / "cache").split(task, split)
                 values = generator.normal(size=(40, task.num_outputs)).astype(np.float32)
                 if task.kind == "classification":
                     values = softmax(values, axis=-1)

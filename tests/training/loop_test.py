@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from safetensors.numpy import load_file
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.interruption import Interrupted
@@ -97,7 +97,7 @@ with settings.scope():
     predictor = Predictor(load_model(folder / "off").model, settings)
 ordinary = Predictor(loaded.model)
 for task in loaded.tasks:
-    encoded = encode_split(task, "train", source, loaded.tokenizer, length, config.data.cache_dir)
+    encoded = EncodedData(source, loaded.tokenizer, length, config.data.cache_dir).split(task, "train")
     found = predictor.predict(encoded)
     scores.append(float(np.abs(found - ordinary.predict(encoded)).max()))
     scores.append(float(np.abs(found[[3, 1, 20]] - predictor.predict(encoded, np.array([3, 1, 20]))).max()))

@@ -98,7 +98,7 @@ def test_a_student_learns_from_soft_targets_and_the_other_tasks_from_gold(config
     teacher = config.replace(output_dir=tmp_path / "teacher", epochs=1, evaluation="never")
     train(teacher)
     tasks = select_tasks(["entailment"], config.data.task_file)
-    score(Scoring([teacher.output_dir], tasks, "train", config.data.source, config.data.cache_dir, tmp_path / "soft"))
+    score(Scoring([teacher.output_dir], tasks, "train", config.data.task_data(), tmp_path / "soft"))
     student = config.replace(soft_targets=(tmp_path / "soft",), distill_weight=1.0, evaluation="never")
     train(student)
     plain = config.replace(output_dir=tmp_path / "plain", evaluation="never")

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mtdnn_tf.data.folds import Fold, read_fold
+from mtdnn_tf.data.encoding import TaskData
+from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.sources.source import DataSource, has_split
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
@@ -23,7 +24,7 @@ from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings
 from mtdnn_tf.evaluation.runs import RunPredictions, predict_each_run
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.manifests import MANIFEST
-from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint, read_tasks
+from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint, read_fold, read_tasks
 from mtdnn_tf.tasks.task import TRAIN, Task
 
 
@@ -46,8 +47,7 @@ class Scoring:
         runs: Folders of the trained teachers.
         tasks: The tasks; empty for those of the first teacher.
         split: The split to score.
-        source: Where examples come from.
-        cache_dir: Folder of encoded data.
+        data: Where the splits are, and the maximum number of tokens if it is not that of each teacher.
         output_dir: Folder of the soft targets, with one subfolder per task and split.
         weights: One weight per teacher; equal weights by default.
         inference: How teachers are run. Defaults to ordinary inference.
@@ -55,7 +55,6 @@ class Scoring:
         fit_weights_on: A labelled split, or several of which each task takes the first that it has: `weights` are
             fitted on half of it, per task.
         train_part: Which rows of a training split are scored; all by default.
-        max_sequence_length: Maximum number of word pieces; what each teacher was trained on by default.
 
     Raises:
         UserError: No teacher is given, weights do not fit the teachers, or a split to fit them on is not accepted.
@@ -64,15 +63,13 @@ class Scoring:
     runs: Sequence[Path]
     tasks: Sequence[Task]
     split: str
-    source: DataSource
-    cache_dir: Path
+    data: TaskData
     output_dir: Path
     weights: Sequence[float] | None = None
     inference: InferenceSettings = ORDINARY_INFERENCE
     average: str = PROBABILITIES
     fit_weights_on: str | Sequence[str] | None = None
     train_part: Part | None = None
-    max_sequence_length: int | None = None
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -95,7 +92,7 @@ class Scoring:
     @functools.cached_property
     def fit_splits(self) -> dict[str, str]:
         """The split that each task's weights are fitted on; none if they are not fitted."""
-        return _fit_splits(self.fit_weights_on, self.weights, self.scored_tasks, self.source)
+        return _fit_splits(self.fit_weights_on, self.weights, self.scored_tasks, self.data.source)
 
     @property
     def splits(self) -> dict[str, list[str]]:
@@ -113,12 +110,10 @@ class Scoring:
             self.folds,
             self.scored_tasks,
             self.splits,
-            self.source,
-            self.cache_dir,
+            self.data,
             self.output_dir,
             self.inference,
             self.train_part,
-            self.max_sequence_length,
         )
 
 
@@ -142,12 +137,10 @@ def score(scoring: Scoring) -> list[str]:
             scoring.runs,
             scoring.scored_tasks,
             scoring.splits,
-            scoring.source,
-            scoring.cache_dir,
+            scoring.data,
             scoring.inference,
             scoring.split == TRAIN,
             scoring.train_part,
-            scoring.max_sequence_length,
         )
         return _write(scoring, predictions, [model.fingerprint for model in models], per_example)
 

@@ -16,11 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.encoding import encode_split, encoding_inputs
+from mtdnn_tf.data.encoding import EncodedData, TaskData
 from mtdnn_tf.data.folds import Fold
-from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor, longest_first, num_head_outputs, predictions_of
@@ -113,24 +111,20 @@ class ShardedScoring:
         folds: The fold of the training split that each of them counts for; None for all of it.
         tasks: The tasks.
         splits: The splits of each task by its name.
-        source: Where examples come from.
-        cache_dir: Folder of encoded data.
+        data: Where the splits are, and the maximum number of tokens if it is not that of each teacher.
         output_dir: Folder of the soft targets; shards are in a folder below it.
         inference: How teachers are run.
         train_part: Which rows of a training split are scored; None for all.
-        max_sequence_length: Longest input, in word pieces; None for what each teacher was trained on.
     """
 
     runs: Sequence[Path]
     folds: Sequence[Fold | None]
     tasks: Sequence[Task]
     splits: Mapping[str, Sequence[str]]
-    source: DataSource
-    cache_dir: Path
+    data: TaskData
     output_dir: Path
     inference: InferenceSettings
     train_part: Part | None = None
-    max_sequence_length: int | None = None
 
     def write(self, shard: Shard) -> None:
         """Predicts a shard with every teacher; splits whose shard stands already are passed over.
@@ -138,7 +132,7 @@ class ShardedScoring:
         Raises:
             UserError: A teacher does not answer a task, or another process writes this shard.
         """
-        check_runs(self.runs, self.tasks, self.max_sequence_length)
+        check_runs(self.runs, self.tasks, self.data.max_sequence_length)
         with contextlib.ExitStack() as held:
             todo = []
             for task, split in self._pairs():
@@ -157,14 +151,14 @@ class ShardedScoring:
         Raises:
             UserError: A shard is missing or damaged, or was made from something else.
         """
-        check_runs(self.runs, self.tasks, self.max_sequence_length)
+        check_runs(self.runs, self.tasks, self.data.max_sequence_length)
         shards = [Shard(index, count) for index in range(count)]
         for task, split in self._pairs():
             self._check_complete(task, split, shards)
         predictions = {}
         for task, split in self._pairs():
             stored = [self._read(task, split, shard) for shard in shards]
-            encoded = self._encoded(task, split, *self._tokenizers[0])
+            encoded = self._encoded(task, split, 0)
             predicted = RunPredictions(encoded, [], counted_runs(encoded, self.folds))
             for number, run in enumerate(self.runs):
                 rows = predicted.rows_of(number)
@@ -185,17 +179,16 @@ class ShardedScoring:
         return [(task, split) for task in self.tasks for split in self.splits[task.name]]
 
     @functools.cached_property
-    def _tokenizers(self) -> list[tuple[WordPieceTokenizer, int]]:
-        found = [read_tokenizer(run) for run in self.runs]
-        return [(tokenizer, self.max_sequence_length or length) for tokenizer, length in found]
+    def _encoded_data(self) -> list[EncodedData]:
+        """The data as each teacher encodes it."""
+        return [self.data.encoded(*read_tokenizer(run)) for run in self.runs]
 
     @functools.cached_property
     def _teachers(self) -> list[str]:
         return [model_fingerprint(run) for run in self.runs]
 
-    def _encoded(self, task: Task, split: str, tokenizer: WordPieceTokenizer, max_length: int) -> EncodedSplit:
-        encoded = encode_split(task, split, self.source, tokenizer, max_length, self.cache_dir)
-        return part_of_split(encoded, self.train_part)
+    def _encoded(self, task: Task, split: str, teacher: int) -> EncodedSplit:
+        return part_of_split(self._encoded_data[teacher].split(task, split), self.train_part)
 
     def _predict(self, shard: Shard, todo: Sequence[tuple[Task, str]]) -> None:
         arrays: dict[str, dict[str, np.ndarray]] = {result_name(task, split): {} for task, split in todo}
@@ -204,7 +197,7 @@ class ShardedScoring:
             with self.inference.scope():
                 predictor = Predictor(load_model(run).model, self.inference)
             for task, split in todo:
-                encoded = self._encoded(task, split, *self._tokenizers[number])
+                encoded = self._encoded(task, split, number)
                 rows = RunPredictions(encoded, [], counted_runs(encoded, self.folds)).rows_of(number)
                 rows = shard.take(rows[longest_first(encoded, rows)], self.inference.batch_size)
                 files = arrays[result_name(task, split)]
@@ -224,10 +217,7 @@ class ShardedScoring:
 
     def _identity(self, task: Task, split: str, shard: Shard) -> dict[str, Any]:
         """Returns the fields that must agree between a shard and the merge, the cause of others before them."""
-        inputs = [
-            encoding_inputs(task, split, self.source, tokenizer, max_length)
-            for tokenizer, max_length in self._tokenizers
-        ]
+        inputs = [encoded.made_from(task, split) for encoded in self._encoded_data]
         return {
             "task": task.name,
             "kind": task.kind,

@@ -9,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 from safetensors.numpy import save_file
 
+from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer, read_vocabulary
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, write_text
-from mtdnn_tf.json_files import write_json
+from mtdnn_tf.json_files import read_checked_json, write_json
 from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
@@ -26,6 +27,7 @@ from mtdnn_tf.tasks.task import Task
 
 MODEL_FOLDER = "model"
 DESCRIPTION = "model.json"
+RUN_CONFIG = "config.json"
 _VOCABULARY = "vocab.txt"
 _WEIGHTS = "weights.safetensors"
 _REMEDY = "train the run again, or copy its model folder again"
@@ -203,3 +205,15 @@ def _assign_head(name: str, head: tf.keras.layers.Layer, arrays: dict[str, np.nd
             given = "missing" if array is None else f"of shape {array.shape}"
             raise UserError(f"{path}: array heads.{name}.{index} is {given}, the task's head has {shape}; {_REMEDY}")
         variable.assign(array.astype(np.float32))
+
+
+def read_fold(run: Path) -> Fold | None:
+    """Returns the fold that a run was trained without, as its folder says; None if it was trained on all rows."""
+    path = run / RUN_CONFIG
+    config = read_checked_json(path, "delete the run's folder and train again") if path.is_file() else {}
+    if config.get("folds") is None:
+        return None
+    folds, held_out = config["folds"], config.get("held_out_fold")
+    if type(folds) is not int or type(held_out) is not int or not 0 <= held_out < folds:
+        raise UserError(f"{path}: folds {str(folds)[:60]} and held_out_fold {str(held_out)[:60]} are no fold")
+    return Fold(folds, held_out)

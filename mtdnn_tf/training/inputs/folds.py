@@ -7,9 +7,9 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from mtdnn_tf.data.folds import Fold, read_fold
+from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, read_tasks
+from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, read_fold, read_tasks
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.training_inputs import TaskInputs

@@ -10,7 +10,7 @@ import pytest
 
 from mtdnn_tf.data.batching.batch_plan import BatchPlan, PlannedBatch, TaskRows
 from mtdnn_tf.data.batching.sampling import Sampler
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import subset_rows
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -185,7 +185,7 @@ def test_padding_of_glue_is_within_five_percent(limit, tmp_path, capsys):
     tokenizer = WordPieceTokenizer(encoder_vocabulary(), lowercase=True)
     tasks = []
     for task in (glue.COLA, glue.SST2, glue.MRPC, glue.STSB, glue.QQP, glue.MNLI, glue.QNLI, glue.RTE):
-        lengths = encode_split(task, "train", DataSource("files", Path(folder)), tokenizer, 128, tmp_path).lengths
+        lengths = EncodedData(DataSource("files", Path(folder)), tokenizer, 128, tmp_path).split(task, "train").lengths
         tasks.append(TaskRows(task.name, lengths[subset_rows(len(lengths), limit)]))
     ratio = BatchPlan(tasks, batch_size=32, seed=0).padding_ratio(epochs=2)
     with capsys.disabled():

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources import tfds_preparation
 from mtdnn_tf.data.sources.source import DataSource, available_splits, read_examples
 from mtdnn_tf.data.sources.tfds_preparation import prepare_tfds
@@ -153,7 +153,7 @@ def _assert_both_sources_are_equal(
             for examples in (read_examples(task, split, source) for source in sources)
         ]
         assert examples[0] == examples[1]
-        encoded = [encode_split(task, split, source, tokenizer, 32, cache) for source in sources]
+        encoded = [EncodedData(source, tokenizer, 32, cache).split(task, split) for source in sources]
         assert encoded[0].manifest["key"] != encoded[1].manifest["key"]
         assert encoded[0].data_fingerprint == encoded[1].data_fingerprint
         assert _sorted_rows(encoded[0]) == _sorted_rows(encoded[1])

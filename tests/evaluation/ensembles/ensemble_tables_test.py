@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
@@ -32,7 +32,7 @@ def _predicted(tmp_path):
     tokenizer, source = WordPieceTokenizer(VOCABULARY, lowercase=True), DataSource("files", tmp_path)
     generator, predicted = np.random.default_rng(0), {}
     for task in tasks:
-        encoded = encode_split(task, "validation", source, tokenizer, 32, tmp_path / "cache")
+        encoded = EncodedData(source, tokenizer, 32, tmp_path / "cache").split(task, "validation")
         values = generator.dirichlet(np.ones(3), size=(3, len(encoded))).astype(np.float32)[..., : task.num_outputs]
         predicted[task.name] = RunPredictions(encoded, list(values))
     return predicted

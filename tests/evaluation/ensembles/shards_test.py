@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -65,8 +66,7 @@ def scoring(tmp_path_factory):
         runs=runs,
         tasks=chosen,
         split="train",
-        source=source,
-        cache_dir=folder / "cache",
+        data=TaskData(source, folder / "cache"),
         inference=InferenceSettings(BATCH),
     )
 

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, log_loss
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData, TaskData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
@@ -22,7 +22,7 @@ def _predicted(tmp_path):
     """Returns what two runs predict on a development split, the second with more noise."""
     (task,) = select_tasks(["entailment"], [write_tasks(tmp_path / "tasks", rows=200)])
     tokenizer, source = WordPieceTokenizer(VOCABULARY, lowercase=True), DataSource("files", tmp_path)
-    encoded = encode_split(task, "validation", source, tokenizer, 32, tmp_path / "cache")
+    encoded = EncodedData(source, tokenizer, 32, tmp_path / "cache").split(task, "validation")
     generator, gold = np.random.default_rng(0), np.eye(3)[np.asarray(encoded.labels)]
     runs = [softmax(2 * gold + generator.normal(scale=s, size=(200, 3)), axis=-1).astype(np.float32) for s in (1, 4)]
     return RunPredictions(encoded, runs)
@@ -65,12 +65,12 @@ def test_a_half_without_labels_is_refused(predicted):
 
 def test_the_training_split_and_weights_that_are_given_are_refused(tmp_path):
     tasks = select_tasks([], [write_tasks(tmp_path / "tasks")])
-    arguments = ([tmp_path], tasks, "train", DataSource("files", tmp_path), tmp_path, tmp_path)
+    scoring = Scoring([tmp_path], tasks, "train", TaskData(DataSource("files", tmp_path), tmp_path), tmp_path)
     with pytest.raises(UserError, match="that no teacher was trained on, train given"):
-        score(Scoring(*arguments, fit_weights_on="train"))
+        score(dataclasses.replace(scoring, fit_weights_on="train"))
     with pytest.raises(UserError, match="give one of them"):
-        score(Scoring(*arguments, weights=[1.0], fit_weights_on=["validation"]))
+        score(dataclasses.replace(scoring, weights=[1.0], fit_weights_on=["validation"]))
     with pytest.raises(
         UserError, match=r"unknown split of --fit_weights_on for task mood 'dev'.* Accepted: test, valid"
     ):
-        score(Scoring(*arguments, fit_weights_on="dev"))
+        score(dataclasses.replace(scoring, fit_weights_on="dev"))

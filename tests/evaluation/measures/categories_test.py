@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import accuracy_score, matthews_corrcoef
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.files_source import read_file_examples
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -146,7 +146,9 @@ def test_the_diagnostic_set_is_answered_by_mnlis_head_and_judged_by_category(tmp
     model.set_weights([weight + generator.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
     tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
     source = DataSource("files", tmp_path)
-    answered = Predictor(model).predict(encode_split(get_task("ax"), "test", source, tokenizer, 60, tmp_path / "cache"))
+    answered = Predictor(model).predict(
+        EncodedData(source, tokenizer, 60, tmp_path / "cache").split(get_task("ax"), "test")
+    )
     # A bias that makes entailment as probable as not in half of the rows.
     bias = model.heads["mnli"].weights[1]
     bias.assign(bias - [np.median(np.log(answered[:, 0] / (1 - answered[:, 0]))), 0.0, 0.0])

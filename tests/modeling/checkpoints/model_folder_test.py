@@ -3,10 +3,11 @@ import pytest
 import tensorflow as tf
 from safetensors.numpy import load_file
 
+from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_backbone, read_tasks, save_model
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_backbone, read_fold, read_tasks, save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 
@@ -70,3 +71,11 @@ def test_a_folder_without_a_model_and_a_damaged_one_are_refused(saved, tmp_path)
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"weights\.safetensors: checksum does not match"):
         load_model(run)
+
+
+def test_a_run_without_the_fields_was_trained_on_all_rows(tmp_path):
+    assert read_fold(tmp_path) is None
+    (tmp_path / "config.json").write_text('{"seed": 1}')
+    assert read_fold(tmp_path) is None
+    (tmp_path / "config.json").write_text('{"folds": 3, "held_out_fold": 0}')
+    assert read_fold(tmp_path) == Fold(3, 0)

@@ -62,9 +62,7 @@ def _half(example_id: str) -> int:
 def _predicted(config, run, *names):
     """Returns each task's rows by id, as one run predicts all of them, and each id's fold."""
     tasks = [task for task in config.data.selected_tasks() if task.name in (names or NAMES)]
-    predicted, _ = predict_with_runs(
-        [config.data.data_dir / run], tasks, ["train"], config.data.source, config.data.cache_dir
-    )
+    predicted, _ = predict_with_runs([config.data.data_dir / run], tasks, ["train"], config.data.task_data())
     rows, folds = {}, {}
     for task in tasks:
         encoded, values = predicted[f"{task.name}/train"].encoded, predicted[f"{task.name}/train"].predictions
@@ -80,7 +78,7 @@ def _predicted(config, run, *names):
 def test_each_row_is_scored_by_the_run_that_was_not_trained_on_it(base, tmp_path):
     runs = [base.data.data_dir / "fold1", base.data.data_dir / "fold0"]
     tasks = base.data.selected_tasks()
-    assert score(Scoring(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path)) == list(NAMES)
+    assert score(Scoring(runs, tasks, "train", base.data.task_data(), tmp_path)) == list(NAMES)
     alone = {fold: _predicted(base, f"fold{fold}")[0] for fold in (0, 1)}
     _, folds = _predicted(base, "fold0")
     for name in NAMES:
@@ -104,7 +102,7 @@ def test_a_run_on_all_rows_counts_for_all_and_weights_are_those_of_the_runs_that
     train(base.replace(tasks=("similarity",)))
     runs = [base.data.data_dir / name for name in ("fold0", "whole", "fold1")]
     tasks = base.data.selected_tasks()[2:3]
-    score(Scoring(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path, weights=[1.0, 3.0, 2.0]))
+    score(Scoring(runs, tasks, "train", base.data.task_data(), tmp_path, weights=[1.0, 3.0, 2.0]))
     stored = read_soft_targets(tmp_path / "similarity")
     names = ("fold0", "fold1", "whole")
     out0, out1, whole = (_predicted(base, name, tasks[0].name)[0]["similarity"] for name in names)
@@ -116,17 +114,16 @@ def test_a_run_on_all_rows_counts_for_all_and_weights_are_those_of_the_runs_that
         np.testing.assert_allclose(value, [mean], atol=1e-5)
         np.testing.assert_allclose(variance, np.average((pair - mean) ** 2, weights=[weight, 3.0]), atol=1e-5)
     with pytest.raises(UserError, match="for fold 1 of 2 none has one"):
-        score(Scoring(runs, tasks, "train", base.data.source, base.data.cache_dir, tmp_path, weights=[1.0, 0.0, 0.0]))
+        score(Scoring(runs, tasks, "train", base.data.task_data(), tmp_path, weights=[1.0, 0.0, 0.0]))
 
 
 def test_on_other_splits_all_runs_count_for_all_rows(base, tmp_path):
     task = base.data.selected_tasks()[3]
     runs = [base.data.data_dir / "fold0", base.data.data_dir / "fold1"]
-    score(Scoring(runs, [task], "test", base.data.source, base.data.cache_dir, tmp_path))
+    score(Scoring(runs, [task], "test", base.data.task_data(), tmp_path))
     stored = read_soft_targets(tmp_path / "answers-test")
     tasks_alone = [
-        predict_with_runs([run], [task], ["test"], base.data.source, base.data.cache_dir)[0]["answers/test"].predictions
-        for run in runs
+        predict_with_runs([run], [task], ["test"], base.data.task_data())[0]["answers/test"].predictions for run in runs
     ]
     np.testing.assert_allclose(stored.predictions, np.mean(tasks_alone, axis=0), atol=1e-6)
     assert stored.variances is not None and (stored.variances > 0).sum() > 20
@@ -135,11 +132,7 @@ def test_on_other_splits_all_runs_count_for_all_rows(base, tmp_path):
 
 def test_a_missing_fold_is_refused_before_anything_is_scored(base, tmp_path):
     with pytest.raises(UserError, match="1 with --folds=2 --held_out_fold=1 is missing"):
-        score(
-            Scoring(
-                [base.data.data_dir / "fold0"], [], "train", base.data.source, base.data.cache_dir, tmp_path / "soft"
-            )
-        )
+        score(Scoring([base.data.data_dir / "fold0"], [], "train", base.data.task_data(), tmp_path / "soft"))
     assert not (tmp_path / "soft").exists()
 
 
@@ -172,9 +165,7 @@ def test_an_encoder_that_has_learned_the_rows_is_refused(base, tmp_path):
 
 def test_no_row_of_the_fold_and_every_other_row_is_left(base):
     task = base.data.selected_tasks()[0]
-    encoded = predict_with_runs(
-        [base.data.data_dir / "fold0"], [task], ["train"], base.data.source, base.data.cache_dir
-    )[0]
+    encoded = predict_with_runs([base.data.data_dir / "fold0"], [task], ["train"], base.data.task_data())[0]
     split = encoded["mood/train"].encoded
     rows = np.arange(5, 40)
     column = rows.astype(np.float32)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.options import DistillationOptions
@@ -28,7 +28,7 @@ def _tasks(tmp_path_factory):
     tasks.append(Task("answers", "ranking", ("question", "answer"), ("0", "1"), ("mrr",), files=files, id="hash"))
     tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
     source = DataSource("files", folder)
-    splits = [encode_split(task, "train", source, tokenizer, LENGTH, folder / "cache") for task in tasks]
+    splits = [EncodedData(source, tokenizer, LENGTH, folder / "cache").split(task, "train") for task in tasks]
     return [task_inputs(task, split, np.arange(len(split)), None) for task, split in zip(tasks, splits)]
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scipy.special import softmax
 
-from mtdnn_tf.data.encoding import encode_split
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import find_soft_targets, write_soft_targets
@@ -23,7 +23,7 @@ def encoded(tmp_path):
     tasks = select_tasks([], [write_tasks(tmp_path / "tasks")])
     tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
     source = DataSource("files", tmp_path / "tasks")
-    return [(task, encode_split(task, "train", source, tokenizer, 32, tmp_path / "cache")) for task in tasks]
+    return [(task, EncodedData(source, tokenizer, 32, tmp_path / "cache").split(task, "train")) for task in tasks]
 
 
 def _inputs(encoded, targets=None, limit=40):
@@ -88,7 +88,7 @@ def answers(tmp_path):
         id="hash",
     )
     tokenizer = WordPieceTokenizer(VOCABULARY, lowercase=True)
-    return task, encode_split(task, "train", DataSource("files", tmp_path), tokenizer, 32, tmp_path / "cache")
+    return task, EncodedData(DataSource("files", tmp_path), tokenizer, 32, tmp_path / "cache").split(task, "train")
 
 
 def test_a_batch_of_a_ranking_weighs_its_queries_alike(answers, encoded):
