@@ -42,7 +42,7 @@ class EncodedSplit:
         token_ids: Token ids of all rows, one after the other, int32 [tokens].
         offsets: Where each row begins in `token_ids`, and where the last one ends, int64 [rows + 1].
         first_segment_lengths: Length of "[CLS] a [SEP]" of each row, int32 [rows].
-        labels: Gold labels, [rows, *label_shape of the task's kind], as `Kind.label_array` returns them: for most kinds
+        labels: Gold labels, [rows, ...], as `Kind.label_array` returns them: for most kinds
             int32, -1 for none; for scores float32, nan for none.
         data_fingerprint: SHA-256 over ids and texts of the rows; their order, vocabulary and labels do not
             change it.
@@ -176,7 +176,8 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     for field, value in expected.items():
         if manifest.get(field) != value:
             raise UserError(f"{folder}: {field} is {manifest.get(field)!r}, {value!r} is expected; {REMEDY}")
-    dtypes = {**_ARRAYS, "labels": np.dtype(task.kind_object.label_dtype)}
+    no_labels = task.kind_object.label_array(task, ())
+    dtypes = {**_ARRAYS, "labels": no_labels.dtype}
     if task.kind_object.has_queries:
         dtypes[_QUERIES] = np.dtype(np.int32)
     arrays = _map(folder, dtypes)
@@ -189,7 +190,7 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
         "token_ids": (manifest["tokens"],),
         "offsets": (rows + 1,),
         "first_segment_lengths": (rows,),
-        "labels": (rows, *task.kind_object.label_shape(task)),
+        "labels": (rows, *no_labels.shape[1:]),
         _QUERIES: (rows,),
     }
     for name, array in arrays.items():

@@ -33,8 +33,8 @@ def check_gold_labels(encoded: EncodedSplit) -> None:
             f"{where}: none of its {len(encoded)} rows has a gold label that it can be evaluated with; label it, "
             "leave its file out of the task file, or give --evaluation=never"
         )
-    value = task.kind_object.constant_label(task, labelled)
-    if value is not None:
+    if queries is None and (labelled == labelled[0]).all():
+        value = task.kind_object.label_text(task, labelled[0])
         _log.warning("%s: all of its %d gold labels are %s; its metrics tell little", where, len(labelled), value)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,22 +25,20 @@ _log = logging.getLogger("absl")
 class Kind(abc.ABC):
     """A kind of task.
 
-    In all methods `predictions` are float [rows, num_outputs], `labels` are gold labels [rows, *label_shape] of type
-    `label_dtype`, and `queries` are the number of each row's query from 0, int [rows], or None for kinds without.
+    In all methods `predictions` are float [rows, num_outputs], `labels` are gold labels as `label_array` returns
+    them, and `queries` are the number of each row's query from 0, int [rows], or None for kinds without.
 
     Attributes:
         name: What `kind:` of a task file is.
         metrics: Functions by metric name.
         default_metrics: Metrics of a task file that names none.
         default_labels: Labels of a task file that names none.
-        label_dtype: Type of gold labels on disk.
         has_queries: Whether rows are candidates of queries, which batches and subsets keep together.
         takes_lists: Whether a label is a list: JSONL holds an array, and an empty cell is an empty list.
-        has_one_label: Whether a row has exactly one of the labels, as a SAN head and a majority need.
-        predicts_scores: Whether outputs are scores, whose teachers' variance may weight examples.
-        takes_class_weights: Whether `class_weights` of a task weight the gold loss.
-        fit_loss: Loss that an ensemble's weights are fitted by.
-        disagreement_measure: What `disagreement` returns.
+        has_one_label: Whether a row has exactly one of the labels, as a SAN head, a majority and `class_weights` need.
+        predicts_scores: Whether gold labels and outputs are scores: soft targets have no temperature, and the variance
+            of teachers may weight examples.
+        disagreement_measure: What the mean of `differences` is.
         examples_api: TF Serving's API for serialized examples: "classify" or "regress".
     """
 
@@ -47,13 +46,10 @@ class Kind(abc.ABC):
     metrics: ClassVar[Mapping[str, Metric]]
     default_metrics: tuple[str, ...]
     default_labels: tuple[str, ...] = ()
-    label_dtype: type[np.generic] = np.int32
     has_queries = False
     takes_lists = False
     has_one_label = False
     predicts_scores = False
-    takes_class_weights = False
-    fit_loss = "negative_log_likelihood"
     disagreement_measure = "share of examples with different labels"
     examples_api = "regress"
 
@@ -63,7 +59,7 @@ class Kind(abc.ABC):
         """Refuses fields of a task that do not go with this kind."""
         if task.group is not None and not self.has_queries:
             raise UserError(f"task {task.name}: group goes with a ranking, kind {self.name} given")
-        if task.class_weights and not self.takes_class_weights:
+        if task.class_weights and not self.has_one_label:
             raise UserError(f"task {task.name}: class_weights goes with classification, got kind {self.name}")
         if not task.metrics:
             raise UserError(f"task {task.name}: metrics takes one or more of {', '.join(self.metrics)}")
@@ -88,21 +84,19 @@ class Kind(abc.ABC):
             raise unknown_name(f"label of task {task.name}", cell, spellings, where)
         return spellings.index(cell)
 
-    def label_shape(self, task: KindTask) -> tuple[int, ...]:
-        """Returns the shape of a row's gold label."""
-        return ()
-
     def label_array(self, task: KindTask, labels: Sequence[Any]) -> np.ndarray:
-        """Returns gold labels, as `read_label` returns them or None, as an array."""
-        return np.array([-1 if label is None else label for label in labels], self.label_dtype)
+        """Returns gold labels, as `read_label` returns them, as int32 or float32 [rows, ...]; None as -1 or nan."""
+        none, dtype = (math.nan, np.float32) if self.predicts_scores else (-1, np.int32)
+        return np.array([none if label is None else label for label in labels], dtype)
 
     def are_labels(self, task: KindTask, labels: np.ndarray) -> bool:
         """Returns whether an array may come from `label_array`."""
-        return bool(labels.min(initial=0) >= -1 and labels.max(initial=0) < len(task.labels))
+        return self.predicts_scores or bool(labels.min(initial=0) >= -1 and labels.max(initial=0) < len(task.labels))
 
     def labelled(self, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
         """Returns which rows have a gold label, bool [rows]."""
-        return np.asarray(labels >= 0)
+        first = labels[:, 0] if labels.ndim > 1 else labels
+        return np.asarray(np.isfinite(first) if self.predicts_scores else first >= 0)
 
     def gold(
         self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None = None
@@ -110,9 +104,9 @@ class Kind(abc.ABC):
         """Returns what `gold_loss` reads, [rows] or [rows, numbers], and which rows have it, bool [rows]."""
         return labels, self.labelled(labels, queries)
 
-    def constant_label(self, task: KindTask, labels: np.ndarray) -> str | None:
-        """Returns the one label that all labelled rows have, as a message shows it; None if they differ."""
-        return repr(task.labels[labels[0]]) if len(np.unique(labels)) == 1 else None
+    def label_text(self, task: KindTask, label: Any) -> str:
+        """Returns a row of `label_array` as a message shows it."""
+        return repr(task.labels[label])
 
     # === Losses ===
 
@@ -145,11 +139,13 @@ class Kind(abc.ABC):
             teacher: What `to_logits` returns of the soft targets, [batch, num_outputs]; any numbers without a teacher.
             queries: Whose query each row belongs to, int32 [batch].
             loss: One of `DISTILL_LOSSES`.
-            temperature: Divides logits of student and teacher; the loss is multiplied by its square.
+            temperature: Divides logits of student and teacher, but not scores; the loss is multiplied by its square.
 
         Returns:
             Float32 [batch]; the rows of a query sum to the loss of its list.
         """
+        if self.predicts_scores:
+            return self.distance(loss, logits, teacher, queries)
         return self.distance(loss, logits / temperature, teacher / temperature, queries) * temperature**2
 
     @abc.abstractmethod
@@ -182,31 +178,24 @@ class Kind(abc.ABC):
 
     # === Metrics ===
 
-    def metric_input(self, predictions: np.ndarray) -> np.ndarray:
-        """Returns what the functions of `metrics` take as their second argument."""
-        return self.answers(predictions)
-
     def measure(
         self, task: KindTask, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None
     ) -> dict[str, float]:
         """Returns the task's metrics over labelled rows, one or more."""
-        answers = self.metric_input(predictions)
+        answers = self.answers(predictions)
         correlations = [name for name in task.metrics if name in CORRELATIONS]
-        for what, values in (("gold labels", labels), ("predictions", answers)):
-            if correlations and is_constant(values):
-                _log.warning(
-                    "task %s: all %d %s are alike; %s is undefined, and 0 by definition",
-                    task.name,
-                    len(values),
-                    what,
-                    " and ".join(correlations),
-                )
-        return {name: self.metrics[name](labels, answers) for name in task.metrics}
-
-    def check_queries(self, task: KindTask, queries: np.ndarray | None, what: str) -> None:
-        """Refuses queries of a kind that has none, and the other way round."""
-        if (queries is not None) != self.has_queries:
-            raise ValueError(f"task {task.name}: {what} takes the query of each row for a ranking, and for no other")
+        named = {"gold labels": labels, "predictions": answers} if correlations else {}
+        alike = [what for what, values in named.items() if np.all(values == values[0])]
+        for what in alike:
+            _log.warning(
+                "task %s: all %d %s are alike; %s is undefined, and 0 by definition",
+                task.name,
+                len(labels),
+                what,
+                " and ".join(correlations),
+            )
+        undefined = correlations if alike else []
+        return {name: 0.0 if name in undefined else self.metrics[name](labels, answers) for name in task.metrics}
 
     def confidences(
         self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
@@ -216,22 +205,14 @@ class Kind(abc.ABC):
 
     def agreement(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
         """Returns how often two models answer alike (Stanton et al. 2021, arXiv 2106.05945)."""
-        return float(np.mean(self.same(self.answers(student, queries), self.answers(teacher, queries))))
+        return float(np.mean(~self.differences(student, teacher, queries)))
 
-    def disagreement(self, first: np.ndarray, second: np.ndarray) -> float:
-        """Returns how much the `answers` of two models differ, by `disagreement_measure`."""
-        return float(np.mean(~self.same(first, second)))
-
-    def same(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Returns which `answers` are the same, bool."""
-        return np.asarray(first == second)
+    def differences(self, first: np.ndarray, second: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+        """Returns which `answers` of two models differ, bool, or by how much scores do."""
+        return np.asarray(self.answers(first, queries) != self.answers(second, queries))
 
     def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
         """Returns the mean KL(teacher || student), in nats; None for scores."""
-        return None
-
-    def mean_absolute_difference(self, student: np.ndarray, teacher: np.ndarray) -> float | None:
-        """Returns the mean of |student - teacher| for scores, in their unit; None for probabilities."""
         return None
 
     # === Soft targets ===
@@ -284,8 +265,3 @@ class Kind(abc.ABC):
         import tensorflow as tf
 
         return {tf.saved_model.REGRESS_OUTPUTS: answer["score"]}
-
-
-def is_constant(values: np.ndarray) -> bool:
-    """Returns whether all values are the same."""
-    return bool(np.all(values == values[0]))

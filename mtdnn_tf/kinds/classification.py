@@ -8,40 +8,24 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.kinds.base import is_constant
 from mtdnn_tf.kinds.lists import ListKind, check_sums
-from mtdnn_tf.kinds.values import Confidences, KindTask
+from mtdnn_tf.kinds.values import Confidences, KindTask, Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
 BALANCED = "balanced"
-# The positive class of a two-label task is its second label, as in GLUE: "equivalent", "duplicate".
-_POSITIVE = 1
 
 
-def _accuracy(gold: np.ndarray, predicted: np.ndarray) -> float:
-    return float(np.mean(gold == predicted))
+def _metric(function: str, **options: Any) -> Metric:
+    """Returns a metric of scikit-learn's."""
 
+    def metric(gold: np.ndarray, predicted: np.ndarray) -> float:
+        from sklearn import metrics
 
-def _f1(gold: np.ndarray, predicted: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
+        return float(getattr(metrics, function)(gold, predicted, **options))
 
-    return float(f1_score(gold == _POSITIVE, predicted == _POSITIVE, zero_division=0.0))
-
-
-def _f1_macro(gold: np.ndarray, predicted: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
-
-    return float(f1_score(gold, predicted, average="macro", zero_division=0.0))
-
-
-def _matthews_correlation(gold: np.ndarray, predicted: np.ndarray) -> float:
-    from sklearn.metrics import matthews_corrcoef
-
-    if is_constant(gold) or is_constant(predicted):
-        return 0.0
-    return float(matthews_corrcoef(gold, predicted))
+    return metric
 
 
 class Classification(ListKind):
@@ -49,14 +33,14 @@ class Classification(ListKind):
 
     name = "classification"
     metrics: ClassVar = {
-        "accuracy": _accuracy,
-        "f1": _f1,
-        "f1_macro": _f1_macro,
-        "matthews_correlation": _matthews_correlation,
+        "accuracy": _metric("accuracy_score"),
+        # The positive class of a two-label task is its second label, as in GLUE: "equivalent", "duplicate".
+        "f1": _metric("f1_score", zero_division=0.0),
+        "f1_macro": _metric("f1_score", average="macro", zero_division=0.0),
+        "matthews_correlation": _metric("matthews_corrcoef"),
     }
     default_metrics: tuple[str, ...] = ("accuracy",)
     has_one_label = True
-    takes_class_weights = True
     list_name = "a row"
     examples_api = "classify"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -32,14 +33,6 @@ def _f1(gold: np.ndarray, predicted: np.ndarray, axis: int | None) -> float:
     return float(np.mean(2 * hits / np.maximum(2 * hits + wrong, 1)))
 
 
-def _f1_micro(gold: np.ndarray, predicted: np.ndarray) -> float:
-    return _f1(gold, predicted, axis=None)
-
-
-def _f1_macro(gold: np.ndarray, predicted: np.ndarray) -> float:
-    return _f1(gold, predicted, axis=0)
-
-
 def _subset_accuracy(gold: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.mean(np.all((gold == 1) == predicted, axis=1)))
 
@@ -51,10 +44,13 @@ class MultiLabel(Classification):
     """
 
     name = "multi_label"
-    metrics: ClassVar = {"f1_micro": _f1_micro, "f1_macro": _f1_macro, "subset_accuracy": _subset_accuracy}
+    metrics: ClassVar = {
+        "f1_micro": functools.partial(_f1, axis=None),
+        "f1_macro": functools.partial(_f1, axis=0),
+        "subset_accuracy": _subset_accuracy,
+    }
     default_metrics = ("f1_micro", "f1_macro", "subset_accuracy")
     has_one_label = False
-    takes_class_weights = False
     takes_lists = True
     disagreement_measure = "share of examples with different sets of labels"
 
@@ -95,12 +91,9 @@ class MultiLabel(Classification):
                 raise UserError(f"{where}: column {column!r} must name each label once, got {name!r} twice")
         return tuple(spellings.index(name) for name in names)
 
-    def label_shape(self, task: KindTask) -> tuple[int, ...]:
-        """Returns one number per label: 1 for the row's labels, 0 for the others, -1 for all of an unlabelled row."""
-        return (len(task.labels),)
-
     def label_array(self, task: KindTask, labels: Sequence[Any]) -> np.ndarray:
-        array = np.full((len(labels), len(task.labels)), -1, self.label_dtype)
+        """Returns one number per label: 1 for the row's labels, 0 for the others, -1 for all of an unlabelled row."""
+        array = np.full((len(labels), len(task.labels)), -1, np.int32)
         for row, indices in enumerate(labels):
             if indices is not None:
                 array[row] = 0
@@ -111,14 +104,8 @@ class MultiLabel(Classification):
         is_missing = labels == -1
         return bool(np.isin(labels, (-1, 0, 1)).all() and (is_missing.all(axis=1) == is_missing.any(axis=1)).all())
 
-    def labelled(self, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
-        """Returns which rows are labelled, be it with no label; of raveled labels, which entries."""
-        return np.asarray(labels.reshape(len(labels), -1)[:, 0] >= 0) if len(labels) else np.zeros(0, bool)
-
-    def constant_label(self, task: KindTask, labels: np.ndarray) -> str | None:
-        if (labels != labels[0]).any():
-            return None
-        return repr(self._names(task, labels[0] == 1))
+    def label_text(self, task: KindTask, label: Any) -> str:
+        return repr(self._names(task, label == 1))
 
     # === Losses ===
 
@@ -155,8 +142,8 @@ class MultiLabel(Classification):
     def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
         return {"labels": self._names(task, values >= THRESHOLD), "probabilities": dict(zip(task.labels, shown))}
 
-    def same(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        return np.asarray((first == second).all(axis=1))
+    def differences(self, first: np.ndarray, second: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+        return np.asarray(super().differences(first, second, queries).any(axis=1))
 
     def confidences(
         self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None

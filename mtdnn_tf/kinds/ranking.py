@@ -81,9 +81,6 @@ class Ranking(ListKind):
         assert queries is not None
         return relevance_distribution(labels, queries)
 
-    def constant_label(self, task: KindTask, labels: np.ndarray) -> str | None:
-        return None
-
     # === Losses ===
 
     def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
@@ -122,9 +119,6 @@ class Ranking(ListKind):
 
     # === Metrics ===
 
-    def metric_input(self, predictions: np.ndarray) -> np.ndarray:
-        return predictions[:, 0]
-
     def measure(
         self, task: KindTask, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None
     ) -> dict[str, float]:
@@ -132,7 +126,7 @@ class Ranking(ListKind):
         assert queries is not None
         by_query = np.argsort(queries, kind="stable")
         lists = np.split(by_query, np.flatnonzero(np.diff(queries[by_query])) + 1)
-        relevant, scores = labels == RELEVANT, self.metric_input(predictions)
+        relevant, scores = labels == RELEVANT, predictions[:, 0]
         return {
             name: float(np.mean([self.metrics[name](relevant[rows], scores[rows]) for rows in lists]))
             for name in task.metrics

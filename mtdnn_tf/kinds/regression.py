@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mtdnn_tf.errors import UserError, shortened
-from mtdnn_tf.kinds.base import Kind, is_constant
-from mtdnn_tf.kinds.values import KindTask, LabelledPredictions
+from mtdnn_tf.kinds.base import Kind
+from mtdnn_tf.kinds.values import KindTask, LabelledPredictions, Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -21,31 +21,22 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST_FLOAT32 = 3.4e38
 
 
-def _pearson(gold: np.ndarray, predicted: np.ndarray) -> float:
-    from scipy import stats
+def _correlation(function: str) -> Metric:
+    def correlation(gold: np.ndarray, predicted: np.ndarray) -> float:
+        from scipy import stats
 
-    if is_constant(gold) or is_constant(predicted):
-        return 0.0
-    return float(stats.pearsonr(gold.astype(np.float64), predicted).statistic)
+        return float(getattr(stats, function)(gold.astype(np.float64), predicted).statistic)
 
-
-def _spearman(gold: np.ndarray, predicted: np.ndarray) -> float:
-    from scipy import stats
-
-    if is_constant(gold) or is_constant(predicted):
-        return 0.0
-    return float(stats.spearmanr(gold.astype(np.float64), predicted).statistic)
+    return correlation
 
 
 class Regression(Kind):
     """One score per row: squared error."""
 
     name = "regression"
-    metrics: ClassVar = {"pearson": _pearson, "spearman": _spearman}
+    metrics: ClassVar = {"pearson": _correlation("pearsonr"), "spearman": _correlation("spearmanr")}
     default_metrics = ("pearson", "spearman")
-    label_dtype = np.float32
     predicts_scores = True
-    fit_loss = "mean_squared_error"
     disagreement_measure = "mean absolute difference of scores"
 
     def check(self, task: KindTask) -> None:
@@ -59,17 +50,8 @@ class Regression(Kind):
             raise UserError(f"{where}: column {column!r} takes a number, {shortened(cell)!r} given")
         return score
 
-    def label_array(self, task: KindTask, labels: Sequence[Any]) -> np.ndarray:
-        return np.array([math.nan if label is None else label for label in labels], self.label_dtype)
-
-    def are_labels(self, task: KindTask, labels: np.ndarray) -> bool:
-        return True
-
-    def labelled(self, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
-        return np.isfinite(labels)
-
-    def constant_label(self, task: KindTask, labels: np.ndarray) -> str | None:
-        return f"{labels[0]:g}" if len(np.unique(labels)) == 1 else None
+    def label_text(self, task: KindTask, label: Any) -> str:
+        return f"{label:g}"
 
     # === Losses ===
 
@@ -79,18 +61,8 @@ class Regression(Kind):
 
         return tf.square(logits[:, 0] - gold[:, 0])
 
-    def distilled_loss(
-        self,
-        logits: tf.Tensor,
-        teacher: tf.Tensor,
-        queries: tf.Tensor,
-        loss: str = "cross_entropy",
-        temperature: float = 1.0,
-    ) -> tf.Tensor:
-        """Returns the squared errors against the teachers' mean scores, whatever the loss and temperature."""
-        return self.distance(loss, logits, teacher, queries)
-
     def distance(self, loss: str, logits: tf.Tensor, teacher: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+        """Returns the squared errors against the teachers' mean scores, whatever the loss, float32 [batch]."""
         import tensorflow as tf
 
         return tf.square(logits[:, 0] - teacher[:, 0])
@@ -111,11 +83,8 @@ class Regression(Kind):
             return None
         return float(stats.pearsonr(self.answers(student), self.answers(teacher)).statistic)
 
-    def disagreement(self, first: np.ndarray, second: np.ndarray) -> float:
-        return float(np.mean(np.abs(first - second)))
-
-    def mean_absolute_difference(self, student: np.ndarray, teacher: np.ndarray) -> float | None:
-        return float(np.abs(np.asarray(student, np.float64) - np.asarray(teacher, np.float64)).mean())
+    def differences(self, first: np.ndarray, second: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+        return np.abs(self.answers(first) - self.answers(second))
 
     # === Soft targets ===
 

@@ -104,8 +104,7 @@ def test_files_hold_lists_none_of_the_labels_and_rows_without_gold(tmp_path):
     assert KIND.are_labels(task, array)
     for wrong in ([[2, 0, 0]], [[-1, 0, 0]]):
         assert not KIND.are_labels(task, np.array(wrong))
-    assert KIND.constant_label(task, np.array([[1, 0, 1]] * 2)) == "['a', 'c']"
-    assert KIND.constant_label(task, array[:2]) is None
+    assert KIND.label_text(task, np.array([1, 0, 1])) == "['a', 'c']"
 
 
 @pytest.mark.parametrize(
@@ -186,8 +185,7 @@ def test_calibration_and_fidelity_are_those_of_each_labels_yes_or_no():
     assert compared.agreement == pytest.approx(np.mean(np.all((student >= 0.5) == (teacher >= 0.5), axis=1)))
     kl = xlogy(teacher, teacher / student) + xlogy(1 - teacher, (1 - teacher) / (1 - student))
     assert compared.divergence == pytest.approx(kl.mean())
-    first, second = KIND.answers(student), KIND.answers(teacher)
-    assert KIND.disagreement(first, second) == pytest.approx(1 - (compared.agreement or 0))
+    assert KIND.differences(student, teacher, None).mean() == pytest.approx(1 - (compared.agreement or 0))
 
 
 @pytest.mark.parametrize("values", ["probabilities", "logits"])

@@ -93,9 +93,11 @@ def disagreement(predicted: RunPredictions, names: Sequence[str]) -> Disagreemen
         names: Of the runs.
     """
     kind, queries = predicted.encoded.task.kind_object, predicted.encoded.queries
-    answers = [kind.answers(values, None if queries is None else np.asarray(queries)) for values in predicted.by_run]
+    queries = None if queries is None else np.asarray(queries)
     by_pair = {
-        (names[one], names[other]): kind.disagreement(answers[one], answers[other])
+        (names[one], names[other]): float(
+            kind.differences(predicted.by_run[one], predicted.by_run[other], queries).mean()
+        )
         for one, other in itertools.combinations(range(len(names)), 2)
     }
     return Disagreement(kind.disagreement_measure, not kind.predicts_scores, by_pair)

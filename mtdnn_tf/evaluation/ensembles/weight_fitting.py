@@ -57,11 +57,12 @@ def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
 
     weights = fit_weights(kind.labelled_predictions(*part(fitted_on)), average)
     held_apart = kind.labelled_predictions(*part(apart))
+    loss = "mean_squared_error" if kind.predicts_scores else "negative_log_likelihood"
     judged = {}
     for name, given in {"equal": np.full(len(weights), 1.0 / len(weights)), "fitted": weights}.items():
         averaged = predicted.combined(list(given), average).predictions[apart]
         judged[name] = {
-            kind.fit_loss: ensemble_loss(held_apart, given, average)[0],
+            loss: ensemble_loss(held_apart, given, average)[0],
             **compute_metrics(task, averaged, labels[apart], None if queries is None else queries[apart]),
         }
         _log.info(

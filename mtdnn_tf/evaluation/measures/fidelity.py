@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtdnn_tf.evaluation.measures.metrics import check_queries
 from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import Task
 
@@ -70,11 +71,11 @@ def fidelity(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.n
             f"task {task.name}: student and teacher predict the same rows, one or more, {task.num_outputs} outputs "
             f"each; {list(student.shape)} and {list(teacher.shape)} given"
         )
-    kind.check_queries(task, queries, "the fidelity")
+    check_queries(task, queries, "the fidelity")
     return Fidelity(
         kind.agreement(student, teacher, queries),
         kind.divergence(student, teacher, queries),
-        kind.mean_absolute_difference(student, teacher),
+        float(kind.differences(student, teacher, queries).mean()) if kind.predicts_scores else None,
         len(student) if queries is None else len(np.unique(queries)),
     )
 

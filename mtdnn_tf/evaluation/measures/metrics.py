@@ -8,6 +8,12 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import Task
 
 
+def check_queries(task: Task, queries: np.ndarray | None, what: str) -> None:
+    """Refuses queries of a task that has none, and the other way round."""
+    if (queries is not None) != task.kind_object.has_queries:
+        raise ValueError(f"task {task.name}: {what} takes the query of each row for a ranking, and for no other")
+
+
 def compute_metrics(
     task: Task, predictions: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None
 ) -> dict[str, float]:
@@ -35,7 +41,7 @@ def compute_metrics(
             f"task {task.name}: metrics take finite predictions [{len(gold)}, {task.num_outputs}], "
             f"{list(predictions.shape)} given"
         )
-    task.kind_object.check_queries(task, queries, "the metrics")
+    check_queries(task, queries, "the metrics")
     labelled = task.kind_object.labelled(gold, queries)
     if not labelled.any():
         what = "has one" if queries is None else "belongs to a query with a relevant candidate"
