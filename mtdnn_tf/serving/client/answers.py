@@ -16,7 +16,7 @@ def is_answer(outputs: Sequence[str]) -> bool:
 
 
 def answers_of_row(outputs: Mapping[str, Sequence[Any]], row: int, task: str) -> dict[str, dict[str, Any]]:
-    """Returns what is said of each task that takes a row's texts.
+    """Returns the answers to a row's texts, by task.
 
     Args:
         outputs: A value per row, by output.
@@ -31,31 +31,25 @@ def answers_of_row(outputs: Mapping[str, Sequence[Any]], row: int, task: str) ->
         parts = _OUTPUT.fullmatch(name)
         what, of = (parts["what"], parts["task"] or task) if parts else (name, task)
         found.setdefault(of, {})[what] = values[row]
-    return {of: _answer(values) for of, values in sorted(found.items()) if values.pop("applicable", True)}
-
-
-def _answer(values: dict[str, Any]) -> dict[str, Any]:
-    names, shares = values.pop("label_names", None), values.get("probabilities")
-    if names is not None and shares is not None:
-        values["probabilities"] = dict(zip(names, shares))
-    return values
+    answers = {of: values for of, values in sorted(found.items()) if values.pop("applicable", True)}
+    for values in answers.values():
+        names = values.pop("label_names", None)
+        if names is not None and "probabilities" in values:
+            values["probabilities"] = dict(zip(names, values["probabilities"]))
+    return answers
 
 
 def readable(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Returns a line for each task: its name, its label or score, and the probability of every label."""
-    table = [(task, _short(answer), _rest(answer)) for task, answer in answers.items()]
+    """Returns a line per task: its name, its label or score, and the probability of every label."""
+    table = []
+    for task, answer in answers.items():
+        score = answer.get("score")
+        short = str(answer["label"]) if "label" in answer else f"{score:.3f}" if isinstance(score, float) else ""
+        shares = answer.get("probabilities")
+        if isinstance(shares, Mapping):
+            rest = [f"{name} {100 * share:.1f} %" for name, share in shares.items()]
+        else:
+            rest = [f"{name} {value}" for name, value in answer.items() if name not in ("label", "score")]
+        table.append((task, short, "  ".join(rest)))
     widths = [max((len(cells[k]) for cells in table), default=0) for k in (0, 1)]
     return [f"{task:{widths[0]}}  {short:{widths[1]}}  {rest}".rstrip() for task, short, rest in table]
-
-
-def _short(answer: Mapping[str, Any]) -> str:
-    if "label" in answer:
-        return str(answer["label"])
-    return f"{answer['score']:.3f}" if isinstance(answer.get("score"), float) else ""
-
-
-def _rest(answer: Mapping[str, Any]) -> str:
-    shares = answer.get("probabilities")
-    if isinstance(shares, Mapping):
-        return "  ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-    return "  ".join(f"{name} {value}" for name, value in answer.items() if name not in ("label", "score"))

@@ -1,15 +1,24 @@
-"""The interface of a client, for any protocol."""
+"""Clients of TF Serving's REST and gRPC APIs."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+import grpc
+import httpx
+import tensorflow as tf
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, prediction_service_pb2_grpc
 
 from mtdnn_tf.errors import UserError
 
 _Answer = TypeVar("_Answer")
 _FIRST_WAIT = 0.2  # Seconds; it doubles with each retry.
+_RETRIED_STATUS = (429, 502, 503)
+_RETRIED_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_FIELD = "signature_def"
 
 
 class Unavailable(Exception):
@@ -17,58 +26,174 @@ class Unavailable(Exception):
 
 
 class Patience(NamedTuple):
-    """Timeout and retries of a client.
-
-    Attributes:
-        timeout: Seconds for each attempt.
-        retries: Number of retries if the server is unavailable.
-    """
+    """Timeout in seconds of each attempt, and number of retries if the server is unavailable."""
 
     timeout: float = 10.0
     retries: int = 3
 
 
 class Signature(NamedTuple):
-    """Names of a signature's inputs and outputs."""
+    """Sorted names of a signature's inputs and outputs."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
 
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Signature:
+        """Returns the signature with the names of inputs and outputs."""
+        return cls(tuple(sorted(inputs)), tuple(sorted(outputs)))
 
-class Connection(Protocol):
-    """A connection to one model of a server."""
+
+class Connection(contextlib.AbstractContextManager["Connection"]):
+    """A connection to one model of a server.
+
+    Args:
+        server: The server's address, for messages.
+        patience: Timeout and retries.
+    """
+
+    def __init__(self, server: str, patience: Patience) -> None:
+        self._server, self._patience = server, patience
 
     def signatures(self) -> dict[str, Signature]:
         """Returns the model's signatures by name."""
+        raise NotImplementedError
 
     def predict(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:
-        """Returns every output of a signature, as lists of numbers, strings or lists, one per row.
+        """Returns every output of a signature, as lists of numbers, strings or lists, one per row of the texts."""
+        raise NotImplementedError
 
-        Args:
-            signature: The signature's name.
-            inputs: Texts by input.
-        """
+    def _with_retries(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Sends one request until it is answered, with increasing delays between attempts."""
+        wait = _FIRST_WAIT
+        for attempt in range(self._patience.retries + 1):
+            try:
+                return ask()
+            except Unavailable as error:
+                reason = error
+            if attempt < self._patience.retries:
+                time.sleep(wait)
+                wait *= 2
+        attempts = self._patience.retries + 1
+        raise UserError(f"{self._server}: no answer after {attempts} attempt{'s' * (attempts > 1)} ({reason})")
+
+    def _timeout(self) -> UserError:
+        return UserError(f"{self._server}: no answer within {self._patience.timeout:g} seconds; see --timeout")
 
 
-def with_retries(ask: Callable[[], _Answer], patience: Patience, where: str) -> _Answer:
-    """Calls a function until it succeeds, with increasing delays between attempts.
+class RestConnection(Connection):
+    """A connection by REST.
 
     Args:
-        ask: Sends one request.
-        patience: Number of retries.
-        where: The server, for the message.
-
-    Raises:
-        UserError: The server stays unavailable.
+        server: The server's address, such as http://127.0.0.1:8501.
+        model: The model's name.
+        patience: Timeout and retries.
     """
-    wait = _FIRST_WAIT
-    for attempt in range(patience.retries + 1):
+
+    def __init__(self, server: str, model: str, patience: Patience) -> None:
+        super().__init__(server.rstrip("/"), patience)
+        self._path = f"/v1/models/{model}"
         try:
-            return ask()
-        except Unavailable as error:
-            reason = error
-        if attempt < patience.retries:
-            time.sleep(wait)
-            wait *= 2
-    attempts = patience.retries + 1
-    raise UserError(f"{where}: no answer after {attempts} attempt{'s' * (attempts > 1)} ({reason})")
+            self._client = httpx.Client(base_url=self._server, timeout=patience.timeout, trust_env=False)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise UserError(f"--server must be a URL, got {server!r} ({error})") from None
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def signatures(self) -> dict[str, Signature]:  # noqa: D102
+        metadata = self._ask("GET", f"{self._path}/metadata")
+        try:
+            found = metadata["metadata"]["signature_def"]["signature_def"]
+            return {name: Signature.of(one.get("inputs", {}), one.get("outputs", {})) for name, one in found.items()}
+        except (KeyError, TypeError, AttributeError):
+            raise UserError(f"{self._server}{self._path}/metadata: not the metadata of a model") from None
+
+    def predict(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:  # noqa: D102
+        body = {"signature_name": signature, "inputs": {name: list(values) for name, values in inputs.items()}}
+        outputs = self._ask("POST", f"{self._path}:predict", body).get("outputs")
+        if isinstance(outputs, list):  # The only output comes without its name.
+            outputs = {"": outputs}
+        if not isinstance(outputs, dict):
+            raise UserError(f"{self._server}{self._path}:predict: the answer has no 'outputs'")
+        return outputs
+
+    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        return self._with_retries(lambda: self._ask_once(method, path, body))
+
+    def _ask_once(self, method: str, path: str, body: Any) -> dict[str, Any]:
+        try:
+            response = self._client.request(method, path, json=body)
+        except httpx.TimeoutException:
+            raise self._timeout() from None
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
+            raise UserError(f"--server must be a URL, got {self._server!r} ({error})") from None
+        except httpx.TransportError as error:
+            raise Unavailable(error) from None
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        status = response.status_code
+        reason = answer.get("error") if isinstance(answer, dict) else None
+        if status in _RETRIED_STATUS:
+            raise Unavailable(reason or f"status {status}")
+        if status != 200 or not isinstance(answer, dict):
+            raise UserError(f"{self._server}{path}: {reason or 'the answer is not JSON'} (status {status})")
+        return answer
+
+
+class GrpcConnection(Connection):
+    """A connection by gRPC.
+
+    Args:
+        address: Host and port, such as 127.0.0.1:8500.
+        model: The model's name.
+        patience: Timeout and retries.
+    """
+
+    def __init__(self, address: str, model: str, patience: Patience) -> None:
+        super().__init__(f"grpc://{address}", patience)
+        self._model = model
+        self._channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def signatures(self) -> dict[str, Signature]:  # noqa: D102
+        request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=[_FIELD])
+        request.model_spec.name = self._model
+        found = get_model_metadata_pb2.SignatureDefMap()
+        self._ask(self._stub.GetModelMetadata, request).metadata[_FIELD].Unpack(found)
+        return {name: Signature.of(one.inputs, one.outputs) for name, one in found.signature_def.items()}
+
+    def predict(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:  # noqa: D102
+        request = predict_pb2.PredictRequest()
+        request.model_spec.name = self._model
+        request.model_spec.signature_name = signature
+        for name, values in inputs.items():
+            request.inputs[name].CopyFrom(tf.make_tensor_proto(list(values), tf.string, [len(values)]))
+        outputs = self._ask(self._stub.Predict, request).outputs
+        return {name: _decoded(tf.make_ndarray(values).tolist()) for name, values in outputs.items()}
+
+    def _ask(self, method: Callable[..., Any], request: Any) -> Any:
+        return self._with_retries(lambda: self._ask_once(method, request))
+
+    def _ask_once(self, method: Callable[..., Any], request: Any) -> Any:
+        try:
+            return method(request, timeout=self._patience.timeout)
+        except grpc.RpcError as error:
+            code, details = error.code(), error.details()
+        if code in _RETRIED_CODES:
+            raise Unavailable(details)
+        if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise self._timeout()
+        raise UserError(f"{self._server}: {details} ({code.name})")
+
+
+def _decoded(value: Any) -> Any:
+    """Returns strings for bytes within lists of lists."""
+    if isinstance(value, list):
+        return [_decoded(child) for child in value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -9,9 +9,7 @@ from typing import Any, NamedTuple
 from mtdnn_tf.data.sources.tables import read_rows
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.serving.client.answers import answers_of_row, is_answer
-from mtdnn_tf.serving.client.connection import Connection, Patience, Signature
-from mtdnn_tf.serving.client.grpc_connection import GrpcConnection
-from mtdnn_tf.serving.client.rest_connection import RestConnection
+from mtdnn_tf.serving.client.connection import Connection, GrpcConnection, Patience, RestConnection, Signature
 
 _DEFAULT = "serving_default"
 _TEXTS = ("text_a", "text_b")
@@ -24,7 +22,7 @@ class Texts(NamedTuple):
     text_b: str | None = None
 
 
-def connect(server: str, model: str, patience: Patience) -> RestConnection | GrpcConnection:
+def connect(server: str, model: str, patience: Patience) -> Connection:
     """Returns a connection to a model, to be closed by `with`.
 
     Args:
@@ -88,22 +86,15 @@ def ask(
         columns = {"text_a": [text.text_a for text in part], "text_b": [text.text_b or "" for text in part]}
         answers: list[dict[str, dict[str, Any]]] = [{} for _ in part]
         for name, definition in chosen.items():
-            outputs = _named(connection.predict(name, {key: columns[key] for key in definition.inputs}), definition)
-            short = next((key for key, values in outputs.items() if not _has_rows(values, len(part))), None)
-            if short is not None:
-                raise UserError(f"signature {name}: output {short!r} must have a value for each of {len(part)} texts")
+            outputs = connection.predict(name, {key: columns[key] for key in definition.inputs})
+            if list(outputs) == [""]:  # REST omits the name of a single output.
+                outputs = {definition.outputs[0]: outputs[""]}
+            for key, values in outputs.items():
+                if not isinstance(values, list) or len(values) != len(part):
+                    raise UserError(f"signature {name}: output {key!r} must have a value for each of {len(part)} texts")
             for row, answer in enumerate(answers):
                 answer.update(answers_of_row(outputs, row, name))
         yield from answers
-
-
-def _has_rows(values: Any, count: int) -> bool:
-    return isinstance(values, list) and len(values) == count
-
-
-def _named(outputs: dict[str, list[Any]], definition: Signature) -> dict[str, list[Any]]:
-    """Restores the name of a single output, which REST omits."""
-    return {definition.outputs[0]: outputs[""]} if list(outputs) == [""] else outputs
 
 
 def _choose(signatures: Mapping[str, Signature], name: str | None, is_pair: bool) -> dict[str, Signature]:
