@@ -12,7 +12,7 @@ from mtdnn_tf.options import parse_list
 from mtdnn_tf.release.write import ReleaseOptions, check_release_folder, write_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version
 from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
-from mtdnn_tf.serving.server_config import MODEL_NAME
+from mtdnn_tf.serving.server_files import MODEL_NAME
 from tools import cli
 
 _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")

@@ -26,7 +26,7 @@ from mtdnn_tf.release.provenance import read_provenance
 from mtdnn_tf.release.verify import Verified, verify_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, served_tasks
 from mtdnn_tf.serving.reduced_weights import FLOAT32
-from mtdnn_tf.serving.server_config import MODEL_NAME
+from mtdnn_tf.serving.server_files import MODEL_NAME
 
 
 class ReleaseOptions(NamedTuple):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder
@@ -16,60 +17,61 @@ from mtdnn_tf.locks import locked_path
 from mtdnn_tf.manifests import write_manifest
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.serving.reduced_weights import FLOAT32
-from mtdnn_tf.serving.server_config import MODEL_NAME, check_model_name, write_server_config
-from mtdnn_tf.serving.serving_ops import check_ops
+from mtdnn_tf.serving.server_files import (
+    MODEL_NAME,
+    check_batch_sizes,
+    check_model_name,
+    write_server_config,
+    write_warmup,
+)
 from mtdnn_tf.serving.signatures import Signatures
-from mtdnn_tf.serving.warmup import check_batch_sizes, write_warmup
 from mtdnn_tf.tasks.task import Task
 
-# TensorFlow leaves what stands in this folder of a SavedModel alone.
+# TensorFlow ignores this folder of a SavedModel.
 DESCRIPTION = "assets.extra/mtdnn_tf.json"
 _SCHEMA = 1
 WARMUP_BATCH_SIZES = (1, 8, 32)
+OLDEST_TF_SERVING = "2.12.1"
+ALLOWED_OPS = frozenset(
+    op
+    for line in (Path(__file__).parent / "allowed_ops.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("#")
+    for op in line.split()
+)
 
 
 def export_version(export_dir: Path, version: int | None = None) -> Path:
     """Returns the folder of a new version of a served model.
 
     Args:
-        export_dir: The model's folder, which holds one folder a version.
-        version: The version's number, 1 or more; one above the highest that stands if None.
+        export_dir: The model's folder, which holds one folder per version.
+        version: The version's number, 1 or more; the highest existing one plus 1 if None.
 
     Raises:
-        UserError: The version stands already, or its number is below 1.
+        UserError: The version exists, or its number is below 1.
     """
-    standing = _versions(export_dir)
+    # TF Serving reads the numbers from the folders' names.
+    names = [path.name for path in export_dir.iterdir()] if export_dir.is_dir() else []
+    existing = sorted({int(name) for name in names if name.isascii() and name.isdigit()})
     if version is None:
-        version = max(standing, default=0) + 1
+        version = max(existing, default=0) + 1
     if version < 1:
-        raise UserError(f"version of the export takes a number of 1 or more, {version} given")
-    if version in standing:
-        raise UserError(f"{export_dir}: version {version} exists; give a number that is not one of {standing}")
+        raise UserError(f"version of the export must be an integer >= 1, got {version}")
+    if version in existing:
+        raise UserError(f"{export_dir}: version {version} exists; give a number that is not one of {existing}")
     return export_dir / str(version)
 
 
-def _versions(export_dir: Path) -> list[int]:
-    """Returns the numbers that TF Serving would read from the folder's names."""
-    if not export_dir.is_dir():
-        return []
-    names = [path.name for path in export_dir.iterdir()]
-    return sorted({int(name) for name in names if name.isascii() and name.isdigit()})
-
-
 def served_tasks(loaded: LoadedModel, names: Sequence[str] = ()) -> list[Task]:
-    """Returns the tasks that an export answers.
-
-    Args:
-        loaded: The model.
-        names: Names of some of its tasks, different; all if empty.
+    """Returns the tasks that an export answers: those named, or all.
 
     Raises:
-        UserError: A name is unknown, stands twice, or is that of a task that no client can ask.
+        UserError: A name is unknown, duplicate, or of a task that has no signature.
     """
-    # A task that falls together from another's labels serves evaluation; a client asks that other task.
+    # A task whose labels are merged from another's serves evaluation; a client asks that other task.
     served = {task.name: task for task in loaded.tasks if not task.head_labels}
     if len(set(names)) < len(names):
-        raise UserError(f"--tasks takes different tasks, {','.join(names)} given")
+        raise UserError(f"--tasks must name each task once, got {','.join(names)}")
     for name in names:
         if name not in served:
             raise unknown_name("task of the export", name, served)
@@ -87,7 +89,7 @@ def export_saved_model(
     """Writes a SavedModel that answers tasks of a model from texts, serialized examples and token ids.
 
     A server that watches the folder's parent sees it complete or not at all. The server's own files are written beside
-    it, unless they stand.
+    it, unless they exist.
 
     Args:
         loaded: The model with its tasks and tokenizer; longer inputs than its `max_sequence_length` are cut.
@@ -99,7 +101,7 @@ def export_saved_model(
 
     Raises:
         UserError: The folder exists, or another process writes it; the graph holds operations that a stock TF Serving
-            does not have, or something given is not accepted.
+            does not have, or an argument is invalid.
     """
     _refuse_existing(folder)
     check_batch_sizes(batch_sizes)
@@ -124,10 +126,13 @@ def _refuse_existing(folder: Path) -> None:
 
 
 def _description(loaded: LoadedModel, weights: str) -> dict[str, Any]:
-    """Returns what a person or a client may want to know of an exported model."""
+    try:
+        package_version = importlib.metadata.version("mtdnn_tf")
+    except importlib.metadata.PackageNotFoundError:
+        package_version = "not installed"
     return {
         "schema": _SCHEMA,
-        "mtdnn_tf": _package_version(),
+        "mtdnn_tf": package_version,
         "tensorflow": tf.__version__,
         "model_fingerprint": loaded.fingerprint,
         "weights": weights,
@@ -144,8 +149,24 @@ def _description(loaded: LoadedModel, weights: str) -> dict[str, Any]:
     }
 
 
-def _package_version() -> str:
-    try:
-        return importlib.metadata.version("mtdnn_tf")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
+def ops_of_saved_model(folder: Path) -> set[str]:
+    """Returns the names of all operations in a SavedModel's graphs and functions."""
+    saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    ops: set[str] = set()
+    for meta_graph in saved_model.meta_graphs:
+        graph = meta_graph.graph_def
+        functions = {function.signature.name for function in graph.library.function}
+        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+        # A node may name a function of the same graph as its operation.
+        ops |= {node.op for node in nodes} - functions
+    return ops
+
+
+def check_ops(folder: Path) -> None:
+    """Refuses a SavedModel with an operation that a stock TF Serving may not have."""
+    unknown = sorted(ops_of_saved_model(folder) - ALLOWED_OPS)
+    if unknown:
+        raise UserError(
+            f"the model cannot be exported: its graph has {', '.join(unknown)}; accepted are operations that answering "
+            f"needs and TF Serving {OLDEST_TF_SERVING} has"
+        )

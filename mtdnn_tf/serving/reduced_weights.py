@@ -1,4 +1,4 @@
-"""Storing the encoder's large matrices in fewer bits; the graph computes with float32 made of them at every request."""
+"""Storing the encoder's large matrices in fewer bits; the graph converts them to float32 in every request."""
 
 from __future__ import annotations
 
@@ -21,21 +21,17 @@ _LARGEST = 127  # Of int8; -128 is left out, so that the range is symmetric.
 
 
 def check_weights(weights: str) -> None:
-    """Refuses an unknown way to store weights.
-
-    Raises:
-        UserError: It is not one of `WEIGHTS`.
-    """
+    """Refuses a storage format that is not one of `WEIGHTS`."""
     if weights not in WEIGHTS:
         raise unknown_name("--weights of the export", weights, WEIGHTS)
 
 
 def quantize(matrix: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Returns a matrix as whole numbers from -127 to 127 and the scales that each is multiplied by (1712.05877 sec. 2).
+    """Returns a matrix as int8 from -127 to 127, and the scales to multiply it by (1712.05877 sec. 2).
 
     Args:
         matrix: float32 of any shape.
-        axes: The axes that share a scale; each index of the others, a channel, has its own.
+        axes: The axes that share a scale; each index of the other axes, a channel, has its own.
 
     Returns:
         int8 of the matrix's shape, and float32 scales of length 1 along `axes`.
@@ -48,63 +44,51 @@ def quantize(matrix: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.
 
 
 class _Matrix(tf.Module):
-    """One matrix in fewer bits.
-
-    Args:
-        matrix: float32.
-        axes: The axes that share a scale in int8.
-        weights: FLOAT16 or INT8.
-        what: Names the matrix in an error.
-    """
+    """One float32 matrix in FLOAT16, or in INT8 with a shared scale along `axes`; `what` names it in an error."""
 
     def __init__(self, matrix: np.ndarray, axes: tuple[int, ...], weights: str, what: str) -> None:
         super().__init__()
         if not np.isfinite(matrix).all():
-            raise UserError(f"--weights={weights}: {what} holds numbers that are not finite; float32 is accepted")
+            raise UserError(f"--weights={weights}: {what} has numbers that are not finite; use float32")
         self.scales = None
         if weights == INT8:
             matrix, scales = quantize(matrix, axes)
             self.scales = tf.Variable(scales, trainable=False)
         else:
             if np.abs(matrix).max() > np.finfo(np.float16).max:
-                raise UserError(f"--weights={weights}: {what} holds numbers above 65504; float32 is accepted")
+                raise UserError(f"--weights={weights}: {what} has numbers above 65504; use float32")
             matrix = matrix.astype(np.float16)
         self.stored = tf.Variable(matrix, trainable=False)
 
-    def read(self) -> tf.Tensor:
-        """Returns the matrix in float32."""
-        return self._scaled(tf.cast(self.stored, tf.float32), self.scales)
-
-    def rows(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns some rows in float32 without making the others: ids [...] to [..., width]."""
-        scales = None if self.scales is None else tf.gather(self.scales, ids)
-        return self._scaled(tf.cast(tf.gather(self.stored, ids), tf.float32), scales)
-
-    def _scaled(self, values: tf.Tensor, scales: tf.Variable | tf.Tensor | None) -> tf.Tensor:
+    def read(self, ids: tf.Tensor | None = None) -> tf.Tensor:
+        """Returns the matrix in float32, or only some of its rows: ids [...] to [..., width]."""
+        stored, scales = self.stored, self.scales
+        if ids is not None:
+            stored, scales = tf.gather(stored, ids), None if scales is None else tf.gather(scales, ids)
+        values = tf.cast(stored, tf.float32)
         return values if scales is None else values * scales
 
 
 class ReducedWeights(tf.Module):
     """The word embeddings and the matrices of an encoder's blocks and pooler, in fewer bits, for `Encoder.call`.
 
-    They are variables, not constants: what loads a graph cannot make float32 of them once and for all.
+    They are variables, not constants, which a server would convert to float32 when it loads the graph.
 
     Args:
-        encoder: The encoder; it stays as it is.
+        encoder: The encoder; it is not changed.
         weights: FLOAT16; or INT8, with a scale for each output of a matrix and each row of the word embeddings.
 
     Raises:
-        UserError: A weight is not finite, or too large for the way of storing.
+        UserError: A weight is not finite, or too large for the format.
     """
 
     def __init__(self, encoder: Encoder, weights: str) -> None:
         super().__init__()
-        # A function: TensorFlow would track the encoder, and an export hold its variables.
+        # A function, because TensorFlow would track the encoder, and an export would have its variables.
         self._variable = lambda name: encoder.named[name]
         self._matrices = {}
         for name, shape, variable_shape, is_matrix in encoder_weights(encoder.config):
             if is_matrix or name == WORD_EMBEDDINGS:
-                # The first axes of a matrix are its inputs; those of attention's output projection are two.
                 axes = _leading_axes(variable_shape, shape[1]) if is_matrix else (1,)
                 self._matrices[name] = _Matrix(self._variable(name).numpy(), axes, weights, name)
 
@@ -119,10 +103,10 @@ class ReducedWeights(tf.Module):
 
     def rows(self, name: str, ids: tf.Tensor) -> tf.Tensor:
         """Returns some rows of a table of embeddings."""
-        return self._matrices[name].rows(ids) if name in self._matrices else tf.gather(self._variable(name), ids)
+        return self._matrices[name].read(ids) if name in self._matrices else tf.gather(self._variable(name), ids)
 
 
 def _leading_axes(shape: Sequence[int], size: int) -> tuple[int, ...]:
-    """Returns the first axes of a shape that together have a size."""
+    """Returns the first axes that together have a size: a matrix's inputs, in attention's output two axes."""
     count = next(count for count in range(1, len(shape) + 1) if math.prod(shape[:count]) == size)
     return tuple(range(count))

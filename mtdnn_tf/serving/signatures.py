@@ -1,8 +1,7 @@
-"""What a served model answers to: texts, serialized examples, and token ids, for each task and for all at once."""
+"""Signatures of a served model: from texts, serialized examples or token ids, per task and for all tasks at once."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -46,26 +45,15 @@ def signature_names(tasks: list[Task]) -> list[str]:
     return list(owner)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Untracked:
-    """Hides a model from TensorFlow's object tracking.
-
-    A SavedModel holds every Keras layer that is tracked, with functions that serving does not need.
-    """
-
-    loaded: LoadedModel
-    steps: Steps
-
-
 class Signatures(tf.Module):
     """Answers from texts, serialized examples or token ids, by the tokenizer and model of a run.
 
     Args:
         loaded: The model; it is used without dropout.
-        weights: How the encoder's large matrices are stored, one of `reduced_weights.WEIGHTS`.
+        weights: Storage format of the encoder's large matrices, one of `reduced_weights.WEIGHTS`.
 
     Raises:
-        UserError: A task has no head, two signatures would have one name, or weights cannot be stored so.
+        UserError: A task has no head, two signatures would have one name, or weights cannot be stored in the format.
     """
 
     def __init__(self, loaded: LoadedModel, weights: str = FLOAT32) -> None:
@@ -81,13 +69,14 @@ class Signatures(tf.Module):
         self._reduced = None if weights == FLOAT32 else ReducedWeights(model.backbone, weights)
         if self._reduced:
             unused |= {id(weight) for weight in self._reduced.replaced}
-        self._untracked = _Untracked(loaded, Steps(loaded, used, self._reduced))
+        # TensorFlow does not track this object: a SavedModel would have functions of every Keras layer within it.
+        self._steps = Steps(loaded, used, self._reduced)
         self._weights = [weight for weight in model.variables if id(weight) not in unused]
 
     @property
     def tasks(self) -> list[Task]:
         """The tasks that are answered."""
-        return self._untracked.loaded.tasks
+        return self._steps.tasks
 
     def inputs(self) -> dict[str, tuple[str, ...]]:
         """Returns the names of every signature's inputs."""
@@ -110,42 +99,25 @@ class Signatures(tf.Module):
         return {name: _traced(functions[name], name, inputs) for name, inputs in self.inputs().items()}
 
     def answer_texts(self, task: Task, **texts: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers one task from texts.
-
-        Args:
-            task: The task.
-            texts: `text_a`, and `text_b` of a pair, string [batch]; of a ranking the query and a candidate.
-
-        Returns:
-            Of a classification `label` string [batch], `probabilities` float32 and `label_names` string, both
-            [batch, labels]; of a regression or ranking `score` float32 [batch].
-        """
-        steps = self._untracked.steps
+        """Answers one task from `text_a`, and `text_b` of a pair, string [batch]; see `Kind.answer_tensors`."""
+        steps = self._steps
         inputs = steps.pair_inputs if task.is_pair else steps.single_inputs
         encoded = steps.encode(inputs(*(texts[name] for name in TEXTS if name in texts)))
         return task.kind_object.answer_tensors(task, self._logits(encoded, task))
 
     def answer_examples(self, task: Task, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers one task from examples, by the contract of TF Serving's Classify and Regress.
+        """Answers one task by the contract of TF Serving's Classify and Regress; see `Kind.example_outputs`.
 
         Args:
             task: The task.
             inputs: Serialized tf.Example, string [batch], with the features `text_a`, and `text_b` of a pair.
-
-        Returns:
-            Of a classification `classes` string and `scores` float32, both [batch, labels], in the order of the
-            task's labels; of a regression or ranking `outputs` float32 [batch].
         """
         features = {name: tf.io.FixedLenFeature([], tf.string) for name in TEXTS[: len(task.text)]}
         answer = self.answer_texts(task, **tf.io.parse_example(inputs, features))
         return task.kind_object.example_outputs(answer)
 
     def answer_every_task(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers all tasks at once, running the encoder once.
-
-        Args:
-            text_a: The first or only text, string [batch].
-            text_b: The second text, string [batch]; "" for a single sentence.
+        """Answers all tasks at once, running the encoder once; a second text "" means a single sentence.
 
         Returns:
             What `answer_texts` returns, named "<task>_<output>", and `<task>_applicable` bool [batch]: whether the row
@@ -165,34 +137,29 @@ class Signatures(tf.Module):
         return answers
 
     def embed(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns `embedding` float32 [batch, hidden], the pooled vector that linear heads read.
-
-        Args:
-            text_a: The first or only text, string [batch].
-            text_b: The second text, string [batch]; "" for a single sentence.
-        """
+        """Returns `embedding` float32 [batch, hidden], the pooled vector that linear heads read."""
         return {"embedding": tf.cast(self._encode_any(text_a, text_b)["pooled_output"], tf.float32)}
 
     def logits_of_tokens(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns every task's logits [batch, num_outputs] from the model's inputs, int32 [batch, length]."""
-        encoded = self._untracked.steps.encode(inputs)
+        encoded = self._steps.encode(inputs)
         return {task.name: self._logits(encoded, task) for task in self.tasks}
 
     def tokens_of_pairs(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what the signature for token ids takes, for pairs of texts, string [batch] each."""
-        inputs: dict[str, tf.Tensor] = self._untracked.steps.pair_inputs(text_a, text_b)
+        inputs: dict[str, tf.Tensor] = self._steps.pair_inputs(text_a, text_b)
         return inputs
 
     def _encode_any(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
-        encoded: dict[str, tf.Tensor] = self._untracked.steps.encode(self._untracked.steps.any_inputs(text_a, text_b))
+        encoded: dict[str, tf.Tensor] = self._steps.encode(self._steps.any_inputs(text_a, text_b))
         return encoded
 
     def _logits(self, encoded: dict[str, tf.Tensor], task: Task) -> tf.Tensor:
-        return tf.cast(self._untracked.steps.heads[task.head_task](encoded), tf.float32)
+        return tf.cast(self._steps.heads[task.head_task](encoded), tf.float32)
 
 
 def _traced(function: Signature, name: str, inputs: tuple[str, ...]) -> Signature:
     dtype, shape = (tf.int32, [None, None]) if name == TOKENS else (tf.string, [None])
     specs = {key: tf.TensorSpec(shape, dtype, key) for key in inputs}
-    # A function of its own: its name stands in the graph, and it takes nothing but the inputs.
+    # A new function, which takes only the inputs.
     return graph_function(lambda **tensors: function(**tensors)).get_concrete_function(**specs)

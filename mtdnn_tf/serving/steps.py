@@ -1,4 +1,4 @@
-"""The steps from texts to logits, each one function of the graph that all signatures call."""
+"""The steps from texts to logits, each a function of the graph that all signatures call."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MATRIX = tf.TensorSpec([None, None], tf.int32)
 
 
 class Steps:
-    """Tokenizes, packs, encodes and classifies, each traced once however many signatures do so.
+    """Tokenizes, packs, encodes and classifies, each traced once for all signatures.
 
     Args:
         loaded: The model; it is used without dropout.
@@ -28,6 +28,7 @@ class Steps:
         weights: Where to read the encoder's weights from; its own variables by default.
 
     Attributes:
+        tasks: The model's tasks.
         single_inputs: From first texts, string [batch], to what the encoder reads: int32 [batch, length of the longest
             row] by the names of the model's inputs.
         pair_inputs: The same from first and second texts, string [batch] each.
@@ -37,6 +38,7 @@ class Steps:
     """
 
     def __init__(self, loaded: LoadedModel, heads: Collection[str], weights: WeightReader | None = None) -> None:
+        self.tasks = loaded.tasks
         self._loaded = loaded
         self._weights = weights
         self._names = sorted(heads)

@@ -15,9 +15,8 @@ from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.serving.export import DESCRIPTION, export_saved_model
+from mtdnn_tf.serving.export import ALLOWED_OPS, DESCRIPTION, export_saved_model, ops_of_saved_model
 from mtdnn_tf.serving.reduced_weights import quantize
-from mtdnn_tf.serving.serving_ops import ALLOWED_OPS, ops_of_saved_model
 from tests.serving.examples import MAX_SEQUENCE_LENGTH, SCORED, SINGLE, VOCABULARY, ask, random_texts
 
 _WIDTH = 128

@@ -251,7 +251,7 @@ def test_a_subset_of_the_tasks_leaves_the_other_heads_out(loaded, tmp_path):
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["pairs"], "unknown task of the export 'pairs'; did you mean 'pair'"), (["pair", "pair"], "different tasks")],
+    [(["pairs"], "unknown task of the export 'pairs'; did you mean 'pair'"), (["pair", "pair"], "each task once")],
 )
 def test_tasks_that_cannot_be_exported_are_refused(loaded, tmp_path, names, message):
     with pytest.raises(UserError, match=message):

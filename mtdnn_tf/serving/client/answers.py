@@ -31,11 +31,11 @@ def answers_of_row(outputs: Mapping[str, Sequence[Any]], row: int, task: str) ->
         parts = _OUTPUT.fullmatch(name)
         what, of = (parts["what"], parts["task"] or task) if parts else (name, task)
         found.setdefault(of, {})[what] = values[row]
-    answers = {of: values for of, values in sorted(found.items()) if values.pop("applicable", True)}
-    for values in answers.values():
-        names = values.pop("label_names", None)
-        if names is not None and "probabilities" in values:
-            values["probabilities"] = dict(zip(names, values["probabilities"]))
+    answers = {of: answer for of, answer in sorted(found.items()) if answer.pop("applicable", True)}
+    for answer in answers.values():
+        names = answer.pop("label_names", None)
+        if names is not None and "probabilities" in answer:
+            answer["probabilities"] = dict(zip(names, answer["probabilities"]))
     return answers
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow_serving.apis import prediction_log_pb2
 
+from mtdnn_tf.serving.server.messages import arrays_of_request, examples_of_input
 from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
 from mtdnn_tf.serving.server.status import invalid
+
+WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
+# TF Serving's limits of warm-up.
+_MOST_RECORDS = 1000
+_MOST_ROWS = 1 << 20
 
 
 class ClassScore(NamedTuple):
     """Label of a class, empty if the model has no labels, and its score, 0 if the model has no scores."""
 
     label: str
-    score: float
+    score: np.floating[Any]
 
 
 def predict(
@@ -36,23 +44,20 @@ def predict(
         ServingError: A signature or output is unknown, or an input is missing, unknown or invalid.
     """
     definition = servable.signature(signature)
-    _check_names(definition, set(inputs))
+    takes = set(definition.inputs)
+    missing, extra = ", ".join(sorted(takes - set(inputs))), ", ".join(sorted(set(inputs) - takes))
+    if missing or extra:
+        problems = [f"missing: {missing}"] * bool(missing) + [f"not taken: {extra}"] * bool(extra)
+        names = ", ".join(sorted(takes))
+        raise invalid(f"inputs do not match the signature, which takes {names}; {'; '.join(problems)}")
     for name, values in inputs.items():
         _check_tensor(name, values, definition.inputs[name], batch_rows)
-    unknown = sorted(set(outputs) - set(definition.outputs))
+    unknown = set(outputs) - set(definition.outputs)
     if unknown or len(set(outputs)) < len(outputs):
         names = ", ".join(sorted(definition.outputs))
         raise invalid(f"output_filter must be different names of {names}, got {', '.join(outputs)}")
     found = servable.run(signature or DEFAULT_SIGNATURE, inputs)
     return {name: found[name] for name in outputs or definition.outputs}
-
-
-def _check_names(definition: meta_graph_pb2.SignatureDef, given: set[str]) -> None:
-    missing, extra = sorted(set(definition.inputs) - given), sorted(given - set(definition.inputs))
-    if missing or extra:
-        takes = ", ".join(sorted(definition.inputs))
-        problems = [f"missing: {', '.join(missing)}"] * bool(missing) + [f"not taken: {', '.join(extra)}"] * bool(extra)
-        raise invalid(f"inputs do not match the signature, which takes {takes}; {'; '.join(problems)}")
 
 
 def _check_tensor(name: str, values: np.ndarray, info: meta_graph_pb2.TensorInfo, batch_rows: int) -> None:
@@ -68,31 +73,19 @@ def _check_tensor(name: str, values: np.ndarray, info: meta_graph_pb2.TensorInfo
 
 
 def classify(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[list[ClassScore]]:
-    """Returns the classes of every example, in the order of the signature's output.
-
-    Args:
-        servable: The model.
-        signature: A signature from serialized examples to `classes`, `scores` or both; the default one if empty.
-        examples: A serialized tf.Example for each row.
-        batch_rows: Maximum number of rows.
+    """Returns the classes of every serialized tf.Example, in the order of the signature's output.
 
     Raises:
-        ServingError: The signature is unknown or has another form.
+        ServingError: The signature is unknown, or does not return `classes`, `scores` or both.
     """
-    outputs = _ask_examples(
-        servable,
-        signature,
-        examples,
-        batch_rows,
-        "classification",
-        (tf.saved_model.CLASSIFY_OUTPUT_CLASSES, tf.saved_model.CLASSIFY_OUTPUT_SCORES),
-    )
+    names = tf.saved_model.CLASSIFY_OUTPUT_CLASSES, tf.saved_model.CLASSIFY_OUTPUT_SCORES
+    outputs = _ask_examples(servable, signature, examples, batch_rows, "classification", names)
     shape = next(iter(outputs.values())).shape
     if len(shape) != 2 or shape[0] != len(examples) or any(values.shape != shape for values in outputs.values()):
         shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in outputs.items())
         raise invalid(f"not a classification signature: it returned {shapes} for {len(examples)} rows")
-    labels = outputs.get(tf.saved_model.CLASSIFY_OUTPUT_CLASSES, np.full(shape, b"", object))
-    scores = outputs.get(tf.saved_model.CLASSIFY_OUTPUT_SCORES, np.zeros(shape, np.float32))
+    labels = outputs.get(names[0], np.full(shape, b"", object))
+    scores = outputs.get(names[1], np.zeros(shape, np.float32))
     if labels.dtype != object:
         raise invalid("not a classification signature: its classes are not strings")
     return [
@@ -101,17 +94,11 @@ def classify(servable: Servable, signature: str, examples: Sequence[bytes], batc
     ]
 
 
-def regress(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[float]:
-    """Returns the value of every example, float32.
-
-    Args:
-        servable: The model.
-        signature: A signature from serialized examples to `outputs` [batch] or [batch, 1]; the default one if empty.
-        examples: A serialized tf.Example for each row.
-        batch_rows: Maximum number of rows.
+def regress(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[np.floating[Any]]:
+    """Returns the value of every serialized tf.Example, float32.
 
     Raises:
-        ServingError: The signature is unknown or has another form.
+        ServingError: The signature is unknown, or does not return `outputs` [batch] or [batch, 1].
     """
     name = tf.saved_model.REGRESS_OUTPUTS
     values = _ask_examples(servable, signature, examples, batch_rows, "regression", (name,))[name]
@@ -126,11 +113,36 @@ def _ask_examples(
     """Runs a signature of TF Serving's form for examples: one input, and outputs with fixed names."""
     definition = servable.signature(signature)
     accepted = [name for name in outputs if name in definition.outputs]
-    (name,) = {tf.saved_model.CLASSIFY_INPUTS, tf.saved_model.REGRESS_INPUTS}  # Both are the same name.
+    name = tf.saved_model.CLASSIFY_INPUTS  # REGRESS_INPUTS is the same name.
     if list(definition.inputs) != [name] or not accepted or set(definition.outputs) - set(outputs):
         wanted = f"takes {name!r} and returns {' or '.join(map(repr, outputs))}"
         takes, gives = ", ".join(sorted(definition.inputs)), ", ".join(sorted(definition.outputs))
         raise invalid(f"not a {kind} signature, which {wanted}; this one takes {takes} and returns {gives}")
-    if not examples:
-        raise invalid("Input is empty: no example given")
     return predict(servable, signature, {name: np.array(list(examples), object)}, batch_rows, accepted)
+
+
+def warm_up(servable: Servable) -> int:
+    """Replays a model's warm-up requests, which make its first real request fast, and returns their number.
+
+    Raises:
+        Exception: A record is damaged, or the model fails; the version is then not served.
+    """
+    path = servable.folder / WARMUP_REQUESTS
+    if not path.is_file():
+        return 0
+    records = itertools.islice(tf.data.TFRecordDataset(str(path)).as_numpy_iterator(), _MOST_RECORDS)
+    return sum(_replay(servable, prediction_log_pb2.PredictionLog.FromString(record)) for record in records)
+
+
+def _replay(servable: Servable, log: prediction_log_pb2.PredictionLog) -> int:
+    kind = log.WhichOneof("log_type")
+    if kind not in ("predict_log", "classify_log", "regress_log"):
+        raise ValueError(f"warm-up record must be predict_log, classify_log or regress_log, got {kind}")
+    request = getattr(log, kind).request
+    name = request.model_spec.signature_name
+    if kind == "predict_log":
+        predict(servable, name, arrays_of_request(request, _MOST_ROWS << 8), _MOST_ROWS)
+    else:
+        ask = classify if kind == "classify_log" else regress
+        ask(servable, name, examples_of_input(request.input), _MOST_ROWS)
+    return 1

@@ -1,9 +1,8 @@
-"""Tensors as TF Serving's REST API writes them in JSON."""
+"""Tensors and examples as TF Serving's REST API writes them in JSON."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,23 +19,14 @@ _BINARY_SUFFIX = "_bytes"
 
 
 class PredictBody(NamedTuple):
-    """A predict request.
-
-    Attributes:
-        inputs: Arrays by input.
-        by_row: Whether the request has `instances`, so that the answer has rows.
-    """
+    """Arrays by input, and whether the request has `instances`, so that the answer has rows."""
 
     inputs: dict[str, np.ndarray]
     by_row: bool
 
 
 def inputs_of_json(body: Mapping[str, Any], definition: meta_graph_pb2.SignatureDef) -> PredictBody:
-    """Returns the inputs of a predict request in the row or the columnar form.
-
-    Args:
-        body: An object with `instances` or `inputs`.
-        definition: The signature.
+    """Returns the inputs of a predict request, an object with `instances` (rows) or `inputs` (columns).
 
     Raises:
         ServingError: The object has neither or both, or a value is not what the signature takes.
@@ -44,38 +34,26 @@ def inputs_of_json(body: Mapping[str, Any], definition: meta_graph_pb2.Signature
     if ("instances" in body) == ("inputs" in body):
         raise invalid("the request must have either 'instances' or 'inputs'")
     by_row = "instances" in body
-    columns = _columns_of_rows(body["instances"], definition) if by_row else _columns(body["inputs"], definition)
     where = "instances" if by_row else "inputs"
-    return PredictBody(
-        {
-            name: tensor_of_json(values, tf.as_dtype(definition.inputs[name].dtype), f"{name!r} in '{where}'")
-            for name, values in columns.items()
-        },
-        by_row,
-    )
-
-
-def _columns_of_rows(rows: Any, definition: meta_graph_pb2.SignatureDef) -> dict[str, list[Any]]:
-    if not isinstance(rows, list) or not rows:
+    given = body[where]
+    if by_row and (not isinstance(given, list) or not given):
         raise invalid("'instances' must be a list of at least one row")
+    rows = given if by_row else [given]
     names = sorted(definition.inputs)
     if len(names) == 1 and not _is_named(rows[0], names):
-        return {names[0]: rows}
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict) or sorted(row) != names:
-            given = ", ".join(sorted(row)) if isinstance(row, dict) else "no object"
-            raise invalid(f"element {number} of 'instances' must be an object of {', '.join(names)}; got {given}")
-    return {name: [row[name] for row in rows] for name in names}
-
-
-def _columns(inputs: Any, definition: meta_graph_pb2.SignatureDef) -> dict[str, Any]:
-    names = sorted(definition.inputs)
-    if len(names) == 1 and not _is_named(inputs, names):
-        return {names[0]: inputs}
-    if not isinstance(inputs, dict) or sorted(inputs) != names:
-        given = ", ".join(sorted(inputs)) if isinstance(inputs, dict) else "no object"
-        raise invalid(f"'inputs' must be an object of {', '.join(names)}; got {given}")
-    return inputs
+        columns = {names[0]: given}
+    else:
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict) or sorted(row) != names:
+                got = ", ".join(sorted(row)) if isinstance(row, dict) else "no object"
+                what = f"element {number} of 'instances'" if by_row else "'inputs'"
+                raise invalid(f"{what} must be an object of {', '.join(names)}; got {got}")
+        columns = {name: [row[name] for row in rows] for name in names} if by_row else given
+    arrays = {
+        name: tensor_of_json(values, tf.as_dtype(definition.inputs[name].dtype), f"{name!r} in '{where}'")
+        for name, values in columns.items()
+    }
+    return PredictBody(arrays, by_row)
 
 
 def _is_named(value: Any, names: list[str]) -> bool:
@@ -84,85 +62,59 @@ def _is_named(value: Any, names: list[str]) -> bool:
 
 
 def tensor_of_json(value: Any, dtype: tf.DType, where: str) -> np.ndarray:
-    """Returns the array of a JSON value or of lists of lists of them.
-
-    Args:
-        value: A parsed JSON value.
-        dtype: Expected type.
-        where: Location of the value, for messages.
+    """Returns the array of a JSON value or of lists of lists of them; `where` is its place, for messages.
 
     Raises:
         ServingError: The lists are ragged, or a value is of another type.
     """
-    shape: list[int] = []
-    level = value
-    while isinstance(level, list):
-        shape.append(len(level))
-        if len(shape) > _MOST_DIMENSIONS:
-            raise invalid(f"{where} has more than {_MOST_DIMENSIONS} dimensions")
-        level = level[0] if level else None
-    leaves: list[Any] = []
-
-    def collect(node: Any, depth: int) -> None:
-        is_list = isinstance(node, list)
-        if is_list != (depth < len(shape)) or (is_list and len(node) != shape[depth]):
-            raise invalid(f"{where} is ragged; all lists of a level must have the same length")
-        if not is_list:
-            leaves.append(_leaf(node, dtype, where))
-            return
-        for child in node:
-            collect(child, depth + 1)
-
-    collect(value, 0)
+    array = np.array(value, object)
+    is_ragged = any(isinstance(leaf, list) for leaf in array.flat)
+    if array.ndim + is_ragged > _MOST_DIMENSIONS:
+        raise invalid(f"{where} has more than {_MOST_DIMENSIONS} dimensions")
+    if is_ragged:
+        raise invalid(f"{where} is ragged; all lists of a level must have the same length")
+    leaves = [_leaf(leaf, dtype, where) for leaf in array.flat]
     if dtype == tf.string:
-        array = np.empty(len(leaves), object)
-        array[:] = leaves
-        return array.reshape(shape)
-    with np.errstate(over="ignore"):
-        array = np.array(leaves, dtype.as_numpy_dtype).reshape(shape)
-    if dtype.is_floating and np.isinf(array).sum() > sum(map(math.isinf, leaves)):
+        return np.fromiter(leaves, object, len(leaves)).reshape(array.shape)
+    try:
+        with np.errstate(over="ignore"):
+            values = [float(leaf) for leaf in leaves] if dtype.is_floating else leaves
+            converted = np.array(values, dtype.as_numpy_dtype).reshape(array.shape)
+    except OverflowError:
+        converted = np.array(math.inf)
+    if dtype.is_floating and np.isinf(converted).sum() > leaves.count(math.inf) + leaves.count(-math.inf):
         raise invalid(f"{where} holds a number that is too large for {dtype.name}")
-    return array
+    return converted
 
 
 def _leaf(value: Any, dtype: tf.DType, where: str) -> Any:
     if dtype == tf.string:
-        encoded = _bytes(value)
-        if encoded is not None:
-            return encoded
-    elif dtype == tf.bool:
-        if isinstance(value, bool):
+        value = _bytes(value)
+        if isinstance(value, bytes):
             return value
-    elif dtype.is_floating and not isinstance(value, bool) and isinstance(value, (int, float)):
-        try:
-            return float(value)
-        except OverflowError:
-            raise invalid(f"{where} holds a number that is too large for {dtype.name}") from None
-    elif dtype.is_integer and not isinstance(value, bool) and isinstance(value, int):
+    elif isinstance(value, bool):
+        if dtype == tf.bool:
+            return value
+    elif isinstance(value, int) and dtype.is_integer:
         if dtype.min <= value <= dtype.max:
             return value
         raise invalid(f"{where} must be {dtype.name} from {dtype.min} to {dtype.max}, got {str(value)[:40]}")
-    raise invalid(f"{where} must be {dtype.name}, got {_shown(value)}")
+    elif isinstance(value, (int, float)) and dtype.is_floating:
+        return value
+    names = {type(None): "null", dict: "an object"}
+    raise invalid(f"{where} must be {dtype.name}, got {names.get(type(value)) or repr(value)[:60]}")
 
 
-def _bytes(value: Any) -> bytes | None:
-    """Returns the bytes of a string or of `{"b64": ...}`; None if a value is neither."""
+def _bytes(value: Any) -> Any:
+    """Returns the bytes of a string or of `{"b64": ...}`, and any other value as it is."""
     try:
         if isinstance(value, str):
             return value.encode()
         if isinstance(value, dict) and list(value) == ["b64"] and isinstance(value["b64"], str):
             return base64.b64decode(value["b64"], validate=True)
-    except (UnicodeEncodeError, binascii.Error, ValueError):
-        return None
-    return None
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, (list, dict)):
-        return "a list" if isinstance(value, list) else "an object"
-    return repr(value)[:60]
+    except ValueError:  # Not UTF-8, or not base64.
+        pass
+    return value
 
 
 def outputs_to_json(outputs: Mapping[str, np.ndarray], by_row: bool) -> dict[str, Any]:
@@ -184,31 +136,60 @@ def outputs_to_json(outputs: Mapping[str, np.ndarray], by_row: bool) -> dict[str
 
 
 def array_to_json(array: np.ndarray, name: str = "") -> Any:
-    """Returns an array as nested lists; bytes as strings, or as `{"b64": ...}` where the name ends in `_bytes`."""
+    """Returns an array as nested lists; bytes as strings, or as `{"b64": ...}` where the name ends in `_bytes`.
+
+    Numbers are the shortest that are the same in the array's own precision, 0.1 for float32's 0.1.
+    """
     if array.dtype == object:
-        leaves = [_string_to_json(value, name.endswith(_BINARY_SUFFIX)) for value in array.reshape(-1)]
-    elif array.dtype.kind in "biu":
+        leaves = (_string_to_json(value, name.endswith(_BINARY_SUFFIX)) for value in array.flat)
+        return np.fromiter(leaves, object, array.size).reshape(array.shape).tolist()
+    if array.dtype.kind in "biu":
         return array.tolist()
-    elif tf.as_dtype(array.dtype).is_floating:
-        if array.dtype != np.float64:
-            array = array.astype(np.float32)
-        leaves = [number_to_json(value) for value in array.reshape(-1)]
-    else:
+    if not tf.as_dtype(array.dtype).is_floating:
         raise invalid(f"output {name!r} of type {array.dtype} cannot be written as JSON")
-    nested = np.empty(array.size, object)
-    nested[:] = leaves
-    return nested.reshape(array.shape).tolist()
-
-
-def number_to_json(value: float | np.floating[Any]) -> float:
-    """Returns the shortest number that is the same in the value's own precision, 0.1 for float32's 0.1."""
-    return float(str(value))
+    return (array if array.dtype == np.float64 else array.astype(np.float32)).astype(str).astype(np.float64).tolist()
 
 
 def _string_to_json(value: bytes, is_binary: bool) -> Any:
-    if not is_binary:
-        try:
+    try:
+        if not is_binary:
             return value.decode()
-        except UnicodeDecodeError:
-            pass
+    except UnicodeDecodeError:
+        pass
     return {"b64": base64.b64encode(value).decode()}
+
+
+def examples_of_json(body: Mapping[str, Any]) -> list[bytes]:
+    """Returns the serialized tf.Example of every object in `examples`, with the features of `context`, if given.
+
+    Raises:
+        ServingError: `examples` is missing or empty, or a feature is neither a value nor a list of values of one type.
+    """
+    examples = body.get("examples")
+    if not isinstance(examples, list) or not examples:
+        raise invalid("'examples' must be a list of at least one object of features")
+    context = body.get("context", {})
+    for number, features in [("'context'", context), *((f"example {n}", row) for n, row in enumerate(examples))]:
+        if not isinstance(features, dict):
+            raise invalid(f"{number} must be an object of features")
+    return [_example({**context, **features}, number) for number, features in enumerate(examples)]
+
+
+def _example(features: Mapping[str, Any], number: int) -> bytes:
+    """Returns an example with strings as bytes, whole numbers as int64 and others as floats."""
+    example = tf.train.Example()
+    for name, value in features.items():
+        feature, where = example.features.feature[name], f"feature {name!r} of example {number}"
+        elements = [_bytes(element) for element in (value if isinstance(value, list) else [value])]
+        kinds = {type(element) for element in elements}
+        if not kinds <= {bytes, int, float}:
+            raise invalid(f"{where} must be a string (UTF-8 or base64), a number, or a list of either")
+        if len(kinds) > 1:
+            raise invalid(f"{where} mixes types: {', '.join(sorted(kind.__name__ for kind in kinds))}")
+        field = {bytes: feature.bytes_list, int: feature.int64_list, float: feature.float_list}
+        for kind in kinds:  # An empty list has no kind: its feature has no values.
+            try:
+                field[kind].value.extend(elements)
+            except (ValueError, OverflowError):
+                raise invalid(f"{where} has a number out of its type's range") from None
+    return example.SerializeToString()

@@ -12,7 +12,7 @@ import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import input_pb2, predict_pb2
-from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse, SignatureDefMap
+from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse, ModelVersionStatus
 
 from mtdnn_tf.serving.server.servable import Servable
@@ -24,21 +24,8 @@ _OPTIONS = {"always_print_fields_with_no_presence", "including_default_value_fie
 _ALL_FIELDS = {name: True for name in inspect.signature(json_format.MessageToDict).parameters if name in _OPTIONS}
 
 
-def status_message(versions: Sequence[ModelVersionStatus]) -> GetModelStatusResponse:
-    """Returns the response to GetModelStatus."""
-    return GetModelStatusResponse(model_version_status=versions)
-
-
-def metadata_message(servable: Servable) -> GetModelMetadataResponse:
-    """Returns the response to GetModelMetadata."""
-    response = GetModelMetadataResponse()
-    response.model_spec.name = servable.model
-    response.model_spec.version.value = servable.version
-    response.metadata[SIGNATURE_DEF].Pack(_signatures(servable))
-    return response
-
-
-def _signatures(servable: Servable) -> SignatureDefMap:
+def signatures_message(servable: Servable) -> SignatureDefMap:
+    """Returns the definitions of a model's signatures."""
     signatures = SignatureDefMap()
     for name, definition in servable.signature_defs.items():
         signatures.signature_def[name].CopyFrom(definition)
@@ -47,14 +34,14 @@ def _signatures(servable: Servable) -> SignatureDefMap:
 
 def status_json(versions: Sequence[ModelVersionStatus]) -> dict[str, Any]:
     """Returns a model's status in the format of TF Serving's REST API."""
-    return _to_dict(status_message(versions))
+    return _to_dict(GetModelStatusResponse(model_version_status=versions))
 
 
 def metadata_json(servable: Servable) -> dict[str, Any]:
     """Returns a model's metadata in the format of TF Serving's REST API, with 64-bit numbers as strings."""
     return {
         "model_spec": {"name": servable.model, "signature_name": "", "version": str(servable.version)},
-        "metadata": {SIGNATURE_DEF: _to_dict(_signatures(servable))},
+        "metadata": {SIGNATURE_DEF: _to_dict(signatures_message(servable))},
     }
 
 
@@ -95,15 +82,12 @@ def examples_of_input(given: input_pb2.Input) -> list[bytes]:
     Raises:
         ServingError: There is none.
     """
-    kind = given.WhichOneof("kind")
-    if kind == "example_list":
-        examples = [example.SerializeToString() for example in given.example_list.examples]
-    elif kind == "example_list_with_context":
+    if given.HasField("example_list_with_context"):
         # Concatenated messages are one message, in which the last feature of a name counts.
         context = given.example_list_with_context.context.SerializeToString()
         examples = [context + example.SerializeToString() for example in given.example_list_with_context.examples]
     else:
-        examples = []
+        examples = [example.SerializeToString() for example in given.example_list.examples]
     if not examples:
         raise invalid("Input is empty: no example given")
     return examples

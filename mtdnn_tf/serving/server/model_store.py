@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import grpc
 from absl import logging
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.served_model import ServedModel, versions_on_disk
 from mtdnn_tf.serving.server.status import ServingError, one_line
 
@@ -56,7 +54,6 @@ class ModelStore:
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self.models = {name: ServedModel(name, base) for name, base in folders.items()}
         self._ended = threading.Event()
-        self._watcher: threading.Thread | None = None
         for model in self.models.values():
             _check_folder(model.base)
         for model in self.models.values():
@@ -65,11 +62,7 @@ class ModelStore:
                 raise UserError(f"--model: {model.base}: no version can be loaded ({model.failure})")
 
     def watch(self, seconds: float) -> None:
-        """Checks for new versions in a thread until `close`.
-
-        Args:
-            seconds: Interval of the checks.
-        """
+        """Checks for new versions at an interval, in a thread, until `close`."""
 
         def look() -> None:
             while not self._ended.wait(seconds):
@@ -79,8 +72,7 @@ class ModelStore:
                     except Exception as error:  # A failed check must not end the thread.
                         logging.error("%s: cannot list versions (%s)", model.base, one_line(error))
 
-        self._watcher = threading.Thread(target=look, name="versions", daemon=True)
-        self._watcher.start()
+        threading.Thread(target=look, name="versions", daemon=True).start()
 
     def close(self) -> None:
         """Stops the checks, without waiting for a version that is being loaded."""
@@ -93,23 +85,9 @@ class ModelStore:
             ServingError: The model is unknown.
         """
         if name not in self.models:
-            message = f"Could not find any versions of model {name}. Served: {', '.join(self.models)}"
+            message = f"Servable not found for request: Latest({name}). Served: {', '.join(self.models)}"
             raise ServingError(grpc.StatusCode.NOT_FOUND, message)
         return self.models[name]
-
-    @contextlib.contextmanager
-    def lease(self, name: str, version: int | None = None) -> Iterator[Servable]:
-        """Yields the served version of a model, which stays loaded until the block ends.
-
-        Raises:
-            ServingError: The model or version is unknown.
-        """
-        if name not in self.models:
-            asked = f"Latest({name})" if version is None else f"Specific({name}, {version})"
-            message = f"Servable not found for request: {asked}. Served: {', '.join(self.models)}"
-            raise ServingError(grpc.StatusCode.NOT_FOUND, message)
-        with self.models[name].lease(version) as servable:
-            yield servable
 
 
 def _check_folder(base: Path) -> None:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from mtdnn_tf.serving.client.answers import is_answer
 from mtdnn_tf.serving.server.model_store import ModelStore
 from mtdnn_tf.serving.server.rest import json_response
 from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
@@ -62,8 +63,8 @@ def _models(store: ModelStore) -> list[dict[str, Any]]:
     described = []
     for name in store.models:
         try:
-            with store.lease(name) as servable:
-                model = describe(servable)
+            with store.model(name).lease() as servable:
+                model = _describe(servable)
         except ServingError:  # Its folder was deleted, and no version is loaded.
             continue
         if model["together"] or model["tasks"]:
@@ -71,7 +72,7 @@ def _models(store: ModelStore) -> list[dict[str, Any]]:
     return described
 
 
-def describe(servable: Servable) -> dict[str, Any]:
+def _describe(servable: Servable) -> dict[str, Any]:
     """Returns the description of a model for the page.
 
     Returns:
@@ -79,27 +80,20 @@ def describe(servable: Servable) -> dict[str, Any]:
         that answer one task from texts: name, number of texts) and the longest input in word pieces, or None.
     """
     default = servable.signatures.get(DEFAULT_SIGNATURE)
-    together = default is not None and set(default.inputs) == _TEXT_INPUTS[1] and _tasks_together(default)
     tasks = [
         {"name": name, "texts": len(definition.inputs)}
         for name, definition in sorted(servable.signatures.items())
-        if name != DEFAULT_SIGNATURE
-        and set(definition.inputs) in _TEXT_INPUTS
-        and (
-            {"score"} <= set(definition.outputs) or {"label", "probabilities", "label_names"} <= set(definition.outputs)
-        )
+        if name != DEFAULT_SIGNATURE and set(definition.inputs) in _TEXT_INPUTS and is_answer(list(definition.outputs))
     ]
     return {
         "name": servable.model,
         "version": servable.version,
-        "together": bool(together),
+        "together": default is not None
+        and set(default.inputs) == _TEXT_INPUTS[1]
+        and any(name.endswith(("_probabilities", "_score")) for name in default.outputs),
         "tasks": tasks,
         "max_sequence_length": _longest(servable.folder),
     }
-
-
-def _tasks_together(definition: Any) -> bool:
-    return any(name.endswith(("_probabilities", "_score")) for name in definition.outputs)
 
 
 def _longest(folder: Path) -> int | None:

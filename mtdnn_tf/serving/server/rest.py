@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any
 
 import grpc
+import numpy as np
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from mtdnn_tf.serving.server.inference import classify, predict, regress
-from mtdnn_tf.serving.server.json_examples import examples_of_json
-from mtdnn_tf.serving.server.json_tensors import inputs_of_json, number_to_json, outputs_to_json
+from mtdnn_tf.serving.server.json_tensors import array_to_json, examples_of_json, inputs_of_json, outputs_to_json
 from mtdnn_tf.serving.server.messages import metadata_json, status_json
 from mtdnn_tf.serving.server.model_store import ModelStore
 from mtdnn_tf.serving.server.servable import Servable
@@ -30,15 +30,11 @@ _PATH = re.compile(
 _MOST_IGNORED_BYTES = 64 << 20
 _BODY_SECONDS = 60.0
 
+_Verb = Callable[[Servable, str, dict[str, Any]], dict[str, Any]]
+
 
 class RestApi:
-    """Answers requests below /v1/.
-
-    Args:
-        store: The models.
-        pool: The threads.
-        limits: Limits of a request.
-    """
+    """Answers requests below /v1/."""
 
     def __init__(self, store: ModelStore, pool: WorkPool, limits: Limits) -> None:
         self._store, self._pool, self._limits = store, pool, limits
@@ -51,12 +47,15 @@ class RestApi:
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception as error:
-            return error_response(serving_error(error))
+            refusal = serving_error(error)
+            response = json_response({"error": refusal.message}, refusal.http_status)
+            if refusal.http_status in (429, 503):
+                response.headers["Retry-After"] = "1"
+            return response
 
     async def _answer(self, request: Request) -> Response:
         path = _PATH.fullmatch(request.url.path)
-        asked = "POST" if path and path["verb"] else "GET"
-        if path is None or request.method != asked:
+        if path is None or request.method != ("POST" if path["verb"] else "GET"):
             # TF Serving also answers 400 to a wrong method.
             raise invalid(f"Malformed request: {request.method} {request.url.path}")
         if path["label"]:
@@ -66,55 +65,42 @@ class RestApi:
             body = await self._body(request)
             return await self._pool.run(self._ask, self._verbs[path["verb"]], path["model"], version, body)
         if path["metadata"]:
-            with self._store.lease(path["model"], version) as servable:
+            with self._store.model(path["model"]).lease(version) as servable:
                 return json_response(metadata_json(servable))
         return json_response(status_json(self._store.model(path["model"]).status(version)))
 
     async def _body(self, request: Request) -> bytes:
-        """Reads a request's body, up to the size limit.
-
-        Raises:
-            ServingError: It is too large or too slow.
-        """
+        """Reads a request's body, up to the size limit and for a limited time."""
         try:
             return await asyncio.wait_for(_read(request, self._limits.request_bytes), _BODY_SECONDS)
         except asyncio.TimeoutError:
             message = f"the request did not arrive within {_BODY_SECONDS:.0f} seconds"
             raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, message, http_status=408) from None
 
-    def _ask(
-        self,
-        verb: Callable[[Servable, dict[str, Any]], dict[str, Any]],
-        model: str,
-        version: int | None,
-        content: bytes,
-    ) -> Response:
+    def _ask(self, verb: _Verb, model: str, version: int | None, content: bytes) -> Response:
         begun = time.perf_counter()
-        with self._store.lease(model, version) as servable:
+        with self._store.model(model).lease(version) as servable:
             body = _json_object(content)
             name = body.get("signature_name", "")
             if not isinstance(name, str):
                 raise invalid("'signature_name' must be a string")
             servable.signature(name)
-            response = json_response(verb(servable, body))
+            response = json_response(verb(servable, name, body))
         milliseconds = 1000 * (time.perf_counter() - begun)
         response.headers["Server-Timing"] = f"model;dur={milliseconds:.1f}"
         return response
 
-    def _predict(self, servable: Servable, body: dict[str, Any]) -> dict[str, Any]:
-        name = body.get("signature_name", "")
+    def _predict(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
         inputs, by_row = inputs_of_json(body, servable.signature(name))
         return outputs_to_json(predict(servable, name, inputs, self._limits.batch_rows), by_row)
 
-    def _classify(self, servable: Servable, body: dict[str, Any]) -> dict[str, Any]:
-        name = body.get("signature_name", "")
+    def _classify(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
         rows = classify(servable, name, examples_of_json(body), self._limits.batch_rows)
-        return {"results": [[[label, number_to_json(score)] for label, score in row] for row in rows]}
+        return {"results": [[[label, array_to_json(np.asarray(score))] for label, score in row] for row in rows]}
 
-    def _regress(self, servable: Servable, body: dict[str, Any]) -> dict[str, Any]:
-        name = body.get("signature_name", "")
+    def _regress(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
         values = regress(servable, name, examples_of_json(body), self._limits.batch_rows)
-        return {"results": [number_to_json(value) for value in values]}
+        return {"results": [array_to_json(np.asarray(value)) for value in values]}
 
 
 async def _read(request: Request, most: int) -> bytes:
@@ -147,11 +133,3 @@ def json_response(value: Any, status: int = 200) -> Response:
     """Returns a JSON response, with NaN and Infinity like TF Serving."""
     content = json.dumps(value, ensure_ascii=False, separators=(",", ": "))
     return Response(content.encode("utf-8", "replace"), status, media_type="application/json")
-
-
-def error_response(error: ServingError) -> Response:
-    """Returns an error in TF Serving's format."""
-    response = json_response({"error": error.message}, error.http_status)
-    if error.http_status in (429, 503):
-        response.headers["Retry-After"] = "1"
-    return response

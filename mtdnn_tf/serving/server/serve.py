@@ -31,13 +31,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Address(NamedTuple):
-    """Where a server listens.
-
-    Attributes:
-        host: Address or host name.
-        port: Port of the page and of REST; 0 for any free port.
-        grpc_port: Port of gRPC; 0 for any free port.
-    """
+    """Address or host name, and ports of the page with REST and of gRPC; 0 for any free port."""
 
     host: str
     port: int
@@ -126,7 +120,7 @@ async def _start_grpc(
         ]
     )
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store, pool, limits), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store, pool, limits), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store), server)
     try:
         port = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except RuntimeError:

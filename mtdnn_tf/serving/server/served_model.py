@@ -13,9 +13,9 @@ import grpc
 from absl import logging
 from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
+from mtdnn_tf.serving.server.inference import warm_up
 from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import ServingError, one_line
-from mtdnn_tf.serving.server.warmup import warm_up
 
 
 class _Loaded:
@@ -46,9 +46,6 @@ class ServedModel:
     @contextlib.contextmanager
     def lease(self, version: int | None = None) -> Iterator[Servable]:
         """Yields the served version, which stays loaded until the block ends.
-
-        Args:
-            version: The requested version; None for the served one.
 
         Raises:
             ServingError: The requested version is not served.
@@ -149,13 +146,7 @@ def _status(number: int, state: int, failure: str = "") -> ModelVersionStatus:
 
 
 class Version(NamedTuple):
-    """A version on disk.
-
-    Attributes:
-        number: The version's number, the name of its folder.
-        folder: The folder.
-        stamp: Modification time of its graph, to detect a repaired version.
-    """
+    """A version on disk: its number, its folder, and its graph's modification time, to detect a repaired version."""
 
     number: int
     folder: Path
@@ -163,22 +154,11 @@ class Version(NamedTuple):
 
 
 def versions_on_disk(base: Path) -> list[Version]:
-    """Returns a model's versions, the highest first.
-
-    A version is a folder named by a number, with saved_model.pb. Temporary names are ignored.
-
-    Args:
-        base: The model's folder.
-    """
+    """Returns a model's versions, the highest first: folders named by a number, with saved_model.pb."""
     found = []
-    try:
-        folders = [path for path in base.iterdir() if path.name.isascii() and path.name.isdigit()]
-    except OSError:  # The folder is missing; loaded versions stay.
-        return []
-    for folder in folders:
-        try:
-            stamp = (folder / "saved_model.pb").stat().st_mtime_ns
-        except OSError:
-            continue
-        found.append(Version(int(folder.name), folder, stamp))
+    # If the model's folder is missing, loaded versions stay.
+    for path in base.iterdir() if base.is_dir() else ():
+        if path.name.isascii() and path.name.isdigit():
+            with contextlib.suppress(OSError):
+                found.append(Version(int(path.name), path, (path / "saved_model.pb").stat().st_mtime_ns))
     return sorted(found, reverse=True)

@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from mtdnn_tf.serving.server.inference import WARMUP_REQUESTS, warm_up
 from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.served_model import ServedModel
-from mtdnn_tf.serving.server.warmup import WARMUP_REQUESTS, warm_up
 
 
 def _records(*values):
