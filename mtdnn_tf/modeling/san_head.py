@@ -147,5 +147,9 @@ class SanHead(tf.keras.layers.Layer):
 
 
 def _weighted_sum(scores: tf.Tensor, mask: tf.Tensor, memory: tf.Tensor) -> tf.Tensor:
-    """Returns the sum of the memory's places, weighted by the softmax of their scores: [batch, width]."""
-    return tf.einsum("bl,bld->bd", tf.nn.softmax(tf.where(mask, scores, _MASKED)), memory)
+    """Returns the sum of the memory's places in the mask, weighted by the softmax of their scores: [batch, width].
+
+    Without such a place it is 0, and not the mean of all places, which would depend on the padding.
+    """
+    weights = tf.nn.softmax(tf.where(mask, scores, _MASKED))
+    return tf.einsum("bl,bld->bd", tf.where(mask, weights, 0.0), memory)

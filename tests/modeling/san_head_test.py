@@ -92,9 +92,12 @@ def test_training_without_dropout_is_evaluation():
     np.testing.assert_allclose(head(encoded, training=True), head(encoded, training=False), atol=1e-6)
 
 
-def test_neither_padding_nor_the_other_segment_is_read():
+@pytest.mark.parametrize("segment", [None, 0, 1], ids=["both segments", "no hypothesis", "no premise"])
+def test_neither_padding_nor_the_other_segment_is_read(segment):
     encoded = _encoded()
     head = _head(encoded)
+    if segment is not None:
+        encoded["segment_ids"] = tf.fill(tf.shape(encoded["segment_ids"]), segment)
     longer = {
         name: tf.pad(values, [[0, 0], [0, 3]] + [[0, 0]] * (values.shape.rank - 2)) for name, values in encoded.items()
     }
