@@ -81,8 +81,8 @@ def choose_heads(tasks: Sequence[Task], examples: Mapping[str, int], pair_head: 
     Args:
         tasks: The tasks.
         examples: Number of training examples by name, of each task that is trained.
-        pair_head: Head of classifications of pairs: "linear", "san", or "auto" for MT-DNN's choice, SAN where several
-            tasks are trained and the task has 10,000 examples or more, linear in the fine-tuning of one task.
+        pair_head: Head of classifications of pairs: "linear", "san" (MT-DNN's choice), or "auto" for ours: SAN where
+            several tasks are trained and the task has 10,000 examples or more, otherwise linear.
     """
     return [
         task if task.head != AUTO else dataclasses.replace(task, head=_head_of(task, examples, pair_head))

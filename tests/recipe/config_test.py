@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
+from mtdnn_tf.tasks.registry import get_task
 from mtdnn_tf.training.config import TrainingConfig
 from tests.helpers import write_tasks
 
@@ -90,3 +92,14 @@ def test_what_needs_the_tasks_or_the_encoder_is_refused_before_the_first_trainin
         with pytest.raises(UserError, match=message):
             check_recipe(dataclasses.replace(config, base=base, teacher_tasks=("mood",)))
     check_recipe(config)
+
+
+@pytest.mark.parametrize("preset", ["paper_base", "paper_large"])
+def test_the_papers_presets_have_san_for_all_classification_of_pairs(preset):
+    lines = (Path(__file__).parents[2] / "flags" / "presets" / f"{preset}.flags").read_text().splitlines()
+    flags = dict(line.lstrip("-").split("=", 1) for line in lines if line.startswith("--") and "=" in line)
+    tasks = [get_task(name) for name in flags["tasks"].split(",")]
+    heads = {
+        task.name: task.head for task in choose_heads(tasks, {task.name: 2490 for task in tasks}, flags["pair_head"])
+    }
+    assert {name for name, head in heads.items() if head == "san"} == {"mnli", "qqp", "qnli", "rte", "mrpc"}
