@@ -47,7 +47,7 @@ class RecipeConfig(Options):
     fine_tune_teachers: bool = option(
         False, "Fine-tune each kept teacher on each teacher task before it teaches that task."
     )
-    fine_tune_student: bool = option(False, "Also fine-tune the student on each task.")
+    fine_tune_student: bool = option(False, "Also fine-tune the student and the multi-task baseline on each task.")
     fine_tune_epochs: int | None = option(None, "Number of epochs of a fine-tuning.", unset="`--epochs`", at_least=1)
     fine_tune_learning_rate: float | None = option(
         None, "Peak learning rate of a fine-tuning.", unset="`--learning_rate`", above=0, below=1

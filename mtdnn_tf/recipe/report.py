@@ -29,6 +29,7 @@ from mtdnn_tf.recipe.run_names import RunNames
 from mtdnn_tf.report.data import (
     AVERAGE,
     ENSEMBLE,
+    FINE_TUNED_MULTI_TASK,
     FINE_TUNED_STUDENT,
     MULTI_TASK,
     SINGLE_TASK,
@@ -47,7 +48,13 @@ from mtdnn_tf.tasks.task import Task
 
 _REMEDY = "delete the run's folder and run tools.recipe again"
 # First minus second, by role.
-_COMPARED = ((STUDENT, MULTI_TASK), (MULTI_TASK, SINGLE_TASK), (STUDENT, SINGLE_TASK), (FINE_TUNED_STUDENT, STUDENT))
+_COMPARED = (
+    (STUDENT, MULTI_TASK),
+    (MULTI_TASK, SINGLE_TASK),
+    (STUDENT, SINGLE_TASK),
+    (FINE_TUNED_STUDENT, FINE_TUNED_MULTI_TASK),
+    (FINE_TUNED_STUDENT, STUDENT),
+)
 
 
 def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictions: ComparedPredictions) -> ReportData:

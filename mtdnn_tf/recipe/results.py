@@ -11,7 +11,15 @@ from mtdnn_tf.evaluation.results_table import Runs
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.run_names import RunNames
-from mtdnn_tf.report.data import ENSEMBLE, FINE_TUNED_STUDENT, MULTI_TASK, SINGLE_TASK, STUDENT, TEACHER
+from mtdnn_tf.report.data import (
+    ENSEMBLE,
+    FINE_TUNED_MULTI_TASK,
+    FINE_TUNED_STUDENT,
+    MULTI_TASK,
+    SINGLE_TASK,
+    STUDENT,
+    TEACHER,
+)
 from mtdnn_tf.training.run import read_metrics
 
 
@@ -62,13 +70,14 @@ def collect_results(config: RecipeConfig, predictions: ComparedPredictions) -> l
             seed = config.base.optimization.seed + number
             results.append(ModelResults(f"teacher {number}, fine-tuned", TEACHER, {seed: tuned}))
     results.append(ModelResults(f"ensemble of {config.kept}", ENSEMBLE, {0: dict(predictions.ensemble_metrics)}))
-    results.append(ModelResults("multi-task", MULTI_TASK, {seed: metrics(runs.multi_task(seed)) for seed in seeds}))
-    results.append(ModelResults("distilled student", STUDENT, {seed: metrics(runs.student(seed)) for seed in seeds}))
-    if config.fine_tune_student:
-        tuned_by_seed = {
-            seed: _merged(metrics(runs.fine_tuned_student(task, seed)) for task in tasks) for seed in seeds
-        }
-        results.append(ModelResults("distilled student, fine-tuned", FINE_TUNED_STUDENT, tuned_by_seed))
+    for name, role, tuned_role, model in (
+        ("multi-task", MULTI_TASK, FINE_TUNED_MULTI_TASK, "multi_task"),
+        ("distilled student", STUDENT, FINE_TUNED_STUDENT, "student"),
+    ):
+        results.append(ModelResults(name, role, {seed: metrics(f"{model}/seed_{seed}") for seed in seeds}))
+        if config.fine_tune_student:
+            by_seed = {seed: _merged(metrics(runs.fine_tuned(model, task, seed)) for task in tasks) for seed in seeds}
+            results.append(ModelResults(f"{name}, fine-tuned", tuned_role, by_seed))
     return results
 
 

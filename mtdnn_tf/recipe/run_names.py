@@ -42,9 +42,9 @@ class RunNames:
         """Returns the stage of the student."""
         return f"student/seed_{seed}"
 
-    def fine_tuned_student(self, task: Task, seed: int) -> str:
-        """Returns the stage of the student's fine-tuning on a task."""
-        return f"fine_tuned_student/{task.name}/seed_{seed}"
+    def fine_tuned(self, model: str, task: Task, seed: int) -> str:
+        """Returns the stage of the fine-tuning on a task of a "student" or a "multi_task" model."""
+        return f"fine_tuned_{model}/{task.name}/seed_{seed}"
 
     def fine_tuned_teacher(self, task: Task, place: int) -> str:
         """Returns the stage of a kept teacher's fine-tuning on a task."""

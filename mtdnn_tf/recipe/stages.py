@@ -187,22 +187,23 @@ class _Stages:
         config, soft_targets = self._config, self._config.stage_folder(SOFT_TARGETS)
         stages = []
         for seed in config.all_seeds:
-            stages.append(
-                self._training(self._runs.multi_task(seed), f"all tasks, seed {seed}", config.gold_only, seed=seed)
-            )
-            student = self._runs.student(seed)
+            multi_task, student = self._runs.multi_task(seed), self._runs.student(seed)
+            stages.append(self._training(multi_task, f"all tasks, seed {seed}", config.gold_only, seed=seed))
             what = f"the student, seed {seed}"
             stages.append(self._training(student, what, config.student, seed=seed, soft_targets=(soft_targets,)))
             if config.fine_tune_student:
-                stages += [
-                    self._training(
-                        self._runs.fine_tuned_student(task, seed),
-                        f"the student on {task.name}, seed {seed}",
-                        config.fine_tuning,
-                        tasks=(task.name,),
-                        seed=seed,
-                        init_from=str(self._runs.folder(student)),
-                    )
-                    for task in config.trained_tasks()
-                ]
+                stages += self._fine_tuned("multi_task", multi_task, seed) + self._fine_tuned("student", student, seed)
         return stages
+
+    def _fine_tuned(self, model: str, start: str, seed: int) -> list[Stage]:
+        return [
+            self._training(
+                self._runs.fine_tuned(model, task, seed),
+                f"{start} on {task.name}",
+                self._config.fine_tuning,
+                tasks=(task.name,),
+                seed=seed,
+                init_from=str(self._runs.folder(start)),
+            )
+            for task in self._config.trained_tasks()
+        ]

@@ -13,7 +13,16 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mtdnn_tf.report.data import ENSEMBLE, FINE_TUNED_STUDENT, MULTI_TASK, SINGLE_TASK, STUDENT, TEACHER, Model
+from mtdnn_tf.report.data import (
+    ENSEMBLE,
+    FINE_TUNED_MULTI_TASK,
+    FINE_TUNED_STUDENT,
+    MULTI_TASK,
+    SINGLE_TASK,
+    STUDENT,
+    TEACHER,
+    Model,
+)
 
 # After the palettes of Okabe and Ito, and of Tol for further models of a role, which are apart for every kind of colour
 # blindness; darker on white and lighter on black where they would not stand out.
@@ -21,6 +30,7 @@ _ROLE_COLOURS = {
     "light": {
         SINGLE_TASK: "#767676",
         MULTI_TASK: "#0072B2",
+        FINE_TUNED_MULTI_TASK: "#5B4FC4",
         TEACHER: "#B87F00",
         ENSEMBLE: "#A84683",
         STUDENT: "#D55E00",
@@ -29,6 +39,7 @@ _ROLE_COLOURS = {
     "dark": {
         SINGLE_TASK: "#A3A3A3",
         MULTI_TASK: "#56B4E9",
+        FINE_TUNED_MULTI_TASK: "#8C7DF0",
         TEACHER: "#F0C75E",
         ENSEMBLE: "#E59AC6",
         STUDENT: "#FF8A3D",

@@ -237,3 +237,24 @@ def test_soft_targets_of_other_teachers_are_made_anew(config):
 def test_other_settings_are_refused(config):
     with pytest.raises(UserError, match="holds a run that differs"):
         run_recipe(dataclasses.replace(config, base=config.base.replace(epochs=2)))
+
+
+def test_student_and_baseline_are_fine_tuned_alike_and_compared(config):
+    tuned = dataclasses.replace(config, fine_tune_student=True, seeds=(3,))
+    results = {model.name: model for model in run_recipe(tuned).results}
+    assert list(results)[-4:] == [
+        *("multi-task", "multi-task, fine-tuned", "distilled student", "distilled student, fine-tuned")
+    ]
+    folder = config.base.output_dir
+    for task in ("mood", "entailment", "similarity"):
+        student, baseline = (
+            json.loads((folder / f"fine_tuned_{model}" / task / "seed_3" / "config.json").read_text())
+            for model in ("student", "multi_task")
+        )
+        assert [name for name in student if student[name] != baseline[name]] == ["backbone_weights", "_sha256"]
+        metrics = results["multi-task, fine-tuned"].by_seed[3][task]
+        run = folder / "fine_tuned_multi_task" / task / "seed_3" / "metrics" / "validation.json"
+        assert metrics == json.loads(run.read_text())[task]
+    report = json.loads((folder / "report" / "report.json").read_text())
+    names = {difference["label"] for difference in report["differences"]}
+    assert "distilled student, fine-tuned - multi-task, fine-tuned" in names
