@@ -1,8 +1,10 @@
-"""Tables of text: aligned columns for terminals, Markdown for pages."""
+"""Tables of text: aligned columns for terminals, Markdown for pages, CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Iterable, Sequence
 
 Rows = Sequence[Sequence[str]]
 
@@ -26,15 +28,17 @@ def aligned_table(rows: Rows, num_text_columns: int = 1) -> str:
 
 
 def markdown_table(rows: Rows, num_text_columns: int = 1) -> str:
-    """Returns rows of cells as a Markdown table.
-
-    Args:
-        rows: As of `aligned_table`.
-        num_text_columns: As of `aligned_table`.
-    """
+    """Returns rows of cells as a Markdown table; the arguments are those of `aligned_table`."""
     header, *body = rows
     rule = ["---" if column < num_text_columns else "---:" for column in range(len(header))]
     # A bar would end the cell.
     return "".join(
         f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in [header, rule, *body]
     )
+
+
+def csv_table(rows: Iterable[Sequence[object]]) -> str:
+    """Returns rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -31,7 +31,7 @@ PACKAGES = {
     "absl": "absl-py",
     "google": "protobuf",
     "grpc": "grpcio",
-    "markupsafe": "MarkupSafe",
+    "jinja2": "Jinja2",
     "official": "tf-models-official",
     "sklearn": "scikit-learn",
     "tensorflow_serving": "tensorflow-serving-api",

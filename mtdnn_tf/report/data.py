@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_files import from_json, to_json
+from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
+from mtdnn_tf.json_files import finite, from_json, to_json
 
 SINGLE_TASK = "single-task"
 MULTI_TASK = "multi-task"
@@ -18,33 +21,22 @@ FINE_TUNED_MULTI_TASK = "fine-tuned multi-task"
 FINE_TUNED_STUDENT = "fine-tuned student"
 ROLES = (SINGLE_TASK, MULTI_TASK, FINE_TUNED_MULTI_TASK, TEACHER, ENSEMBLE, STUDENT, FINE_TUNED_STUDENT)
 AVERAGE = "average"
+_COMPARED = (SINGLE_TASK, MULTI_TASK, ENSEMBLE, STUDENT)
 FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run of a model.
+    """One run of a model; values are from 0 to 1, correlations from -1, None where undefined."""
 
-    Attributes:
-        seed: Seed, by which models are paired.
-        metrics: Values by result name and metric, from 0 to 1, correlations from -1; None where undefined.
-        average: Mean over tasks, in the same unit; None if a task is missing.
-    """
-
-    seed: int
-    metrics: Mapping[str, Mapping[str, float | None]]
-    average: float | None
+    seed: int  # Models are paired by it.
+    metrics: Mapping[str, Mapping[str, float | None]]  # By result name and metric.
+    average: float | None  # Over tasks; None if one is missing.
 
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A model that is compared with others.
-
-    Attributes:
-        name: Unique name in tables.
-        role: One of `ROLES`.
-        runs: One per seed.
-    """
+    """A model that is compared with others: its unique name, one of `ROLES`, and a run per seed."""
 
     name: str
     role: str
@@ -52,60 +44,36 @@ class Model:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise UserError(f"model {self.name}: role {self.role!r} is not one of {', '.join(ROLES)}")
+            raise UserError(f"model {self.name}: role must be one of {', '.join(ROLES)}, got {self.role!r}")
 
 
 @dataclasses.dataclass(frozen=True)
 class TaskInfo:
-    """A task in the report.
-
-    Attributes:
-        name: Its name.
-        kind: "classification", "regression" or "ranking".
-        metrics: Names of its metrics; its score is their mean.
-        has_teacher: Whether the student had soft targets for it.
-        result_names: Names of its results in `Run.metrics`: the task's, or one per split.
-    """
+    """A task in the report; its score is the mean of its metrics."""
 
     name: str
     kind: str
     metrics: Sequence[str]
-    has_teacher: bool
-    result_names: Sequence[str]
+    has_teacher: bool  # Whether the student had soft targets for it.
+    result_names: Sequence[str]  # In `Run.metrics`: the task's, or one per split.
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """The difference of two models, paired by seed.
+    """The difference of two models, paired by seed, in the unit of scores (0.01 is one point)."""
 
-    Attributes:
-        label: What is compared, such as "distilled student - multi-task".
-        task: A task's name, or "average".
-        mean: The mean difference, in the unit of scores (0.01 is one point).
-        low: Lower end of the confidence interval; None with too few seeds.
-        high: Upper end of it.
-        p_value: p value of the paired test, or None.
-        n: Number of pairs.
-    """
-
-    label: str
-    task: str
+    label: str  # Such as "distilled student - multi-task".
+    task: str  # Or "average".
     mean: float | None
-    low: float | None
+    low: float | None  # Of the confidence interval; None with too few seeds.
     high: float | None
     p_value: float | None
-    n: int
+    n: int  # Number of pairs.
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A development score during training.
-
-    Attributes:
-        epoch: Epochs done; a fraction within an epoch.
-        score: The task's score, from 0 to 1.
-        seed: The run's seed.
-    """
+    """A development score during training, from 0 to 1, after a number of epochs, which may be a fraction."""
 
     epoch: float
     score: float | None
@@ -114,13 +82,7 @@ class Point:
 
 @dataclasses.dataclass(frozen=True)
 class Bin:
-    """A bin of examples with similar confidence.
-
-    Attributes:
-        confidence: Mean probability of the predicted label; None if the bin is empty.
-        accuracy: Fraction predicted correctly; None if the bin is empty.
-        count: Number of examples.
-    """
+    """A bin of examples with similar confidence: its means, None if it is empty, and number of examples."""
 
     confidence: float | None
     accuracy: float | None
@@ -129,56 +91,31 @@ class Bin:
 
 @dataclasses.dataclass(frozen=True)
 class Reliability:
-    """The calibration of a model on a task.
-
-    Attributes:
-        model: Its name.
-        task: The task's name.
-        bins: In the order of confidence.
-        nll: Negative log-likelihood of the gold labels, in nats per example, one per seed.
-        brier: Brier score, one per seed.
-        ece: Expected calibration error, from 0 to 1, one per seed.
-    """
+    """The calibration of a model on a task: bins by confidence, and measures with one value per seed."""
 
     model: str
     task: str
     bins: Sequence[Bin]
-    nll: Sequence[float | None]
+    nll: Sequence[float | None]  # Negative log-likelihood, in nats per example.
     brier: Sequence[float | None]
-    ece: Sequence[float | None]
+    ece: Sequence[float | None]  # Expected calibration error, from 0 to 1.
 
 
 @dataclasses.dataclass(frozen=True)
 class Fidelity:
-    """The student's fidelity to its teacher on a task.
-
-    Attributes:
-        task: The task's name.
-        agreement: Fraction of examples with the same prediction, or correlation of scores; one per seed.
-        kl: Mean divergence KL(teacher || student), in nats, one per seed; None without probabilities.
-        has_teacher: Whether the student had soft targets for the task.
-        gain_kept: (student - multi-task) / (ensemble - multi-task) of the means over seeds; None if the ensemble gains
-            nothing.
-    """
+    """The student's fidelity to its teacher on a task, with one value per seed."""
 
     task: str
-    agreement: Sequence[float | None]
-    kl: Sequence[float | None]
+    agreement: Sequence[float | None]  # Fraction of examples with the same prediction, or correlation of scores.
+    kl: Sequence[float | None]  # Mean KL(teacher || student), in nats; None without probabilities.
     has_teacher: bool
+    # (student - multi-task) / (ensemble - multi-task) of the means over seeds; None if the ensemble gains nothing.
     gain_kept: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class CostRow:
-    """Cost of serving a model.
-
-    Attributes:
-        name: The model.
-        parameters: Number of weights.
-        flops: FLOPs of the matrix products for one example.
-        latency_ms: Median time of one request, in ms.
-        latency_iqr_ms: Its interquartile range, in ms.
-    """
+    """Cost of serving a model: FLOPs of the matrix products for one example, median time of one request."""
 
     name: str
     parameters: float | None = None
@@ -189,12 +126,7 @@ class CostRow:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Cost of serving the models.
-
-    Attributes:
-        rows: One per model.
-        length: Number of word pieces per sequence.
-    """
+    """Cost of serving the models, for sequences of `length` word pieces."""
 
     rows: Sequence[CostRow]
     length: int | None = None
@@ -202,37 +134,21 @@ class Cost:
 
 @dataclasses.dataclass(frozen=True)
 class ReportData:
-    """The data of a report. Empty parts have no section.
-
-    Attributes:
-        title: Title of the page.
-        models: In the order of the tables.
-        tasks: In the order of the columns.
-        differences: Of pairs of models, by task and on average.
-        curves: Development scores during training, by model and task.
-        reliability: Calibration by model and task.
-        fidelity: By task.
-        cost: None if it was not measured.
-        flags: Flagfile that repeats the run.
-        fingerprints: Hashes of data, encoder and so on, by name.
-        finding: Sentences about the result, shown first.
-        notes: Notes for the reader, such as "MNLI: partial set"; shown below the finding.
-        seconds: Duration of each stage, in seconds.
-    """
+    """The data of a report. Empty parts have no section."""
 
     title: str
-    models: Sequence[Model]
-    tasks: Sequence[TaskInfo]
+    models: Sequence[Model]  # In the order of the tables.
+    tasks: Sequence[TaskInfo]  # In the order of the columns.
     differences: Sequence[Difference] = ()
-    curves: Mapping[str, Mapping[str, Sequence[Point]]] = dataclasses.field(default_factory=dict)
+    curves: Mapping[str, Mapping[str, Sequence[Point]]] = dataclasses.field(default_factory=dict)  # By model and task.
     reliability: Sequence[Reliability] = ()
     fidelity: Sequence[Fidelity] = ()
     cost: Cost | None = None
-    flags: str = ""
-    fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    finding: Sequence[str] = ()
-    notes: Sequence[str] = ()
-    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    flags: str = ""  # Flagfile that repeats the run.
+    fingerprints: Mapping[str, str] = dataclasses.field(default_factory=dict)  # Hashes of data, encoder and so on.
+    finding: Sequence[str] = ()  # Sentences about the result, shown first.
+    notes: Sequence[str] = ()  # Such as "MNLI: partial set"; shown below the finding.
+    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)  # By stage.
 
     def __post_init__(self) -> None:
         for what, names in (("model", [m.name for m in self.models]), ("task", [t.name for t in self.tasks])):
@@ -246,16 +162,38 @@ class ReportData:
 
     @staticmethod
     def from_json(value: Any, where: str = "report.json") -> ReportData:
-        """Returns the data from the JSON of `to_json`.
-
-        Args:
-            value: Parsed JSON.
-            where: Its file, for messages.
-
-        Raises:
-            UserError: The value is not a report, or has another format.
-        """
+        """Returns the data from parsed JSON of `to_json`, or raises UserError; `where` is its file."""
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             given = value.get("format", "none") if isinstance(value, dict) else type(value).__name__
             raise UserError(f"{where}: not a report: format must be {FORMAT}, got {given}")
         return from_json({key: item for key, item in value.items() if key != "format"}, ReportData, where)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [finite(value) for value in values]
+    return None if not known or None in known else float(np.mean(np.asarray(known, np.float64)))
+
+
+def run_score(run: Run, task: TaskInfo) -> float | None:
+    """Returns a run's score on a task, the mean of its metrics and splits; None if one is missing."""
+    return _mean(_mean(run.metrics.get(name, {}).get(metric) for metric in task.metrics) for name in task.result_names)
+
+
+def task_summary(model: Model, task: TaskInfo) -> Summary:
+    """Returns a model's score on a task over its seeds."""
+    return summarise(run_score(run, task) for run in model.runs)
+
+
+def metric_summary(model: Model, result_name: str, metric: str) -> Summary:
+    """Returns one metric of a model over its seeds."""
+    return summarise(run.metrics.get(result_name, {}).get(metric) for run in model.runs)
+
+
+def average_summary(model: Model) -> Summary:
+    """Returns a model's average over tasks, over its seeds."""
+    return summarise(run.average for run in model.runs)
+
+
+def compared_models(models: Sequence[Model]) -> list[Model]:
+    """Returns the models of the bar chart, single-task to distilled; all models if none has such a role."""
+    return [model for model in models if model.role in _COMPARED] or list(models)

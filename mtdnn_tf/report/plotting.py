@@ -1,17 +1,19 @@
-"""Shared code of all figures: themes, widths, the look of each model, and PNG files."""
+"""Themes, widths, the look of each model, and PNG files of figures."""
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from mtdnn_tf.report.data import (
     ENSEMBLE,
@@ -51,18 +53,12 @@ _MORE_COLOURS = {
     "dark": ("#A79BEF", "#D46A92", "#CFCF6A", "#7FD6C8", "#D98FD0", "#6FC78A"),
 }
 _MARKERS = "osD^vPX*<>"
+_Data = TypeVar("_Data")
+_Drawn = TypeVar("_Drawn")
 
 
 class Theme(NamedTuple):
-    """Colours of a figure.
-
-    Attributes:
-        name: "light" or "dark".
-        ink: Colour of text and axes.
-        paper: Colour of the background.
-        grid: Colour of grid lines.
-        shade: Colour of highlighted areas.
-    """
+    """Colours of a figure: of text and axes, background, grid lines and highlighted areas."""
 
     name: str
     ink: str
@@ -76,12 +72,7 @@ DARK = Theme("dark", "#e6edf3", "#161b22", "#343b44", "#202731")
 
 
 class Style(NamedTuple):
-    """Style of a figure.
-
-    Attributes:
-        theme: Its colours.
-        narrow: Whether it is for a phone (about 4 inches wide) instead of a page (11 inches).
-    """
+    """Style of a figure: its theme, and whether it is for a phone instead of a page."""
 
     theme: Theme = LIGHT
     narrow: bool = False
@@ -93,15 +84,15 @@ class Style(NamedTuple):
 
 
 class Look(NamedTuple):
-    """Look of a model.
-
-    Attributes:
-        colour: Colour of its bars and lines.
-        marker: Marker of its points.
-    """
+    """Colour of a model's bars and lines, and marker of its points."""
 
     colour: str
     marker: str
+
+
+def role_colour(role: str, theme: Theme) -> str:
+    """Returns the colour of a role's first model."""
+    return _ROLE_COLOURS[theme.name][role]
 
 
 def looks(models: Sequence[Model], theme: Theme) -> Mapping[str, Look]:
@@ -111,7 +102,7 @@ def looks(models: Sequence[Model], theme: Theme) -> Mapping[str, Look]:
     more = _MORE_COLOURS[theme.name]
     for i, model in enumerate(models):
         if model.role not in roles:
-            colour = _ROLE_COLOURS[theme.name][model.role]
+            colour = role_colour(model.role, theme)
         else:
             colour = more[(len(result) - len(roles)) % len(more)]
         roles.add(model.role)
@@ -158,6 +149,17 @@ def drawing(style: Style) -> Iterator[None]:
         yield
 
 
+def styled(draw: Callable[[_Data, Style], _Drawn]) -> Callable[[_Data, Style], _Drawn]:
+    """Decorates a function that draws a figure, so that it draws in its style."""
+
+    @functools.wraps(draw)
+    def drawn(data: _Data, style: Style) -> _Drawn:
+        with drawing(style):
+            return draw(data, style)
+
+    return drawn
+
+
 def new_figure(style: Style, height: float) -> Figure:
     """Returns an empty figure of a height in inches, not registered in pyplot."""
     figure = Figure(figsize=(style.width, height), layout="constrained")
@@ -168,9 +170,19 @@ def new_figure(style: Style, height: float) -> Figure:
 def small_multiples(figure: Figure, count: int, columns: int) -> list[Any]:
     """Returns axes of small multiples, without the unused ones of the last row."""
     columns = min(columns, count)
-    rows = math.ceil(count / columns)
-    specification = figure.add_gridspec(rows, columns)
-    return [figure.add_subplot(specification[i // columns, i % columns]) for i in range(count)]
+    grid = figure.add_gridspec(math.ceil(count / columns), columns)
+    return [figure.add_subplot(grid[divmod(i, columns)]) for i in range(count)]
+
+
+def add_legend(figure: Figure, style: Style, handles: Mapping[str, Line2D], **options: Any) -> None:
+    """Adds a legend above the axes, with up to 4 columns on a page."""
+    figure.legend(
+        list(handles.values()),
+        [legend_label(name) for name in handles],
+        loc="outside upper center",
+        ncols=1 if style.narrow else min(len(handles), 4),
+        **options,
+    )
 
 
 def to_png(figure: Figure, style: Style) -> bytes:

@@ -1,31 +1,29 @@
-"""The report's tables, as HTML and CSV."""
+"""The report's tables, for the page and as CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup
-
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.json_files import finite
-from mtdnn_tf.report.data import AVERAGE, Cost, Difference, ReportData
-from mtdnn_tf.report.summary import average_summary, metric_summary, task_summary
+from mtdnn_tf.report.data import (
+    AVERAGE,
+    Cost,
+    Difference,
+    ReportData,
+    average_summary,
+    metric_summary,
+    task_summary,
+)
+from mtdnn_tf.text_tables import csv_table
 
 MISSING = "–"
 _SCORE = "score"
 
 
 class Cell(NamedTuple):
-    """A cell of a table.
-
-    Attributes:
-        text: Its text.
-        spread: Text after it in small print.
-        strong: Whether it is emphasized.
-    """
+    """A cell of a table: its text, text after it in small print, and whether it is bold."""
 
     text: str
     spread: str = ""
@@ -33,14 +31,7 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table.
-
-    Attributes:
-        caption: Content and unit.
-        header: Name of each column, and text below it in small print.
-        rows: Rows, the first cell of which is the row's name.
-        num_text_columns: Number of leading text columns; the others are numbers.
-    """
+    """A table; the first cell of a row is the row's name, cells after the text columns are numbers."""
 
     caption: str
     header: Sequence[Cell]
@@ -58,7 +49,8 @@ def number(value: float | None, digits: int = 1, scale: float = 1.0, sign: str =
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def _summary_cell(summary: Summary, usual_n: int, strong: bool = False, *, digits: int = 1, scale: float = 100) -> Cell:
+def summary_cell(summary: Summary, usual_n: int, strong: bool = False, *, digits: int = 1, scale: float = 100) -> Cell:
+    """Returns a mean with its deviation, and with the number of seeds unless it is `usual_n` or 0."""
     spread = "" if summary.deviation is None else f"± {number(summary.deviation, digits, scale)}"
     if summary.n not in (0, usual_n):
         spread = f"{spread} (n = {summary.n})".strip()
@@ -66,7 +58,7 @@ def _summary_cell(summary: Summary, usual_n: int, strong: bool = False, *, digit
 
 
 def _over_seeds(values: Sequence[float | None], digits: int, scale: float = 1) -> Cell:
-    return _summary_cell(summarise(values), len(values), digits=digits, scale=scale)
+    return summary_cell(summarise(values), len(values), digits=digits, scale=scale)
 
 
 def _n(values: Sequence[float | None]) -> str:
@@ -84,7 +76,7 @@ def score_table(data: ReportData) -> Table:
     columns += [[task_summary(model, task) for model in data.models] for task in data.tasks]
     rows = []
     for i, model in enumerate(data.models):
-        cells = [_summary_cell(column[i], len(model.runs), _is_best(column[i], column)) for column in columns]
+        cells = [summary_cell(column[i], len(model.runs), _is_best(column[i], column)) for column in columns]
         rows.append([Cell(model.name, f"n = {len(model.runs)}"), *cells])
     header = [Cell("model"), Cell(AVERAGE)]
     header += [Cell(task.name, ", ".join(name.replace("_", " ") for name in task.metrics)) for task in data.tasks]
@@ -98,10 +90,10 @@ def score_table(data: ReportData) -> Table:
 def metric_table(data: ReportData) -> Table:
     """Returns the table of all metrics of all splits by model."""
     rows = []
-    for task in data.tasks:
+    for task in data.tasks if data.models else ():
         for name in task.result_names:
             for metric in task.metrics:
-                cells = [_summary_cell(metric_summary(model, name, metric), len(model.runs)) for model in data.models]
+                cells = [summary_cell(metric_summary(model, name, metric), len(model.runs)) for model in data.models]
                 rows.append([Cell(name, metric.replace("_", " ")), *cells])
     return Table(
         "Every metric × 100: mean ± standard deviation over seeds.",
@@ -115,33 +107,25 @@ def p_value_text(value: float | None) -> str:
     return "< 0.001" if finite(value) is not None and value < 0.0005 else number(value, 3)  # type: ignore[operator]
 
 
-def interval_text(difference: Difference) -> str:
-    """Returns the confidence interval of a difference, in points."""
+def _interval(difference: Difference) -> str:
     if finite(difference.low) is None or finite(difference.high) is None:
         return MISSING
-    low, high = (number(value, 2, 100, "+") for value in (difference.low, difference.high))
-    return f"{low} to {high}"
+    return " to ".join(number(value, 2, 100, "+") for value in (difference.low, difference.high))
 
 
 def difference_table(data: ReportData, *, averages: bool) -> Table:
     """Returns the table of differences, on average or by task."""
-    rows = [
-        [
-            Cell(item.label),
-            *([] if averages else [Cell(item.task)]),
-            Cell(number(item.mean, 2, 100, "+")),
-            Cell(interval_text(item)),
-            Cell(p_value_text(item.p_value)),
-            Cell(str(item.n)),
-        ]
-        for item in data.differences
-        if (item.task == AVERAGE) == averages
-    ]
-    names = ["difference", *([] if averages else ["task"]), "points", "confidence interval", "p", "pairs"]
-    caption = "Differences paired by seed, in points (score × 100)" + (
-        ", of the average over tasks." if averages else "."
-    )
-    return Table(caption, [Cell(name) for name in names], rows, num_text_columns=1 if averages else 2)
+    rows = []
+    for item in data.differences:
+        if (item.task == AVERAGE) == averages:
+            names = [item.label] if averages else [item.label, item.task]
+            points = number(item.mean, 2, 100, "+")
+            texts = [*names, points, _interval(item), p_value_text(item.p_value), str(item.n)]
+            rows.append([Cell(text) for text in texts])
+    header = ["difference", *([] if averages else ["task"]), "points", "confidence interval", "p", "pairs"]
+    of = ", of the average over tasks." if averages else "."
+    caption = f"Differences paired by seed, in points (score × 100){of}"
+    return Table(caption, [Cell(name) for name in header], rows, num_text_columns=1 if averages else 2)
 
 
 def calibration_table(data: ReportData) -> Table:
@@ -198,34 +182,6 @@ def cost_table(data: ReportData) -> Table:
     return Table(caption, header, rows)
 
 
-def to_html(table: Table) -> Markup:
-    """Returns a table in a container that scrolls if the table is wider than the page."""
-
-    def content(cell: Cell) -> Markup:
-        text = Markup("<strong>{}</strong>" if cell.strong else "{}").format(cell.text)
-        return text + (Markup(' <span class="minor">{}</span>').format(cell.spread) if cell.spread else Markup(""))
-
-    def cells(row: Sequence[Cell], name: str, value: str, word: str) -> Markup:
-        tags = [name, *[word] * (table.num_text_columns - 1), *[value] * (len(row) - table.num_text_columns)]
-        return Markup("").join(Markup(tag).format(content(cell)) for tag, cell in zip(tags, row))
-
-    column = '<th scope="col">{}</th>', '<th scope="col">{}</th>', '<th scope="col" class="word">{}</th>'
-    header = cells(table.header, *column)
-    row = '<th scope="row">{}</th>', "<td>{}</td>", '<td class="word">{}</td>'
-    body = Markup("\n").join(Markup("<tr>{}</tr>").format(cells(line, *row)) for line in table.rows)
-    # A caption inside the table would scroll with it.
-    return Markup(
-        '<figure class="table">\n<figcaption>{}</figcaption>\n<div class="scroll" role="region" tabindex="0" '
-        'aria-label="{}">\n<table>\n<thead><tr>{}</tr></thead>\n<tbody>\n{}\n</tbody>\n</table>\n</div>\n</figure>\n'
-    ).format(table.caption, table.caption, header, body)
-
-
-def _csv(rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
 def _field(value: float | None) -> str:
     return "" if finite(value) is None else repr(float(value))  # type: ignore[arg-type]
 
@@ -242,7 +198,7 @@ def results_csv(data: ReportData) -> str:
                     named.append(((task.name, name, metric), metric_summary(model, name, metric)))
         for names, summary in named:
             rows.append((model.name, model.role, *names, summary.n, _field(summary.mean), _field(summary.deviation)))
-    return _csv(rows)
+    return csv_table(rows)
 
 
 def differences_csv(data: ReportData) -> str:
@@ -251,4 +207,4 @@ def differences_csv(data: ReportData) -> str:
     for item in data.differences:
         numbers = (item.mean, item.low, item.high, item.p_value)
         rows.append((item.label, item.task, *map(_field, numbers), item.n))
-    return _csv(rows)
+    return csv_table(rows)

@@ -23,12 +23,7 @@ FIGURES = "figures"
 def write_report(data: ReportData, folder: Path) -> None:
     """Writes a report: the page, its data, tables as CSV, and figures as PNG, for a page and (`_narrow`) for a phone.
 
-    Args:
-        data: Data of the report.
-        folder: Folder to write, visible when complete; an existing report is replaced.
-
-    Raises:
-        UserError: The folder has other files, which would be deleted.
+    The folder becomes visible when complete. An existing report is replaced; other folders are refused by UserError.
     """
     check_folder(folder)
     images = draw_images(data)
@@ -45,11 +40,7 @@ def write_report(data: ReportData, folder: Path) -> None:
 
 
 def read_report(path: Path) -> ReportData:
-    """Reads the data of a report from its report.json.
-
-    Raises:
-        UserError: The file is missing or not a report, or its folder is damaged.
-    """
+    """Reads the data of a report from its report.json, or raises UserError if it or its folder is damaged."""
     if (path.parent / MANIFEST).is_file():
         read_manifest(path.parent, "edit a copy of report.json elsewhere, or write the report again")
     return ReportData.from_json(read_json(path), str(path))
@@ -57,13 +48,10 @@ def read_report(path: Path) -> ReportData:
 
 def check_folder(folder: Path) -> None:
     """Raises a `UserError` if a folder is not a report."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
+    if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: must be a folder, got a file")
-    foreign = {path.name for path in folder.iterdir()} - {PAGE, DATA, RESULTS, DIFFERENCES, FIGURES, MANIFEST}
-    if (folder / FIGURES).is_dir():
-        foreign |= {f"{FIGURES}/{path.name}" for path in (folder / FIGURES).iterdir() if path.suffix != ".png"}
+    foreign = {path.name for path in folder.glob("*")} - {PAGE, DATA, RESULTS, DIFFERENCES, FIGURES, MANIFEST}
+    foreign |= {f"{FIGURES}/{path.name}" for path in (folder / FIGURES).glob("*") if path.suffix != ".png"}
     if foreign:
         raise UserError(
             f"{folder}: a report replaces its whole folder, and this one holds {min(foreign)}, which is not of a "

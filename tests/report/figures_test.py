@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mtdnn_tf.report.data import ReportData
-from mtdnn_tf.report.diagnostic_figures import agreement_figure, curve_figure, reliability_figure
-from mtdnn_tf.report.figures import FIGURES
+from mtdnn_tf.report.data import ReportData, task_summary
+from mtdnn_tf.report.figures import (
+    FIGURES,
+    agreement_figure,
+    curve_figure,
+    difference_figure,
+    reliability_figure,
+    score_figure,
+)
 from mtdnn_tf.report.plotting import DARK, LIGHT, Style, to_png
-from mtdnn_tf.report.score_figures import difference_figure, score_figure
-from mtdnn_tf.report.summary import task_summary
 from tests.report.example_data import awkward_report, full_report
 
 _WIDE, _NARROW = Style(), Style(narrow=True)
@@ -123,10 +127,10 @@ def test_agreement_has_a_panel_a_measure_and_cuts_bars_but_not_numbers(data):
     assert _texts(figure.axes[2])[3:5] == ["350", "90"]
 
 
-@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
 @pytest.mark.parametrize("style", [Style(DARK), _NARROW], ids=["wide", "narrow"])
-def test_awkward_names_and_values_are_drawn(figure, style):
-    drawn = _draw(figure.draw, awkward_report(), style)
+def test_awkward_names_and_values_are_drawn(draw, style):
+    drawn = _draw(draw, awkward_report(), style)
     width, height = _png_size(to_png(drawn, style))
     assert width == (720 if style.narrow else 1650)
     assert 100 < height < 3000
@@ -134,11 +138,11 @@ def test_awkward_names_and_values_are_drawn(figure, style):
     assert all(len(line) < 60 for text in shown for line in text.splitlines())
 
 
-@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
-def test_nothing_is_drawn_of_what_is_not_there(figure, data):
-    assert figure.draw(ReportData("nothing", (), ()), _WIDE) is None
+@pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
+def test_nothing_is_drawn_of_what_is_not_there(draw, data):
+    assert draw(ReportData("nothing", (), ()), _WIDE) is None
     bare = dataclasses.replace(data, models=(), differences=(), curves={}, reliability=(), fidelity=())
-    assert figure.draw(bare, _WIDE) is None
+    assert draw(bare, _WIDE) is None
 
 
 def test_drawing_leaves_no_trace_in_matplotlib_and_the_same_bytes(data):

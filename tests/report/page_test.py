@@ -69,7 +69,7 @@ def _awkward() -> tuple[ReportData, str, Images]:
 def _full() -> _Page:
     # The figures have tests of their own.
     styles = [Style(theme, narrow) for theme in (LIGHT, DARK) for narrow in (False, True)]
-    return _Page(render_page(full_report(), {figure.name: dict.fromkeys(styles, b"") for figure in FIGURES}))
+    return _Page(render_page(full_report(), {name: dict.fromkeys(styles, b"") for name in FIGURES}))
 
 
 def test_the_page_needs_nothing_from_elsewhere(awkward):
@@ -156,3 +156,9 @@ def test_what_is_not_there_has_no_section():
     assert _Page(render_page(ReportData("empty", (), ()), {})).values("href") == []
     only_flags = dataclasses.replace(ReportData("flags", (), ()), flags="--a=1")
     assert _Page(render_page(only_flags, {})).values("href") == ["#run"]
+
+
+def test_html_escapes_names(awkward):
+    _, html, _ = awkward
+    assert "<script>" not in html and "<i>" not in html
+    assert "&lt;script&gt;alert(&#34;x&#34;)" in html
