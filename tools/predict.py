@@ -13,7 +13,7 @@ from mtdnn_tf.evaluation.gold_labels import majority_predictions
 from mtdnn_tf.evaluation.predictions import check_format, write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.tasks.registry import select_tasks
-from mtdnn_tf.tasks.task import INPUT, input_task
+from mtdnn_tf.tasks.task import INPUT
 from tools import cli
 
 _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
@@ -48,7 +48,7 @@ def main() -> None:
             raise UserError(
                 f"--tasks must name the one task that --input is for, got {', '.join(task.name for task in tasks)}"
             )
-        tasks, splits = [input_task(tasks[0], Path(_INPUT.value))], [INPUT]
+        tasks, splits = [tasks[0].with_input(Path(_INPUT.value))], [INPUT]
     # Tasks outside GLUE are not part of the submission.
     splits_of = {
         task.name: splits or list(task.submission if _GLUE_SUBMISSION.value else task.evaluation_splits)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, read_array, write_text
-from mtdnn_tf.json_files import check_schema
+from mtdnn_tf.json_files import check_schema, fingerprint
 from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.tasks.task import Task
 
@@ -112,53 +112,38 @@ class EncodedSplit:
         }
 
 
-def write_encoded_split(
-    folder: Path,
-    *,
-    example_ids: list[str],
-    token_ids: np.ndarray,
-    offsets: np.ndarray,
-    first_segment_lengths: np.ndarray,
-    labels: np.ndarray,
-    manifest: dict[str, Any],
-    queries: np.ndarray | None = None,
-) -> None:
-    """Writes the folder of an encoded split; it appears when complete.
-
-    Args:
-        folder: The folder to write.
-        example_ids: Ids of the rows, without line breaks.
-        token_ids: int32 [tokens].
-        offsets: int64 [rows + 1].
-        first_segment_lengths: int32 [rows].
-        labels: int32 or float32 [rows, ...].
-        manifest: What the split was made from: JSON values, with `task`, `split`, `kind`, `labels`, `tokens`
-            and `data_fingerprint`.
-        queries: int32 [rows], of a ranking alone.
+def write_encoded_split(folder: Path, split: EncodedSplit) -> None:
+    """Writes the folder of an encoded split, which appears when complete.
 
     Raises:
         UserError: An id has a line break, or a character that UTF-8 cannot hold.
     """
-    _check_example_ids(example_ids, f"task {manifest['task']}, split {manifest['split']}")
-    arrays = {"token_ids": token_ids, "offsets": offsets, "first_segment_lengths": first_segment_lengths}
+    for example_id in split.example_ids:
+        if "\n" in example_id or example_id.encode("utf-8", "ignore").decode() != example_id:
+            where = f"task {split.task.name}, split {split.split}"
+            raise UserError(f"{where}: an example id must be one line of text, got {example_id!r}")
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "rows": len(split),
+        **_declaration(split.task),
+        "split": split.split,
+        "tokens": len(split.token_ids),
+        "data_fingerprint": split.data_fingerprint,
+        **split.manifest,
+    }
     with new_folder(folder) as temporary:
-        if queries is not None:
-            arrays[_QUERIES] = queries
-        for name, array in {**arrays, "labels": labels}.items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        write_text(temporary / _EXAMPLE_IDS, "".join(f"{example_id}\n" for example_id in example_ids))
-        write_manifest(temporary, {"schema_version": SCHEMA_VERSION, "rows": len(example_ids), **manifest})
+        for name in (*_ARRAYS, "labels", *(() if split.queries is None else (_QUERIES,))):
+            np.save(temporary / f"{name}.npy", getattr(split, name), allow_pickle=False)
+        write_text(temporary / _EXAMPLE_IDS, "".join(f"{example_id}\n" for example_id in split.example_ids))
+        write_manifest(temporary, manifest)
+
+
+def _declaration(task: Task) -> dict[str, Any]:
+    return {"task": task.name, "kind": task.kind, "labels": list(task.labels)}
 
 
 def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
-    """Opens the folder of an encoded split after verifying every file's checksum.
-
-    Args:
-        folder: What `EncodedData.split` wrote.
-        task: The task it was encoded for.
-
-    Returns:
-        The split; its arrays stay on disk and are read where they are used.
+    """Opens what `write_encoded_split` wrote, with arrays that stay on disk, after verifying every file's checksum.
 
     Raises:
         UserError: A file is missing or damaged, or the folder is of another task or another version's.
@@ -168,12 +153,7 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     for field, of in _FIELDS.items():
         if type(manifest.get(field)) is not of:
             raise UserError(f"{folder}: field {field} of {MANIFEST} is {manifest.get(field)!r}; {REMEDY}")
-    expected = {
-        "task": task.name,
-        "kind": task.kind,
-        "labels": list(task.labels),
-    }
-    for field, value in expected.items():
+    for field, value in _declaration(task).items():
         if manifest.get(field) != value:
             raise UserError(f"{folder}: {field} is {manifest.get(field)!r}, {value!r} is expected; {REMEDY}")
     no_labels = task.kind_object.label_array(task, ())
@@ -234,21 +214,49 @@ def _check_contents(folder: Path, arrays: dict[str, np.ndarray], task: Task) -> 
             raise UserError(f"{folder / name}.npy: numbers that no encoding makes; {REMEDY}")
 
 
-def _check_example_ids(example_ids: list[str], where: str) -> None:
-    """Refuses ids that a line of a text file cannot hold."""
-    for example_id in example_ids:
-        if "\n" in example_id or example_id.encode("utf-8", "ignore").decode() != example_id:
-            raise UserError(f"{where}: an example id is one line of text, {example_id!r} given")
+def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:
+    """Returns one split with the rows of different splits of a task, one split after the other, in memory.
+
+    Its name is "<first>+<second>", its ids are "<split>/<id>", and its manifest has only a `key`. A single split is
+    returned as it is.
+    """
+    if len(splits) == 1:
+        return splits[0]
+    starts = np.cumsum([0, *(len(split.token_ids) for split in splits)])
+    offsets = [split.offsets[:-1] + start for split, start in zip(splits, starts)]
+    return dataclasses.replace(
+        splits[0],
+        split="+".join(split.split for split in splits),
+        example_ids=[f"{split.split}/{example_id}" for split in splits for example_id in split.example_ids],
+        token_ids=np.concatenate([split.token_ids for split in splits]),
+        offsets=np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
+        first_segment_lengths=np.concatenate([split.first_segment_lengths for split in splits]),
+        labels=np.concatenate([split.labels for split in splits]),
+        data_fingerprint=fingerprint([split.data_fingerprint for split in splits]),
+        queries=_join_queries(splits),
+        manifest={"key": joined_key([split.manifest["key"] for split in splits])},
+    )
+
+
+def joined_key(keys: Sequence[str]) -> str:
+    """Returns the key in the manifest of joined splits from those of their manifests."""
+    return keys[0] if len(keys) == 1 else fingerprint(list(keys))
+
+
+def _join_queries(splits: Sequence[EncodedSplit]) -> np.ndarray | None:
+    """Returns the rows' queries, none of which is in two splits."""
+    joined: list[np.ndarray] = []
+    for split in splits:
+        if split.queries is None:
+            return None
+        joined.append(np.asarray(split.queries) + (joined[-1].max() + 1 if joined else 0))
+    return np.concatenate(joined).astype(np.int32)
 
 
 class TextLines(Sequence[str]):
-    """The lines of a text, each made a `str` when it is asked for: a split's ids as objects take eight times its bytes.
+    """The lines of UTF-8 content, decoded one by one: as objects, ids take eight times the bytes.
 
-    Args:
-        content: UTF-8, each line ended by a line feed; what follows the last of them is no line.
-
-    Raises:
-        UnicodeDecodeError: The content is not UTF-8.
+    What follows the last line feed is no line.
     """
 
     def __init__(self, content: bytes) -> None:

@@ -100,27 +100,20 @@ class EncodedData(NamedTuple):
         token_ids, offsets, first_segment_lengths, truncated = _encode(
             examples, self.tokenizer, self.max_sequence_length
         )
-        manifest = {
-            "task": task.name,
-            "split": split,
-            "kind": task.kind,
-            "labels": list(task.labels),
-            "tokens": len(token_ids),
-            "truncated": truncated,
-            "data_fingerprint": data_fingerprint(examples),
-            "key": key,
-            "made_from": made_from,
-        }
-        write_encoded_split(
-            folder,
-            example_ids=[example.example_id for example in examples],
-            token_ids=token_ids,
-            offsets=offsets,
-            first_segment_lengths=first_segment_lengths,
-            labels=task.kind_object.label_array(task, [example.label for example in examples]),
-            manifest=manifest,
-            queries=query_numbers(examples) if task.kind_object.has_queries else None,
+        labels = task.kind_object.label_array(task, [example.label for example in examples])
+        encoded = EncodedSplit(
+            task,
+            split,
+            [example.example_id for example in examples],
+            token_ids,
+            offsets,
+            first_segment_lengths,
+            labels,
+            data_fingerprint(examples),
+            {"truncated": truncated, "key": key, "made_from": made_from},
+            query_numbers(examples) if task.kind_object.has_queries else None,
         )
+        write_encoded_split(folder, encoded)
         logging.info(
             "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
             task.name,

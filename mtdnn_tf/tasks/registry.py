@@ -2,70 +2,60 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.tasks.glue import GLUE_TASKS, MNLI_MATCHED, MNLI_MISMATCHED
-from mtdnn_tf.tasks.nli import NLI_TASKS
-from mtdnn_tf.tasks.superglue import SUPERGLUE_TASKS
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.tasks.task_file import load_task_file
 
-_TASKS: dict[str, Task] = {}
+_BUILT_IN = ("glue.yaml", "nli.yaml", "superglue.yaml")
 
 
-def register(task: Task) -> Task:
-    """Makes a task known by its name.
-
-    Returns:
-        The task.
-
-    Raises:
-        UserError: A task of this name is known already.
-    """
-    if task.name in _TASKS:
-        raise UserError(f"task {task.name!r} is registered already; give it another name")
-    _TASKS[task.name] = task
-    return task
+@functools.cache
+def _tasks() -> dict[str, Task]:
+    """Returns the built-in tasks by name."""
+    files = (load_task_file(Path(__file__).with_name(name), is_built_in=True) for name in _BUILT_IN)
+    return {task.name: task for tasks in files for task in tasks}
 
 
 def get_task(name: str) -> Task:
-    """Returns the task of this name.
+    """Returns the built-in task of this name.
 
     Raises:
         UserError: No task has this name.
     """
-    if name not in _TASKS:
-        raise unknown_name("task", name, _TASKS)
-    return _TASKS[name]
+    if name not in _tasks():
+        raise unknown_name("task", name, _tasks())
+    return _tasks()[name]
 
 
 def task_names() -> list[str]:
-    """Returns the names of all registered tasks, in the order of their registration."""
-    return list(_TASKS)
+    """Returns the names of all built-in tasks in order."""
+    return list(_tasks())
 
 
 def select_tasks(names: Sequence[str], task_files: Sequence[Path]) -> list[Task]:
-    """Returns tasks by name, from the registered ones and those of the user's task files.
+    """Returns tasks by name, from the built-in ones and those of the user's task files.
 
     Args:
         names: Names of the tasks, in the order wanted; empty for all tasks of the task files.
         task_files: The user's task files.
 
     Raises:
-        UserError: A name is unknown or given twice, a task file declares a name that another file or a
-            registered task has, or there is neither a name nor a task file.
+        UserError: A name is unknown or given twice, a task file declares a name that another file or a built-in task
+            has, or there is neither a name nor a task file.
     """
     declared: dict[str, Task] = {}
     for path in task_files:
         for task in load_task_file(path):
-            if task.name in _TASKS:
+            if task.name in _tasks():
                 raise UserError(f"{path}: task {task.name!r} is one of mtdnn_tf's own; give yours another name")
             if task.name in declared:
                 raise UserError(f"{path}: task {task.name!r} is declared in another task file too; rename one")
             declared[task.name] = task
-    known = {**_TASKS, **declared}
+    known = {**_tasks(), **declared}
     if not names and not declared:
         raise UserError(f"no task given; name one or more of {', '.join(known)}, or give a task file")
     selected: dict[str, Task] = {}
@@ -76,7 +66,3 @@ def select_tasks(names: Sequence[str], task_files: Sequence[Path]) -> list[Task]
             raise UserError(f"task {name!r} is given twice; name each task once")
         selected[name] = known[name]
     return list(selected.values())
-
-
-for _task in (*GLUE_TASKS, MNLI_MATCHED, MNLI_MISMATCHED, *NLI_TASKS, *SUPERGLUE_TASKS):
-    register(_task)

@@ -1,139 +1,114 @@
-"""Tasks that a user declares in a YAML file."""
+"""Task files: tasks declared in YAML, built-in ones and the user's."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any, TypeVar
 
-from mtdnn_tf.errors import UserError, shortened, unknown_name
-from mtdnn_tf.kinds.base import Kind
+from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.kinds.registry import KINDS
-from mtdnn_tf.tasks.task import HEADS, TRAIN, SplitFile, Task, is_split_name
+from mtdnn_tf.tasks.task import CHOICES, PER_LABEL, TRAIN, SplitFile, Task, TfdsData
 from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
 
 FILE_ENDINGS = (".csv", ".jsonl", ".tsv")
-_REQUIRED_KEYS = ("kind", "text", "label", "files")
-_OPTIONAL_KEYS = ("labels", "metrics", "head", "dropout", "id", "evaluation_splits", "group", "class_weights")
+_Dataclass = TypeVar("_Dataclass")
+_REQUIRED = ("kind", "text", "label", "files")
+_FIELDS = {field.name: field for field in dataclasses.fields(Task) if field.name != "name"}
+
+# By the annotation of the field.
+_READERS: dict[str, Callable[[YamlValue], Any]] = {
+    "str": YamlValue.text,
+    "str | None": lambda value: None if value.is_null else value.text(),
+    "bool": YamlValue.truth,
+    "float": YamlValue.number,
+    "tuple[str, ...]": YamlValue.texts,
+    "tuple[str, ...] | None": YamlValue.texts,
+    "tuple[tuple[str, str], ...]": lambda value: tuple((key, item.text()) for key, item in value.fields().items()),
+    "Mapping[str, str]": lambda value: {key: item.text() for key, item in value.fields().items()},
+    "Mapping[str, int]": lambda value: {key: item.integer() for key, item in value.fields().items()},
+    "TfdsData | None": lambda value: _made(value, TfdsData, **_record(value, TfdsData, ("name", "text"))),
+}
 
 
-def load_task_file(path: Path) -> list[Task]:
-    """Reads the tasks of a user's YAML file.
+def load_task_file(path: Path, is_built_in: bool = False) -> list[Task]:
+    """Reads the tasks of a YAML file.
 
-    Files are relative to the task file. Where `id` is not given, an example's id is a hash of its texts.
-    Splits that are neither trained nor evaluated on may lack labels.
+    Without `id`, an example's id is a hash of its texts. Splits that are neither trained nor evaluated on may lack
+    labels.
+
+    Args:
+        path: The file.
+        is_built_in: Whether data files are relative to the data folder, not to the folder of the task file.
 
     Raises:
         UserError: A key, kind, metric, head or file is not accepted; the message names the line.
     """
-    fields = read_yaml(path).fields()
-    for key, value in fields.items():
-        if key != "tasks":
-            raise unknown_name("key", key, ("tasks",), value.where)
-    if "tasks" not in fields:
-        raise UserError(f"{path}: `tasks:` is missing; the file takes it alone")
-    declared = fields["tasks"].fields(naming="task {}")
+    tasks = read_yaml(path).fields(("tasks",), ("tasks",))["tasks"]
+    declared = tasks.fields(naming="task {}")
     if not declared:
-        raise fields["tasks"].refused("takes one or more tasks")
-    return [_task(name, value, path.parent) for name, value in declared.items()]
+        raise tasks.refused("one or more tasks")
+    return [_task(name, value, None if is_built_in else path.parent) for name, value in declared.items()]
 
 
-def _task(name: str, declaration: YamlValue, folder: Path) -> Task:
-    """Returns one task of a task file that stands in `folder`."""
-    fields = declaration.fields(naming=f"{{}} of task {name}")
-    for key, value in fields.items():
-        if key not in (*_REQUIRED_KEYS, *_OPTIONAL_KEYS):
-            raise unknown_name(f"key of task {name}", key, (*_REQUIRED_KEYS, *_OPTIONAL_KEYS), value.where)
-    for key in _REQUIRED_KEYS:
-        if key not in fields:
-            raise UserError(f"{declaration.where}: task {name} lacks `{key}:`")
-    kind = KINDS[_name_of(fields, "kind", name, tuple(KINDS))]
-    text, label = fields["text"].texts(), fields["label"].text()
-    if label in text:
-        raise UserError(f"{fields['label'].where}: column {label!r} of task {name} is both text and label")
-    labels = fields["labels"].texts() if "labels" in fields else kind.default_labels
-    metrics = _metrics(fields["metrics"], name, kind) if "metrics" in fields else kind.default_metrics
-    head = _name_of(fields, "head", name, HEADS) if "head" in fields else HEADS[0]
-    dropout = fields["dropout"].number() if "dropout" in fields else 0.1
-    example_id = fields["id"].text() if "id" in fields else "hash"
-    group = fields["group"].text() if "group" in fields else None
-    weights = _class_weights(fields["class_weights"], name, labels) if "class_weights" in fields else ()
-    if group == label:
-        raise UserError(f"{fields['group'].where}: column {group!r} of task {name} is both group and label")
-    splits = fields["files"].fields(naming=f"{{}} file of task {name}")
-    evaluation_splits = _evaluation_splits(fields, name, tuple(splits))
-    labelled_splits = (TRAIN, *evaluation_splits)
-    files = {
-        split: SplitFile(_file_path(split, value, name, folder), label=label, label_required=split in labelled_splits)
-        for split, value in splits.items()
-    }
+def _task(name: str, declaration: YamlValue, folder: Path | None) -> Task:
+    given = declaration.fields((*_REQUIRED, *_FIELDS), _REQUIRED)
+    kind = KINDS[_read(given["kind"], "kind", name)]
+    values: dict[str, Any] = {"labels": kind.default_labels, "metrics": kind.default_metrics, "id": "hash"}
+    splits = given["files"].fields()
+    values["evaluation_splits"] = tuple(split for split in splits if split == "validation")
+    for key in _FIELDS:
+        if key in given and key != "files":
+            accepted = {"metrics": kind.metrics, "evaluation_splits": splits}.get(key, ())
+            values[key] = _read(given[key], key, name, accepted, values["labels"])
+    label = given["label"].text()
+    if label in values["text"]:
+        raise given["label"].refused("another column than the texts")
+    if label == values.get("group"):
+        raise given["group"].refused("another column than the label")
+    labelled = (TRAIN, *values["evaluation_splits"])
+    files = {split: _file(value, split in labelled, label, name, folder) for split, value in splits.items()}
+    return _made(declaration, Task, name=name, files=files, **values)
+
+
+def _made(value: YamlValue, made: type[_Dataclass], **fields: Any) -> _Dataclass:
+    """Returns a dataclass, and names the value that it is made of if it refuses its fields."""
     try:
-        return Task(
-            name=name,
-            kind=kind.name,
-            text=text,
-            labels=labels,
-            metrics=metrics,
-            head=head,
-            dropout=dropout,
-            files=files,
-            id=example_id,
-            evaluation_splits=evaluation_splits,
-            group=group,
-            class_weights=weights,
-        )
+        return made(**fields)
     except UserError as error:
-        raise UserError(f"{declaration.where}: {error}") from None
+        raise UserError(f"{value.where}: {error}") from None
 
 
-def _name_of(fields: dict[str, YamlValue], key: str, task: str, accepted: tuple[str, ...]) -> str:
-    """Returns the name that a key gives, one of those accepted."""
-    given = fields[key].text()
-    if given not in accepted:
-        raise unknown_name(f"{key} of task {task}", given, accepted, fields[key].where)
-    return given
+def _read(value: YamlValue, key: str, task: str, accepted: Collection[str] = (), labels: tuple[str, ...] = ()) -> Any:
+    """Returns the value of a task's field, by the field's annotation and metadata."""
+    field = _FIELDS[key]
+    annotation, accepted = str(field.type), accepted or field.metadata.get(CHOICES, ())
+    if field.metadata.get(PER_LABEL):
+        if value.is_text and annotation.endswith("| str"):
+            return value.text()
+        by_label = value.fields(labels, labels) if value.is_mapping else {}
+        items = [by_label[label] for label in labels] if by_label else value.items()
+        return tuple(item.number() if "float" in annotation else item.text() for item in items)
+    found = _READERS[annotation](value)
+    for item in (value.items() if isinstance(found, tuple) else [value]) if accepted else []:
+        if item.text() not in accepted:
+            raise unknown_name(f"{key} of task {task}", item.text(), accepted, item.where)
+    return found
 
 
-def _metrics(metrics: YamlValue, task: str, kind: Kind) -> tuple[str, ...]:
-    """Returns the metrics of a task of this kind."""
-    for item in metrics.items():
-        if item.text() not in kind.metrics:
-            raise unknown_name(f"metric of {kind.name} task {task}", item.text(), kind.metrics, item.where)
-    return metrics.texts()
+def _record(value: YamlValue, made: type, required: Collection[str]) -> dict[str, Any]:
+    """Returns the arguments of a dataclass that a mapping gives."""
+    types = {field.name: str(field.type) for field in dataclasses.fields(made)}
+    return {key: _READERS[types[key]](item) for key, item in value.fields(types, required).items()}
 
 
-def _class_weights(weights: YamlValue, task: str, labels: tuple[str, ...]) -> tuple[float, ...] | str:
-    """Returns the weights of the labels: those listed, or given by label, or the text that is given."""
-    if weights.is_text:
-        return weights.text()
-    if not weights.is_mapping:
-        return tuple(item.number() for item in weights.items())
-    by_label = weights.fields(naming=f"{{}} in class_weights of task {task}")
-    for label, value in by_label.items():
-        if label not in labels:
-            raise unknown_name(f"label in class_weights of task {task}", label, labels, value.where)
-    for label in labels:
-        if label not in by_label:
-            raise UserError(f"{weights.where}: class_weights of task {task} must have a number for label {label!r}")
-    return tuple(by_label[label].number() for label in labels)
-
-
-def _evaluation_splits(fields: dict[str, YamlValue], task: str, splits: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns the splits to evaluate on: those given, else `validation` if there is one."""
-    if "evaluation_splits" not in fields:
-        return tuple(split for split in splits if split == "validation")
-    for item in fields["evaluation_splits"].items():
-        if item.text() not in splits:
-            raise unknown_name(f"evaluation split of task {task}", item.text(), splits, item.where)
-    return fields["evaluation_splits"].texts()
-
-
-def _file_path(split: str, value: YamlValue, task: str, folder: Path) -> str:
-    """Returns the absolute path of a split's file."""
-    if not is_split_name(split):
-        raise UserError(
-            f"{value.where}: split {shortened(split)!r} of task {task} is not accepted:"
-            " letters, digits and _, not starting with a digit, up to 100"
-        )
-    path = Path(value.text())
+def _file(value: YamlValue, is_labelled: bool, label: str, task: str, folder: Path | None) -> SplitFile:
+    """Returns the file of a split, given as its path or with what is special about it."""
+    fields = {"path": value.text()} if value.is_text else _record(value, SplitFile, ("path",))
+    path = Path(fields["path"])
     if path.suffix not in FILE_ENDINGS:
-        raise unknown_name(f"ending of the {split} file of task {task}", path.suffix, FILE_ENDINGS, value.where)
-    return str((folder / path).resolve())
+        raise unknown_name(f"ending of a file of task {task}", path.suffix, FILE_ENDINGS, value.where)
+    fields = {"label": label, **fields, "path": str(path if folder is None else (folder / path).resolve())}
+    # A file without a label column has no label that could be missing.
+    return SplitFile(**{"label_required": is_labelled or fields["label"] is None, **fields})

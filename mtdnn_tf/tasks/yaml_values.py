@@ -1,18 +1,21 @@
-"""Values of a YAML file that know the line they stand on, so that a mistake can be told with its place."""
+"""Values of a YAML file that know their lines, for error messages."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import yaml
 
-from mtdnn_tf.errors import UserError, shortened
+from mtdnn_tf.errors import UserError, shortened, unknown_name
+
+_TRUTH = {"true": True, "false": False}
 
 
 class YamlValue:
     """One value of a YAML file.
 
-    Scalars are the text that stands in the file: YAML would make booleans of labels such as yes and no.
+    Scalars are the text of the file: YAML would make booleans of labels such as yes and no.
     """
 
     def __init__(self, node: yaml.Node, path: Path, name: str, line: int) -> None:
@@ -36,7 +39,7 @@ class YamlValue:
 
     @property
     def is_text(self) -> bool:
-        """Whether the value is no list or mapping."""
+        """Whether the value is neither a list nor a mapping."""
         return isinstance(self._node, yaml.ScalarNode)
 
     @property
@@ -44,56 +47,56 @@ class YamlValue:
         """Whether the value is a mapping."""
         return isinstance(self._node, yaml.MappingNode)
 
-    def fields(self, naming: str = "{}") -> dict[str, YamlValue]:
+    @property
+    def is_null(self) -> bool:
+        """Whether the value is `null` or `~` without quotes."""
+        return self.is_text and bool(self._node.value) and self._node.tag == "tag:yaml.org,2002:null"
+
+    def fields(
+        self, accepted: Collection[str] = (), required: Collection[str] = (), naming: str = ""
+    ) -> Mapping[str, YamlValue]:
         """Returns the values of a mapping by key.
 
         Args:
-            naming: What the value of key {} is, for messages, such as "{} of task intent".
+            accepted: Accepted keys; any by default.
+            required: Keys that must be there.
+            naming: What the value of key {} is, for messages. Defaults to "{} of" this value.
 
         Raises:
-            UserError: The value is no mapping, or a key is no text or given twice.
+            UserError: The value is no mapping, or a key is missing, unknown, no text or given twice.
         """
-        if not isinstance(self._node, yaml.MappingNode):
-            raise self.refused("takes `name: value` pairs")
+        if not self.is_mapping:
+            raise self.refused("`name: value` pairs")
+        naming = naming or f"{{}} of {self._name}"
         fields: dict[str, YamlValue] = {}
         for key, value in self._node.value:
             line = _line_of(key)
             if not isinstance(key, yaml.ScalarNode) or not key.value:
-                raise UserError(f"{self._path}:{line}: {self._name} takes names as keys, {_shown(key)} given")
+                raise UserError(f"{self._path}:{line}: keys of {self._name} must be names, got {_shown(key)}")
             if key.value in fields:
                 raise UserError(f"{self._path}:{line}: {key.value!r} is given twice in {self._name}; give it once")
-            name = naming.replace("{}", key.value, 1)
-            fields[key.value] = YamlValue(value, self._path, name, line)
+            if accepted and key.value not in accepted:
+                raise unknown_name(f"key of {self._name}", key.value, accepted, f"{self._path}:{line}")
+            fields[key.value] = YamlValue(value, self._path, naming.replace("{}", key.value, 1), line)
+        for key in required:
+            if key not in fields:
+                raise UserError(f"{self.where}: {self._name} must have `{key}:`, got {', '.join(fields) or 'no key'}")
         return fields
 
     def items(self) -> list[YamlValue]:
-        """Returns the values of a list.
-
-        Raises:
-            UserError: The value is no list, or an empty one.
-        """
+        """Returns the values of a list of one or more."""
         if not isinstance(self._node, yaml.SequenceNode) or not self._node.value:
-            raise self.refused("takes a list of one or more, such as [a, b]")
+            raise self.refused("a list of one or more, such as [a, b]")
         return [YamlValue(item, self._path, self._name, _line_of(item)) for item in self._node.value]
 
     def text(self) -> str:
-        """Returns the value's text.
-
-        Raises:
-            UserError: The value is a mapping or list, is empty, or holds a character that cannot be printed.
-        """
-        if not isinstance(self._node, yaml.ScalarNode) or not self._node.value:
-            raise self.refused("takes text")
-        if not self._node.value.isprintable():
-            raise self.refused("takes printable text")
-        return self._node.value
+        """Returns the value's text, which is printable and not empty."""
+        if not self.is_text or not self._node.value or not self._node.value.isprintable():
+            raise self.refused("printable text")
+        return str(self._node.value)
 
     def texts(self) -> tuple[str, ...]:
-        """Returns the texts of a list.
-
-        Raises:
-            UserError: The value is no list of different texts.
-        """
+        """Returns the different texts of a list."""
         texts: dict[str, None] = {}
         for item in self.items():
             text = item.text()
@@ -103,19 +106,27 @@ class YamlValue:
         return tuple(texts)
 
     def number(self) -> float:
-        """Returns the value's number.
-
-        Raises:
-            UserError: The value is no number.
-        """
+        """Returns the value's number."""
         try:
             return float(self.text())
         except ValueError:
-            raise self.refused("takes a number") from None
+            raise self.refused("a number") from None
+
+    def integer(self) -> int:
+        """Returns the value's integer."""
+        if not self.text().isdecimal():
+            raise self.refused("an integer >= 0")
+        return int(self.text())
+
+    def truth(self) -> bool:
+        """Returns whether the value is true, not false."""
+        if self.text() not in _TRUTH:
+            raise self.refused("true or false")
+        return _TRUTH[self.text()]
 
     def refused(self, accepted: str) -> UserError:
         """Returns the error that says what is accepted here and what was given."""
-        return UserError(f"{self.where}: {self._name} {accepted}, {_shown(self._node)} given")
+        return UserError(f"{self.where}: {self._name} must be {accepted}, got {_shown(self._node)}")
 
 
 def read_yaml(path: Path) -> YamlValue:
@@ -138,17 +149,15 @@ def read_yaml(path: Path) -> YamlValue:
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
     if node is None:
-        raise UserError(f"{path}: the file is empty; it takes `tasks:`")
+        raise UserError(f"{path}: must have `tasks:`, the file is empty")
     return YamlValue(node, path, "the file", _line_of(node))
 
 
 def _line_of(node: yaml.Node) -> int:
-    """Returns the line a value begins on, from 1."""
     return int(node.start_mark.line) + 1
 
 
 def _shown(node: yaml.Node) -> str:
-    """Returns a value as a message shows it."""
     if isinstance(node, yaml.ScalarNode):
         return repr(shortened(node.value)) if node.value else "nothing"
     if not node.value:

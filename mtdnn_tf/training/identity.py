@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -10,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.joined_splits import joined_key
+from mtdnn_tf.data.encoded_split import EncodedSplit, joined_key
 from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets, result_key
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import fingerprint, read_checked_json, to_json, write_checked_json
 from mtdnn_tf.modeling.checkpoints.model_folder import RUN_CONFIG, read_tokenizer
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.tasks.task import TRAIN, Task
+from mtdnn_tf.tasks.task import DECIDES_WEIGHTS, TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.training_inputs import TaskInputs
 
@@ -46,7 +46,6 @@ def run_identity(
         development: The splits that it is evaluated on; empty if this process evaluates nothing.
     """
     evaluated = {f"{split.task.name}/{split.split}": split.manifest["key"] for split in development}
-    class_weights = {task.task.name: to_json(task.task.class_weights) for task in inputs if task.task.class_weights}
     return {
         **config.decisive_fields(),
         "tasks": [task.task.name for task in inputs],
@@ -54,10 +53,19 @@ def run_identity(
         "backbone_config": pretrained.config.to_json(),
         "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
         **_of_soft_targets(soft_targets),
-        # Left out where no task has them, as in runs of earlier versions.
-        **({"class_weights": class_weights} if class_weights else {}),
+        **_task_fields([task.task for task in inputs]),
         **({_DEVELOPMENT: evaluated} if evaluated else {}),
     }
+
+
+def _task_fields(tasks: Sequence[Task]) -> dict[str, Any]:
+    """Returns the fields of tasks that decide weights, by task; only those set, as in runs of earlier versions."""
+    fields = [field for field in dataclasses.fields(Task) if field.metadata.get(DECIDES_WEIGHTS)]
+    values = {
+        field.name: {task.name: to_json(getattr(task, field.name)) for task in tasks if getattr(task, field.name)}
+        for field in fields
+    }
+    return {name: by_task for name, by_task in values.items() if by_task}
 
 
 def begun_with(config: TrainingConfig) -> TrainingConfig:

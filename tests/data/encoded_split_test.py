@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.encoded_split import EncodedSplit, open_encoded_split, write_encoded_split
+from mtdnn_tf.data.encoded_split import EncodedSplit, TextLines, join_splits, open_encoded_split, write_encoded_split
+from mtdnn_tf.data.encoding import EncodedData
+from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.manifests import write_manifest
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.tasks.task import SplitFile, Task
+from tests.helpers import VOCABULARY, write_answers, write_tasks
 
 TASK = Task("task", "classification", ("a", "b"), ("no", "yes"), ("accuracy",))
 ROWS = [[2, 7, 3, 8, 3], [2, 9, 10, 11, 3, 3], [2, 3, 5, 3]]
@@ -19,22 +24,18 @@ FILES = ["token_ids.npy", "offsets.npy", "first_segment_lengths.npy", "labels.np
 
 
 def write(folder: Path, example_ids: list[str] | None = None) -> None:
-    write_encoded_split(
-        folder,
-        example_ids=example_ids or ["x", "\u4e2d\r\u2028 y", "z"],
-        token_ids=np.concatenate(ROWS).astype(np.int32),
-        offsets=np.array([0, 5, 11, 15], np.int64),
-        first_segment_lengths=np.array(FIRST_SEGMENT_LENGTHS, np.int32),
-        labels=np.array([0, -1, 1], np.int32),
-        manifest={
-            "task": "task",
-            "split": "train",
-            "kind": "classification",
-            "labels": ["no", "yes"],
-            "tokens": 15,
-            "data_fingerprint": "0f",
-        },
+    split = EncodedSplit(
+        TASK,
+        "train",
+        example_ids or ["x", "\u4e2d\r\u2028 y", "z"],
+        np.concatenate(ROWS).astype(np.int32),
+        np.array([0, 5, 11, 15], np.int64),
+        np.array(FIRST_SEGMENT_LENGTHS, np.int32),
+        np.array([0, -1, 1], np.int32),
+        "0f",
+        {},
     )
+    write_encoded_split(folder, split)
 
 
 @pytest.fixture
@@ -137,3 +138,75 @@ def test_an_array_of_another_size_is_refused(folder):
 
 def write_manifest_again(folder: Path, manifest: dict) -> None:
     write_manifest(folder, {key: value for key, value in manifest.items() if key not in ("files", "manifest_sha256")})
+
+
+TEXTS = ["a", "", "café", "猫\u2028 \r", "12-2"]
+
+
+@pytest.fixture
+def lines():
+    return TextLines("".join(f"{text}\n" for text in TEXTS).encode() + b"rest")
+
+
+def test_lines_are_those_of_a_list(lines):
+    assert len(lines) == len(TEXTS)
+    assert list(lines) == TEXTS
+    assert [lines[place] for place in range(-5, 5)] == [TEXTS[place] for place in range(-5, 5)]
+    assert lines[np.int64(2)] == "café"
+    assert lines[1:4] == TEXTS[1:4]
+    assert lines[::-2] == TEXTS[::-2]
+    assert "café" in lines
+    assert "rest" not in lines
+
+
+def test_places_beyond_the_lines_are_refused(lines):
+    for place in (5, -6):
+        with pytest.raises(IndexError):
+            lines[place]
+
+
+def test_lines_equal_a_list_of_them(lines):
+    assert lines == TEXTS
+    assert lines != TEXTS[:-1]
+    assert lines != [*TEXTS[:-1], "12"]
+    assert not len(TextLines(b""))
+
+
+def test_bytes_that_are_no_utf_8_are_refused():
+    with pytest.raises(UnicodeDecodeError):
+        TextLines(b"a\n\xff\n")
+
+
+@pytest.mark.parametrize("name", ["mood", "similarity"])
+def test_rows_are_those_of_the_splits(tmp_path, name):
+    task = select_tasks([name], [write_tasks(tmp_path / "tasks")])[0]
+    tokenizer, source = WordPieceTokenizer(VOCABULARY, lowercase=True), DataSource("files", tmp_path)
+    splits = [
+        EncodedData(source, tokenizer, 32, tmp_path / "cache").split(task, split)
+        for split in ("train", "test", "validation")
+    ]
+    assert join_splits(splits[:1]) is splits[0]
+    joined = join_splits(splits)
+    assert len(joined) == 120 == len(set(joined.example_ids))
+    assert joined.example_ids[41] == f"test/{splits[1].example_ids[1]}"
+    for number, split in enumerate(splits):
+        rows = np.array([39, 0, 17])
+        np.testing.assert_array_equal(joined.lengths[40 * number + rows], split.lengths[rows])
+        np.testing.assert_array_equal(joined.labels[40 * number + rows], split.labels[rows])
+        for feature, values in split.batch(rows).items():
+            np.testing.assert_array_equal(joined.batch(40 * number + rows)[feature], values)
+    other = join_splits([splits[0], splits[2], splits[1]])
+    assert len({split.manifest["key"] for split in (joined, other, *splits)}) == 5
+
+
+def test_queries_of_two_splits_stay_apart(tmp_path):
+    for seed, split in enumerate(("train", "test")):
+        write_answers(tmp_path / f"{split}.tsv", [2, 1, 4], seed)
+    files = {split: SplitFile(f"{split}.tsv", label="relevant") for split in ("train", "test")}
+    task = Task("answers", "ranking", ("question", "answer"), ("0", "1"), ("mrr",), files=files, id="hash")
+    tokenizer, source = WordPieceTokenizer(VOCABULARY, lowercase=True), DataSource("files", tmp_path)
+    splits = [EncodedData(source, tokenizer, 32, tmp_path / "cache").split(task, split) for split in files]
+    joined = join_splits(splits)
+    first, second = (np.asarray(split.queries) for split in splits)
+    np.testing.assert_array_equal(np.asarray(joined.queries), [*first, *(second + 3)])
+    assert np.asarray(joined.queries).dtype == np.int32

@@ -55,18 +55,18 @@ def _refused(read: Callable[[], Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("tasks: !!python/object/apply:os.mkdir [{mark}]\n", "takes `name: value` pairs"),
-        ("tasks: {{mood: !!python/object/new:os.system {{}}}}\n", "lacks `kind:`"),
+        ("tasks: !!python/object/apply:os.mkdir [{mark}]\n", "must be `name: value` pairs"),
+        ("tasks: {{mood: !!python/object/new:os.system {{}}}}\n", "must have `kind:`"),
         ("tasks: {{? !!python/name:os.system : 1}}\n", "tasks"),
         ("tasks: " + "[" * 5000, "nested too deeply|not YAML"),
         ("tasks: {{a: " * 2000, "nested too deeply|not YAML"),
         # Each line doubles what stands before: 2^40 items, were they made.
         (
             "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 41)) + "tasks: *a40\n",
-            "unknown key 'a0'",
+            "unknown key of the file 'a0'",
         ),
-        ("tasks: &t {{mood: *t}}\n", "lacks|recursive|mood"),
-        ("tasks: {{mood: {{kind: classification, text: &x [*x]}}}}\n", "lacks `label:`"),
+        ("tasks: &t {{mood: *t}}\n", "must have|recursive|mood"),
+        ("tasks: {{mood: {{kind: classification, text: &x [*x]}}}}\n", "must have `label:`"),
     ],
     ids=lambda value: None if len(value) > 60 else repr(value),
 )
@@ -288,9 +288,9 @@ def _set(*path: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_set("tasks", 0, "name", "../../x"), "task name '../../x' is not accepted"),
-        (_set("tasks", 0, "files", {"../x": {"path": "t.tsv"}}), "split '../x' is not accepted"),
-        (_set("tasks", 0, "submission", {"test": "../../x"}), "submission takes names"),
+        (_set("tasks", 0, "name", "../../x"), "starting with a letter, got '../../x'"),
+        (_set("tasks", 0, "files", {"../x": {"path": "t.tsv"}}), "a split must be .* got '../x'"),
+        (_set("tasks", 0, "submission", {"test": "../../x"}), "submission must be names"),
         (_set("tasks", 0, "tfds", {"name": "stranger:data", "text": ["a"]}), "'stranger:data' is not accepted"),
         (_set("tasks", 0, "labels", [1, 2]), r"tasks\[0\].labels\[0\] must be a string, got 1"),
         (

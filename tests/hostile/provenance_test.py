@@ -19,7 +19,6 @@ from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targ
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_description import ModelDescription, read_description
-from mtdnn_tf.tasks.portable import portable_task
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.training.config import TrainingConfig
@@ -188,9 +187,9 @@ def test_a_model_folder_tells_no_place_of_the_machine(tmp_path: Path) -> None:
 
 def test_files_of_several_folders_stay_different() -> None:
     files = {"train": SplitFile("/data/x/train/rows.tsv"), "validation": SplitFile("/data/x/dev/rows.tsv")}
-    found = portable_task(dataclasses.replace(TASK, files=files)).files
+    found = dataclasses.replace(TASK, files=files).portable().files
     assert {split: file.path for split, file in found.items()} == {
         "train": "train/rows.tsv",
         "validation": "dev/rows.tsv",
     }
-    assert portable_task(get_task("rte")) == get_task("rte")
+    assert get_task("rte").portable() == get_task("rte")

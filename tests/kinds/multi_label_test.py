@@ -138,7 +138,7 @@ def test_unlabelled_rows_are_refused_where_every_row_needs_labels(tmp_path):
         ({"labels": ()}, r"labels must be one or more different names, got \[\]"),
         ({"labels": ("a", "b;c")}, "a label must have no ';'.* got 'b;c'"),
         ({"labels": ("[a]",)}, "no '.' at its start"),
-        ({"head": "san", "text": ("a", "b")}, "head san takes two texts and labels"),
+        ({"head": "san", "text": ("a", "b")}, "head san needs two texts and labels"),
         ({"metrics": ("accuracy",)}, "unknown metric of multi_label task topics 'accuracy'.*subset_accuracy"),
     ],
 )

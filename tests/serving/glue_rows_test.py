@@ -20,14 +20,13 @@ from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.serving.export import export_saved_model
-from mtdnn_tf.tasks.glue import QNLI
 from mtdnn_tf.tasks.registry import get_task
 from tests.serving.examples import ask
 
 _ROWS = 300
 # docs/tasks.md: a task's candidates of one query are ordered by score, the last label is the relevant one.
 _RANKING = dataclasses.replace(
-    QNLI,
+    get_task("qnli"),
     name="qnli_ranking",
     kind="ranking",
     labels=("not_entailment", "entailment"),

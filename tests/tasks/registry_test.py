@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -97,15 +96,6 @@ def test_every_config_of_one_or_two_texts_is_declared():
 def test_unknown_task_is_refused_with_the_nearest_name():
     with pytest.raises(UserError, match=r"^unknown task 'rtee'; did you mean 'rte'\? Accepted: anli_r1, .*wnli$"):
         registry.get_task("rtee")
-
-
-def test_a_name_is_registered_once(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(registry, "_TASKS", dict(registry._TASKS))
-    task = dataclasses.replace(registry.get_task("rte"), name="rte_again")
-    assert registry.register(task) is task
-    assert registry.get_task("rte_again") is task
-    with pytest.raises(UserError, match="'rte_again' is registered already"):
-        registry.register(task)
 
 
 def test_tasks_are_selected_in_the_order_given(tmp_path: Path):

@@ -6,7 +6,7 @@ import pytest
 
 from mtdnn_tf.data.sources.tables import read_rows
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.tasks.task import SplitFile, Task
+from mtdnn_tf.tasks.task import SplitFile, Task, TfdsData
 from mtdnn_tf.tasks.task_file import FILE_ENDINGS, load_task_file
 
 _INTENT = """\
@@ -73,33 +73,33 @@ def test_tasks_are_read(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
-        ("tasks:", "task:", 1, "unknown key 'task'; did you mean 'tasks'? Accepted: tasks"),
+        ("tasks:", "task:", 1, "unknown key of the file 'task'; did you mean 'tasks'? Accepted: tasks"),
         ("    dropout: 0.2", "    droput: 0.2", 9, "key of task intent 'droput'; did you mean 'dropout'?"),
         ("classification", "clasification", 3, "unknown kind of task intent 'clasification'; did you mean"),
-        ("classification", "ranking", 7, "metric of ranking task intent 'accuracy'; did you mean 'accuracy_at_1'"),
+        ("classification", "ranking", 7, "unknown metrics of task intent 'accuracy'; did you mean 'accuracy_at_1'"),
         ("dropout: 0.2", "group: utterance", 2, "group goes with a ranking, kind classification given"),
-        ("    kind: classification\n", "", 2, "task intent lacks `kind:`"),
-        ("    label: intent\n", "", 2, "task intent lacks `label:`"),
-        ("label: intent", "label: utterance", 5, "both text and label"),
-        ("[utterance]", "utterance", 4, "text of task intent takes a list of one or more"),
-        ("[utterance]", "[a, b, c]", 2, "text takes one or two columns, 3 given"),
+        ("    kind: classification\n", "", 2, "task intent must have `kind:`, got text, label"),
+        ("    label: intent\n", "", 2, "task intent must have `label:`, got kind, text"),
+        ("label: intent", "label: utterance", 5, "label of task intent must be another column than the texts"),
+        ("[utterance]", "utterance", 4, "text of task intent must be a list of one or more"),
+        ("[utterance]", "[a, b, c]", 2, "text must be one or two columns, got 3"),
         ("[yes, no, 3]", "[yes, no, yes]", 6, "'yes' is given twice in labels of task intent"),
         ("[yes, no, 3]", "[yes]", 2, "labels takes two or more different names"),
-        ("[yes, no, 3]", "{yes: no}", 6, "takes a list"),
-        ("f1_macro", "f1_makro", 7, "metric of classification task intent 'f1_makro'; did you mean 'f1_m"),
+        ("[yes, no, 3]", "{yes: no}", 6, "must be a list"),
+        ("f1_macro", "f1_makro", 7, "unknown metrics of task intent 'f1_makro'; did you mean 'f1_m"),
         ("f1_macro", "f1", 2, "metric f1 takes two labels, 3 given"),
-        ("head: linear", "head: san", 2, "head san takes two texts and labels"),
+        ("head: linear", "head: san", 2, "head san needs two texts and labels"),
         ("head: linear", "head: liner", 8, "did you mean 'linear'?"),
-        ("dropout: 0.2", "dropout: 1.5", 2, "dropout takes a number from 0 to below 1, 1.5 given"),
-        ("dropout: 0.2", "dropout: nan", 2, "dropout takes a number from 0 to below 1"),
+        ("dropout: 0.2", "dropout: 1.5", 2, "dropout must be a number from 0 to below 1, got 1.5"),
+        ("dropout: 0.2", "dropout: nan", 2, "dropout must be a number from 0 to below 1"),
         ("dropout: 0.2", "dropout: 0.2\n    dropout: 0.3", 10, "'dropout' is given twice in task intent"),
         ("dev.csv", "dev.tsw", 11, "did you mean '.tsv'? Accepted: .csv, .jsonl, .tsv"),
-        ("dev.csv", "[dev.csv]", 11, "takes text, a list given"),
-        ("validation:", "dev-1:", 11, "split 'dev-1' of task intent is not accepted"),
+        ("dev.csv", "[dev.csv]", 11, "must be `name: value` pairs, got a list"),
+        ("validation:", "dev-1:", 2, "not starting with a digit, got 'dev-1'"),
         ("train.tsv\n      dev", "train.tsv\n      train", 18, "'train' is given twice"),
-        ("  intent:", "  Intent:", 2, "task name 'Intent' is not accepted"),
+        ("  intent:", "  Intent:", 2, "starting with a letter, got 'Intent'"),
         ("  similarity:", "  intent:", 12, "'intent' is given twice in tasks"),
-        ("[dev]", "[validation]", 19, "unknown evaluation split of task similarity 'validation'"),
+        ("[dev]", "[validation]", 19, "unknown evaluation_splits of task similarity 'validation'"),
         ("kind: regression", "kind: regression\n    labels: [a, b]", 12, "a regression task takes no labels"),
     ],
 )  # fmt: skip
@@ -134,10 +134,15 @@ def test_a_ranking_task_is_read(tmp_path: Path):
     ("old", "new", "line", "message"),
     [
         ("[question, sentence]", "[question]", 2, "a ranking takes two texts, query and candidate; 1 given"),
-        ("label: relevant", "label: relevant\n    group: relevant", 6, "both group and label"),
+        (
+            "label: relevant",
+            "label: relevant\n    group: relevant",
+            6,
+            "must be another column than the label",
+        ),
         ("label: relevant", "label: relevant\n    labels: [a, b, c]", 2, "labels of a ranking takes two names"),
         ("label: relevant", "label: relevant\n    metrics: [mmr]", 6, "did you mean 'mrr'?"),
-        ("label: relevant", "label: relevant\n    head: san", 2, "head san takes two texts and labels"),
+        ("label: relevant", "label: relevant\n    head: san", 2, "head san needs two texts and labels"),
         ("kind: ranking", "kind: rankin", 3, "did you mean 'ranking'?"),
     ],
 )
@@ -177,13 +182,81 @@ def test_class_weights_are_a_word_a_list_or_numbers_by_label(tmp_path: Path, giv
     ("given", "message"),
     [
         ("even", "tasks.yaml:2: unknown class_weights of task intent 'even'. Accepted: balanced"),
-        ("[1, 2]", "tasks.yaml:2: task intent: class_weights must be 'balanced' or 3 numbers above 0"),
-        ("[1, 2, x]", "tasks.yaml:8: class_weights of task intent takes a number, 'x' given"),
-        ("{yes: 1, no: 1}", "tasks.yaml:8: class_weights of task intent must have a number for label '3'"),
-        ("{yes: 1, no: 1, 4: 1}", "tasks.yaml:8: unknown label in class_weights of task intent '4'"),
+        ("[1, 2]", "tasks.yaml:2: task intent: class_weights must have one value for each of 3 labels, got 2"),
+        ("[1, 2, x]", "tasks.yaml:8: class_weights of task intent must be a number, got 'x'"),
+        ("{yes: 1, no: 1}", "tasks.yaml:8: class_weights of task intent must have `3:`, got yes, no"),
+        ("{yes: 1, no: 1, 4: 1}", "tasks.yaml:8: unknown key of class_weights of task intent '4'"),
     ],
 )
 def test_other_class_weights_are_refused_with_their_line(tmp_path: Path, given: str, message: str):
     with pytest.raises(UserError) as error:
         _load(tmp_path, _INTENT.replace("    head: linear", f"    class_weights: {given}"))
     assert message in str(error.value)
+
+
+_WHOLE = """\
+tasks:
+  diagnosis:
+    kind: classification
+    text: [premise, hypothesis]
+    label: gold
+    labels: [yes, no]
+    file_labels: {no: "0", yes: "1"}
+    skip_labels: ["-"]
+    head_of: mnli
+    head_labels: {entailment: yes, neutral: no, contradiction: no}
+    evaluation_splits: [dev]
+    tfds: {name: glue/ax, text: [premise, hypothesis], label: gold, labels: {y: yes}, id: null}
+    files:
+      train: {path: a.tsv, columns: [premise, hypothesis, gold], skip_incomplete_rows: true}
+      dev: {path: b.jsonl, text: [p, h], label: answer}
+      test: {path: c.csv, label: null}
+      more: {path: d.csv, label_required: true}
+"""
+
+
+def test_every_field_of_a_task_can_be_declared(tmp_path: Path):
+    folder = tmp_path.resolve()
+    (task,) = _load(tmp_path, _WHOLE)
+    assert task == Task(
+        name="diagnosis",
+        kind="classification",
+        text=("premise", "hypothesis"),
+        labels=("yes", "no"),
+        metrics=("accuracy",),
+        files={
+            "train": SplitFile(f"{folder}/a.tsv", ("premise", "hypothesis", "gold"), "gold", True),
+            "dev": SplitFile(f"{folder}/b.jsonl", label="answer", text=("p", "h")),
+            "test": SplitFile(f"{folder}/c.csv", label=None),
+            "more": SplitFile(f"{folder}/d.csv", label="gold"),
+        },
+        tfds=TfdsData("glue/ax", ("premise", "hypothesis"), "gold", (("y", "yes"),), None),
+        file_labels=("1", "0"),
+        skip_labels=("-",),
+        id="hash",
+        evaluation_splits=("dev",),
+        head_of="mnli",
+        head_labels=(("entailment", "yes"), ("neutral", "no"), ("contradiction", "no")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("path: a.tsv", "file: a.tsv", 14, "unknown key of train of files of task diagnosis 'file'"),
+        ("path: b.jsonl, ", "", 15, "dev of files of task diagnosis must have `path:`"),
+        ("c.csv", "c.txt", 16, "unknown ending of a file of task diagnosis '.txt'"),
+        ("skip_incomplete_rows: true", "skip_incomplete_rows: yes", 14, "must be true or false, got 'yes'"),
+        ("name: glue/ax", "name: a:b", 12, "data set of TensorFlow Datasets 'a:b' is not accepted"),
+        ("name: glue/ax, ", "", 12, "tfds of task diagnosis must have `name:`"),
+        ('{no: "0", yes: "1"}', '["1"]', 2, "file_labels must have one value for each of 2 labels, got 1"),
+        ('{no: "0", yes: "1"}', "same", 7, "file_labels of task diagnosis must be a list"),
+        ("head_of: mnli\n", "group: null\n", 2, "head_labels must name each of its labels, and needs head_of"),
+    ],
+)
+def test_mistakes_in_files_and_other_sources_are_refused(tmp_path: Path, old: str, new: str, line: int, message: str):
+    assert old in _WHOLE
+    with pytest.raises(UserError) as caught:
+        _load(tmp_path, _WHOLE.replace(old, new, 1))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{tmp_path}/tasks.yaml:{line}: ")

@@ -30,7 +30,7 @@ def test_values_know_their_lines(tmp_path: Path):
 
 def test_numbers(tmp_path: Path):
     assert _read(tmp_path, "a: 0.25").fields()["a"].number() == 0.25
-    with pytest.raises(UserError, match=r"a.yaml:1: a takes a number, 'much' given"):
+    with pytest.raises(UserError, match=r"a.yaml:1: a of the file must be a number, got 'much'"):
         _read(tmp_path, "a: much").fields()["a"].number()
 
 
@@ -38,12 +38,12 @@ def test_numbers(tmp_path: Path):
     ("content", "line", "message"),
     [
         ("a: 1\na: 2\n", 2, "'a' is given twice in the file"),
-        ("[a, b]: 1\n", 1, "takes names as keys"),
+        ("[a, b]: 1\n", 1, "must be names, got a list"),
         ("a: [\n", 2, "not YAML"),
         ("a: 1\n---\nb: 1\n", 2, "not YAML"),
         ("a: 1\n\tb: 2\n", 2, "not YAML"),
         ("a: *b\n", 1, "not YAML"),
-        ("- a\n", 1, "takes `name: value` pairs, a list given"),
+        ("- a\n", 1, "must be `name: value` pairs, got a list"),
     ],
 )
 def test_bad_yaml_is_refused_with_its_line(tmp_path: Path, content: str, line: int, message: str):
@@ -72,7 +72,7 @@ def test_unreadable_files_are_refused(tmp_path: Path):
 
 def test_no_object_is_made(tmp_path: Path):
     value = _read(tmp_path, "a: !!python/object/apply:os.mkdir [made]\n")
-    with pytest.raises(UserError, match="takes text, a list given"):
+    with pytest.raises(UserError, match="must be printable text, got a list"):
         value.fields()["a"].text()
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from mtdnn_tf.tasks.glue import GLUE_BENCHMARK
 from mtdnn_tf.tasks.registry import get_task, task_names
 from mtdnn_tf.tasks.task import Task
 
@@ -28,10 +27,11 @@ def task_of_result(name: str) -> str:
 
 
 _ANSWERED_BY_OTHERS = {name for name in task_names() if get_task(name).head_of is not None}
+_GLUE = [task for task in map(get_task, task_names()) if task.submission and task.head_of is None]
 # The benchmark's score is that of its development sets, or of its test sets, and never of a mixture.
 _WHOLE_BENCHMARKS = (
-    {result_name(task, split) for task in GLUE_BENCHMARK for split in task.evaluation_splits},
-    {result_name(task, split) for task in GLUE_BENCHMARK for split in task.submission},
+    {result_name(task, split) for task in _GLUE for split in task.evaluation_splits},
+    {result_name(task, split) for task in _GLUE for split in task.submission},
 )
 
 

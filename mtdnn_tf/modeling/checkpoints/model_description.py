@@ -11,7 +11,6 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import check_schema, from_json, read_json_object, to_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.bert_config import check_size
-from mtdnn_tf.tasks.portable import portable_task
 from mtdnn_tf.tasks.task import Task
 
 _SCHEMA = 1
@@ -48,7 +47,7 @@ class ModelDescription:
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON values, without any path of this machine."""
-        tasks = [to_json(portable_task(task)) for task in self.tasks]
+        tasks = [to_json(task.portable()) for task in self.tasks]
         return {"schema": self.schema, **to_json(self), "backbone": self.backbone.to_json(), "tasks": tasks}
 
 

@@ -12,8 +12,7 @@ import tensorflow as tf
 from mtdnn_tf.data.batching.batch_layout import lay_out
 from mtdnn_tf.data.batching.batch_plan import BatchPlan, TaskRows
 from mtdnn_tf.data.batching.sampling import Sampler
-from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.joined_splits import join_splits
+from mtdnn_tf.data.encoded_split import EncodedSplit, join_splits
 from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import Task
