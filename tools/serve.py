@@ -20,10 +20,10 @@ _POLL_SECONDS = flags.DEFINE_float(
 )
 _GRACE_SECONDS = flags.DEFINE_integer("grace_seconds", 30, "Seconds for running requests to finish at shutdown.", 0)
 _DEFAULTS = Limits()
-_REQUEST_BYTES = flags.DEFINE_integer("max_request_bytes", _DEFAULTS.request_bytes, "Maximum size of a request.")
-_BATCH_ROWS = flags.DEFINE_integer("max_batch_rows", _DEFAULTS.batch_rows, "Maximum number of rows per request.")
+_REQUEST_BYTES = flags.DEFINE_integer("max_request_bytes", _DEFAULTS.max_request_bytes, "Maximum size of a request.")
+_BATCH_ROWS = flags.DEFINE_integer("max_batch_rows", _DEFAULTS.max_batch_rows, "Maximum number of rows per request.")
 _CONCURRENCY = flags.DEFINE_integer(
-    "max_concurrency", _DEFAULTS.concurrency, "Maximum number of running and waiting requests; others are refused."
+    "max_concurrency", _DEFAULTS.max_concurrency, "Maximum number of running and waiting requests; others are refused."
 )
 _THREADS = flags.DEFINE_integer("threads", _DEFAULTS.threads, "Maximum number of requests processed in parallel.")
 

@@ -29,12 +29,7 @@ def check_weights(weights: str) -> None:
 def quantize(matrix: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Returns a matrix as int8 from -127 to 127, and the scales to multiply it by (1712.05877 sec. 2).
 
-    Args:
-        matrix: float32 of any shape.
-        axes: The axes that share a scale; each index of the other axes, a channel, has its own.
-
-    Returns:
-        int8 of the matrix's shape, and float32 scales of length 1 along `axes`.
+    Each index of the axes other than `axes`, a channel, has its own scale: scales have length 1 along `axes`.
     """
     largest = np.abs(matrix).max(axis=axes, keepdims=True)
     # A channel of zeros, or of numbers too small to divide by, is stored as zeros.

@@ -30,16 +30,7 @@ _BASE = "/models"
 _BATCH_TIMEOUT = 1000
 _QUEUED_BATCHES = 100
 # Sentences of 4 to 40 words, so that every batch holds rows of different lengths, as clients' do.
-_SENTENCES = (
-    "The film was a delight from its first minute to its last.",
-    "Shares fell sharply.",
-    "How do I change the password of my account if I no longer know the old one?",
-    "A man in a blue shirt is playing the guitar on a small stage while a crowd of people watches him.",
-    "The company said on Tuesday that its profit for the third quarter rose by 12 per cent, helped by strong demand in "
-    "Asia and by lower costs, and that it expects the fourth quarter to be better still.",
-    "Nobody was hurt, the police said.",
-    "Where is the nearest station?",
-)
+_SENTENCES = (Path(__file__).parent / "warmup_sentences.txt").read_text(encoding="utf-8").splitlines()
 
 _log = logging.getLogger("absl")
 
@@ -83,12 +74,9 @@ def batching_config(batch_sizes: Sequence[int]) -> str:
 
 
 def write_server_config(folder: Path, model_name: str, batch_sizes: Sequence[int]) -> None:
-    """Writes models.config and, with batch sizes, batching.config, unless they exist: an operator's changes are kept.
+    """Writes models.config and, with batch sizes, batching.config beside the versions, unless they exist.
 
-    Args:
-        folder: The served model's folder, which holds one folder per version.
-        model_name: The model's name.
-        batch_sizes: Allowed sizes of a batch, in rising order.
+    An operator's changes are kept.
     """
     texts = {MODELS: models_config(model_name)}
     if batch_sizes:
@@ -103,12 +91,6 @@ def write_server_config(folder: Path, model_name: str, batch_sizes: Sequence[int
 
 def write_warmup(folder: Path, signatures: Signatures, batch_sizes: Sequence[int], model_name: str) -> None:
     """Writes the warm-up requests that TF Serving replays when it loads a version; none without batch sizes.
-
-    Args:
-        folder: The version's folder, while it is not visible yet.
-        signatures: The model's signatures.
-        batch_sizes: Numbers of rows, in rising order.
-        model_name: Name under which the model is served.
 
     Raises:
         UserError: The batch sizes are invalid, or make more requests than TF Serving replays.

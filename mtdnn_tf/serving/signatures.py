@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import tensorflow as tf
 
+from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
+from mtdnn_tf.modeling.encoder import WeightReader
 from mtdnn_tf.modeling.multi_task_model import INPUTS
 from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
-from mtdnn_tf.serving.steps import Steps, graph_function, has_second
 from mtdnn_tf.tasks.task import Task
 
 ALL_TASKS = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
@@ -20,6 +21,8 @@ EMBED = "embed"
 TEXTS = ("text_a", "text_b")
 
 Signature = Callable[..., dict[str, tf.Tensor]]
+# No Python branches on a tensor here, and without AutoGraph tracing is faster.
+graph_function = functools.partial(tf.function, autograph=False)
 
 
 def examples_signature(task: Task) -> str:
@@ -43,6 +46,52 @@ def signature_names(tasks: list[Task]) -> list[str]:
                 )
             owner[name] = f"task {task.name}"
     return list(owner)
+
+
+def has_second(text_b: tf.Tensor) -> tf.Tensor:
+    """Returns which rows have a second text, bool [batch], from the second texts, string [batch]."""
+    return tf.not_equal(text_b, "")
+
+
+class Steps:
+    """The steps from texts to logits, each a function of the graph that is traced once for all signatures.
+
+    Attributes:
+        single_inputs: From first texts, string [batch], to what the encoder reads: int32 [batch, length of the longest
+            row] by the names of the model's inputs.
+        pair_inputs: The same from first and second texts, string [batch] each.
+        any_inputs: The same, where a second text "" means a single sentence.
+        encode: From the model's inputs to what heads read.
+        heads: By name, from what `encode` returns to logits [batch, num_outputs].
+    """
+
+    def __init__(self, loaded: LoadedModel, heads: Collection[str], weights: WeightReader | None = None) -> None:
+        self.tasks = loaded.tasks
+        self._loaded = loaded
+        self._weights = weights
+        self._names = sorted(heads)
+        text, ids = tf.TensorSpec([None], tf.string), tf.TensorSpec([None, None], tf.int32)
+        tokenize = graph_function(loaded.tokenizer.tokenize, input_signature=[text])
+        self.single_inputs = graph_function(lambda a: self._packed(tokenize(a), None), input_signature=[text])
+        self.pair_inputs = graph_function(
+            lambda a, b: self._packed(tokenize(a), tokenize(b)), input_signature=[text, text]
+        )
+        self.any_inputs = graph_function(
+            lambda a, b: self._packed(tokenize(a), tokenize(b), has_second(b)), input_signature=[text, text]
+        )
+        self.encode = graph_function(self._encode, input_signature=[dict.fromkeys(INPUTS, ids)])
+        self.heads = {
+            name: graph_function(functools.partial(loaded.model.heads[name], training=False)) for name in self._names
+        }
+
+    def _packed(
+        self, tokens_a: tf.RaggedTensor, tokens_b: tf.RaggedTensor | None, second: tf.Tensor | None = None
+    ) -> dict[str, tf.Tensor]:
+        packed = pack(tokens_a, tokens_b, self._loaded.tokenizer, self._loaded.max_sequence_length, second)
+        return {name: tf.cast(values, tf.int32) for name, values in to_model_inputs(packed).items()}
+
+    def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return self._loaded.model.encode(inputs, training=False, tasks=self._names, weights=self._weights)
 
 
 class Signatures(tf.Module):
@@ -88,11 +137,8 @@ class Signatures(tf.Module):
 
     def all(self) -> dict[str, Signature]:
         """Returns every signature by its name."""
-        functions: dict[str, Signature] = {
-            ALL_TASKS: self.answer_every_task,
-            TOKENS: self.logits_of_tokens,
-            EMBED: self.embed,
-        }
+        functions: dict[str, Signature]
+        functions = {ALL_TASKS: self.answer_every_task, TOKENS: self.logits_of_tokens, EMBED: self.embed}
         for task in self.tasks:
             functions[task.name] = functools.partial(self.answer_texts, task)
             functions[examples_signature(task)] = functools.partial(self.answer_examples, task)
@@ -147,12 +193,10 @@ class Signatures(tf.Module):
 
     def tokens_of_pairs(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what the signature for token ids takes, for pairs of texts, string [batch] each."""
-        inputs: dict[str, tf.Tensor] = self._steps.pair_inputs(text_a, text_b)
-        return inputs
+        return dict(self._steps.pair_inputs(text_a, text_b))
 
     def _encode_any(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
-        encoded: dict[str, tf.Tensor] = self._steps.encode(self._steps.any_inputs(text_a, text_b))
-        return encoded
+        return dict(self._steps.encode(self._steps.any_inputs(text_a, text_b)))
 
     def _logits(self, encoded: dict[str, tf.Tensor], task: Task) -> tf.Tensor:
         return tf.cast(self._steps.heads[task.head_task](encoded), tf.float32)

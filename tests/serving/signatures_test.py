@@ -8,8 +8,7 @@ from scipy.special import softmax
 from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.serving.export import export_saved_model
-from mtdnn_tf.serving.signatures import signature_names
-from mtdnn_tf.serving.steps import Steps
+from mtdnn_tf.serving.signatures import Steps, signature_names
 from mtdnn_tf.tasks.task import Task
 from tests.serving.examples import (
     DIAGNOSTIC,

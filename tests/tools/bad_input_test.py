@@ -250,7 +250,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("metrics of another recipe", "export", "--run={run} --release={out} --release_metrics={tasks}/results.json", _append("results.json", b'{"models": [{"name": "m", "runs": [{"seed": 1, "metrics": {}}]}]}'), ["no model has the metrics of", "got m"]),
     ("release of no run", "export", "--run={tasks} --release={out}", _nothing, ["config.flags is missing", "a release needs a finished run"]),
     ("no release", "verify_release", "--release={tasks}", _nothing, ["SHA256SUMS: missing", "tools.export --release"]),
-    ("model name of two words", "export", "--run={run} --export_dir={out} --model_name=a/b", _nothing, ["--model_name takes letters", "'a/b' given"]),
+    ("model name of two words", "export", "--run={run} --export_dir={out} --model_name=a/b", _nothing, ["--model_name must be letters", "got 'a/b'"]),
     ("recipe of a task it does not train", "recipe", TRAIN + " --teacher_tasks=rte", _nothing, ["--teacher_tasks: rte"]),
     ("recipe with an impossible teacher", "recipe", TRAIN + " --dropouts=0.1,1.5", _nothing, ["--dropouts must be numbers >= 0 and < 1, got 0.1,1.5"]),
     ("recipe without teachers", "recipe", TRAIN + " --dropouts=", _nothing, ["--dropouts"]),

@@ -45,12 +45,7 @@ class Signature(NamedTuple):
 
 
 class Connection(contextlib.AbstractContextManager["Connection"]):
-    """A connection to one model of a server.
-
-    Args:
-        server: The server's address, for messages.
-        patience: Timeout and retries.
-    """
+    """A connection to one model of a server."""
 
     def __init__(self, server: str, patience: Patience) -> None:
         self._server, self._patience = server, patience
@@ -82,13 +77,7 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
 
 
 class RestConnection(Connection):
-    """A connection by REST.
-
-    Args:
-        server: The server's address, such as http://127.0.0.1:8501.
-        model: The model's name.
-        patience: Timeout and retries.
-    """
+    """A connection by REST to a server such as http://127.0.0.1:8501."""
 
     def __init__(self, server: str, model: str, patience: Patience) -> None:
         super().__init__(server.rstrip("/"), patience)
@@ -144,13 +133,7 @@ class RestConnection(Connection):
 
 
 class GrpcConnection(Connection):
-    """A connection by gRPC.
-
-    Args:
-        address: Host and port, such as 127.0.0.1:8500.
-        model: The model's name.
-        patience: Timeout and retries.
-    """
+    """A connection by gRPC to an address such as 127.0.0.1:8500."""
 
     def __init__(self, address: str, model: str, patience: Patience) -> None:
         super().__init__(f"grpc://{address}", patience)

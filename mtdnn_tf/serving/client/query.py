@@ -25,13 +25,8 @@ class Texts(NamedTuple):
 def connect(server: str, model: str, patience: Patience) -> Connection:
     """Returns a connection to a model, to be closed by `with`.
 
-    Args:
-        server: http://HOST:PORT, https://HOST:PORT or grpc://HOST:PORT.
-        model: The model's name.
-        patience: Timeout and retries.
-
     Raises:
-        UserError: The address is not one of these.
+        UserError: The server is not http://HOST:PORT, https://HOST:PORT or grpc://HOST:PORT.
     """
     scheme, separator, address = server.partition("://")
     if separator and address and scheme in ("http", "https"):

@@ -82,8 +82,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response = predict_pb2.PredictResponse()
         with self._lease(request, response) as servable:
             # An element takes at least a byte, but a tensor of equal elements may be sent as one.
-            inputs = arrays_of_request(request, self._limits.request_bytes)
-            name, rows = response.model_spec.signature_name, self._limits.batch_rows
+            inputs = arrays_of_request(request, self._limits.max_request_bytes)
+            name, rows = response.model_spec.signature_name, self._limits.max_batch_rows
             for output, values in predict(servable, name, inputs, rows, request.output_filter).items():
                 response.outputs[output].CopyFrom(tf.make_tensor_proto(values))
         return response
@@ -92,7 +92,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response = classification_pb2.ClassificationResponse()
         with self._lease(request, response) as servable:
             examples = examples_of_input(request.input)
-            for row in classify(servable, response.model_spec.signature_name, examples, self._limits.batch_rows):
+            for row in classify(servable, response.model_spec.signature_name, examples, self._limits.max_batch_rows):
                 classes = response.result.classifications.add().classes
                 for label, score in row:
                     classes.add(label=label, score=score)
@@ -102,7 +102,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         response = regression_pb2.RegressionResponse()
         with self._lease(request, response) as servable:
             examples = examples_of_input(request.input)
-            for value in regress(servable, response.model_spec.signature_name, examples, self._limits.batch_rows):
+            for value in regress(servable, response.model_spec.signature_name, examples, self._limits.max_batch_rows):
                 response.result.regressions.add(value=value)
         return response
 

@@ -31,17 +31,10 @@ class ClassScore(NamedTuple):
 def predict(
     servable: Servable, signature: str, inputs: Mapping[str, np.ndarray], batch_rows: int, outputs: Sequence[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Returns outputs of a signature by name.
-
-    Args:
-        servable: The model.
-        signature: The signature's name; the default signature if empty.
-        inputs: A value for every input that the signature takes.
-        batch_rows: Maximum number of rows.
-        outputs: The outputs to return; all of them if empty.
+    """Returns the named outputs of a signature, or all; the default signature if its name is empty.
 
     Raises:
-        ServingError: A signature or output is unknown, or an input is missing, unknown or invalid.
+        ServingError: A signature or output is unknown, or an input is missing, unknown, invalid or of too many rows.
     """
     definition = servable.signature(signature)
     takes = set(definition.inputs)

@@ -52,12 +52,8 @@ def _to_dict(message: Any) -> dict[str, Any]:
 def arrays_of_request(request: predict_pb2.PredictRequest, most_elements: int) -> dict[str, np.ndarray]:
     """Returns the inputs of a Predict request.
 
-    Args:
-        request: The request.
-        most_elements: Maximum number of elements per tensor; a small message may declare a huge one.
-
     Raises:
-        ServingError: A tensor is damaged or too large.
+        ServingError: A tensor is damaged, or has more elements than accepted; a small message may declare a huge one.
     """
     return {name: _array(name, tensor, most_elements) for name, tensor in request.inputs.items()}
 

@@ -18,10 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def parse_models(values: list[str]) -> dict[str, Path]:
-    """Parses the values of --model into folders by name.
-
-    Args:
-        values: `DIR`, with the folder's name as the model's, or `NAME:DIR`.
+    """Parses the values of --model, `NAME:DIR` or `DIR` with the folder's name as the model's, into folders by name.
 
     Raises:
         UserError: A name is empty, duplicate, or has characters other than letters, digits, `_`, `.` and `-`.
@@ -42,10 +39,7 @@ def parse_models(values: list[str]) -> dict[str, Path]:
 
 
 class ModelStore:
-    """The models of a server by name.
-
-    Args:
-        folders: The folder of each model, in the order of the page.
+    """The models of a server by name, in the order of the page.
 
     Raises:
         UserError: A folder is missing or has no version that can be loaded.

@@ -72,7 +72,7 @@ class RestApi:
     async def _body(self, request: Request) -> bytes:
         """Reads a request's body, up to the size limit and for a limited time."""
         try:
-            return await asyncio.wait_for(_read(request, self._limits.request_bytes), _BODY_SECONDS)
+            return await asyncio.wait_for(_read(request, self._limits.max_request_bytes), _BODY_SECONDS)
         except asyncio.TimeoutError:
             message = f"the request did not arrive within {_BODY_SECONDS:.0f} seconds"
             raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, message, http_status=408) from None
@@ -92,14 +92,14 @@ class RestApi:
 
     def _predict(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
         inputs, by_row = inputs_of_json(body, servable.signature(name))
-        return outputs_to_json(predict(servable, name, inputs, self._limits.batch_rows), by_row)
+        return outputs_to_json(predict(servable, name, inputs, self._limits.max_batch_rows), by_row)
 
     def _classify(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        rows = classify(servable, name, examples_of_json(body), self._limits.batch_rows)
+        rows = classify(servable, name, examples_of_json(body), self._limits.max_batch_rows)
         return {"results": [[[label, array_to_json(np.asarray(score))] for label, score in row] for row in rows]}
 
     def _regress(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        values = regress(servable, name, examples_of_json(body), self._limits.batch_rows)
+        values = regress(servable, name, examples_of_json(body), self._limits.max_batch_rows)
         return {"results": [array_to_json(np.asarray(value)) for value in values]}
 
 

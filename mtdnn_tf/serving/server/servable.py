@@ -14,16 +14,10 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from mtdnn_tf.serving.server.status import ServingError
 
 DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-_SERVING_TAG = tf.saved_model.SERVING
 
 
 class Servable:
     """A loaded version of a model.
-
-    Args:
-        model: The model's name.
-        version: The version's number.
-        folder: The version's folder.
 
     Raises:
         Exception: The folder has no SavedModel that can be loaded; TensorFlow raises many types.
@@ -39,10 +33,7 @@ class Servable:
         self.signatures = {name: self.signature_defs[name] for name in self._saved.signatures}
 
     def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
-        """Returns the definition of a signature.
-
-        Args:
-            name: The signature's name; the default signature if empty.
+        """Returns the definition of a signature; the default one if its name is empty.
 
         Raises:
             ServingError: The model has no such signature.
@@ -55,12 +46,7 @@ class Servable:
         return self.signatures[name]
 
     def run(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns every output of a signature.
-
-        Args:
-            signature: The signature's name; the default signature if empty.
-            inputs: All inputs of the signature, with their types.
-        """
+        """Returns every output of a signature from all its inputs, with their types."""
         outputs = self._saved.signatures[signature or DEFAULT_SIGNATURE](
             **{name: tf.constant(values) for name, values in inputs.items()}
         )
@@ -68,9 +54,8 @@ class Servable:
 
 
 def _signature_defs(folder: Path) -> dict[str, meta_graph_pb2.SignatureDef]:
-    saved_model = saved_model_pb2.SavedModel()
-    saved_model.ParseFromString((folder / "saved_model.pb").read_bytes())
+    saved_model = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
     for meta_graph in saved_model.meta_graphs:
-        if _SERVING_TAG in meta_graph.meta_info_def.tags:
+        if tf.saved_model.SERVING in meta_graph.meta_info_def.tags:
             return dict(meta_graph.signature_def)
-    raise ValueError(f"saved_model.pb holds no graph tagged {_SERVING_TAG!r}")
+    raise ValueError(f"saved_model.pb holds no graph tagged {tf.saved_model.SERVING!r}")

@@ -47,14 +47,7 @@ class _HttpServer(uvicorn.Server):
 
 
 def serve(store: ModelStore, limits: Limits, address: Address, poll_seconds: float, grace: int) -> None:
-    """Answers requests until SIGINT or SIGTERM, then finishes running ones.
-
-    Args:
-        store: The models.
-        limits: Limits of the server.
-        address: Where to listen.
-        poll_seconds: Interval of checks for new versions.
-        grace: Seconds for running requests to finish.
+    """Answers requests until SIGINT or SIGTERM, then finishes running ones within `grace` seconds.
 
     Raises:
         UserError: A port is not available.
@@ -114,7 +107,7 @@ async def _start_grpc(
 ) -> tuple[grpc.aio.Server, int]:
     server = grpc.aio.server(
         options=[
-            ("grpc.max_receive_message_length", limits.request_bytes),
+            ("grpc.max_receive_message_length", limits.max_request_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # Otherwise two servers on one port would answer in turn.
         ]

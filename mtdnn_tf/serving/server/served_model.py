@@ -27,12 +27,7 @@ class _Loaded:
 
 
 class ServedModel:
-    """The versions of one model.
-
-    Args:
-        name: The model's name in requests.
-        base: The model's folder, with one subfolder per version.
-    """
+    """The versions of one model, in the subfolders of `base`."""
 
     def __init__(self, name: str, base: Path) -> None:
         self.name = name

@@ -19,39 +19,28 @@ _Answer = TypeVar("_Answer")
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Limits of a server. Requests beyond them are refused at once.
-
-    Args:
-        request_bytes: Maximum size of a request, in bytes.
-        batch_rows: Maximum number of rows per request.
-        concurrency: Maximum number of requests in progress or waiting.
-        threads: Maximum number of requests in progress; TensorFlow uses its own threads within each.
+    """Limits of a server, named as their flags. Requests beyond them are refused at once.
 
     Raises:
         UserError: A limit is below 1.
     """
 
-    request_bytes: int = 8 << 20
-    batch_rows: int = 1024
-    concurrency: int = 64
-    threads: int = 4
+    max_request_bytes: int = 8 << 20
+    max_batch_rows: int = 1024
+    max_concurrency: int = 64  # Requests in progress or waiting.
+    threads: int = 4  # Requests in progress; TensorFlow uses its own threads within each.
 
     def __post_init__(self) -> None:
-        names = {"request_bytes": "max_request_bytes", "batch_rows": "max_batch_rows", "concurrency": "max_concurrency"}
-        for field in dataclasses.fields(self):
-            if (value := getattr(self, field.name)) < 1:
-                raise UserError(f"--{names.get(field.name, field.name)} must be an integer >= 1, got {value}")
+        for name, value in dataclasses.asdict(self).items():
+            if value < 1:
+                raise UserError(f"--{name} must be an integer >= 1, got {value}")
 
 
 class WorkPool:
-    """A bounded pool of threads with a bounded queue.
-
-    Args:
-        limits: Its `threads` and `concurrency`.
-    """
+    """A bounded pool of threads with a bounded queue."""
 
     def __init__(self, limits: Limits) -> None:
-        self._most = limits.concurrency
+        self._most = limits.max_concurrency
         self._admitted = 0
         self._lock = threading.Lock()
         self._threads = concurrent.futures.ThreadPoolExecutor(limits.threads, thread_name_prefix="answer")

@@ -13,7 +13,7 @@ from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
 
 def test_a_place_is_free_again_when_its_work_has_ended_however_it_ends():
     async def use():
-        pool = WorkPool(Limits(concurrency=2, threads=1))
+        pool = WorkPool(Limits(max_concurrency=2, threads=1))
         release = threading.Event()
         running = asyncio.create_task(pool.run(release.wait))
         waiting = asyncio.create_task(pool.run(ran.append, "cancelled"))
@@ -40,7 +40,7 @@ def test_a_place_is_free_again_when_its_work_has_ended_however_it_ends():
     assert ran == ["after"]
 
 
-@pytest.mark.parametrize("field", ["request_bytes", "batch_rows", "concurrency", "threads"])
+@pytest.mark.parametrize("field", ["max_request_bytes", "max_batch_rows", "max_concurrency", "threads"])
 def test_a_limit_below_one_is_refused_by_its_flags_name(field):
-    with pytest.raises(UserError, match=rf"--(max_)?{field} must be an integer >= 1, got 0"):
+    with pytest.raises(UserError, match=rf"--{field} must be an integer >= 1, got 0"):
         Limits(**{field: 0})
