@@ -19,7 +19,7 @@ from benchmarks.results import percent, table
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
 from mtdnn_tf.evaluation.measures.average import average
 from mtdnn_tf.evaluation.measures.statistics import paired_difference
-from mtdnn_tf.modeling.pooling import POOLER
+from mtdnn_tf.modeling.backbone import POOLER
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import is_trained, read_metrics, train
 

@@ -13,12 +13,12 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.worker import serve
+from mtdnn_tf.modeling.backbone import POOLER
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model
-from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.registry import select_tasks
 

@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.packing import pack, to_model_inputs
+from mtdnn_tf.modeling.backbone import POOLER
 from mtdnn_tf.modeling.bert_weights import assign_weights
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.encoder import Encoder
-from mtdnn_tf.modeling.pooling import POOLER
 
 _ROWS_PER_BATCH = 64
 

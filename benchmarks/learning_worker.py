@@ -26,7 +26,7 @@ from mtdnn_tf.parallelism import use_single_threaded_ops
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs.training_inputs import task_inputs
+from mtdnn_tf.training.inputs.task_inputs import task_inputs
 from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from mtdnn_tf.training.run import train
 

@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 from benchmarks.worker import serve  # noqa: E402
-from mtdnn_tf.modeling.pooling import POOLER  # noqa: E402
+from mtdnn_tf.modeling.backbone import POOLER  # noqa: E402
 from mtdnn_tf.training import run as training_run  # noqa: E402
 from mtdnn_tf.training.callbacks import SaveCheckpoints  # noqa: E402
 from mtdnn_tf.training.config import TrainingConfig  # noqa: E402

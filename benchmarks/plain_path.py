@@ -8,14 +8,12 @@ from typing import Any
 import keras_nlp
 import tensorflow as tf
 
-from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.backbone import FLOAT32, MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights, variables_in_order
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.dropout import generator_seeds
 from mtdnn_tf.modeling.encoder import Encoder, WeightReader, mean_over_positions
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
-from mtdnn_tf.modeling.pooling import MEAN, POOLER
-from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.optimization.optimizers import ADAMW_EPSILON, WEIGHT_DECAY, build_optimizer, decayed_variables
 
@@ -117,8 +115,12 @@ def build_plain_model(
         raise ValueError("plain layers keep their activations")
     seeds = generator_seeds(seed)
     initial = pretrained.weights or read_weights(Encoder(pretrained.config, dropout, seeds))
-    with layers_of_precision(precision):
+    before = tf.keras.mixed_precision.global_policy()
+    tf.keras.mixed_precision.set_global_policy(precision)
+    try:
         backbone = PlainEncoder(pretrained.config, dropout)
+    finally:
+        tf.keras.mixed_precision.set_global_policy(before)
     assign_weights(backbone, initial, pretrained.source)
     return PlainMultiTaskModel(backbone, tasks, seed)
 

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from mtdnn_tf.json_files import write_json
-from mtdnn_tf.modeling.pooling import POOLER
+from mtdnn_tf.modeling.backbone import POOLER
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
 

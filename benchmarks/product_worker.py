@@ -23,17 +23,17 @@ from mtdnn_tf.data.sources.source import read_examples
 from mtdnn_tf.evaluation.measures.cost import forward_flops
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.json_files import write_json
+from mtdnn_tf.modeling.backbone import POOLER
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs.training_inputs import TrainingInputs, generated_dataset, task_inputs
-from mtdnn_tf.training.optimization.optimizers import build_optimizer
-from mtdnn_tf.training.optimization.schedule import LinearWarmupDecay
+from mtdnn_tf.training.inputs.task_inputs import task_inputs
+from mtdnn_tf.training.inputs.training_inputs import TrainingInputs, generated_dataset
+from mtdnn_tf.training.optimization.optimizers import LinearWarmupDecay, build_optimizer
 from mtdnn_tf.training.trainer import Trainer
 
 _MATRIX = 2048

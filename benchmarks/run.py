@@ -70,7 +70,7 @@ def parse_flags() -> argparse.Namespace:
 def _encoder_folder(encoder: str) -> str:
     if encoder != "demo":
         return encoder
-    from mtdnn_tf.modeling.demo_encoder import demo_encoder_folder
+    from mtdnn_tf.modeling.checkpoints.backbones import demo_encoder_folder
 
     return str(demo_encoder_folder())
 

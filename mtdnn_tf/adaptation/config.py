@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.layer_selection import picked_layers
+from mtdnn_tf.modeling.checkpoints.pretrained import picked_layers
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.config import TrainingConfig

@@ -1,4 +1,4 @@
-"""The shape of the shared BERT encoder."""
+"""The shape and the numerics of the shared BERT encoder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import dataclasses
 from typing import Any
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.modeling.pooling import POOLER, POOLINGS
 
 GELU = "gelu"
 ACTIVATIONS = (GELU, "gelu_approximate", "relu")
+AUTO = "auto"
+POOLER = "pooler"
+CLS = "cls"
+MEAN = "mean"
+POOLINGS = (POOLER, CLS, MEAN)
+FLOAT32 = "float32"
+MIXED_FLOAT16 = "mixed_float16"
+# What the encoder computes in; variables, heads and losses stay in float32.
+PRECISIONS = (FLOAT32, "mixed_bfloat16", MIXED_FLOAT16)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,13 +25,6 @@ class BackboneConfig:
     """The shape of a BERT encoder.
 
     Attributes:
-        vocabulary_size: Number of word pieces.
-        num_layers: Number of Transformer blocks.
-        num_heads: Attention heads a block.
-        hidden_dim: Width of the encoder; a multiple of `num_heads`.
-        intermediate_dim: Width of a block's feed-forward layer.
-        max_positions: Longest sequence, in word pieces.
-        num_segments: Number of segment embeddings.
         activation: Of the feed-forward layer: "gelu" (exact, by the error function: BERT as Hugging Face runs it),
             "gelu_approximate" (by tanh: BERT as Google and KerasNLP run it) or "relu".
         pooling: What linear heads read: "pooler" (BERT's tanh layer over the first position), "cls" (the first
@@ -32,19 +33,18 @@ class BackboneConfig:
 
     vocabulary_size: int
     num_layers: int
-    num_heads: int
-    hidden_dim: int
-    intermediate_dim: int
+    num_heads: int  # Attention heads per block.
+    hidden_dim: int  # Width of the encoder; a multiple of `num_heads`.
+    intermediate_dim: int  # Width of a block's feed-forward layer.
     max_positions: int = 512
     num_segments: int = 2
     activation: str = GELU
     pooling: str = POOLER
 
     def __post_init__(self) -> None:
-        if self.activation not in ACTIVATIONS:
-            raise unknown_name("activation of the backbone", str(self.activation), ACTIVATIONS)
-        if self.pooling not in POOLINGS:
-            raise unknown_name("pooling of the backbone", str(self.pooling), POOLINGS)
+        for name, accepted in (("activation", ACTIVATIONS), ("pooling", POOLINGS)):
+            if getattr(self, name) not in accepted:
+                raise unknown_name(f"{name} of the backbone", str(getattr(self, name)), accepted)
         if self.hidden_dim % self.num_heads:
             raise UserError(
                 f"hidden_dim {self.hidden_dim} of the backbone is not a multiple of num_heads {self.num_heads}"

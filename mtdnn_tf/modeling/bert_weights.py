@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -9,26 +10,19 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.pooling import POOLER
+from mtdnn_tf.modeling.backbone import POOLER, BackboneConfig
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
+POOLER_WEIGHTS = ("pooler.dense.weight", "pooler.dense.bias")
 
 
 class Weight(NamedTuple):
-    """One weight of an encoder.
+    """One weight of an encoder."""
 
-    Attributes:
-        name: Name in Hugging Face's BertModel.
-        shape: Shape of the array in a file.
-        variable_shape: Shape of the variable; attention's have an axis of heads, as Keras's have.
-        is_matrix: Whether the file holds the transposed matrix, [outputs, inputs].
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    variable_shape: tuple[int, ...]
-    is_matrix: bool = False
+    name: str  # In Hugging Face's BertModel.
+    shape: tuple[int, ...]  # In a file.
+    variable_shape: tuple[int, ...]  # Attention's have an axis of heads, as Keras's have.
+    is_matrix: bool = False  # Whether the file holds the transposed matrix, [outputs, inputs].
 
     def to_variable(self, array: np.ndarray) -> np.ndarray:
         """Returns a file's array in the layout of the variable."""
@@ -42,30 +36,22 @@ class Weight(NamedTuple):
 
 
 class EncoderVariables(Protocol):
-    """What has the variables of an encoder: an `Encoder`, or `NamedVariables`."""
+    """What has the variables of an encoder by name: an `Encoder`, or `NamedVariables`."""
 
-    @property
-    def config(self) -> BackboneConfig:
-        """The shape of the encoder."""
-
-    @property
-    def named(self) -> Mapping[str, tf.Variable]:
-        """Its variables by name."""
+    config: BackboneConfig
+    named: dict[str, tf.Variable]
 
 
-class NamedVariables(NamedTuple):
+@dataclasses.dataclass
+class NamedVariables:
     """The variables of an encoder that others built, by name."""
 
     config: BackboneConfig
-    named: Mapping[str, tf.Variable]
+    named: dict[str, tf.Variable]
 
 
 def encoder_weights(config: BackboneConfig) -> list[Weight]:
-    """Returns every weight of an encoder, in the order of the variables of KerasNLP's BertBackbone.
-
-    Args:
-        config: The shape of the encoder; one with another pooling than "pooler" has no pooler.
-    """
+    """Returns every weight of an encoder, in the order of the variables of KerasNLP's BertBackbone."""
     width, inner, heads = config.hidden_dim, config.intermediate_dim, config.num_heads
     depth = width // heads
     weights: list[Weight] = []
@@ -106,16 +92,7 @@ def variables_in_order(config: BackboneConfig, variables: Sequence[tf.Variable])
 
 
 def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Refuses arrays that are not those of an encoder, before it is built.
-
-    Args:
-        config: The shape of the encoder.
-        arrays: Arrays laid out as in a file; other names are ignored.
-        source: Where the arrays came from, for messages.
-
-    Raises:
-        UserError: An array is missing, or its shape does not match the config.
-    """
+    """Refuses arrays, laid out as in a file, that lack one of an encoder's or have another shape."""
     for weight in encoder_weights(config):
         if weight.name not in arrays:
             raise UserError(f"{source}: weight {weight.name} is missing; an encoder of BERT's architecture is needed")
@@ -132,16 +109,7 @@ def read_weights(encoder: EncoderVariables) -> dict[str, np.ndarray]:
 
 
 def assign_weights(encoder: EncoderVariables, arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Assigns arrays to an encoder's variables by name.
-
-    Args:
-        encoder: The encoder to fill.
-        arrays: Arrays laid out as in a file; other names are ignored.
-        source: Where the arrays came from, for messages.
-
-    Raises:
-        UserError: An array is missing, or its shape does not match the encoder's config.
-    """
+    """Assigns arrays, laid out as in a file, to an encoder's variables by name, after `check_weights`."""
     check_weights(encoder.config, arrays, source)
     for weight in encoder_weights(encoder.config):
         value = weight.to_variable(np.asarray(arrays[weight.name]))

@@ -25,12 +25,7 @@ class SixteenBitDropout:
     The rate is rounded to a multiple of 1 / 65536, and kept numbers are scaled by what that rate keeps, so that the
     mean is exactly the input's.
 
-    Args:
-        rate: Dropout rate, from 0 to 1.
-        seed: Seed of the generator.
-
-    Attributes:
-        generator: Its state decides all later draws. In a distribution strategy's scope each replica draws its own.
+    The state of its generator decides all later draws. In a distribution strategy's scope each replica draws its own.
     """
 
     def __init__(self, rate: float, seed: int) -> None:
@@ -50,12 +45,9 @@ class SixteenBitDropout:
 
 
 def drop(inputs: tf.Tensor, dropped: int, start: tf.Tensor) -> tf.Tensor:
-    """Returns the inputs, some of them 0 and the others scaled up; the same for the same start.
+    """Returns the inputs, some of them 0 and the others scaled up.
 
-    Args:
-        inputs: Of any shape.
-        dropped: The rate, times 65536.
-        start: Of `SixteenBitDropout.reserve` for the size of the inputs.
+    `dropped` is the rate times 65536; `start`, which `SixteenBitDropout.reserve` returns for their size, says which.
     """
     count = tf.size(inputs)
     drawn = _full_int([_draws(count)], start[2:], start[:2])
@@ -77,12 +69,7 @@ def _full_int(shape: Any, key: tf.Tensor, counter: tf.Tensor) -> tf.Tensor:
 
 
 class Dropout(tf.keras.layers.Layer):
-    """Keras's dropout, with the same draws from a generator that is its attribute.
-
-    Args:
-        rate: Dropout rate, from 0 to 1.
-        seed: Seed of the generator.
-    """
+    """Keras's dropout, with the same draws from a generator that is its attribute."""
 
     def __init__(self, rate: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -90,12 +77,7 @@ class Dropout(tf.keras.layers.Layer):
         self.generator = tf.random.Generator.from_seed(seed, alg=_ALGORITHM)
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        """Returns the inputs, in training with some of them 0 and the others scaled up.
-
-        Args:
-            inputs: Of any shape.
-            training: Whether dropout is on.
-        """
+        """Returns the inputs, in training with some of them 0 and the others scaled up."""
         if not training or not self.rate:
             return tf.identity(inputs)
         return tf.nn.experimental.general_dropout(inputs, rate=self.rate, uniform_sampler=self.generator.uniform)

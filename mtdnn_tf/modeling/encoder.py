@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.bert_weights import WORD_EMBEDDINGS, encoder_weights
+from mtdnn_tf.modeling.backbone import MEAN, POOLER, BackboneConfig
+from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, WORD_EMBEDDINGS, encoder_weights
 from mtdnn_tf.modeling.dropout import SixteenBitDropout, drop, generator_seeds
 from mtdnn_tf.modeling.encoder_block import (
     DROPOUTS,
@@ -17,11 +17,12 @@ from mtdnn_tf.modeling.encoder_block import (
     Starts,
     attention_mask,
     dense,
+    recomputed_block,
     transformer_block,
 )
-from mtdnn_tf.modeling.pooling import MEAN, POOLER
-from mtdnn_tf.modeling.recomputation import recomputed_block
 
+_POSITION_EMBEDDINGS = "embeddings.position_embeddings.weight"
+_SEGMENT_EMBEDDINGS = "embeddings.token_type_embeddings.weight"
 _EMBEDDINGS_DROPOUT = "embeddings.dropout"
 _NORM = "embeddings.LayerNorm"
 # In the order in which Keras drew the seeds of a KerasNLP block, so that runs repeat those of earlier versions.
@@ -49,19 +50,10 @@ class WeightReader(Protocol):
 
 
 class Encoder(tf.keras.layers.Layer):
-    """Encodes word pieces by a BERT encoder with random weights.
+    """Encodes word pieces by a BERT encoder with random weights, `named` as in Hugging Face's BertModel.
 
-    Its precision is that of Keras's policy; its variables are float32.
-
-    Args:
-        config: The shape of the encoder.
-        dropout: Dropout rate of embeddings, attention and feed-forward layers ("shared layers" in 1904.09482 sec. 4).
-            Defaults to 0.1.
-        seeds: Yields the seeds of weights and dropout. Defaults to those of seed 0.
-        recompute: Whether blocks compute their activations again in the backward pass. Defaults to False.
-
-    Attributes:
-        named: The variables by their names in Hugging Face's BertModel.
+    It computes in its `dtype`, one of `backbone.PRECISIONS`; its variables are float32. `dropout` is the rate of
+    "shared layers" (1904.09482 sec. 4), `seeds` yields the seeds of weights and dropout, those of seed 0 by default.
     """
 
     def __init__(
@@ -108,19 +100,16 @@ class Encoder(tf.keras.layers.Layer):
         """Encodes word pieces.
 
         Args:
-            inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length]; 0 in the mask marks padding, which
-                no position attends to.
+            inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length]; 0 in the mask marks padding.
             training: Whether dropout is on.
-            first_position: Whether the last block is computed for the first position only, 14 % fewer operations in
-                matrix products with 6 blocks, 7 % with 12. Not with pooling "mean". Defaults to False.
+            first_position: Whether the last block is computed for the first position only; not with pooling "mean".
             weights: Where to read the weights from; the encoder's own variables by default.
 
         Returns:
             `pooled_output` [batch, width], what linear heads read; without `first_position` also `sequence_output`
             [batch, length, width].
         """
-        training = bool(training)
-        reader = weights or self
+        training, reader = bool(training), weights or self
         states = self._embed(inputs, reader, training)
         mask = attention_mask(tf.cast(inputs["padding_mask"], tf.int32), states.dtype)
         run = recomputed_block if training and self._recompute else transformer_block
@@ -146,8 +135,8 @@ class Encoder(tf.keras.layers.Layer):
     def _embed(self, inputs: dict[str, tf.Tensor], reader: WeightReader, training: bool) -> tf.Tensor:
         """Returns the sum of the embeddings, normalized: [batch, length, width]."""
         tokens = reader.rows(WORD_EMBEDDINGS, inputs["token_ids"])
-        positions = tf.convert_to_tensor(reader.read("embeddings.position_embeddings.weight"))[: tf.shape(tokens)[1]]
-        segments = reader.rows("embeddings.token_type_embeddings.weight", inputs["segment_ids"])
+        positions = tf.convert_to_tensor(reader.read(_POSITION_EMBEDDINGS))[: tf.shape(tokens)[1]]
+        segments = reader.rows(_SEGMENT_EMBEDDINGS, inputs["segment_ids"])
         tables = (tf.cast(table, self.compute_dtype) for table in (tokens, positions, segments))
         total = next(tables) + next(tables) + next(tables)
         wide = tf.cast(total, tf.float32)
@@ -175,17 +164,12 @@ class Encoder(tf.keras.layers.Layer):
         first = states[:, 0]
         if self.config.pooling != POOLER:
             return first
-        weights = {f"pooler.dense.{part}": reader.read(f"pooler.dense.{part}") for part in ("weight", "bias")}
+        weights = {name: reader.read(name) for name in POOLER_WEIGHTS}
         return tf.tanh(dense(first, weights, "pooler.dense"))
 
 
 def mean_over_positions(states: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
-    """Returns the mean over positions that are not padding (Reimers and Gurevych 2019, arXiv 1908.10084 sec. 3).
-
-    Args:
-        states: [batch, length, width].
-        padding_mask: [batch, length], 1 at positions that are not padding.
-    """
+    """Returns the mean over positions that are not padding (Reimers and Gurevych 2019, arXiv 1908.10084 sec. 3)."""
     # Sums of up to 512 numbers need more than 16 bits.
     mask = tf.cast(padding_mask, tf.float32)[:, :, tf.newaxis]
     total = tf.reduce_sum(tf.cast(states, tf.float32) * mask, axis=1)
@@ -194,11 +178,9 @@ def mean_over_positions(states: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor
 
 def _seed_of_names(config: BackboneConfig, seeds: Iterator[int]) -> dict[str, int]:
     """Returns the seed of each weight and dropout that has one, by name."""
-    names = [WORD_EMBEDDINGS, "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"]
-    names.append(_EMBEDDINGS_DROPOUT)
-    names += [f"encoder.layer.{index}.{name}" for index in range(config.num_layers) for name in _SEEDED_OF_BLOCK]
-    names.append("pooler.dense.weight")
-    return {name: next(seeds) for name in names}
+    tables = [WORD_EMBEDDINGS, _POSITION_EMBEDDINGS, _SEGMENT_EMBEDDINGS, _EMBEDDINGS_DROPOUT]
+    blocks = [f"encoder.layer.{index}.{name}" for index in range(config.num_layers) for name in _SEEDED_OF_BLOCK]
+    return {name: next(seeds) for name in [*tables, *blocks, "pooler.dense.weight"]}
 
 
 def _initializer(name: str, seed: int | None) -> Any:

@@ -1,60 +1,94 @@
-"""A Transformer block of BERT as a function of tensors (1706.03762 sec. 3)."""
+"""A Transformer block of BERT as a function of tensors (1706.03762 sec. 3).
+
+LayerNorm and exact GELU have closed gradients in training, which take fewer passes over a tensor than autodiff's.
+`tf.custom_gradient` in a graph keeps that graph, and the weights that it reads, in memory for good. Each function with
+one is therefore a small graph of its own, traced once for a shape, so that no training's graph is kept.
+"""
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from mtdnn_tf.modeling.backbone import GELU
-from mtdnn_tf.modeling.closed_gradients import (
-    exact_gelu,
-    exact_gelu_in_training,
-    layer_norm,
-    layer_norm_in_training,
-)
 from mtdnn_tf.modeling.dropout import drop
 
 EPSILON = 1e-12
 # The last parts of the names of a block's dropouts, in the order in which they act.
 DROPOUTS = ("attention.self.dropout", "attention.output.dropout", "output.dropout")
 _MASKED = -1e9
-_ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
-    GELU: exact_gelu,
+ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    GELU: lambda inputs: tf.keras.activations.gelu(inputs, approximate=False),
     "gelu_approximate": lambda inputs: tf.keras.activations.gelu(inputs, approximate=True),
     "relu": tf.nn.relu,
 }
 Weights = Mapping[str, tf.Tensor]
 # The starts of a block's draws (`SixteenBitDropout.reserve`) by the dropouts' names; empty for no dropout.
 Starts = Mapping[str, tf.Tensor]
+Gradient = Callable[..., "tf.Tensor | tuple[tf.Tensor | None, ...]"]
 
 
 class BlockSettings(NamedTuple):
-    """What a block computes beside its tensors.
-
-    Attributes:
-        num_heads: Number of attention heads.
-        activation: One of `backbone.ACTIVATIONS`.
-        dropped: Dropout rate times 65536.
-        training: Whether gradients are taken.
-        first_position: Whether the output is of the first position only.
-    """
+    """What a block computes beside its tensors."""
 
     num_heads: int
     activation: str
-    dropped: int
+    dropped: int  # Dropout rate times 65536.
     training: bool
-    first_position: bool
+    first_position: bool  # Whether the output is of the first position only.
+
+
+@tf.function(autograph=False)
+@tf.custom_gradient
+def layer_norm_in_training(
+    rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor
+) -> tuple[tf.Tensor, Gradient]:
+    """Normalizes float32 [rows, width] (1607.06450); autodiff of Keras's takes three dozen operations."""
+    return _layer_norm(rows, gamma, beta, epsilon)
+
+
+def _layer_norm(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    mean = tf.reduce_mean(rows, axis=1, keepdims=True)
+    variance = tf.reduce_mean(tf.math.squared_difference(rows, mean), axis=1, keepdims=True)
+    scale = tf.math.rsqrt(variance + epsilon)
+    normal = (rows - mean) * scale
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+        inner = upstream * gamma
+        mean = tf.reduce_mean(inner, axis=1, keepdims=True)
+        along = tf.reduce_mean(inner * normal, axis=1, keepdims=True)
+        return (
+            scale * (inner - mean - normal * along),
+            tf.reduce_sum(upstream * normal, axis=0),
+            tf.reduce_sum(upstream, axis=0),
+            None,
+        )
+
+    return normal * gamma + beta, gradient
+
+
+@tf.function(autograph=False)
+@tf.custom_gradient
+def exact_gelu_in_training(inputs: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+    """Returns x times the normal distribution's P(X <= x), by the error function (1606.08415 sec. 2).
+
+    The gradient of autodiff goes over the tensor, the widest of a block, a dozen times; this one half as often.
+    """
+    below = tf.math.erf(inputs * math.sqrt(0.5)) * 0.5 + 0.5
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        density = tf.exp(tf.square(inputs) * -0.5 - 0.5 * math.log(2.0 * math.pi))
+        return upstream * (below + inputs * density)
+
+    return inputs * below, gradient
 
 
 def attention_mask(padding_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """Returns what is added to attention's scores, [batch, 1, 1, length].
-
-    Args:
-        padding_mask: [batch, length]; 0 marks padding.
-        dtype: Of the scores.
-    """
+    """Returns what is added to attention's scores, [batch, 1, 1, length], where 0 in [batch, length] marks padding."""
     closed = tf.cast(tf.equal(padding_mask, 0), dtype) * tf.cast(tf.maximum(_MASKED, dtype.min), dtype)
     return closed[:, tf.newaxis, tf.newaxis, :]
 
@@ -62,21 +96,19 @@ def attention_mask(padding_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 def normalize(rows: tf.Tensor, weights: Weights, name: str, training: bool) -> tf.Tensor:
     """Returns LayerNorm of rows [rows, width], in float32 inside whatever the precision."""
     gamma, beta = (tf.cast(weights[f"{name}.{part}"], tf.float32) for part in ("weight", "bias"))
-    wide = tf.cast(rows, tf.float32)
-    if training:
-        normal = layer_norm_in_training(wide, gamma, beta, tf.constant(EPSILON))
-    else:
-        normal = layer_norm(wide, gamma, beta, EPSILON)
+    arguments = tf.cast(rows, tf.float32), gamma, beta, tf.constant(EPSILON)
+    # A graph that is served holds no gradients.
+    normal = layer_norm_in_training(*arguments) if training else _layer_norm(*arguments)[0]
     return tf.cast(normal, rows.dtype)
 
 
 def dense(rows: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
     """Returns rows [rows, inputs] through a linear layer: [rows, outputs]."""
-    kernel, bias = kernel_and_bias(rows, weights, name)
+    kernel, bias = _kernel_and_bias(rows, weights, name)
     return tf.nn.bias_add(tf.matmul(rows, kernel), bias)
 
 
-def kernel_and_bias(rows: tf.Tensor, weights: Weights, name: str) -> tuple[tf.Tensor, tf.Tensor]:
+def _kernel_and_bias(rows: tf.Tensor, weights: Weights, name: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the kernel [inputs, outputs] and bias [outputs] of a linear layer, in the type of its inputs."""
     kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
     shapes = [rows.shape[-1], -1], [-1]
@@ -89,14 +121,7 @@ def transformer_block(
 ) -> tf.Tensor:
     """Returns the block's output, [batch, length, width], or [batch, 1, width] for the first position only.
 
-    One matrix product makes queries, keys and values in training; LayerNorm and exact GELU have closed gradients there.
-
-    Args:
-        states: [batch, length, width].
-        mask: Of `attention_mask`.
-        weights: The block's weights, by their names after "encoder.layer.N.".
-        starts: Where its dropouts begin to draw.
-        settings: What else it depends on.
+    `mask` is of `attention_mask`; weights are named as after "encoder.layer.N.".
     """
     training = settings.training
     answered = states[:, :1] if settings.first_position else states
@@ -112,9 +137,8 @@ def transformer_block(
     mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [-1, width])
     attended = dropout(dense(mixed, weights, "attention.output.dense"), DROPOUTS[1])
     rows = normalize(attended + rows, weights, "attention.output.LayerNorm", training)
-    # A graph that is served holds no gradients.
     is_closed = training and settings.activation == GELU
-    activation = exact_gelu_in_training if is_closed else _ACTIVATIONS[settings.activation]
+    activation = exact_gelu_in_training if is_closed else ACTIVATIONS[settings.activation]
     wide = activation(dense(rows, weights, "intermediate.dense"))
     narrow = dropout(dense(wide, weights, "output.dense"), DROPOUTS[2])
     rows = normalize(narrow + rows, weights, "output.LayerNorm", training)
@@ -126,9 +150,12 @@ def transformer_block(
 def _scores_and_values(
     rows: tf.Tensor, every: tf.Tensor, batch: tf.Tensor, weights: Weights, settings: BlockSettings
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the scores of `rows` for `every` row, [batch, heads, answered, length], and the values of `every` row."""
+    """Returns the scores of `rows` for `every` row, [batch, heads, answered, length], and the values of `every` row.
+
+    In training, one matrix product makes queries, keys and values.
+    """
     heads, depth = settings.num_heads, rows.shape[-1] // settings.num_heads
-    layers = [kernel_and_bias(rows, weights, f"attention.self.{part}") for part in ("query", "key", "value")]
+    layers = [_kernel_and_bias(rows, weights, f"attention.self.{part}") for part in ("query", "key", "value")]
 
     def project(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         projected = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
@@ -150,3 +177,41 @@ def _scores_and_values(
             # Copying the matrices into one takes longer than what the one product saves on a single short text.
             key, value = (project(every, *layer) for layer in layers[1:])
     return tf.matmul(query * depth**-0.5, key, transpose_b=True), value
+
+
+def recomputed_block(
+    states: tf.Tensor, mask: tf.Tensor, weights: Weights, starts: Starts, settings: BlockSettings
+) -> tf.Tensor:
+    """Returns what `transformer_block` does, computing it again in the backward pass (1604.06174).
+
+    Dropout draws the same numbers in both passes, as its draws begin at the same starts.
+    """
+    function = _block(settings, tuple(weights), len(starts))
+    # Tensors, so that the function depends on no model's variables.
+    return function(states, mask, *starts.values(), *(tf.convert_to_tensor(weight) for weight in weights.values()))
+
+
+@functools.cache
+def _block(settings: BlockSettings, names: tuple[str, ...], num_starts: int) -> Callable[..., tf.Tensor]:
+    def run(states: tf.Tensor, mask: tf.Tensor, *tensors: tf.Tensor) -> tf.Tensor:
+        starts = dict(zip(DROPOUTS, tensors[:num_starts]))
+        return transformer_block(states, mask, dict(zip(names, tensors[num_starts:])), starts, settings)
+
+    @tf.function(autograph=False)
+    @tf.custom_gradient
+    def block(states: tf.Tensor, mask: tf.Tensor, *tensors: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
+        starts, weights = tensors[:num_starts], tensors[num_starts:]
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
+            # 0, known only with the incoming gradient: the compiler cannot merge both passes, nor begin early.
+            zero = tf.minimum(tf.abs(tf.reshape(upstream, [-1])[0]), 0)
+            later = states + tf.cast(zero, states.dtype)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch([later, *weights])
+                outputs = run(later, mask, *starts, *weights)
+            of_states, *of_weights = tape.gradient(outputs, [later, *weights], upstream)
+            return (of_states, None, *[None] * num_starts, *of_weights)
+
+        return run(states, mask, *tensors), gradient
+
+    return block

@@ -18,16 +18,8 @@ from mtdnn_tf.tasks.task import AUTO, LINEAR, SAN, Task
 SAN_EXAMPLES = 10_000
 
 
-@tf.keras.utils.register_keras_serializable("mtdnn_tf")
 class LinearHead(tf.keras.layers.Layer):
-    """Maps the pooled [CLS] vector to logits by one linear layer (1901.11504 eq. 1 and 2).
-
-    Args:
-        num_outputs: Number of labels, or 1 for a score.
-        dropout: Dropout rate before the linear layer. Defaults to 0.1.
-        seed: Seed of the initial weights. Defaults to 0.
-        seeds: Yields the seed of its dropout. Defaults to one made from `seed`.
-    """
+    """Maps the pooled [CLS] vector to logits by one linear layer (1901.11504 eq. 1 and 2)."""
 
     def __init__(
         self,
@@ -57,21 +49,12 @@ class LinearHead(tf.keras.layers.Layer):
         """Returns logits [batch, num_outputs] from the encoder's outputs and the input's masks."""
         return self.logits(self.dropout(encoded["pooled_output"], training=training))
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the layer."""
-        return {
-            **super().get_config(),
-            "num_outputs": self.num_outputs,
-            "dropout": self.dropout.rate,
-            "seed": self.seed,
-        }
-
 
 HEAD_LAYERS: dict[str, type[tf.keras.layers.Layer]] = {AUTO: LinearHead, LINEAR: LinearHead, SAN: SanHead}
 
 
 def reads_sequence(head: tf.keras.layers.Layer) -> bool:
-    """Returns whether a head reads the encoder's outputs of all positions, not the pooled [CLS] vector alone."""
+    """Returns whether a head reads the encoder's outputs of all positions, not only the pooled [CLS] vector."""
     return not isinstance(head, LinearHead)
 
 
@@ -99,12 +82,9 @@ def _head_of(task: Task, examples: Mapping[str, int], pair_head: str) -> str:
 
 
 def build_head(task: Task, seed: int, seeds: Iterator[int] | None = None) -> tf.keras.layers.Layer:
-    """Builds a task's head; its initial weights depend on the seed and the task's name alone.
+    """Builds a task's head ("auto" is linear); its initial weights depend only on the run's seed and the task's name.
 
-    Args:
-        task: The task, whose `head` ("auto" is linear here), `num_outputs` and `dropout` it takes.
-        seed: Seed of the run.
-        seeds: Yields the seeds of its dropout. Defaults to those made from the seed of its weights.
+    `seeds` yields the seeds of its dropout, by default those made from the seed of its weights.
     """
     head_seed = (seed * 0x9E3779B1 + zlib.crc32(task.name.encode())) % (1 << 31)
     return HEAD_LAYERS[task.head](

@@ -7,13 +7,12 @@ from collections.abc import Collection, Iterator, Sequence
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling.backbone import FLOAT32, MEAN
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.dropout import generator_seeds
 from mtdnn_tf.modeling.encoder import Encoder, WeightReader
 from mtdnn_tf.modeling.heads import build_head, reads_sequence
-from mtdnn_tf.modeling.pooling import MEAN
-from mtdnn_tf.modeling.precision import FLOAT32, layers_of_precision
 from mtdnn_tf.tasks.task import Task
 
 INPUTS = ("token_ids", "segment_ids", "padding_mask")
@@ -25,23 +24,16 @@ class MultiTaskModel(tf.keras.Model):
     A functional model from `token_ids`, `segment_ids`, `padding_mask` (each [batch, length]) to a dictionary of logits
     [batch, task.num_outputs] by task name, in float32.
 
-    Args:
-        backbone: The shared encoder.
-        tasks: The tasks; one that another task's head answers (`head_of`) gets no head of its own.
-        seed: Seed of the heads' initial weights. Defaults to 0.
-        seeds: Yields the seeds of the heads' dropout. Defaults to those made from the seeds of their weights.
+    A task that another task's head answers (`head_of`) gets no head of its own.
     """
 
     @tf.autograph.experimental.do_not_convert
     def __init__(
         self, backbone: Encoder, tasks: Sequence[Task], seed: int = 0, seeds: Iterator[int] | None = None
     ) -> None:
-        # === Layers ===
         heads = {task.name: build_head(task, seed, seeds) for task in tasks if task.head_of is None}
         if not heads:
-            raise UserError("a model needs at least one task with a head of its own, none given")
-
-        # === Functional model ===
+            raise UserError("a model needs at least one task with a head of its own, got none")
         inputs = {name: tf.keras.Input((None,), dtype=tf.int32, name=name) for name in INPUTS}
         encoded = {**inputs, **backbone(inputs)}
         super().__init__(inputs=inputs, outputs={name: head(encoded) for name, head in heads.items()}, name="mtdnn")
@@ -51,10 +43,8 @@ class MultiTaskModel(tf.keras.Model):
     @property
     def generators(self) -> list[tf.random.Generator]:
         """The generators behind all dropout, in the order of checkpoints."""
-        return [
-            *self.backbone.generators,
-            *(state for _, head in sorted(self.heads.items()) for state in head.generators),
-        ]
+        of_heads = [state for _, head in sorted(self.heads.items()) for state in head.generators]
+        return [*self.backbone.generators, *of_heads]
 
     def task_logits(
         self,
@@ -63,17 +53,7 @@ class MultiTaskModel(tf.keras.Model):
         training: bool = False,
         weights: WeightReader | None = None,
     ) -> tf.Tensor:
-        """Returns one task's logits, running the encoder and that task's head alone.
-
-        Args:
-            inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
-            task_name: Name of a task that has a head.
-            training: Whether dropout is on. Defaults to False.
-            weights: Where to read the encoder's weights from; its own variables by default.
-
-        Returns:
-            Float32 logits [batch, num_outputs].
-        """
+        """Returns one task's float32 logits [batch, num_outputs], running only the encoder and that task's head."""
         if task_name not in self.heads:
             raise unknown_name("head", task_name, self.heads)
         return self.heads[task_name](self.encode(inputs, training, [task_name], weights), training=training)
@@ -85,16 +65,10 @@ class MultiTaskModel(tf.keras.Model):
         tasks: Collection[str] | None = None,
         weights: WeightReader | None = None,
     ) -> dict[str, tf.Tensor]:
-        """Returns what heads read: the encoder's outputs and the inputs themselves.
+        """Returns what the heads of `tasks`, all by default, read: the encoder's outputs and the inputs themselves.
 
         Where all heads read the pooled vector, and that only needs the first position, there is no `sequence_output`,
         and the encoder's last block is computed for the first position only.
-
-        Args:
-            inputs: `token_ids`, `segment_ids`, `padding_mask`, each [batch, length].
-            training: Whether dropout is on. Defaults to False.
-            tasks: Names of the tasks whose heads will read it; all by default.
-            weights: Where to read the encoder's weights from; its own variables by default.
         """
         inputs = {name: tf.cast(inputs[name], tf.int32) for name in INPUTS}
         first_position = not self.reads_all_positions(self.heads if tasks is None else tasks)
@@ -119,17 +93,16 @@ def build_multi_task_model(
     Args:
         pretrained: The encoder to start from.
         tasks: The tasks to answer.
-        dropout: Dropout rate inside the encoder. Defaults to 0.1.
-        seed: Seed of initial weights and dropout. Defaults to 0.
-        precision: What the encoder computes in: "float32", "mixed_bfloat16" or "mixed_float16". Defaults to float32.
-        recompute: Whether the encoder's layers compute their activations again in the backward pass. Defaults to False.
+        dropout: Dropout rate inside the encoder.
+        seed: Seed of initial weights and dropout.
+        precision: What the encoder computes in: "float32", "mixed_bfloat16" or "mixed_float16".
+        recompute: Whether the encoder's layers compute their activations again in the backward pass.
     """
     if pretrained.weights:
         # Before an encoder is built that may be larger than the weights that there are.
         check_weights(pretrained.config, pretrained.weights, pretrained.source)
     seeds = generator_seeds(seed)
-    with layers_of_precision(precision):
-        backbone = Encoder(pretrained.config, dropout, seeds, recompute)
+    backbone = Encoder(pretrained.config, dropout, seeds, recompute, dtype=precision)
     if pretrained.weights:
         assign_weights(backbone, pretrained.weights, pretrained.source)
     return MultiTaskModel(backbone, tasks, seed, seeds)

@@ -15,12 +15,7 @@ _MASKED = -1e9
 
 
 class KeptSteps(tf.keras.layers.Layer):
-    """Draws which steps' predictions an example keeps: each with 1 - rate, and one, chosen evenly, in any case.
-
-    Args:
-        rate: Rate at which the other steps are dropped.
-        seed: Seed of the generator.
-    """
+    """Draws which steps' predictions an example keeps: each with 1 - rate, and one, chosen evenly, in any case."""
 
     def __init__(self, rate: float, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -36,7 +31,6 @@ class KeptSteps(tf.keras.layers.Layer):
         return (draws[:, 1:] >= self.rate) | (tf.range(shape[1])[None, :] == chosen)
 
 
-@tf.keras.utils.register_keras_serializable("mtdnn_tf")
 class SanHead(tf.keras.layers.Layer):
     """Classifies a pair by reading the premise again and again, from the hypothesis on.
 
@@ -44,15 +38,7 @@ class SanHead(tf.keras.layers.Layer):
     [SEP], segment 1 with its [SEP]. The state s starts as a weighted sum of the hypothesis; in each step an attention
     from the state to the premise gives x, [s; x; |s - x|; s * x] gives the step's prediction, and a GRU the next state.
     The answer is the mean of the steps' probabilities. In training, steps are dropped from the mean at random, and what
-    is left is divided by the rate of keeping.
-
-    Args:
-        num_outputs: Number of labels.
-        dropout: Dropout rate of memories, of states and of what is classified. Defaults to 0.1.
-        seed: Seed of the initial weights. Defaults to 0.
-        steps: Number of predictions, K. Defaults to 5.
-        prediction_dropout: Rate at which predictions are dropped. Defaults to 0.1.
-        seeds: Yields the seeds of its dropout. Defaults to those made from `seed`.
+    is left is divided by the rate of keeping. `steps` is the paper's K.
     """
 
     def __init__(
@@ -102,13 +88,7 @@ class SanHead(tf.keras.layers.Layer):
         super().build(input_shape)
 
     def call(self, encoded: dict[str, tf.Tensor], training: bool | None = None) -> tf.Tensor:
-        """Returns the log of the averaged probabilities, [batch, num_outputs].
-
-        Args:
-            encoded: The encoder's `sequence_output` [batch, length, width], `segment_ids` and `padding_mask` [batch,
-                length].
-            training: Whether dropout is on.
-        """
+        """Returns the log of the averaged probabilities, [batch, num_outputs], from `MultiTaskModel.encode`."""
         log_probabilities = tf.stack(self.step_log_probabilities(encoded, training), axis=1)
         if training:
             kept = self.kept_steps(log_probabilities[:, :, 0])
@@ -133,17 +113,6 @@ class SanHead(tf.keras.layers.Layer):
             if step + 1 < self.steps:
                 state, _ = self.gru(read, [self.dropout(state, training=training)])
         return predictions
-
-    def get_config(self) -> dict[str, Any]:
-        """Returns what rebuilds the layer."""
-        return {
-            **super().get_config(),
-            "num_outputs": self.num_outputs,
-            "dropout": self.dropout.rate,
-            "seed": self.seed,
-            "steps": self.steps,
-            "prediction_dropout": self.kept_steps.rate,
-        }
 
 
 def _weighted_sum(scores: tf.Tensor, mask: tf.Tensor, memory: tf.Tensor) -> tf.Tensor:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.layer_selection import picked_layers
+from mtdnn_tf.modeling.checkpoints.pretrained import picked_layers
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs.transfer import check_settings
+from mtdnn_tf.training.inputs.task_inputs import check_settings
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,11 +12,11 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, write_text
 from mtdnn_tf.json_files import to_json, write_json
 from mtdnn_tf.locks import locked_path
+from mtdnn_tf.modeling.backbone import POOLER
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.conversion import convert, output_difference
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import ACTIVATION
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
-from mtdnn_tf.modeling.pooling import POOLER
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.checksums import write_checksums
 from mtdnn_tf.release.heads import write_heads

@@ -9,13 +9,11 @@ from typing import Any
 import tensorflow as tf
 
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
-from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.training.checkpoints import Checkpoints
 from mtdnn_tf.training.inputs.static_batches import StaticBatches
 from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
 from mtdnn_tf.training.loop import KerasSteps, StaticSteps, Steps
-from mtdnn_tf.training.optimization.layer_decay import decay_rates
-from mtdnn_tf.training.optimization.schedule import LinearWarmupDecay
+from mtdnn_tf.training.optimization.optimizers import LinearWarmupDecay, decay_rates, with_loss_scale
 from mtdnn_tf.training.preparation import Prepared, trained
 from mtdnn_tf.training.trainer import CompiledTrainer, Trainer
 
@@ -24,17 +22,7 @@ CHECKPOINTS = "checkpoints"
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """A training run whose model is built.
-
-    Attributes:
-        prepared: What it is made of.
-        strategy: That of its variables.
-        trainer: The multi-task network with its optimizer.
-        batches: The batches of every step.
-        steps: Makes the steps.
-        checkpoints: Of the trainer.
-        total_steps: Number of steps of the whole training.
-    """
+    """A training run whose model is built."""
 
     prepared: Prepared
     strategy: tf.distribute.Strategy
@@ -51,14 +39,7 @@ def build(
     network_builder: Callable[..., MultiTaskModel],
     optimizer_builder: Callable[..., Any],
 ) -> Built:
-    """Builds the model of a run, with new heads and an optimizer of no steps.
-
-    Args:
-        prepared: The run.
-        strategy: That of its variables.
-        network_builder: Builds the network from the arguments of `build_multi_task_model`.
-        optimizer_builder: Builds the optimizer from the arguments of `build_optimizer`.
-    """
+    """Builds the model of a run, with new heads and an optimizer of no steps."""
     config = prepared.config
     encoder, optimization = config.encoder, config.optimization
     if config.runtime.deterministic:
@@ -77,7 +58,7 @@ def build(
             optimization.precision,
             optimization.recompute_activations,
         )
-        trainer = (CompiledTrainer if config.is_compiled else Trainer)(
+        trainer = (CompiledTrainer if config.runtime.is_compiled else Trainer)(
             network, trained(prepared.tasks), config.distillation, total_steps, micro_batches, parts
         )
         warmup = round(optimization.warmup_ratio * total_steps)
@@ -86,7 +67,7 @@ def build(
         decay_rates(optimizer, network, optimization.layer_decay)
         trainer.compile(optimizer=with_loss_scale(optimizer, optimization.precision))
         checkpoints = Checkpoints(trainer, config.output_dir / CHECKPOINTS, config.checkpoints.keep_checkpoints)
-    if config.is_compiled:
+    if config.runtime.is_compiled:
         static = StaticBatches(
             batches,
             optimization.batch_size if optimization.batch_tokens is None else None,

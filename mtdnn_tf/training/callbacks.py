@@ -4,71 +4,51 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.interruption import stop_if_asked
+from mtdnn_tf.training.building import Built
 from mtdnn_tf.training.checkpoints import Checkpoints
 
+LOGS = "logs"
 _GRADIENT_NORM = "gradient_norm"
 _log = logging.getLogger("absl")
 
 
 class StopIfNotFinite(tf.keras.callbacks.Callback):
-    """Ends a training at the first step whose loss or gradient is not finite, before a checkpoint of it is written.
+    """Ends a training at the first step whose loss or gradient is not finite, before a checkpoint of it is written."""
 
-    It reads the values that the step returns anyway.
-
-    Args:
-        checkpoints: Of the run.
-        task_of: Returns the name of the task of a step's batch; steps count from 0.
-        run: The run, for the message.
-    """
-
-    def __init__(self, checkpoints: Checkpoints, task_of: Callable[[int], str], run: str) -> None:
+    def __init__(self, built: Built) -> None:
         super().__init__()
-        self._checkpoints = checkpoints
-        self._task_of = task_of
-        self._run = run
+        self._built = built
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Checks the step's values.
-
-        Raises:
-            UserError: One is not finite.
-        """
+        """Checks the values that the step returns anyway."""
         values = {name: float(value) for name, value in (logs or {}).items()}
         if isinstance(self.model.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
-            # It leaves a step out whose scaled gradients overflow, and scales less from then on.
+            # It skips a step whose scaled gradients overflow, and scales less from then on.
             values.pop(_GRADIENT_NORM, None)
         if all(map(math.isfinite, values.values())):
             return
         step = int(self.model.optimizer.iterations.numpy())
-        task = self._task_of(step - 1)
-        shown = ", ".join(
-            f"{label} {values[name]:g}"
-            for label, name in (("loss", f"{task}/loss"), ("gradient norm", _GRADIENT_NORM))
-            if name in values
-        )
-        last = self._checkpoints.newest()
-        kept = f"the last good checkpoint, {last}, is kept" if last else "no checkpoint had been written"
+        task = self._built.batches.task_of(step - 1)
+        labels = {f"{task}/loss": "loss", _GRADIENT_NORM: "gradient norm"}
+        shown = ", ".join(f"{label} {values[name]:g}" for name, label in labels.items() if name in values)
         raise UserError(
-            f"{self._run}: step {step}, task {task}: {shown}: the training diverged; {kept}. A lower `learning_rate`, "
-            "or an encoder and soft targets without huge numbers, is needed"
+            f"{self._built.prepared.config.output_dir}: step {step}, task {task}: {shown}: the training diverged; "
+            f"{self._built.checkpoints.kept()}. A lower `learning_rate`, or an encoder and soft targets without huge "
+            "numbers, is needed"
         )
 
 
 class SaveCheckpoints(tf.keras.callbacks.Callback):
-    """Saves a checkpoint every so many steps, and at the end of every epoch that is long enough.
+    """Saves a checkpoint every `interval` steps of the run, and at the end of an epoch `least` steps after the last.
 
-    Args:
-        checkpoints: Where to save.
-        interval: Steps between checkpoints, counted from the start of the run.
-        least: Fewest steps since the last checkpoint for which the end of an epoch is saved. Defaults to 1. Writing a
-            checkpoint takes longer than the epochs of a handful of examples.
+    Writing a checkpoint takes longer than the epochs of a handful of examples.
     """
 
     def __init__(self, checkpoints: Checkpoints, interval: int, least: int = 1) -> None:
@@ -125,18 +105,25 @@ class LogTraces(tf.keras.callbacks.Callback):
         self.count = count
 
 
-_FOLDER = "validation"
+def run_callbacks(built: Built, is_chief: bool) -> list[tf.keras.callbacks.Callback]:
+    """Returns the callbacks of a training's epochs; only the chief writes."""
+    config, checkpoints = built.prepared.config, built.checkpoints
+    callbacks = [StopIfNotFinite(built), StopIfAsked(), LogTraces()]
+    if is_chief:
+        interval = config.checkpoints.checkpoint_interval
+        least = 1 if config.checkpoints.evaluation == "every_epoch" else interval // 10
+        # Without `write_graph=False`, every epoch would write the graph, of megabytes, once more.
+        logs = tf.keras.callbacks.TensorBoard(str(config.output_dir / LOGS), write_graph=False, update_freq="epoch")
+        callbacks += [SaveCheckpoints(checkpoints, interval, least), logs]
+    return callbacks
 
 
 def log_development_metrics(folder: Path, epoch: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
-    """Writes an epoch's metrics as scalars named "<task>/<metric>".
+    """Writes the metrics after an epoch, by result name and metric, as scalars in the folder "validation" of a log.
 
-    Args:
-        folder: The run's folder of logs; they stand in its folder "validation".
-        epoch: Number of epochs done, 1 or more. Their step is one less, as Keras counts the epochs of losses.
-        metrics: Values by result name and metric.
+    Their step is one less than the number of epochs done, as Keras counts the epochs of losses.
     """
-    with tf.summary.create_file_writer(str(folder / _FOLDER)).as_default() as writer:
+    with tf.summary.create_file_writer(str(folder / "validation")).as_default() as writer:
         for name, values in metrics.items():
             for metric, value in values.items():
                 tf.summary.scalar(f"{name}/{metric}", value, step=epoch - 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
@@ -37,12 +37,7 @@ class Checkpoints:
     """Saves and restores weights, optimizer slots, step and dropout generators.
 
     Data needs no state: the batch of a step is a pure function of the seed and the step. Each checkpoint is a folder
-    `ckpt-<step>` with TensorFlow's files and a manifest of their checksums.
-
-    Args:
-        trainer: The trainer, its optimizer built.
-        folder: Where checkpoints stand.
-        keep: Number of checkpoints kept.
+    `ckpt-<step>` with TensorFlow's files and a manifest of their checksums; the last `keep` of them are kept.
     """
 
     def __init__(self, trainer: Trainer, folder: Path, keep: int) -> None:
@@ -57,18 +52,17 @@ class Checkpoints:
 
     def newest(self) -> Path | None:
         """Returns the checkpoint of the most steps; None if there is none."""
-        return max(self._standing(), key=_step_of, default=None)
+        return max(self._saved(), key=_step_of, default=None)
+
+    def kept(self) -> str:
+        """Returns what a message about a failed training says of its checkpoints."""
+        last = self.newest()
+        return f"the last good checkpoint, {last}, is kept" if last else "no checkpoint had been written"
 
     def restore(self) -> int:
-        """Restores the last checkpoint, if there is one.
-
-        Returns:
-            The number of steps that have been made.
-
-        Raises:
-            UserError: The checkpoint is damaged, or of another model.
-        """
-        self._remove_leftovers()
+        """Restores the last checkpoint, if there is one, and returns the number of steps that have been made."""
+        for path in list(self._folder.glob(".ckpt-*")):
+            remove_leftovers(path.with_name(path.name[1:].rpartition(".")[0]))
         newest = self.newest()
         if newest is not None:
             read_manifest(newest, _REMEDY)
@@ -90,11 +84,7 @@ class Checkpoints:
             raise UserError(f"{path}: the checkpoint is damaged or of another model ({reason}); {_REMEDY}") from error
 
     def save(self) -> None:
-        """Saves a checkpoint named by the number of steps made, unless it stands, and removes the oldest.
-
-        Raises:
-            UserError: A weight or slot is not finite.
-        """
+        """Saves a checkpoint named by the number of steps made, unless it exists, and removes the oldest."""
         step = int(self._step.numpy())
         if step == self._saved_step:
             return
@@ -103,7 +93,7 @@ class Checkpoints:
             self._checkpoint.write(str(temporary / _STATE))
             write_manifest(temporary, {"what": "checkpoint", "step": step})
         self._saved_step = step
-        for folder in sorted(self._standing(), key=_step_of)[: -self._keep]:
+        for folder in sorted(self._saved(), key=_step_of)[: -self._keep]:
             shutil.rmtree(folder)
         for file in (*self._folder.glob("ckpt-*.index"), *self._folder.glob("ckpt-*.data-*")):
             file.unlink()
@@ -111,46 +101,27 @@ class Checkpoints:
 
     def _check_finite(self, step: int) -> None:
         """Refuses to save what could only diverge: finite losses can still make weights overflow."""
-        variables = [*self._trainer.network.weights, *self._optimizer_variables()]
-        if all(tf.reduce_all(tf.math.is_finite(value)) for value in variables if value.dtype.is_floating):
-            return
-        last = self.newest()
-        kept = f"the last good checkpoint, {last}, is kept" if last else "no checkpoint had been written"
-        raise UserError(f"{self._folder}: step {step}: a weight is not finite: the training diverged; {kept}")
+        slots = self._trainer.optimizer.variables
+        variables = [*self._trainer.network.weights, *(slots() if callable(slots) else slots)]
+        if not all(tf.reduce_all(tf.math.is_finite(value)) for value in variables if value.dtype.is_floating):
+            raise UserError(
+                f"{self._folder}: step {step}: a weight is not finite: the training diverged; {self.kept()}"
+            )
 
-    def _optimizer_variables(self) -> list[tf.Variable]:
-        variables = self._trainer.optimizer.variables
-        return list(variables() if callable(variables) else variables)
-
-    def _standing(self) -> list[Path]:
+    def _saved(self) -> list[Path]:
         return [path for path in self._folder.glob("ckpt-*") if path.is_dir() and re.fullmatch(r"ckpt-\d+", path.name)]
-
-    def _remove_leftovers(self) -> None:
-        for path in list(self._folder.glob(".ckpt-*")):
-            remove_leftovers(path.with_name(path.name[1:].rpartition(".")[0]))
 
 
 def _objects(network: MultiTaskModel) -> tf.train.Checkpoint:
     """Returns the layers of a network at the places that checkpoints of all versions have them in."""
-    layers = {f"layer_with_weights-{number}": layer for number, layer in enumerate(_with_weights(network))}
-    return tf.train.Checkpoint(**{name: _encoder_or_layer(layer) for name, layer in layers.items()})
-
-
-def _with_weights(network: MultiTaskModel) -> list[tf.keras.layers.Layer]:
-    return [layer for layer in network.layers if layer.weights]
+    layers = [_encoder_or_layer(layer) for layer in network.layers if layer.weights]
+    return tf.train.Checkpoint(**{f"layer_with_weights-{number}": layer for number, layer in enumerate(layers)})
 
 
 def _encoder_or_layer(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer | tf.train.Checkpoint:
     if not isinstance(layer, Encoder):
         return layer
-    tree: dict[str, Any] = {}
-    for name, variable in layer.named.items():
-        *parents, last = _place(name, layer.config.num_layers).split("/")
-        branch = tree
-        for parent in parents:
-            branch = branch.setdefault(parent, {})
-        branch[last] = variable
-    return _tracked(tree)
+    return _tracked({_place(name, layer.config.num_layers): variable for name, variable in layer.named.items()})
 
 
 def _place(name: str, num_layers: int) -> str:
@@ -166,10 +137,14 @@ def _place(name: str, num_layers: int) -> str:
     return f"layer_with_weights-{number}/{kind}"
 
 
-def _tracked(tree: Any) -> Any:
-    if not isinstance(tree, dict):
-        return tree
-    return tf.train.Checkpoint(**{name: _tracked(branch) for name, branch in tree.items()})
+def _tracked(variables: Mapping[str, tf.Variable]) -> tf.train.Checkpoint:
+    """Returns objects nested as the paths of the variables."""
+    branches: dict[str, dict[str, tf.Variable]] = {}
+    for path, variable in variables.items():
+        parent, _, rest = path.partition("/")
+        branches.setdefault(parent, {})[rest] = variable
+    nested = {name: branch[""] if "" in branch else _tracked(branch) for name, branch in branches.items()}
+    return tf.train.Checkpoint(**nested)
 
 
 def _step_of(folder: Path) -> int:

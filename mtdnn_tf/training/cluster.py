@@ -18,12 +18,7 @@ _FORM = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "w
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The workers of a training and which of them this process is.
-
-    Attributes:
-        num_workers: Number of workers, 1 or more.
-        index: This one's place among them, from 0.
-    """
+    """The number of workers of a training, and the index of this one, from 0."""
 
     num_workers: int
     index: int
@@ -43,11 +38,7 @@ ALONE = Cluster(num_workers=1, index=0)
 
 
 def read_cluster() -> Cluster:
-    """Returns the cluster that the environment variable TF_CONFIG describes.
-
-    Raises:
-        UserError: TF_CONFIG is not set or does not describe a cluster of workers.
-    """
+    """Returns the cluster that the environment variable TF_CONFIG describes."""
     text = os.environ.get("TF_CONFIG")
     if not text:
         raise UserError(f"`strategy=multi_worker` takes its workers from TF_CONFIG, not set; {_FORM} is accepted")
@@ -71,13 +62,7 @@ def read_cluster() -> Cluster:
 
 
 def is_same_on_all_workers(cluster: Cluster, strategy: tf.distribute.Strategy, value: int) -> bool:
-    """Returns whether all workers have the same value; waits until all of them call it.
-
-    Args:
-        cluster: The workers.
-        strategy: That of their training.
-        value: This worker's.
-    """
+    """Returns whether all workers have the same value; waits until all of them call it."""
     if cluster.is_alone:
         return True
 
@@ -118,11 +103,7 @@ def _refused(what: str) -> UserError:
 
 @contextmanager
 def report_worker_failure(cluster: Cluster) -> Iterator[None]:
-    """Reports the failure of another worker in one line.
-
-    Raises:
-        UserError: A worker has ended, or is not reached.
-    """
+    """Reports the end of another worker, or of the connection to it, in one line."""
     try:
         yield
     except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError, tf.errors.CancelledError,

@@ -13,10 +13,9 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictor import InferenceSettings
-from mtdnn_tf.modeling.checkpoints.layer_selection import check_choice
-from mtdnn_tf.modeling.pooling import AUTO as AUTO_POOLING
-from mtdnn_tf.modeling.pooling import POOLINGS
-from mtdnn_tf.modeling.precision import FLOAT32, MIXED_FLOAT16, PRECISIONS
+from mtdnn_tf.modeling.backbone import AUTO as AUTO_POOLING
+from mtdnn_tf.modeling.backbone import FLOAT32, MIXED_FLOAT16, POOLINGS, PRECISIONS
+from mtdnn_tf.modeling.checkpoints.pretrained import check_choice
 from mtdnn_tf.options import Options, option
 from mtdnn_tf.parallelism import num_parallel_parts
 from mtdnn_tf.tasks.task import AUTO, HEADS
@@ -193,7 +192,7 @@ class TrainingConfig(Options):
             raise UserError(
                 f"`parallel_parts` must be auto or 1 with `jit_compile` or a `strategy`, got {steps.parallel_parts}"
             )
-        if not self.is_compiled:
+        if not self.runtime.is_compiled:
             if steps.steps_per_execution > 1:
                 raise UserError(
                     f"`steps_per_execution={steps.steps_per_execution}` needs `jit_compile` or `strategy={TPU}`, got "
@@ -215,14 +214,9 @@ class TrainingConfig(Options):
             )
 
     @property
-    def is_compiled(self) -> bool:
-        """Whether XLA compiles the training step."""
-        return self.runtime.is_compiled
-
-    @property
     def takes_parts(self) -> bool:
         """Whether a batch may be divided into parallel parts."""
-        return self.runtime.strategy == OFF and not self.is_compiled
+        return self.runtime.strategy == OFF and not self.runtime.is_compiled
 
     @property
     def splits_over_cores(self) -> bool:

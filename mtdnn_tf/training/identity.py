@@ -20,7 +20,7 @@ from mtdnn_tf.modeling.checkpoints.model_folder import RUN_CONFIG, read_tokenize
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import DECIDES_WEIGHTS, TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs.training_inputs import TaskInputs
+from mtdnn_tf.training.inputs.task_inputs import TaskInputs
 
 REMEDY = "delete the run's folder and train again"
 # It decides no weight, and yet what epochs are compared by. Left out where nothing is evaluated.
@@ -36,15 +36,7 @@ def run_identity(
     soft_targets: Mapping[str, SoftTargets],
     development: Sequence[EncodedSplit] = (),
 ) -> dict[str, Any]:
-    """Returns everything that decides a run's weights, and what they are evaluated on, as JSON values.
-
-    Args:
-        config: The training.
-        pretrained: The encoder that it starts from.
-        inputs: What each task trains on.
-        soft_targets: By task, and split.
-        development: The splits that it is evaluated on; empty if this process evaluates nothing.
-    """
+    """Returns everything that decides a run's weights, and what they are evaluated on, as JSON values."""
     evaluated = {f"{split.task.name}/{split.split}": split.manifest["key"] for split in development}
     return {
         **config.decisive_fields(),
@@ -71,9 +63,7 @@ def _task_fields(tasks: Sequence[Task]) -> dict[str, Any]:
 def begun_with(config: TrainingConfig) -> TrainingConfig:
     """Returns a run's configuration with the number of parallel parts that the run was begun with.
 
-    Args:
-        config: The training. Where it leaves the number open, the run folder's record is used, or this machine's number
-            of cores for a run that begins.
+    Where that number is auto, the run folder's record is used, or this machine's number of cores for a new run.
     """
     given = config.optimization.parallel_parts
     parts = given or (config.takes_parts and _read(config.output_dir).get(_PARTS))
@@ -97,13 +87,6 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
 
     Runs without a record of development data or parallel parts are accepted: runs of earlier versions, and runs that
     evaluate nothing.
-
-    Args:
-        folder: The run's folder.
-        identity: What `run_identity` returned.
-
-    Raises:
-        UserError: The folder holds another run; the line names the fields that differ.
     """
     _compare(folder, identity, {*TrainingConfig.default_fields(), *_read(folder), *identity})
 
@@ -112,9 +95,6 @@ def check_finished(config: TrainingConfig) -> None:
     """Refuses a finished run that was trained with other options, data or soft targets; loads no data and no encoder.
 
     Data files that are missing are not compared.
-
-    Raises:
-        UserError: The run's folder holds another run; the line names the fields that differ.
     """
     tasks = [task for task in config.data.selected_tasks() if task.head_of is None]
     folders = config.distillation.soft_targets

@@ -9,7 +9,7 @@ import tensorflow as tf
 from mtdnn_tf.parallelism import is_one_device, to_replicas
 from mtdnn_tf.training.inputs.static_batches import StaticBatches
 from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
-from mtdnn_tf.training.trainer import Trainer
+from mtdnn_tf.training.trainer import CompiledTrainer, Trainer
 
 _Features = dict[str, tf.Tensor]
 _Logs = dict[str, tf.Tensor]
@@ -27,17 +27,9 @@ def run_epoch(
     callbacks: Sequence[tf.keras.callbacks.Callback],
     verbose: int = 0,
 ) -> dict[str, float]:
-    """Makes steps `start` to `stop` - 1 as `tf.keras.Model.fit` does; callbacks see the last step of each call.
+    """Makes steps `start` to `stop` - 1 of an epoch as `tf.keras.Model.fit` does.
 
-    Args:
-        trainer: The trainer.
-        steps: Makes its steps.
-        strategy: That of its variables.
-        start: First step, counted from 0.
-        stop: After the last step, in the same epoch.
-        epoch: Number of the epoch, from 0.
-        callbacks: Called as by Keras's `fit`.
-        verbose: 1 for a progress bar. Defaults to 0.
+    Callbacks see the last step of each call.
 
     Returns:
         What the last step returned: means over the epoch.
@@ -61,14 +53,7 @@ def run_epoch(
 
 
 class KerasSteps:
-    """Makes steps one by one, by Keras's own training function.
-
-    Args:
-        trainer: The trainer, compiled with its optimizer.
-        inputs: What it trains on.
-        strategy: That of its variables.
-        parts: Number of parts that a replica's batch is divided into.
-    """
+    """Makes steps one by one, by Keras's own training function, on batches divided into parts."""
 
     def __init__(self, trainer: Trainer, inputs: TrainingInputs, strategy: tf.distribute.Strategy, parts: int) -> None:
         self._run = trainer.make_train_function()
@@ -88,17 +73,12 @@ class StaticSteps:
 
     On one device the step is compiled by XLA; in a strategy that compiles what it runs, as that of TPUs, by the
     strategy. Steps that are executed together are a loop on the host around the one step.
-
-    Args:
-        trainer: The trainer, compiled with its optimizer; its step has static shapes (`CompiledTrainer`).
-        batches: What it trains on.
-        strategy: That of its variables; the default strategy is one device.
     """
 
-    def __init__(self, trainer: Trainer, batches: StaticBatches, strategy: tf.distribute.Strategy) -> None:
+    def __init__(self, trainer: CompiledTrainer, batches: StaticBatches, strategy: tf.distribute.Strategy) -> None:
         self._batches = batches
         self._strategy = strategy
-        self._names = ["gradient_norm", *(name for mean in trainer.metrics for name in mean.result())]
+        self._names = ["gradient_norm", *trainer.mean_losses()]
         self._run = tf.function(self._steps, autograph=False)
         self._step = trainer.train_step
         if is_one_device(strategy):

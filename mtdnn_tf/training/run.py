@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from mtdnn_tf.data.settings import write_run_data
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
@@ -27,13 +25,7 @@ from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, save_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.building import CHECKPOINTS, Built, build
-from mtdnn_tf.training.callbacks import (
-    LogTraces,
-    SaveCheckpoints,
-    StopIfAsked,
-    StopIfNotFinite,
-    log_development_metrics,
-)
+from mtdnn_tf.training.callbacks import LOGS, log_development_metrics, run_callbacks
 from mtdnn_tf.training.cluster import (
     ALONE,
     Cluster,
@@ -50,7 +42,6 @@ from mtdnn_tf.training.preparation import prepare
 from mtdnn_tf.training.strategies import MULTI_WORKER, make_strategy
 
 METRICS = "metrics/validation.json"
-LOGS = "logs"
 Metrics = dict[str, dict[str, float]]
 _log = logging.getLogger("absl")
 
@@ -61,22 +52,12 @@ def is_trained(folder: Path) -> bool:
 
 
 def read_metrics(folder: Path) -> Metrics:
-    """Returns the development metrics of a trained run, by result name.
-
-    Raises:
-        UserError: They are damaged.
-    """
+    """Returns the development metrics of a trained run, by result name."""
     return read_checked_json(folder / METRICS, f"copy the last epoch_*.json beside it over it, or {REMEDY}")
 
 
 def check_trained(config: TrainingConfig) -> Metrics:
-    """Returns the development metrics of a finished training with the same options, data and soft targets.
-
-    Unlike `train`, it loads neither data nor an encoder.
-
-    Raises:
-        UserError: The run's folder holds a run of other options or data, or is damaged.
-    """
+    """Returns what `train` does for a finished training, but loads neither data nor an encoder."""
     check_finished(config)
     _log.info("%s: already trained", config.output_dir)
     _finish(config, config.data.selected_tasks())
@@ -127,14 +108,9 @@ def _finish(config: TrainingConfig, tasks: Sequence[Task]) -> None:
     """Records where the data of a trained run are now, and removes what it no longer needs."""
     # The data may have been moved, and runs of earlier versions have no record of them.
     write_run_data(config.output_dir, config.data, tasks)
-    _clean(config.output_dir)
-
-
-def _clean(folder: Path) -> None:
-    """Removes what a trained run no longer needs, and what killed processes left."""
     # A checkpoint with its optimizer is three times the size of the trained model.
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    remove_leftovers(folder / MODEL_FOLDER)
+    shutil.rmtree(config.output_dir / CHECKPOINTS, ignore_errors=True)
+    remove_leftovers(config.output_dir / MODEL_FOLDER)
 
 
 def _finish_training(built: Built, cluster: Cluster) -> None:
@@ -149,15 +125,10 @@ def _finish_training(built: Built, cluster: Cluster) -> None:
         write_identity(folder, prepared.identity)
         write_text(folder / "config.flags", config.to_flagfile())
         write_run_data(folder, config.data, prepared.tasks)
-    _log.info(
-        "%s: %d tasks (%d with soft targets), %d examples, %d steps an epoch, %s",
-        folder,
-        len(prepared.inputs),
-        len({name.partition("/")[0] for name in prepared.targets}),
-        sum(len(task.rows) for task in prepared.inputs),
-        built.batches.plan.steps_per_epoch,
-        f"continues at step {step} of {built.total_steps}" if step else f"{built.total_steps} steps",
-    )
+    taught, rows = {name.partition("/")[0] for name in prepared.targets}, [len(task.rows) for task in prepared.inputs]
+    sizes = f"{len(rows)} tasks ({len(taught)} with soft targets), {sum(rows)} examples"
+    steps = f"continues at step {step} of {built.total_steps}" if step else f"{built.total_steps} steps"
+    _log.info("%s: %s, %d steps an epoch, %s", folder, sizes, built.batches.plan.steps_per_epoch, steps)
     try:
         metrics = _run_epochs(built, step, cluster.is_chief)
         with run_on_chief_first(cluster, strategy):
@@ -165,8 +136,8 @@ def _finish_training(built: Built, cluster: Cluster) -> None:
                 architecture = prepared.pretrained.config, prepared.tokenizer, config.data.max_sequence_length
                 save_model(built.trainer.network, prepared.tasks, *architecture, folder / MODEL_FOLDER)
                 write_checked_json(folder / METRICS, metrics)
-                _clean(folder)
-        # Who left while others still wait would be taken for one that has failed.
+                _finish(config, prepared.tasks)
+        # A worker that left while others still wait would count as failed.
         is_same_on_all_workers(cluster, strategy, built.total_steps)
     except Interrupted as stop:
         if cluster.is_chief:
@@ -178,9 +149,9 @@ def _run_epochs(built: Built, step: int, is_chief: bool) -> Metrics:
     """Makes all steps from `step` on; returns the metrics of the last evaluation."""
     config, per_epoch = built.prepared.config, built.batches.plan.steps_per_epoch
     epochs, when = config.optimization.epochs, config.checkpoints.evaluation
-    callbacks = _callbacks(built, is_chief)
+    callbacks = run_callbacks(built, is_chief)
     verbose = 1 if sys.stderr.isatty() else 0
-    strategy = built.strategy if config.is_compiled else None
+    strategy = built.strategy if config.runtime.is_compiled else None
     settings = InferenceSettings(config.runtime.evaluation_batch_size, config.micro_batches_and_parts[1], strategy)
     predictor = Predictor(built.trainer.network, settings)
     metrics: Metrics = {}
@@ -200,22 +171,6 @@ def _run_epochs(built: Built, step: int, is_chief: bool) -> Metrics:
         _log.info("%s: epoch %d of %d: %s", config.output_dir, epoch + 1, epochs, what)
         step = end
         stop_if_asked()
-
-
-def _callbacks(built: Built, is_chief: bool) -> list[tf.keras.callbacks.Callback]:
-    config, checkpoints = built.prepared.config, built.checkpoints
-    callbacks = [
-        StopIfNotFinite(checkpoints, built.batches.task_of, str(config.output_dir)),
-        StopIfAsked(),
-        LogTraces(),
-    ]
-    if is_chief:
-        interval = config.checkpoints.checkpoint_interval
-        least = 1 if config.checkpoints.evaluation == "every_epoch" else interval // 10
-        # Without `write_graph=False`, every epoch would write the graph, of megabytes, once more.
-        logs = tf.keras.callbacks.TensorBoard(str(config.output_dir / LOGS), write_graph=False, update_freq="epoch")
-        callbacks += [SaveCheckpoints(checkpoints, interval, least), logs]
-    return callbacks
 
 
 def _evaluate(built: Built, predictor: Predictor, epoch: int) -> Metrics:

@@ -27,16 +27,12 @@ def split_cpu(count: int) -> None:
 
 
 def make_strategy(name: str, tpu: str = LOCAL_TPU) -> tf.distribute.Strategy:
-    """Returns a distribution strategy.
+    """Returns a distribution strategy, before TensorFlow has done anything else.
 
     Args:
-        name: "off" for one device, or "mirrored" for every GPU of this machine, or every logical CPU if it has none,
-            or "multi_worker" for those of every machine that TF_CONFIG names, or "tpu". Connecting to other machines,
-            or to a TPU, must come before anything else that TensorFlow does.
-        tpu: Where the TPU is. Defaults to "local".
-
-    Raises:
-        UserError: There is no such strategy, or no TPU.
+        name: "off" for one device, "mirrored" for all GPUs of this machine, or all logical CPUs if it has none,
+            "multi_worker" for those of all machines in TF_CONFIG, or "tpu".
+        tpu: Address of the TPU, see `connect_tpu`.
     """
     if name not in STRATEGIES:
         raise unknown_name("`strategy`", name, STRATEGIES)
@@ -48,9 +44,9 @@ def make_strategy(name: str, tpu: str = LOCAL_TPU) -> tf.distribute.Strategy:
         return tf.distribute.MultiWorkerMirroredStrategy()
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
-        from official.common import distribute_utils  # Heavy, and needed here alone.
+        from official.common import distribute_utils  # Heavy, and only needed here.
 
-        # Told no number, the factory takes 0 GPUs and runs on the CPU without a word.
+        # By default, the factory takes 0 GPUs and silently runs on the CPU.
         return distribute_utils.get_distribution_strategy("mirrored", num_gpus=len(gpus))
     return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices("CPU")])
 
@@ -61,14 +57,7 @@ _ACCEPTED = "local (a TPU VM), grpc://HOST:PORT, or the name of a Cloud TPU"
 
 @functools.cache  # Connecting again would empty the TPU's memory.
 def connect_tpu(address: str) -> tf.distribute.TPUStrategy:
-    """Returns the strategy of a TPU's cores; must come before anything else that TensorFlow does.
-
-    Args:
-        address: "local" for that of this machine, "grpc://HOST:PORT", or the name of a Cloud TPU.
-
-    Raises:
-        UserError: No TPU is found there.
-    """
+    """Returns the strategy of the cores of a TPU: "local", "grpc://HOST:PORT", or the name of a Cloud TPU."""
     try:
         _check_reached(address)
         resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=address)

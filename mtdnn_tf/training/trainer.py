@@ -17,58 +17,12 @@ from mtdnn_tf.training.accumulation import sum_in_parallel, sum_over_micro_batch
 MAX_GRADIENT_NORM = 1.0
 
 
-class MeanByTask(tf.keras.metrics.Metric):
-    """Averages a value separately for each task.
-
-    Args:
-        task_names: The tasks, in the order of `task_index`.
-        name: What is averaged.
-    """
-
-    def __init__(self, task_names: Sequence[str], name: str) -> None:
-        super().__init__(name=name)
-        self._task_names = list(task_names)
-        shape = (len(task_names),)
-        self.total = self.add_weight(name="total", shape=shape, initializer="zeros")
-        self.count = self.add_weight(name="count", shape=shape, initializer="zeros")
-
-    def update_state(self, value: tf.Tensor, task_index: tf.Tensor, weight: tf.Tensor) -> None:
-        """Adds one task's weighted value.
-
-        Args:
-            value: Scalar.
-            task_index: Scalar, the task it belongs to.
-            weight: Scalar, how much it counts.
-        """
-        is_task = tf.one_hot(task_index, len(self._task_names))
-        self.total.assign_add(is_task * value * weight)
-        self.count.assign_add(is_task * weight)
-
-    def reset_state(self) -> None:
-        """Forgets all values."""
-        for variable in (self.total, self.count):
-            variable.assign(tf.zeros_like(variable))
-
-    def result(self) -> dict[str, tf.Tensor]:
-        """Returns the average of each task as "<task>/<name>"; 0 for a task without a value."""
-        means = tf.math.divide_no_nan(self.total, self.count)
-        return {f"{task}/{self.name}": means[index] for index, task in enumerate(self._task_names)}
-
-
 class Trainer(tf.keras.Model):
     """Trains the multi-task network by Algorithm 1 of 1901.11504 with the loss of 1904.09482 sec. 3.
 
-    A batch is of one task. The loss of an example is (1 - w) * gold + w * distilled; the batch's loss is their sum,
-    each times its `example_weight`, which is 1 / (examples in the global batch), or 0 for padding. An example of a
-    ranking is a query: its candidates' rows sum to its loss.
-
-    Args:
-        network: The multi-task network.
-        tasks: Tasks with a head of their own, in the order of `task_index`.
-        distillation: How soft targets enter the loss.
-        total_steps: Steps of the whole training, for schedules.
-        micro_batches: Number of micro-batches of a replica's batch (gradient accumulation). Defaults to 1.
-        parallel_parts: Number of parts of a micro-batch that are computed in parallel. Defaults to 1.
+    A batch is of one task, `task_index` its place among the tasks. The loss of an example is (1 - w) * gold +
+    w * distilled; the batch's loss is their sum, each times its `example_weight`, which is 1 / (examples in the global
+    batch), or 0 for padding. An example of a ranking is a query: its candidates' rows sum to its loss.
     """
 
     def __init__(
@@ -87,8 +41,8 @@ class Trainer(tf.keras.Model):
         self._total_steps = total_steps
         self._micro_batches = micro_batches
         self._parallel_parts = parallel_parts
-        names = [task.name for task in tasks]
-        self._means = {name: MeanByTask(names, name) for name in ("loss", "gold_loss", "distilled_loss")}
+        names = ("loss", "gold_loss", "distilled_loss")
+        self._means = {name: tf.keras.metrics.MeanTensor(name=name, shape=[len(tasks)]) for name in names}
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> dict[str, tf.Tensor]:
@@ -99,10 +53,6 @@ class Trainer(tf.keras.Model):
         """Returns the scalars `loss`, `gold_loss` and `distilled_loss` of this replica's part of a batch.
 
         Only the head of the batch's task is run, so gradients on all other heads are exactly zero.
-
-        Args:
-            batch: The features that `TrainingInputs` yields.
-            training: Whether dropout is on.
         """
         encoded = self.network.encode(batch, training)
         branches = [functools.partial(self._task_loss, task, encoded, batch, training) for task in self._tasks_in_order]
@@ -146,12 +96,10 @@ class Trainer(tf.keras.Model):
             [_sum_repeated_rows(gradient) for gradient in gradients], MAX_GRADIENT_NORM
         )
         self._apply(gradients, variables)
+        is_task = tf.one_hot(batch["task_index"][0], len(self._tasks_in_order))
         for name, mean in self._means.items():
-            mean.update_state(losses[name] * replica.num_replicas_in_sync, batch["task_index"][0], 1.0)
-        results: dict[str, Any] = {"gradient_norm": gradient_norm}
-        for mean in self._means.values():
-            results.update(mean.result())
-        return results
+            mean.update_state(losses[name] * replica.num_replicas_in_sync * is_task, is_task)
+        return {"gradient_norm": gradient_norm, **self.mean_losses()}
 
     def _of_micro_batch(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
         return sum_in_parallel(self._losses_and_gradients, batch, self._parallel_parts)
@@ -173,6 +121,12 @@ class Trainer(tf.keras.Model):
         else:
             self.optimizer.apply_gradients(pairs, skip_gradients_aggregation=True)
 
+    def mean_losses(self) -> dict[str, tf.Tensor]:
+        """Returns the means over an epoch as "<task>/<loss>"; 0 for a task without a batch."""
+        means = {name: tf.unstack(mean.result()) for name, mean in self._means.items()}
+        tasks = list(enumerate(self._tasks_in_order))
+        return {f"{task.name}/{name}": values[index] for name, values in means.items() for index, task in tasks}
+
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
         """The metrics that are reset at the start of an epoch."""
@@ -182,7 +136,7 @@ class Trainer(tf.keras.Model):
 def _sum_repeated_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
     """Returns a gradient without duplicate rows of an embedding table.
 
-    TensorFlow's global norm is of the rows as they stand, so that a token's repetition within the batch, or on another
+    TensorFlow's global norm is of the rows as they are, so that a token's repetition within the batch, or on another
     replica, would change it.
     """
     if not isinstance(gradient, tf.IndexedSlices):

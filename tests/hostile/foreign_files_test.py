@@ -23,7 +23,7 @@ from mtdnn_tf.json_files import fingerprint, read_json, write_json
 from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_tasks, save_model
-from mtdnn_tf.modeling.checkpoints.safetensors_file import read_safetensors
+from mtdnn_tf.modeling.checkpoints.pretrained import read_safetensors
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.tasks.task_file import load_task_file
@@ -374,7 +374,7 @@ def test_hugging_face_folders(tmp_path: Path, values: dict[str, Any], message: s
         (
             "tokenizer.json",
             {"class_name": "BertTokenizer", "config": {"lowercase": {"class_name": "x"}}},
-            "lowercase takes true or false",
+            "lowercase must be true or false",
         ),
     ],
 )

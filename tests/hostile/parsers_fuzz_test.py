@@ -25,7 +25,7 @@ from mtdnn_tf.distillation.exchange_files import read_exchange_file
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import from_json, to_json
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.model_description import ModelDescription, read_description
+from mtdnn_tf.modeling.checkpoints.model_folder import ModelDescription, read_description
 from mtdnn_tf.report.write import read_report
 from mtdnn_tf.tasks.registry import get_task
 from mtdnn_tf.tasks.task import SplitFile, Task

@@ -18,7 +18,7 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targets, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.checkpoints.model_description import ModelDescription, read_description
+from mtdnn_tf.modeling.checkpoints.model_folder import ModelDescription, read_description
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.training.config import TrainingConfig

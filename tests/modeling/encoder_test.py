@@ -10,7 +10,6 @@ from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, encoder_weights, read_weights, variables_in_order
 from mtdnn_tf.modeling.dropout import generator_seeds
 from mtdnn_tf.modeling.encoder import Encoder
-from mtdnn_tf.modeling.precision import layers_of_precision
 from tests.bert_in_numpy import bert
 
 # KerasNLP's BertBackbone always has this activation.
@@ -33,15 +32,13 @@ def _arrays(config=CONFIG):
 
 
 def _encoder(precision="float32", config=CONFIG, **arguments):
-    with layers_of_precision(precision):
-        encoder = Encoder(config, **{"dropout": 0.0, **arguments})
+    encoder = Encoder(config, **{"dropout": 0.0, "dtype": precision, **arguments})
     assign_weights(encoder, _arrays(config), "test")
     return encoder
 
 
 def _keras_nlp(precision="float32"):
-    with layers_of_precision(precision):
-        backbone = keras_nlp.models.BertBackbone(30, 2, 4, 16, 32, dropout=0.0, max_sequence_length=12)
+    backbone = keras_nlp.models.BertBackbone(30, 2, 4, 16, 32, dropout=0.0, max_sequence_length=12, dtype=precision)
     assign_weights(variables_in_order(CONFIG, backbone.weights), _arrays(), "test")
     return backbone
 

@@ -48,12 +48,6 @@ def test_initial_weights_depend_on_seed_and_name_alone():
     assert np.abs(first).max() <= 0.04 + 1e-6  # Two standard deviations of 0.02.
 
 
-def test_is_rebuilt_from_its_config():
-    head = LinearHead(3, dropout=0.25, seed=4)
-    again = LinearHead.from_config(head.get_config())
-    assert (again.num_outputs, again.dropout.rate, again.seed) == (3, 0.25, 4)
-
-
 @pytest.mark.parametrize(
     ("pair_head", "examples", "heads"),
     [

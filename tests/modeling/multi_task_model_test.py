@@ -57,5 +57,5 @@ def test_a_task_without_a_head_of_its_own_and_no_task_at_all():
 
 @pytest.mark.parametrize("length", [7, 513])
 def test_lengths_that_the_encoder_has_no_positions_for_are_refused(length):
-    with pytest.raises(UserError, match=f"takes 8 to 512 .* {length} given"):
+    with pytest.raises(UserError, match=f"must be an integer from 8 to 512 .*, got {length}"):
         find_backbone("tiny").check_length(length)

@@ -11,10 +11,9 @@ from mtdnn_tf.modeling.bert_weights import read_weights
 from mtdnn_tf.modeling.checkpoints.conversion import convert
 from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, save_model
-from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
+from mtdnn_tf.modeling.checkpoints.pretrained import SENTENCE_TRANSFORMERS, with_pooling
 from mtdnn_tf.modeling.encoder import mean_over_positions
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.modeling.pooling import SENTENCE_TRANSFORMERS
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.task import Task
 from tests.bert_in_numpy import bert

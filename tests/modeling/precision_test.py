@@ -5,14 +5,14 @@ from safetensors.numpy import load_file
 
 from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.modeling.backbone import MIXED_FLOAT16
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.encoder_block import normalize
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.modeling.precision import MIXED_FLOAT16, with_loss_scale
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.checkpoints import Checkpoints
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.optimization.optimizers import build_optimizer
+from mtdnn_tf.training.optimization.optimizers import build_optimizer, with_loss_scale
 from mtdnn_tf.training.run import train
 from mtdnn_tf.training.trainer import Trainer
 from tests.helpers import write_huggingface_folder, write_tasks

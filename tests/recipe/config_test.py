@@ -84,8 +84,8 @@ def test_what_needs_the_tasks_or_the_encoder_is_refused_before_the_first_trainin
         check_recipe(dataclasses.replace(config, selection_tasks=("mood", "mnli", "rte")))
     changes: list[tuple[dict[str, Any], str]] = [
         ({"transfer_splits": ("tests",)}, "split of `transfer_splits` 'tests'; did you mean 'test'"),
-        ({"distill_variance_weighting": True}, "weights examples of regression; soft targets of mood given"),
-        ({"student_layers": (3,)}, "tiny has 2 layers; a count of 3 given"),
+        ({"distill_variance_weighting": True}, "needs soft targets of a regression, got mood"),
+        ({"student_layers": (3,)}, "tiny has 2 layers, got a count of 3"),
     ]
     for change, message in changes:
         base = config.base.replace(**change)

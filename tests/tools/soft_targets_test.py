@@ -50,7 +50,7 @@ def test_another_frameworks_predictions_teach_on_labelled_and_unlabelled_data(bi
     )
     result = binaries.run("train", *student)
     assert result.status == 0, result.stderr
-    assert "mood unlabelled: 40 row(s) are learned from soft targets alone" in result.stderr
+    assert "mood unlabelled: 40 row(s) are learned from soft targets only" in result.stderr
     assert "3 tasks (1 with soft targets), 160 examples, 20 steps an epoch" in result.stderr
     written = (tmp_path / "student" / "config.flags").read_text().splitlines()
     assert {"--transfer_splits=unlabelled", "--distill_schedule=linear", "--sampler=annealed"} <= set(written)

@@ -18,11 +18,9 @@ from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.modeling import heads
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.modeling.precision import with_loss_scale
 from mtdnn_tf.modeling.san_head import SanHead
 from mtdnn_tf.training.trainer import CompiledTrainer
-from mtdnn_tf.training.optimization.layer_decay import decay_rates
-from mtdnn_tf.training.optimization.optimizers import build_optimizer
+from mtdnn_tf.training.optimization.optimizers import build_optimizer, decay_rates, with_loss_scale
 from mtdnn_tf.training.trainer import Trainer
 from tests.training.trainer_test import TASKS, _batch
 

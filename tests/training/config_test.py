@@ -159,12 +159,12 @@ def test_fields_that_an_older_run_had_not_are_their_defaults():
 def test_what_decides_the_weights_is_part_of_a_run_and_where_the_tpu_is_not():
     config = TrainingConfig.build(**PATHS)
     compiled = config.replace(jit_compile=True, steps_per_execution=4, checkpoint_interval=8)
-    assert compiled.is_compiled
-    assert not config.is_compiled
+    assert compiled.runtime.is_compiled
+    assert not config.runtime.is_compiled
     assert compiled.decisive_fields()["jit_compile"] is True
     assert compiled.decisive_fields()["steps_per_execution"] == 4
     tpu = config.replace(strategy="tpu", tpu="grpc://h:1")
-    assert tpu.is_compiled
+    assert tpu.runtime.is_compiled
     assert tpu.decisive_fields() == config.replace(strategy="tpu").decisive_fields()
     # A run folder of a version without the fields is one of the ordinary step.
     assert TrainingConfig.default_fields()["jit_compile"] is False

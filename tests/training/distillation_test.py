@@ -235,7 +235,7 @@ def _config(folder: Path, tmp_path: Path) -> TrainingConfig:
         ({"transfer_splits": ("unlabeled",)}, "split of `transfer_splits` 'unlabeled'; did you mean 'unlabelled'"),
         (
             {"tasks": ("classification_teacher", "classification_skipped"), "distill_variance_weighting": True},
-            "weights examples of regression; soft targets of classification_teacher given",
+            "needs soft targets of a regression, got classification_teacher",
         ),
     ],
 )

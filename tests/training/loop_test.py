@@ -23,7 +23,7 @@ from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
-from mtdnn_tf.training import run
+from mtdnn_tf.training import callbacks, run
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.strategies import make_strategy, split_cpu
 from tests.helpers import write_huggingface_folder, write_tasks
@@ -78,13 +78,13 @@ if mode == "replicas":
             if int(self.model.optimizer.iterations.numpy()) == 8:
                 raise Interrupted(signal.SIGTERM)
 
-    stop_if_asked, run.StopIfAsked = run.StopIfAsked, StopAt8
+    stop_if_asked, callbacks.StopIfAsked = callbacks.StopIfAsked, StopAt8
     broken = static_config.replace(output_dir=folder / "broken", evaluation="never")
     try:
         run.train(broken)
     except Interrupted:
         numbers["checkpoints"] = sorted(path.name for path in (folder / "broken" / "checkpoints").glob("ckpt-*"))
-    run.StopIfAsked = stop_if_asked
+    callbacks.StopIfAsked = stop_if_asked
     run.train(broken)
     numbers["continued"] = difference(weights("broken"), weights("static"))
 

@@ -12,10 +12,9 @@ import tensorflow as tf
 from mtdnn_tf.distillation.ensemble import average_predictions
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import to_json
-from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.backbone import MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.heads import LinearHead, reads_sequence
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
-from mtdnn_tf.modeling.pooling import MEAN, POOLER
 from mtdnn_tf.modeling.san_head import SanHead
 from mtdnn_tf.tasks.task import Task
 

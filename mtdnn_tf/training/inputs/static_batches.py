@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -15,75 +16,53 @@ _PREFETCHED = 4
 
 
 class Execution(NamedTuple):
-    """Steps that are made in one call.
-
-    Attributes:
-        first: The first of them, counted from 0.
-        steps: Their number.
-    """
+    """The first of the steps that are made in one call, counted from 0, and their number."""
 
     first: int
     steps: int
 
 
+@dataclasses.dataclass(frozen=True)
 class StaticBatches:
     """Yields the batches of `TrainingInputs` in few shapes.
 
     A batch is as long as its bucket (`static_size`). A replica's part has as many rows as a full batch gives it, and
     twice or four times as many where a query has that many candidates; batches by tokens have a bucket's number of
     rows. Steps that are executed together have the shape of the largest of them.
-
-    Args:
-        inputs: The batches.
-        batch_size: Examples in a global batch; None where batches are cut by tokens.
-        max_sequence_length: Longest row, in word pieces.
-        replicas: Number of replicas.
-        micro_batches: Number of micro-batches of a replica's batch.
-        steps_per_execution: Steps that are made in one call.
     """
 
-    def __init__(
-        self,
-        inputs: TrainingInputs,
-        batch_size: int | None,
-        max_sequence_length: int,
-        replicas: int = 1,
-        micro_batches: int = 1,
-        steps_per_execution: int = 1,
-    ) -> None:
-        self._inputs = inputs
-        self._rows = None if batch_size is None else -(-batch_size // (replicas * micro_batches))
-        self._max_sequence_length = max_sequence_length
-        self._replicas = replicas
-        self._micro_batches = micro_batches
-        self._steps_per_execution = steps_per_execution
+    inputs: TrainingInputs
+    batch_size: int | None  # None where batches are cut by tokens.
+    max_sequence_length: int
+    replicas: int = 1
+    micro_batches: int = 1
+    steps_per_execution: int = 1
 
     def executions(self, start: int, stop: int) -> Iterator[Execution]:
-        """Yields how steps `start` to `stop` - 1 of one epoch are put together.
+        """Yields how steps `start` to `stop` - 1 of one epoch are grouped.
 
         Where a training was interrupted makes no difference: only steps that begin at a multiple of their number are
-        executed together, others alone.
+        executed together.
         """
-        count = self._steps_per_execution
+        count = self.steps_per_execution
         while start < stop:
             taken = count if start % count == 0 and start + count <= stop else 1
             yield Execution(start, taken)
             start += taken
 
     def parts(self, execution: Execution) -> list[dict[str, np.ndarray]]:
-        """Returns each replica's part of the batches of an execution.
-
-        Returns:
-            A replica's features of `TrainingInputs.batch`, each [steps, rows, ...].
-        """
-        batches = [self._inputs.batch(step) for step in range(execution.first, execution.first + execution.steps)]
-        layouts = [lay_out(batch["query"], self._replicas, self._micro_batches) for batch in batches]
-        length = static_size(max(batch["token_ids"].shape[1] for batch in batches), self._max_sequence_length)
+        """Returns each replica's part of the batches of an execution: features [steps, rows, ...]."""
+        batches = [self.inputs.batch(step) for step in range(execution.first, execution.first + execution.steps)]
+        layouts = [lay_out(batch["query"], self.replicas, self.micro_batches) for batch in batches]
+        length = static_size(max(batch["token_ids"].shape[1] for batch in batches), self.max_sequence_length)
         size = max(layout.size for of_step in layouts for layout in of_step)
-        size = static_size(size) if self._rows is None else doubled_size(size, self._rows)
+        if self.batch_size is None:
+            size = static_size(size)
+        else:
+            size = doubled_size(size, -(-self.batch_size // (self.replicas * self.micro_batches)))
         batches = [pad_length(batch, length) for batch in batches]
         parts = []
-        for replica in range(self._replicas):
+        for replica in range(self.replicas):
             steps = [of_step[replica].padded(size).arrange(batch) for of_step, batch in zip(layouts, batches)]
             parts.append({name: np.stack([step[name] for step in steps]) for name in steps[0]})
         return parts
@@ -91,10 +70,7 @@ class StaticBatches:
     def dataset(self, steps: Callable[[], range]) -> tf.data.Dataset:
         """Returns the parts of the executions of some steps of one epoch, replica after replica.
 
-        Its elements, iterated eagerly, have static shapes.
-
-        Args:
-            steps: Gives the steps of an iteration when it begins.
+        Its elements, iterated eagerly, have static shapes. `steps` gives the steps of an iteration when it begins.
         """
 
         def generate() -> Iterator[dict[str, np.ndarray]]:
@@ -105,4 +81,4 @@ class StaticBatches:
         first = self.parts(Execution(0, 1))[0]
         # No feature is text, which a TPU does not hold.
         spec = {name: tf.TensorSpec([None] * values.ndim, values.dtype) for name, values in first.items()}
-        return generated_dataset(generate, spec, _PREFETCHED * self._replicas)
+        return generated_dataset(generate, spec, _PREFETCHED * self.replicas)

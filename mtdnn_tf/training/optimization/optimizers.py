@@ -1,4 +1,4 @@
-"""Optimizers by name."""
+"""Optimizers by name, their learning rates, and their loss scale."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling.backbone import MIXED_FLOAT16
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.private_names import create_slots
 from mtdnn_tf.training.optimization.fused_optimizers import FusedAdamax, FusedAdamW
 
@@ -16,11 +18,34 @@ WEIGHT_DECAY = 0.01
 ADAMW_EPSILON = 1e-6
 
 
+class LinearWarmupDecay(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Rises linearly to the peak, then falls linearly to 0 at the last step (1901.11504 sec. 4.2).
+
+    At step n of N with w warm-up steps: peak * min((n + 1) / w, (N - n) / (N - w)); w = 0 for no warm-up.
+    """
+
+    def __init__(self, peak: float, total_steps: int, warmup_steps: int) -> None:
+        self.peak = peak
+        self.total_steps = total_steps
+        self.warmup_steps = warmup_steps
+
+    def __call__(self, step: tf.Tensor) -> tf.Tensor:
+        """Returns the learning rate of a step that counts from 0."""
+        step = tf.cast(step, tf.float32)
+        rise = (step + 1.0) / max(self.warmup_steps, 1)
+        fall = (self.total_steps - step) / max(self.total_steps - self.warmup_steps, 1)
+        return self.peak * tf.clip_by_value(tf.minimum(rise, fall) if self.warmup_steps else fall, 0.0, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what rebuilds the schedule."""
+        return {"peak": self.peak, "total_steps": self.total_steps, "warmup_steps": self.warmup_steps}
+
+
 def decayed_variables(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf.Variable]]:
     """Splits a model's trainable variables into those that weight decay shrinks and those it spares.
 
     BERT spares LayerNorm's gamma and beta and every bias. These are the variables of fewer than two axes, and
-    attention's biases [heads, depth], told by the last part of their names.
+    attention's biases [heads, depth], recognised by the last part of their names.
     """
     decayed: list[tf.Variable] = []
     spared: list[tf.Variable] = []
@@ -30,22 +55,14 @@ def decayed_variables(model: tf.keras.Model) -> tuple[list[tf.Variable], list[tf
     return decayed, spared
 
 
-def _adamax(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
-    return FusedAdamax(learning_rate)
-
-
-def _adamw(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
-    return FusedAdamW(learning_rate, WEIGHT_DECAY, ADAMW_EPSILON, decayed_variables(model)[0])
-
-
 def _addons_optimizer(name: str) -> Callable[[Any, tf.keras.Model], tf.keras.optimizers.Optimizer]:
     def build(learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
         try:
             import tensorflow_addons
         except ImportError:
             raise UserError(
-                f"`optimizer={name.lower()}` needs tensorflow-addons, which is not installed: it exists for Python "
-                "3.9 to 3.11 with TensorFlow 2.15 alone; accepted without it: adamax, adamw"
+                f"`optimizer={name.lower()}` needs tensorflow-addons, which is not installed and exists only for "
+                "Python 3.9 to 3.11 with TensorFlow 2.15; accepted without it: adamax, adamw"
             ) from None
         return getattr(tensorflow_addons.optimizers, name)(learning_rate)
 
@@ -53,8 +70,10 @@ def _addons_optimizer(name: str) -> Callable[[Any, tf.keras.Model], tf.keras.opt
 
 
 OPTIMIZERS: dict[str, Callable[[Any, tf.keras.Model], tf.keras.optimizers.Optimizer]] = {
-    "adamax": _adamax,
-    "adamw": _adamw,
+    "adamax": lambda learning_rate, model: FusedAdamax(learning_rate),
+    "adamw": lambda learning_rate, model: FusedAdamW(
+        learning_rate, WEIGHT_DECAY, ADAMW_EPSILON, decayed_variables(model)[0]
+    ),
     "lamb": _addons_optimizer("LAMB"),
     "lazyadam": _addons_optimizer("LazyAdam"),
     "radam": _addons_optimizer("RectifiedAdam"),
@@ -81,3 +100,35 @@ def build_optimizer(name: str, learning_rate: Any, model: tf.keras.Model) -> tf.
     else:  # tensorflow-addons builds on Keras's legacy optimizers, which create slots on their own.
         create_slots(optimizer, model.trainable_variables)
     return optimizer
+
+
+def decay_rates(optimizer: tf.keras.optimizers.Optimizer, model: MultiTaskModel, decay: float) -> None:
+    """Gives each layer of a model its own learning rate in an optimizer built on the model's trainable variables.
+
+    1 for heads, decay for the pooler, decay^2 for the last Transformer layer and so on down to the embeddings, with
+    decay^(layers + 2): ELECTRA's rule (Clark et al. 2020, arXiv 2003.10555), with the pooler between heads and layers.
+    """
+    if decay == 1.0:
+        return
+    if not isinstance(optimizer, (FusedAdamax, FusedAdamW)):
+        name = type(optimizer).__name__.lower()
+        raise UserError(f"`layer_decay={decay}` needs `optimizer=adamax` or adamw, got `optimizer={name}`")
+    layers = model.backbone.config.num_layers
+
+    def depth(name: str) -> int:
+        if block := re.match(r"encoder\.layer\.(\d+)\.", name):
+            return layers + 1 - int(block[1])
+        return 1 if name.startswith("pooler") else layers + 2
+
+    # By identity: variables cannot be compared.
+    depths = {id(variable): depth(name) for name, variable in model.backbone.named.items()}
+    optimizer.set_multipliers([decay ** depths.get(id(variable), 0) for variable in model.trainable_variables])
+
+
+def with_loss_scale(optimizer: tf.keras.optimizers.Optimizer, precision: str) -> tf.keras.optimizers.Optimizer:
+    """Returns the optimizer, under float16 with a dynamic loss scale, whose state is in its checkpoints.
+
+    Small gradients are 0 in float16 (Micikevicius et al. 2018, arXiv 1710.03740): the loss is multiplied by a number
+    that grows until a gradient overflows. That step changes no weights, and counts as a step all the same.
+    """
+    return tf.keras.mixed_precision.LossScaleOptimizer(optimizer) if precision == MIXED_FLOAT16 else optimizer

@@ -143,7 +143,7 @@ def _without_mask_token(folder):
     [
         (None, "huggingface", "--from=tiny: has random weights"),
         (_without_pooler, "google", "--format=google must have BERT's pooler, .* has none"),
-        (lambda folder: write_huggingface_folder(folder, "relu"), "keras_nlp", "relu; --format=huggingface tells it"),
+        (lambda folder: write_huggingface_folder(folder, "relu"), "keras_nlp", "relu; --format=huggingface records it"),
         (_without_mask_token, "keras_nlp", r"needs \[MASK\] in the vocabulary"),
         (write_huggingface_folder, "keras-nlp", "unknown --format 'keras-nlp'; did you mean 'keras_nlp'"),
     ],

@@ -78,15 +78,15 @@ def test_a_vocabulary_with_capital_letters_is_cased(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "roberta"}, "model_type 'bert' is accepted, 'roberta' given"),
+        ({"model_type": "roberta"}, "model_type must be 'bert', got 'roberta'"),
         ({"hidden_act": "swish"}, "unknown hidden_act 'swish'"),
-        ({"layer_norm_eps": 1e-5}, "layer_norm_eps 1e-12 is accepted"),
-        ({"position_embedding_type": "relative_key"}, "'absolute' is accepted"),
+        ({"layer_norm_eps": 1e-5}, "layer_norm_eps must be 1e-12, got 1e-05"),
+        ({"position_embedding_type": "relative_key"}, "must be 'absolute', got 'relative_key'"),
         ({"num_attention_heads": 3}, "not a multiple of num_heads"),
         ({"hidden_size": None}, "hidden_size is missing"),
         ({"vocab_size": 4}, "word pieces"),
         ({"num_hidden_layers": 3}, "encoder.layer.2.attention.self.query.weight is missing"),
-        ({"num_hidden_layers": 1}, "encoder.layer.1.* is not of an encoder as config.json tells it"),
+        ({"num_hidden_layers": 1}, "encoder.layer.1.* is not part of the encoder that config.json describes"),
         ({"intermediate_size": 20}, "has shape"),
     ],
 )
@@ -139,7 +139,7 @@ def test_shards_are_read_as_one_file(tmp_path):
             lambda f, i: i["weight_map"].update(none="model-00001-of-00003.safetensors"),
             "00001.*: weight none is missing",
         ),
-        (lambda f, i: i["weight_map"].update(none="../weights"), r"same folder are accepted, '\.\./weights' given"),
+        (lambda f, i: i["weight_map"].update(none="../weights"), r"same folder, got '\.\./weights'"),
     ],
 )
 def test_damaged_shards_are_refused(tmp_path, change, message):
@@ -194,7 +194,7 @@ def test_quantised_weights_are_refused(tmp_path):
     weights = write_huggingface_folder(tmp_path / "bert")
     weights["pooler.dense.weight"] = weights["pooler.dense.weight"].astype(np.int8)
     save_file(weights, tmp_path / "bert" / "model.safetensors")
-    with pytest.raises(UserError, match=r"floating-point weights are accepted, pooler.dense.weight is int8"):
+    with pytest.raises(UserError, match=r"weights must be floating-point, pooler.dense.weight is int8"):
         read_huggingface_folder(tmp_path / "bert")
 
 
@@ -202,9 +202,9 @@ def test_quantised_weights_are_refused(tmp_path):
     ("values", "message"),
     [
         ([], "must be a JSON object"),
-        ({"do_lower_case": "yes"}, "do_lower_case takes true or false, 'yes' given"),
-        ({"do_lower_case": True, "strip_accents": False}, "strip_accents False, do_lower_case True given"),
-        ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars true is accepted"),
+        ({"do_lower_case": "yes"}, "do_lower_case must be true or false, got 'yes'"),
+        ({"do_lower_case": True, "strip_accents": False}, "equal to do_lower_case True, got False"),
+        ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars must be true"),
     ],
 )
 def test_a_tokenizer_that_bert_does_not_have_is_refused(tmp_path, values, message):

@@ -12,8 +12,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.inputs.folds import hold_out
-from mtdnn_tf.training.inputs.training_inputs import TaskInputs
+from mtdnn_tf.training.inputs.task_inputs import TaskInputs, hold_out
 from mtdnn_tf.training.run import train
 from tests.helpers import write_answers, write_huggingface_folder, write_tasks
 

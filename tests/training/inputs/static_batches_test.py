@@ -11,7 +11,8 @@ from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.training.inputs.static_batches import Execution, StaticBatches
-from mtdnn_tf.training.inputs.training_inputs import TrainingInputs, task_inputs
+from mtdnn_tf.training.inputs.task_inputs import task_inputs
+from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
 from mtdnn_tf.training.trainer import Trainer
 from tests.helpers import VOCABULARY, write_answers, write_tasks
 

@@ -13,7 +13,8 @@ from mtdnn_tf.distillation.soft_targets import find_soft_targets, write_soft_tar
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
-from mtdnn_tf.training.inputs.training_inputs import TrainingInputs, generated_dataset, task_inputs
+from mtdnn_tf.training.inputs.task_inputs import task_inputs
+from mtdnn_tf.training.inputs.training_inputs import TrainingInputs, generated_dataset
 from tests.helpers import VOCABULARY, write_answers, write_tasks
 
 

@@ -6,7 +6,7 @@ from safetensors.numpy import load_file
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.layer_selection import picked_layers, select_layers
+from mtdnn_tf.modeling.checkpoints.pretrained import picked_layers, select_layers
 from tests.helpers import write_huggingface_folder
 
 
@@ -42,14 +42,14 @@ def test_every_count_picks_different_layers_from_the_first_to_the_last():
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ((7,), "bert has 6 layers; a count of 7 given"),
-        ((0,), "a count from 1.*; 0 given"),
-        ((-2,), "-2 given"),
-        ((), "nothing given"),
-        ((0, 6), "bert has 6 layers, 0 to 5; 0,6 given"),
-        ((-1, 2), "-1,2 given"),
-        ((0, 2, 2), "each once; 0,2,2 given"),
-        ((2, 0), "each once; 2,0 given"),
+        ((7,), "bert has 6 layers, got a count of 7"),
+        ((0,), "a count >= 1.*, got 0"),
+        ((-2,), "got -2"),
+        ((), "got nothing"),
+        ((0, 6), "bert has 6 layers, 0 to 5, got 0,6"),
+        ((-1, 2), "got -1,2"),
+        ((0, 2, 2), "rising numbers.*, got 0,2,2"),
+        ((2, 0), "rising numbers.*, got 2,0"),
     ],
 )
 def test_refusals(choice, message):

@@ -1,0 +1,168 @@
+"""What each task trains on: rows of its splits with gold labels, soft targets, or both."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from mtdnn_tf.data.encoded_split import EncodedSplit, join_splits
+from mtdnn_tf.data.encoding import EncodedData
+from mtdnn_tf.data.folds import Fold
+from mtdnn_tf.data.sources.source import has_split
+from mtdnn_tf.distillation.soft_targets import (
+    SoftTargets,
+    join_soft_targets,
+    join_variance_weights,
+    result_key,
+)
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.tasks.task import TRAIN, Task
+from mtdnn_tf.training.config import TrainingConfig
+
+_OF_ROWS = ("gold", "has_gold", "teacher_logits", "has_teacher", "teacher_weight")
+_log = logging.getLogger("absl")
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskInputs:
+    """What one task trains on."""
+
+    task: Task
+    encoded: EncodedSplit
+    rows: np.ndarray  # Indices of the split's rows that are trained on.
+    gold: np.ndarray  # float32 [rows, ...], as `Kind.gold` returns it; 0 where there is none.
+    has_gold: np.ndarray  # bool [rows]
+    teacher_logits: np.ndarray  # float32 [rows, num_outputs]; zeros without soft targets.
+    has_teacher: np.ndarray  # bool [rows]
+    teacher_weight: np.ndarray  # float32 [rows]; multiplies the distilled loss.
+    held_out: int = 0  # Number of rows that are left out with a fold.
+
+
+def task_inputs(
+    task: Task,
+    encoded: EncodedSplit,
+    rows: np.ndarray,
+    soft_targets: SoftTargets | None,
+    variance_weighting: bool = False,
+    use_gold: bool = True,
+) -> TaskInputs:
+    """Joins rows of a split with their gold labels and soft targets; rows with neither are left out and counted."""
+    labels = np.asarray(encoded.labels)[rows]
+    queries = None if encoded.queries is None else np.asarray(encoded.queries)[rows]
+    gold, has_gold = task.kind_object.gold(task, labels, queries)
+    has_gold &= use_gold
+    teacher_weight = np.ones(len(rows), np.float32)
+    if soft_targets is None:
+        if skipped := np.count_nonzero(~has_gold):
+            label = "gold label" if encoded.queries is None else "gold label (a query with a relevant candidate)"
+            where = f"{task.name} {encoded.split}"
+            _log.info("%s: skipped %d row(s) with neither %s nor soft target", where, skipped, label)
+        rows, gold, has_gold, teacher_weight = (part[has_gold] for part in (rows, gold, has_gold, teacher_weight))
+        teacher_logits = np.zeros((len(rows), task.num_outputs), np.float32)
+    else:
+        teacher_logits = join_soft_targets(soft_targets, task, encoded, rows)
+        if variance_weighting and task.kind_object.predicts_scores:
+            teacher_weight = join_variance_weights(soft_targets, encoded, rows)
+    if not len(rows):
+        raise UserError(
+            f"task {task.name}: split {encoded.split} has no row with a gold label, and there are no soft targets"
+        )
+    gold = np.where(has_gold.reshape(-1, *(1 for _ in gold.shape[1:])), gold, 0).astype(np.float32)
+    has_teacher = np.full(len(rows), soft_targets is not None)
+    return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, has_teacher, teacher_weight)
+
+
+def _join(parts: Sequence[TaskInputs]) -> TaskInputs:
+    """Returns what a task trains on in several splits as one; the first part is of the training split."""
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part.encoded) for part in parts)])
+    return dataclasses.replace(
+        parts[0],
+        encoded=join_splits([part.encoded for part in parts]),
+        rows=np.concatenate([part.rows + start for part, start in zip(parts, starts)]),
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _OF_ROWS},
+    )
+
+
+def hold_out(inputs: TaskInputs, fold: Fold | None) -> TaskInputs:
+    """Returns what a task trains on, of its training split, without the rows of a fold, which are counted."""
+    if fold is None:
+        return inputs
+    encoded = inputs.encoded
+    kept = ~fold.contains(encoded.example_ids, encoded.queries)[inputs.rows]
+    if not kept.any():
+        raise UserError(
+            f"task {encoded.task.name}: `folds={fold.folds}` `held_out_fold={fold.held_out}` leaves none of its "
+            f"{len(kept)} training rows"
+        )
+    held_out, what = int((~kept).sum()), f"fold {fold.held_out} of {fold.folds}"
+    _log.info("%s %s: %s is held out, %d row(s)", encoded.task.name, encoded.split, what, held_out)
+    parts = {name: getattr(inputs, name)[kept] for name in ("rows", *_OF_ROWS)}
+    return dataclasses.replace(inputs, held_out=held_out, **parts)
+
+
+def check_settings(config: TrainingConfig, tasks: Sequence[Task], taught: Collection[str]) -> None:
+    """Refuses settings of distillation that would have no effect on the tasks, given names of those with teachers."""
+    for split in config.distillation.transfer_splits:
+        if not any(has_split(task, split, config.data.source) for task in tasks):
+            declared = {split for task in tasks for split in task.files} - {TRAIN}
+            raise unknown_name("split of `transfer_splits`", split, declared)
+    weighted = any(task.kind_object.predicts_scores for task in tasks if task.name in taught)
+    if config.distillation.variance_weighting and not weighted:
+        raise UserError(
+            f"`distill_variance_weighting` needs soft targets of a regression, got {', '.join(sorted(taught))}"
+        )
+
+
+def check_soft_targets(config: TrainingConfig, tasks: Sequence[Task], targets: Mapping[str, SoftTargets]) -> None:
+    """Refuses soft targets, given by task and split, and settings of distillation that would have no effect."""
+    for name in ("transfer_splits", "distill_variance_weighting"):
+        if config.values()[name] and not targets:
+            raise UserError(f"`{name}` needs `soft_targets`, got none")
+    check_settings(config, tasks, {key.partition("/")[0] for key in targets})
+    used = {result_key(task.name, split) for task in tasks for split in (TRAIN, *config.distillation.transfer_splits)}
+    for key, target in targets.items():
+        if key not in used:
+            split = target.manifest.get("split")
+            raise UserError(
+                f"{target.folder}: soft targets of split {split}, which is not trained on; "
+                f"`transfer_splits={split}` trains on it"
+            )
+
+
+def _transfer_inputs(
+    config: TrainingConfig, task: Task, data: EncodedData, targets: Mapping[str, SoftTargets]
+) -> list[TaskInputs]:
+    """Returns what a task trains on beside its training split: its transfer splits that have soft targets.
+
+    Gold labels of such a split are not used. Splits without soft targets are skipped and their rows counted.
+    """
+    parts = []
+    for split in config.distillation.transfer_splits:
+        if not has_split(task, split, data.source):
+            continue
+        encoded, target = data.split(task, split), targets.get(result_key(task.name, split))
+        if target is None:
+            _log.info("%s %s: skipped %d row(s) without soft targets", task.name, split, len(encoded))
+            continue
+        rows, weighting = np.arange(len(encoded)), config.distillation.variance_weighting
+        parts.append(task_inputs(task, encoded, rows, target, weighting, use_gold=False))
+        _log.info("%s %s: %d row(s) are learned from soft targets only", task.name, split, len(encoded))
+    return parts
+
+
+def inputs_of_tasks(
+    config: TrainingConfig, tasks: Sequence[Task], data: EncodedData, targets: Mapping[str, SoftTargets]
+) -> list[TaskInputs]:
+    """Returns what each task trains on, given soft targets by task and split."""
+    inputs = []
+    for task in tasks:
+        encoded = data.split(task, TRAIN)
+        rows, weighting = config.part.rows(len(encoded), encoded.queries), config.distillation.variance_weighting
+        own = hold_out(task_inputs(task, encoded, rows, targets.get(task.name), weighting), config.folds.fold)
+        inputs.append(_join([own, *_transfer_inputs(config, task, data, targets)]))
+    return inputs
