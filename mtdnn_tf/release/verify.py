@@ -19,7 +19,6 @@ from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.release import layout
-from mtdnn_tf.release.checksums import verify_checksums
 from mtdnn_tf.release.heads import read_heads
 from mtdnn_tf.serving import export
 from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
@@ -30,13 +29,7 @@ _SECOND = ("It bored everyone who saw it.", "The price of shares went down on Tu
 
 
 class Verified(NamedTuple):
-    """Result of a verification.
-
-    Attributes:
-        files: Number of files whose checksums match.
-        tasks: Number of tasks whose answers agree.
-        difference: Maximum difference of any probability or score.
-    """
+    """Numbers of files and tasks that were verified, and the maximum difference of any probability or score."""
 
     files: int
     tasks: int
@@ -44,24 +37,12 @@ class Verified(NamedTuple):
 
 
 def verify_release(folder: Path) -> Verified:
-    """Verifies a release.
-
-    Args:
-        folder: Folder of a release.
+    """Verifies a release's checksums, reads all parts, and compares the SavedModel with the model of the other parts.
 
     Raises:
         UserError: A file is missing or changed, a part is invalid, or parts do not match.
     """
-    files = verify_checksums(folder)
-    return verify_parts(folder)._replace(files=files)
-
-
-def verify_parts(folder: Path) -> Verified:
-    """Reads all parts of a release and compares the SavedModel with the model of the other parts.
-
-    Raises:
-        UserError: A part is invalid, or parts do not match.
-    """
+    files = layout.verify_checksums(folder)
     description = read_json(folder / layout.DESCRIPTION)
     if not isinstance(description, dict) or description.get("schema") != layout.SCHEMA:
         raise UserError(f"{folder / layout.DESCRIPTION}: not the description of a release of schema {layout.SCHEMA}")
@@ -71,8 +52,10 @@ def verify_parts(folder: Path) -> Verified:
         _check_preset(pretrained, folder / layout.KERAS_NLP)
     read_json(folder / layout.METRICS)
     served = [task for task in tasks if not task.head_labels]
-    _check_descriptions(folder, description, served)
-    weights = _weights_of_export(folder)
+    of_export = read_json(folder / layout.SERVING / layout.VERSION / export.DESCRIPTION)
+    _check_descriptions(folder, description, of_export, served)
+    weights = of_export.get("weights", FLOAT32)  # Older versions do not record it.
+    check_weights(weights)
 
     backbone = Encoder(pretrained.config, dropout=0.0)
     assign_weights(backbone, pretrained.weights, pretrained.source)
@@ -92,7 +75,7 @@ def verify_parts(folder: Path) -> Verified:
             raise UserError(f"{version}: signature {task.name} is missing; copy the release again")
         logits = _python_logits(model, pretrained, task, description["max_sequence_length"], reduced)
         differences.append(_difference(task, logits, signatures[task.name], version))
-    return Verified(0, len(served), max(differences))
+    return Verified(files, len(served), max(differences))
 
 
 def _check_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
@@ -103,8 +86,9 @@ def _check_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
         raise UserError(f"{folder}: holds another encoder than {layout.HUGGING_FACE}; copy the release again")
 
 
-def _check_descriptions(folder: Path, description: dict[str, Any], served: Sequence[Task]) -> None:
-    of_export = read_json(folder / layout.SERVING / layout.VERSION / export.DESCRIPTION)
+def _check_descriptions(
+    folder: Path, description: dict[str, Any], of_export: dict[str, Any], served: Sequence[Task]
+) -> None:
     labels = {task.name: list(task.labels) for task in served}
     if of_export["model_fingerprint"] != description["model_fingerprint"]:
         raise UserError(
@@ -116,13 +100,6 @@ def _check_descriptions(folder: Path, description: dict[str, Any], served: Seque
     ):
         if found != labels:
             raise UserError(f"{folder / where}: has other labels than {layout.TASKS}; copy the release again")
-
-
-def _weights_of_export(folder: Path) -> str:
-    """Returns the storage format of the SavedModel's matrices; older versions do not record it."""
-    weights = read_json(folder / layout.SERVING / layout.VERSION / export.DESCRIPTION).get("weights", FLOAT32)
-    check_weights(weights)
-    return str(weights)
 
 
 def _python_logits(

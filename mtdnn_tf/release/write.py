@@ -18,11 +18,9 @@ from mtdnn_tf.modeling.checkpoints.conversion import convert, output_difference
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import ACTIVATION
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.release import layout
-from mtdnn_tf.release.checksums import write_checksums
 from mtdnn_tf.release.heads import write_heads
-from mtdnn_tf.release.metrics import release_metrics
 from mtdnn_tf.release.model_card import licence_notes, model_card
-from mtdnn_tf.release.provenance import read_provenance
+from mtdnn_tf.release.provenance import read_provenance, release_metrics
 from mtdnn_tf.release.verify import Verified, verify_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, served_tasks
 from mtdnn_tf.serving.reduced_weights import FLOAT32
@@ -30,46 +28,26 @@ from mtdnn_tf.serving.server_files import MODEL_NAME
 
 
 class ReleaseOptions(NamedTuple):
-    """Options of a release.
+    """Options of a release; see `export_saved_model`."""
 
-    Attributes:
-        tasks: Names of the tasks; all if empty.
-        batch_sizes: See `export_saved_model`.
-        model_name: See `export_saved_model`.
-        metrics: A recipe's report.json or results.json; None for the run's own metrics.
-        weights: See `export_saved_model`; other parts are float32.
-    """
-
-    tasks: Sequence[str] = ()
+    tasks: Sequence[str] = ()  # Names; all if empty.
     batch_sizes: Sequence[int] = WARMUP_BATCH_SIZES
     model_name: str = MODEL_NAME
-    metrics: Path | None = None
-    weights: str = FLOAT32
+    metrics: Path | None = None  # A recipe's report.json or results.json; None for the run's own metrics.
+    weights: str = FLOAT32  # Of the SavedModel; other parts are float32.
 
 
 _DEFAULT = ReleaseOptions()
 
 
 def check_release_folder(folder: Path) -> None:
-    """Checks that a release's folder does not exist.
-
-    Raises:
-        UserError: It exists.
-    """
+    """Raises UserError if a release's folder exists."""
     if folder.exists() or folder.is_symlink():
         raise UserError(f"--release={folder}: must not exist")
 
 
 def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -> Verified:
-    """Writes and verifies the release of a run, then makes it visible.
-
-    Args:
-        run: Folder of a finished run.
-        folder: Folder to write; must not exist.
-        options: Options of the release.
-
-    Returns:
-        Result of a verification.
+    """Writes and verifies the release of a finished run in a new folder, then makes it visible.
 
     Raises:
         UserError: `folder` exists, the run is not finished, or an option is invalid.
@@ -96,29 +74,30 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
         if has_preset:
             convert(pretrained, temporary / layout.KERAS_NLP, "keras_nlp", accept_approximate_gelu=True)
         write_heads(heads, temporary / layout.HEADS)
-        write_json(temporary / layout.TASKS, [to_json(task) for task in kept])
-        write_json(temporary / layout.LABELS, {task.name: list(task.labels) for task in tasks})
-        write_json(temporary / layout.METRICS, metrics.to_json())
-        write_text(temporary / layout.FLAGS, provenance.flags)
-        write_json(temporary / layout.IDENTITY, provenance.identity)
         length = loaded.max_sequence_length
-        write_json(
-            temporary / layout.DESCRIPTION,
-            {
-                "schema": layout.SCHEMA,
-                "model_fingerprint": loaded.fingerprint,
-                "max_sequence_length": length,
-                "tensorflow": tf.__version__,
-                "has_preset": has_preset,
-                "preset_difference": difference,
-            },
-        )
+        description = {
+            "schema": layout.SCHEMA,
+            "model_fingerprint": loaded.fingerprint,
+            "max_sequence_length": length,
+            "tensorflow": tf.__version__,
+            "has_preset": has_preset,
+            "preset_difference": difference,
+        }
+        for name, value in (
+            (layout.TASKS, kept),
+            (layout.LABELS, {task.name: task.labels for task in tasks}),
+            (layout.METRICS, metrics),
+            (layout.IDENTITY, provenance.identity),
+            (layout.DESCRIPTION, description),
+        ):
+            write_json(temporary / name, to_json(value))
+        write_text(temporary / layout.FLAGS, provenance.flags)
         card = model_card(
             tasks, pretrained.config, length, provenance, metrics, difference, options.model_name, options.weights
         )
         write_text(temporary / layout.CARD, card)
         write_text(temporary / layout.LICENCES, licence_notes(tasks, provenance))
-        write_checksums(temporary)
+        layout.write_checksums(temporary)
         verified = verify_release(temporary)
         # Another process may have written it meanwhile.
         check_release_folder(folder)

@@ -4,9 +4,8 @@ import json
 
 from mtdnn_tf.evaluation.measures.statistics import Summary
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.release.metrics import ReleaseMetrics
 from mtdnn_tf.release.model_card import licence_notes, model_card
-from mtdnn_tf.release.provenance import read_provenance
+from mtdnn_tf.release.provenance import ReleaseMetrics, read_provenance
 from mtdnn_tf.report.data import Reliability
 from mtdnn_tf.tasks.task import Task
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 import tensorflow_text  # noqa: F401
 from safetensors.numpy import load_file, save_file
 
-from mtdnn_tf.release.checksums import write_checksums
+from mtdnn_tf.release.layout import write_checksums
 
 _TASKS = ("mood", "entailment", "similarity")
 

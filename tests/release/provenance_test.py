@@ -6,7 +6,8 @@ import statistics
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.release.metrics import release_metrics
+from mtdnn_tf.json_files import to_json
+from mtdnn_tf.release.provenance import release_metrics
 from tests.report.example_data import full_report
 
 
@@ -20,7 +21,7 @@ def test_without_a_recipe_there_is_one_run(tmp_path):
     found = release_metrics(_run(tmp_path, {"mood": {"accuracy": 0.75}}), None)
     assert found.seeds == found.calibration == ()
     assert found.results["mood"]["accuracy"]._asdict() == {"mean": 0.75, "deviation": None, "n": 1}
-    assert json.loads(json.dumps(found.to_json()))["results"]["mood"]["accuracy"]["n"] == 1
+    assert json.loads(json.dumps(to_json(found)))["results"]["mood"]["accuracy"]["n"] == 1
 
 
 def test_the_model_of_a_report_that_the_run_belongs_to_is_found(tmp_path):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.release.checksums import CHECKSUMS, verify_checksums, write_checksums
+from mtdnn_tf.release.layout import CHECKSUMS, verify_checksums, write_checksums
 
 
 @pytest.fixture(name="folder")
