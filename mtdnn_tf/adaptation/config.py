@@ -14,9 +14,8 @@ from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.config import TrainingConfig
 
 PLAIN = "plain BERT"
+PLAIN_FOLDER = "plain_bert"  # No start may have this name.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# Its folder, a name that no start may have.
-PLAIN_FOLDER = "plain_bert"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,16 +58,17 @@ class AdaptationConfig(Options):
             numbers = getattr(self, name)
             if not numbers or len(set(numbers)) < len(numbers):
                 raise UserError(f"`{name}` must be one or more different numbers, got {shown(numbers)}")
-        # What the adaptation sets itself, or has no use for.
-        for name, value, instead in (
-            ("train_fraction", self.base.part.fraction, "; `fractions` says how many examples are trained on"),
-            ("max_train_examples", self.base.part.max_examples, "; `fractions` says how many examples are trained on"),
-            ("subset_seed", self.base.part.seed, "; `subset_seeds` chooses the subsets"),
-            ("init_from", self.base.encoder.init_from, ""),
-            ("soft_targets", self.base.distillation.soft_targets, ""),
-            ("transfer_splits", self.base.distillation.transfer_splits, ""),
+        # Options that the adaptation sets itself, or does not use.
+        fraction = "; `fractions` says how many examples are trained on"
+        for name, instead in (
+            ("train_fraction", fraction),
+            ("max_train_examples", fraction),
+            ("subset_seed", "; `subset_seeds` chooses the subsets"),
+            ("init_from", ""),
+            ("soft_targets", ""),
+            ("transfer_splits", ""),
         ):
-            if value:
+            if self.base.values()[name]:
                 raise UserError(f"`{name}` is not accepted by an adaptation{instead}")
         if self.base.checkpoints.evaluation == "never":
             raise UserError("`evaluation` must be every_epoch or end, so that an adaptation can compare, got never")
@@ -78,12 +78,12 @@ class AdaptationConfig(Options):
 
     @property
     def task(self) -> Task:
-        """The task that is adapted to."""
+        """The task that the encoders are adapted to."""
         return _only_task(self.base)
 
     @property
     def all_starts(self) -> dict[str, str | None]:
-        """The run of every start by its name, None of the plain encoder, which is the first."""
+        """Runs by the name of their start; the first is the plain encoder, None."""
         return {PLAIN: None, **self.starts}
 
 
@@ -97,11 +97,7 @@ def _only_task(base: TrainingConfig) -> Task:
 
 
 def check_starts(config: AdaptationConfig) -> None:
-    """Refuses, before the first training, an encoder that one of the later trainings would refuse.
-
-    Raises:
-        UserError: An encoder is not there, or too shallow or short for the settings.
-    """
+    """Raises UserError for an encoder that is missing, or too shallow or short for the settings."""
     for run in config.all_starts.values():
         initial = find_backbone(run or config.base.encoder.backbone)
         if config.base.encoder.student_layers is not None:

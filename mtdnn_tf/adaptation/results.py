@@ -1,10 +1,8 @@
-"""What came out of an adaptation: scores by start, number of examples and subset, and tables of them."""
+"""Results of an adaptation: scores by start, number of examples and subset, and their tables."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import statistics
 from collections.abc import Mapping
 from typing import Any
@@ -14,22 +12,12 @@ from mtdnn_tf.evaluation.measures.average import Metrics, average
 from mtdnn_tf.evaluation.measures.statistics import PairedDifference, Summary, paired_difference, summarise
 from mtdnn_tf.evaluation.results_table import mean_and_deviation
 from mtdnn_tf.json_files import finite
-from mtdnn_tf.text_tables import markdown_table
+from mtdnn_tf.text_tables import csv_table, markdown_table
 
 
 @dataclasses.dataclass(frozen=True)
 class AdaptedRun:
-    """One training and its development metrics.
-
-    Attributes:
-        start: Name of what it started from.
-        fraction: Share of the task's training examples.
-        subset_seed: Chose them.
-        examples: Their number.
-        epochs: Number of its epochs.
-        steps: Number of its steps.
-        metrics: Development metrics by result name.
-    """
+    """One training: its start, part of the task's training examples, length, and development metrics."""
 
     start: str
     fraction: float
@@ -37,7 +25,7 @@ class AdaptedRun:
     examples: int
     epochs: int
     steps: int
-    metrics: Mapping[str, Metrics]
+    metrics: Mapping[str, Metrics] = dataclasses.field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -49,20 +37,12 @@ class AdaptedRun:
 
 @dataclasses.dataclass(frozen=True)
 class AdaptationResults:
-    """All trainings of an adaptation.
-
-    Attributes:
-        task: The task's name.
-        metrics: Names of its metrics.
-        starts: Run or encoder of every start, by name; the plain encoder is the first.
-        majority: Score of the most frequent training label; None of a task that is no classification.
-        runs: The trainings.
-    """
+    """All trainings of an adaptation."""
 
     task: str
     metrics: tuple[str, ...]
-    starts: Mapping[str, str]
-    majority: float | None
+    starts: Mapping[str, str]  # Run or encoder by name; the plain encoder is the first.
+    majority: float | None  # Score of the most frequent training label; None unless the task is a classification.
     runs: tuple[AdaptedRun, ...]
 
     @property
@@ -78,7 +58,7 @@ class AdaptationResults:
         return sorted({run.fraction for run in self.runs})
 
     def of(self, start: str, fraction: float) -> list[AdaptedRun]:
-        """Returns the trainings of a start on a share of the examples, one a subset."""
+        """Returns the trainings of a start on a share of the examples, one per subset."""
         return [run for run in self.runs if (run.start, run.fraction) == (start, fraction)]
 
     def examples(self, fraction: float) -> float:
@@ -102,9 +82,8 @@ class AdaptationResults:
         for fraction in self.fractions:
             for start in self.starts:
                 place = {"start": start, "fraction": fraction}
-                summaries.append(
-                    {**place, "examples": self.examples(fraction), **self.summary(start, fraction)._asdict()}
-                )
+                summary = self.summary(start, fraction)._asdict()
+                summaries.append({**place, "examples": self.examples(fraction), **summary})
                 if start != PLAIN:
                     found = self.difference(start, fraction)
                     interval = {"low": finite(found.low), "high": finite(found.high)}
@@ -120,34 +99,22 @@ class AdaptationResults:
         }
 
 
-def csv_table(results: AdaptationResults) -> str:
-    """Returns a row a training, as CSV: metrics by name, "<split's result>:<metric>" where there are several splits."""
+def csv_results(results: AdaptationResults) -> str:
+    """Returns one row per training as CSV; a metric of one of several splits is named "<result>:<metric>"."""
     names = [(result, metric) for result, metrics in results.runs[0].metrics.items() for metric in metrics]
     several = len(results.runs[0].metrics) > 1
-    columns = [f"{result}:{metric}" if several else metric for result, metric in names]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["task", "start", "fraction", "examples", "subset_seed", "epochs", "steps", "score", *columns])
+    columns = ("start", "fraction", "examples", "subset_seed", "epochs", "steps", "score")
+    rows: list[list[object]] = [
+        ["task", *columns, *(f"{result}:{metric}" if several else metric for result, metric in names)]
+    ]
     for run in results.runs:
         values = [run.metrics[result][metric] for result, metric in names]
-        writer.writerow(
-            [
-                results.task,
-                run.start,
-                run.fraction,
-                run.examples,
-                run.subset_seed,
-                run.epochs,
-                run.steps,
-                run.score,
-                *values,
-            ]
-        )
-    return file.getvalue()
+        rows.append([results.task, *(getattr(run, column) for column in columns), *values])
+    return csv_table(rows)
 
 
 def markdown_results(results: AdaptationResults) -> str:
-    """Returns a Markdown table: a row a number of examples, scores and paired differences x 100."""
+    """Returns a Markdown table: one row per number of examples, scores and paired differences x 100."""
     starts = [start for start in results.starts if start != PLAIN]
     # A minus sign between two names is not read as one where they have hyphens.
     header = ["examples", "share", "n", *results.starts, *(f"{start} less {PLAIN}" for start in starts)]

@@ -1,4 +1,4 @@
-"""Adapts encoders to a new task: trainings on more and more of its labels, and what came out."""
+"""Adapts encoders to a new task by trainings on more and more of its labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, check_starts
 from mtdnn_tf.adaptation.figure import adaptation_figure
-from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_results
+from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_results, markdown_results
 from mtdnn_tf.evaluation.gold_labels import majority_predictions
 from mtdnn_tf.evaluation.measures.average import average, result_name
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
@@ -28,35 +28,10 @@ JSON, CSV, TABLE, FIGURE = "results.json", "results.csv", "results.md", "adaptat
 _log = logging.getLogger("absl")
 
 
-@dataclasses.dataclass(frozen=True)
-class AdaptationTraining:
-    """One training of an adaptation.
+def adaptation_trainings(config: AdaptationConfig) -> list[tuple[AdaptedRun, TrainingConfig]]:
+    """Returns the trainings, without metrics, in the order that they run: by subset, size and start.
 
-    Attributes:
-        start: Name of what it starts from.
-        fraction: Share of the task's training examples.
-        subset_seed: Chooses them.
-        examples: Their number.
-        steps: Number of its steps.
-        settings: Of the training.
-    """
-
-    start: str
-    fraction: float
-    subset_seed: int
-    examples: int
-    steps: int
-    settings: TrainingConfig
-
-
-def adaptation_trainings(config: AdaptationConfig) -> list[AdaptationTraining]:
-    """Returns the trainings in the order that they run: a subset's, from its smallest part on, start after start.
-
-    The training data are encoded for it, since the number of rows decides the number of epochs; the same epochs for
-    every start.
-
-    Raises:
-        UserError: Something given is not accepted.
+    Encodes the training data, since the number of rows decides the number of epochs, which is the same for every start.
     """
     base = config.base
     check_starts(config)
@@ -72,49 +47,39 @@ def adaptation_trainings(config: AdaptationConfig) -> list[AdaptationTraining]:
             )
             size = training_size(part, tokenizer)
             epochs = max(base.optimization.epochs, -(-config.min_steps // size.steps_per_epoch))
-            for start, run in config.all_starts.items():
+            for start, init_from in config.all_starts.items():
                 folder = Path(PLAIN_FOLDER if start == PLAIN else start)
                 settings = part.replace(
                     output_dir=base.output_dir / folder / f"fraction_{fraction!r}" / f"subset_{subset_seed}",
-                    init_from=run,
+                    init_from=init_from,
                     epochs=epochs,
                 )
                 steps = epochs * size.steps_per_epoch
-                trainings.append(AdaptationTraining(start, fraction, subset_seed, size.examples, steps, settings))
+                run = AdaptedRun(start, fraction, subset_seed, size.examples, epochs, steps)
+                trainings.append((run, settings))
     return trainings
 
 
 def plan(config: AdaptationConfig) -> str:
-    """Returns a table of the trainings, their examples and steps, and which of them are done.
-
-    Encodes the training data and writes nothing else.
-
-    Raises:
-        UserError: Something given is not accepted.
-    """
-    rows = [("training", "examples", "epochs", "steps", "")]
-    left = total = 0
-    for training in adaptation_trainings(config):
-        folder = training.settings.output_dir
-        done = is_trained(folder)
-        name = folder.relative_to(config.base.output_dir).as_posix()
-        counts = (training.examples, training.settings.optimization.epochs, training.steps)
-        rows.append((name, *map(str, counts), "done" if done else ""))  # type: ignore[arg-type]
-        total += training.steps
-        left += 0 if done else training.steps
-    rows.append(("all", "", "", str(total), f"{left} to do"))
+    """Returns a table of the trainings, their examples and steps, and which are done; only encodes training data."""
+    rows = [["training", "examples", "epochs", "steps", ""]]
+    trainings = adaptation_trainings(config)
+    left = 0
+    for run, settings in trainings:
+        name = settings.output_dir.relative_to(config.base.output_dir).as_posix()
+        done = is_trained(settings.output_dir)
+        rows.append([name, str(run.examples), str(run.epochs), str(run.steps), "done" if done else ""])
+        left += 0 if done else run.steps
+    rows.append(["all", "", "", str(sum(run.steps for run, _ in trainings)), f"{left} to do"])
     return aligned_table(rows)
 
 
 def run_adaptation(config: AdaptationConfig) -> AdaptationResults:
     """Runs every training that is not done, and writes results.json, results.csv, results.md and adaptation.png.
 
-    Args:
-        config: What to run.
-
     Raises:
-        UserError: Something given is not accepted, or a training's folder holds a training of other settings; or
-            another process adapts there.
+        UserError: An option is not accepted, a training's folder holds a training of other settings, or another
+            process adapts in the folder.
     """
     with locked_folder(config.base.output_dir, f"`output_dir` {config.base.output_dir}"):
         return _run_adaptation(config)
@@ -123,24 +88,13 @@ def run_adaptation(config: AdaptationConfig) -> AdaptationResults:
 def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
     trainings = adaptation_trainings(config)
     runs = []
-    for number, training in enumerate(trainings, start=1):
-        settings = training.settings
+    for number, (run, settings) in enumerate(trainings, start=1):
         if is_trained(settings.output_dir):
             metrics = check_trained(settings)
         else:
             _log.info("%s: training %d of %d", settings.output_dir, number, len(trainings))
             metrics = train(settings)
-        runs.append(
-            AdaptedRun(
-                start=training.start,
-                fraction=training.fraction,
-                subset_seed=training.subset_seed,
-                examples=training.examples,
-                epochs=settings.optimization.epochs,
-                steps=training.steps,
-                metrics=metrics,
-            )
-        )
+        runs.append(dataclasses.replace(run, metrics=metrics))
     results = AdaptationResults(
         task=config.task.name,
         metrics=tuple(config.task.metrics),
@@ -150,7 +104,7 @@ def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
     )
     folder = config.base.output_dir
     write_checked_json(folder / JSON, results.to_json())
-    write_text(folder / CSV, csv_table(results))
+    write_text(folder / CSV, csv_results(results))
     write_text(folder / TABLE, markdown_results(results))
     style = Style()
     with new_file(folder / FIGURE) as temporary:

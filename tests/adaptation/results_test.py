@@ -8,7 +8,7 @@ import statistics
 
 import pytest
 
-from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_table, markdown_results
+from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_results, markdown_results
 from tests.adaptation.examples import SCORES, some_results
 
 # Student's t, 97.5 %, 2 degrees of freedom, from a printed table.
@@ -46,7 +46,7 @@ def test_json_and_csv_hold_every_value():
     assert content["starts"]["distilled"] == "runs/b"
     assert len(content["summaries"]) == 6 and len(content["differences_to_plain_bert"]) == 4
     assert content["summaries"][1]["mean"] == pytest.approx(0.63)
-    rows = list(csv.DictReader(io.StringIO(csv_table(results))))
+    rows = list(csv.DictReader(io.StringIO(csv_results(results))))
     for row, run in zip(rows, content["runs"]):
         expected = SCORES[row["start"]][float(row["fraction"])][int(row["subset_seed"])]
         assert float(row["score"]) == float(row["accuracy"]) == run["score"] == expected
@@ -71,6 +71,6 @@ def test_a_score_is_the_mean_over_metrics_and_splits():
     results = AdaptationResults("two", ("accuracy", "f1"), {"plain BERT": "bert"}, None, (run,))
     assert run.score == pytest.approx(0.75)
     assert results.score_name == "mean of accuracy and f1, mean of 2 splits"
-    (row,) = csv.DictReader(io.StringIO(csv_table(results)))
+    (row,) = csv.DictReader(io.StringIO(csv_results(results)))
     assert (row["two/b:f1"], row["two/a:accuracy"]) == ("1.0", "0.5")
     assert "most frequent" not in markdown_results(results)

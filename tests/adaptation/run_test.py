@@ -34,30 +34,31 @@ def _config(tmp_path):
 
 def test_subsets_nest_and_every_start_is_trained_the_same_way(config, tmp_path):
     trainings = adaptation_trainings(config)
-    assert [(t.subset_seed, t.fraction, t.start) for t in trainings] == [
+    assert [(run.subset_seed, run.fraction, run.start) for run, _ in trainings] == [
         (seed, fraction, start)
         for seed in (3, 0)
         for fraction in (0.01, 0.25, 1.0)
         for start in ("plain BERT", "other")
     ]
+    assert [run.epochs for run, _ in trainings] == [settings.optimization.epochs for _, settings in trainings]
     # 1, 20 and 80 of 80 rows, in 1, 3 and 10 batches of 8 or fewer an epoch; 9 steps or more, and 2 epochs or more.
-    assert [(t.examples, t.settings.optimization.epochs, t.steps) for t in trainings[::2]] == [
+    assert [(run.examples, settings.optimization.epochs, run.steps) for run, settings in trainings[::2]] == [
         (1, 9, 9),
         (20, 3, 9),
         (80, 2, 20),
     ] * 2
-    parts = [set(map(int, t.settings.part.rows(80))) for t in trainings]
-    assert [len(part) for part in parts] == [t.examples for t in trainings]
+    parts = [set(map(int, settings.part.rows(80))) for _, settings in trainings]
+    assert [len(part) for part in parts] == [run.examples for run, _ in trainings]
     assert parts[0] < parts[2] < parts[4] == set(range(80))
     assert parts[6] < parts[8] < parts[10]
     assert parts[2] != parts[8]
-    for plain, other in zip(trainings[::2], trainings[1::2]):
-        assert plain.settings.encoder.init_from is None
-        assert other.settings.encoder.init_from == str(tmp_path / "other")
-        same = other.settings.replace(init_from=None, output_dir=plain.settings.output_dir)
-        assert same == plain.settings
-        assert same.optimization.seed == 10 + plain.subset_seed
-    assert len({t.settings.output_dir for t in trainings}) == len(trainings)
+    for (run, plain), (_, other) in zip(trainings[::2], trainings[1::2]):
+        assert plain.encoder.init_from is None
+        assert other.encoder.init_from == str(tmp_path / "other")
+        same = other.replace(init_from=None, output_dir=plain.output_dir)
+        assert same == plain
+        assert same.optimization.seed == 10 + run.subset_seed
+    assert len({settings.output_dir for _, settings in trainings}) == len(trainings)
 
 
 def test_the_plan_counts_and_writes_nothing(config):
@@ -77,7 +78,7 @@ def test_a_ranking_is_taken_by_whole_queries(config, tmp_path):
     )
     base = config.base.replace(tasks=("answers",), task_file=(tmp_path / "ranking.yaml",))
     trainings = adaptation_trainings(dataclasses.replace(config, base=base, fractions=(0.3, 1.0)))
-    for small, whole in zip(trainings[::4], trainings[2::4]):
+    for (small, _), (whole, _) in zip(trainings[::4], trainings[2::4]):
         assert 0 < small.examples <= 9
         assert whole.examples == 30
         assert small.steps >= 9
