@@ -16,6 +16,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import read_checked_json, write_checked_json
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.tasks.signature_names import signature_names
 from mtdnn_tf.tasks.task import Task
 
 RUN_DATA = "data.json"
@@ -72,8 +73,14 @@ class DataSettings(Options):
         return EncodedData(self.source, tokenizer, self.max_sequence_length, self.cache_dir)
 
     def selected_tasks(self) -> list[Task]:
-        """Returns the tasks that the names and task files stand for."""
-        return select_tasks(self.tasks, self.task_file)
+        """Returns the tasks that the names and task files stand for.
+
+        Raises:
+            UserError: A task is unknown, or a model of these tasks could not be served.
+        """
+        tasks = select_tasks(self.tasks, self.task_file)
+        signature_names(tasks)
+        return tasks
 
 
 # What commands that take a run use of it if no flag gives it.

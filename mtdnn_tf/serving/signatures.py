@@ -8,44 +8,19 @@ from collections.abc import Callable, Collection
 import tensorflow as tf
 
 from mtdnn_tf.data.packing import pack, to_model_inputs
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import unknown_name
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.encoder import WeightReader
 from mtdnn_tf.modeling.multi_task_model import INPUTS
 from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
+from mtdnn_tf.tasks.signature_names import ALL_TASKS, EMBED, TOKENS, examples_signature, signature_names
 from mtdnn_tf.tasks.task import Task
 
-ALL_TASKS = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
-TOKENS = "tokens"
-EMBED = "embed"
 TEXTS = ("text_a", "text_b")
 
 Signature = Callable[..., dict[str, tf.Tensor]]
 # No Python branches on a tensor here, and without AutoGraph tracing is faster.
 graph_function = functools.partial(tf.function, autograph=False)
-
-
-def examples_signature(task: Task) -> str:
-    """Returns the name of the signature that answers a task by TF Serving's Classify or Regress."""
-    return f"{task.name}_{task.kind_object.examples_api}"
-
-
-def signature_names(tasks: list[Task]) -> list[str]:
-    """Returns the names of a model's signatures in the order of its tasks.
-
-    Raises:
-        UserError: Two signatures would have one name.
-    """
-    owner = {ALL_TASKS: "all tasks", TOKENS: "token ids", EMBED: "the encoder's vector"}
-    for task in tasks:
-        for name, what in ((task.name, "texts"), (examples_signature(task), "serialized examples")):
-            if name in owner:
-                raise UserError(
-                    f"task name {task.name!r}: its signature {name!r} for {what} is taken by the signature of "
-                    f"{owner[name]}; rename the task, or leave it out by --tasks"
-                )
-            owner[name] = f"task {task.name}"
-    return list(owner)
 
 
 def has_second(text_b: tf.Tensor) -> tf.Tensor:

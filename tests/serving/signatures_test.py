@@ -8,16 +8,10 @@ from scipy.special import softmax
 from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.serving.export import export_saved_model
-from mtdnn_tf.serving.signatures import Steps, signature_names
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.serving.signatures import Steps
 from tests.serving.examples import (
-    DIAGNOSTIC,
     MAX_SEQUENCE_LENGTH,
     MERGED,
-    PAIR,
-    RANKED,
-    SCORED,
-    SINGLE,
     TASKS,
     WIDTH,
     ask,
@@ -203,37 +197,6 @@ def test_batch_and_length_are_free_and_inputs_have_their_names(exported):
             keys = ["inputs"] if name.endswith(("_classify", "_regress")) else one_text
             assert inputs == {key: ("string", [None]) for key in keys}
         assert all(spec.shape[0] is None for spec in signature.structured_outputs.values())
-
-
-def _named(name: str, kind: str = "regression") -> Task:
-    labels = ("no", "yes") if kind == "classification" else ()
-    metric = "accuracy" if kind == "classification" else "pearson"
-    return Task(name=name, kind=kind, text=("text",), labels=labels, metrics=(metric,))
-
-
-@pytest.mark.parametrize(
-    ("tasks", "taken"),
-    [
-        ([_named("tokens")], "token ids"),
-        ([_named("embed")], "the encoder's vector"),
-        ([_named("serving_default")], "all tasks"),
-        ([_named("mood", "classification"), _named("mood_classify")], "task mood"),
-        ([_named("mood_regress"), _named("mood")], "task mood_regress"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "-".join(task.name for task in value),
-)
-def test_tasks_whose_signatures_would_share_a_name_are_refused(tasks, taken):
-    with pytest.raises(UserError, match=f"taken by the signature of {taken}; rename the task"):
-        signature_names(tasks)
-
-
-def test_signatures_are_named_in_the_order_of_the_tasks():
-    assert signature_names([SINGLE, PAIR, DIAGNOSTIC, SCORED, RANKED]) == [
-        *("serving_default", "tokens", "embed"),
-        *("single", "single_classify", "pair", "pair_classify", "diagnostic", "diagnostic_classify"),
-        *("scored", "scored_regress", "ranked", "ranked_regress"),
-    ]
-    assert signature_names([_named("mood", "classification"), _named("mood_regress")])[-1] == "mood_regress_regress"
 
 
 def test_a_subset_of_the_tasks_leaves_the_other_heads_out(loaded, tmp_path):
