@@ -32,8 +32,8 @@ from mtdnn_tf.evaluation.measures.statistics import PairedDifference, summarise
 from mtdnn_tf.files import new_file
 from mtdnn_tf.report import data as report_data
 from mtdnn_tf.report.data import Difference, Model, ReportData, Run, TaskInfo
+from mtdnn_tf.report.figures import difference_figure, score_figure
 from mtdnn_tf.report.plotting import Style, to_png
-from mtdnn_tf.report.score_figures import difference_figure, score_figure
 from mtdnn_tf.text_tables import markdown_table
 
 NAMES = {
