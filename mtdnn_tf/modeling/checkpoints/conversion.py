@@ -121,7 +121,7 @@ def _with_recorded_pooling(pretrained: PretrainedBackbone, to: str) -> Pretraine
 
 def _verify(written: PretrainedBackbone, pretrained: PretrainedBackbone, folder: Path) -> None:
     """Compares what was read back with what was to be written."""
-    fields = ("config", "vocabulary", "lowercase")
+    fields = ("config", "vocabulary", "lowercase", "rules")
     differing = [field for field in fields if getattr(written, field) != getattr(pretrained, field)]
     weights = pretrained.weights.items()
     differing += [name for name, array in weights if np.asarray(written.weights[name]).tobytes() != array.tobytes()]

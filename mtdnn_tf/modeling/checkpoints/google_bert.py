@@ -14,15 +14,9 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import read_json_object
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, Weight, encoder_weights
-from mtdnn_tf.modeling.checkpoints.bert_files import (
-    VOCABULARY,
-    checked_vocabulary,
-    config_from_values,
-    is_uncased,
-    write_bert_files,
-    written_lowercase,
-)
+from mtdnn_tf.modeling.checkpoints.bert_files import config_from_values, write_bert_files
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, folder_pooling
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import read_tokenizer_files
 
 CONFIG = "bert_config.json"
 _CHECKPOINT = "bert_model.ckpt"
@@ -104,16 +98,6 @@ def _check_variables(prefix: Path, present: Mapping[str, list[int]], wanted: Map
             raise UserError(f"{prefix}: variable {theirs} has shape {present[theirs]}, {CONFIG} asks for {shape}")
 
 
-def _lowercase(folder: Path, vocabulary: tuple[str, ...]) -> bool:
-    written = written_lowercase(folder)
-    if written is not None:
-        return written
-    for pattern, lowercase in _RELEASED:
-        if pattern.match(folder.resolve().name):
-            return lowercase
-    return is_uncased(vocabulary)
-
-
 def read_google_folder(folder: Path) -> PretrainedBackbone:
     """Reads bert_config.json, vocab.txt and the checkpoint of an encoder that Google's code trained.
 
@@ -122,9 +106,10 @@ def read_google_folder(folder: Path) -> PretrainedBackbone:
     """
     config_path = folder / CONFIG
     config = config_from_values(read_json_object(config_path), ACTIVATIONS, config_path)
-    vocabulary = checked_vocabulary(folder / VOCABULARY, config, CONFIG)
+    released = [lowercase for pattern, lowercase in _RELEASED if pattern.match(folder.resolve().name)]
+    vocabulary, lowercase, rules = read_tokenizer_files(folder, config, CONFIG, next(iter(released), None))
     config, weights = _weights(_find_checkpoint(folder), config)
-    return PretrainedBackbone(str(folder), config, vocabulary, _lowercase(folder, vocabulary), weights)
+    return PretrainedBackbone(str(folder), config, vocabulary, lowercase, weights, rules)
 
 
 def write_google_folder(pretrained: PretrainedBackbone, folder: Path) -> None:

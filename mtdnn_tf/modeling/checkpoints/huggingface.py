@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
+from mtdnn_tf.data.word_pieces import special_ids
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import read_json_object
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import encoder_weights
-from mtdnn_tf.modeling.checkpoints.bert_files import (
-    VOCABULARY,
-    checked_vocabulary,
-    config_from_values,
-    is_uncased,
-    write_bert_files,
-    written_lowercase,
-)
+from mtdnn_tf.modeling.checkpoints.bert_files import config_from_values, write_bert_files
 from mtdnn_tf.modeling.checkpoints.pretrained import (
     PretrainedBackbone,
     folder_pooling,
     read_safetensors,
     write_folder_pooling,
 )
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import read_tokenizer_files
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -36,6 +32,7 @@ ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_approximate",
     "relu": "relu",
 }
+_PREFIX = re.compile(r"(model\.)?(bert\.)?(?=embeddings\.|encoder\.|pooler\.)")
 # The values that are read, and the default, of fields that would change what is computed.
 _REQUIRED = {"position_embedding_type": "absolute", "layer_norm_eps": 1e-12}
 
@@ -89,10 +86,10 @@ def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
         arrays = read_safetensors(path, "copy it again")
     else:
         path, arrays = folder / SHARDS, _load_shards(folder)
-    # A BertForX keeps its encoder under "bert."; checkpoints converted from TF 1 call gamma and beta by those names.
+    # A BertForX keeps its encoder under "bert." or "model."; checkpoints converted from TF 1 have gamma and beta.
     renamed: dict[str, np.ndarray] = {}
     for name, array in arrays.items():
-        name = name[len("bert.") :] if name.startswith("bert.") else name
+        name = _PREFIX.sub("", name)
         name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
         if name in renamed:
             raise UserError(f"{path}: duplicate weight {name}, with and without 'bert.' or by an older name")
@@ -110,12 +107,10 @@ def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
 def read_huggingface_folder(folder: Path) -> PretrainedBackbone:
     """Reads config.json, model.safetensors (or its shards), vocab.txt and tokenizer_config.json of a BERT encoder."""
     config = _config(folder)
-    vocabulary = checked_vocabulary(folder / VOCABULARY, config, CONFIG)
-    written = written_lowercase(folder)
-    lowercase = is_uncased(vocabulary) if written is None else written
+    vocabulary, lowercase, rules = read_tokenizer_files(folder, config, CONFIG)
     weights = _weights(folder, config)
     config = dataclasses.replace(config, pooling=folder_pooling(folder, weights))
-    return PretrainedBackbone(str(folder), config, vocabulary, lowercase, weights)
+    return PretrainedBackbone(str(folder), config, vocabulary, lowercase, weights, rules)
 
 
 def write_huggingface_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
@@ -124,7 +119,7 @@ def write_huggingface_folder(pretrained: PretrainedBackbone, folder: Path) -> No
         "architectures": ["BertModel"],
         "model_type": "bert",
         "layer_norm_eps": 1e-12,
-        "pad_token_id": pretrained.vocabulary.index("[PAD]"),
+        "pad_token_id": special_ids(pretrained.vocabulary, pretrained.rules)[pretrained.rules.pad],
         "position_embedding_type": "absolute",
     }
     write_bert_files(pretrained, folder, CONFIG, ACTIVATIONS, fields)

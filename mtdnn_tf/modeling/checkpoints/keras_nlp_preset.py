@@ -10,12 +10,14 @@ from typing import Any
 import keras_nlp
 import tensorflow as tf
 
+from mtdnn_tf.data.word_pieces import TokenRules, read_vocabulary
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, encoder_weights, read_weights, variables_in_order
-from mtdnn_tf.modeling.checkpoints.bert_files import check_size, checked_vocabulary, write_vocabulary
+from mtdnn_tf.modeling.checkpoints.bert_files import check_size
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import check_ids, write_vocabulary
 
 METADATA = "metadata.json"
 # KerasNLP's BertBackbone takes no activation and computes GELU by tanh.
@@ -82,7 +84,8 @@ def _read_folder(folder: Path) -> tuple[keras_nlp.models.BertBackbone, tuple[str
     lowercase = tokenizer.get("lowercase", False)
     if not isinstance(lowercase, bool):
         raise UserError(f"{folder / _TOKENIZER}: lowercase must be true or false, got {str(lowercase)[:60]}")
-    vocabulary = checked_vocabulary(folder / _VOCABULARY, shape, _CONFIG)
+    vocabulary = tuple(read_vocabulary(folder / _VOCABULARY))
+    check_ids(vocabulary, TokenRules(), shape, folder / _VOCABULARY, _CONFIG)
     weights = folder / _WEIGHTS
     # What float32 needs; a compressed file could be smaller, which neither KerasNLP nor this project writes.
     numbers = sum(math.prod(weight.shape) for weight in encoder_weights(shape))
@@ -110,6 +113,11 @@ def write_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
     missing = [token for token in ("[CLS]", "[SEP]", "[PAD]", "[MASK]", "[UNK]") if token not in pretrained.vocabulary]
     if missing:
         raise UserError(f"{pretrained.source}: KerasNLP's tokenizer needs {', '.join(missing)} in the vocabulary")
+    if pretrained.rules != TokenRules():
+        raise UserError(
+            f"{pretrained.source}: KerasNLP's preset cannot express its tokenizer ({pretrained.rules.difference()}); "
+            "--format=huggingface records it"
+        )
     sizes = {theirs: getattr(pretrained.config, name) for name, theirs in _SIZES.items()}
     arguments = {"name": "bert_backbone", "trainable": True, **sizes, "dropout": 0.1}
     backbone = keras_nlp.models.BertBackbone(**arguments)

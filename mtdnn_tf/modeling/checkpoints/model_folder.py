@@ -12,15 +12,24 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 from mtdnn_tf.data.folds import Fold
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.data.word_pieces import TokenRules, WordPieceTokenizer, read_vocabulary
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder
-from mtdnn_tf.json_files import check_schema, from_json, read_checked_json, read_json_object, to_json, write_json
+from mtdnn_tf.json_files import (
+    OMITTED,
+    check_schema,
+    from_json,
+    read_checked_json,
+    read_json_object,
+    to_json,
+    write_json,
+)
 from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
-from mtdnn_tf.modeling.checkpoints.bert_files import VOCABULARY, check_size, checked_vocabulary, write_vocabulary
+from mtdnn_tf.modeling.checkpoints.bert_files import check_size
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, read_safetensors
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import VOCABULARY, check_ids, write_vocabulary
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
@@ -41,6 +50,7 @@ class ModelDescription:
     lowercase: bool  # Whether texts are lowercased and stripped of accents.
     max_sequence_length: int  # Longest sequence it was trained on, in word pieces.
     tasks: Sequence[Task]  # Including those answered by another task's head.
+    rules: TokenRules = dataclasses.field(default=TokenRules(), metadata={OMITTED: True})
     schema: int = _SCHEMA
 
     def __post_init__(self) -> None:
@@ -103,7 +113,7 @@ def save_model(
         # A head's own order of its variables is fixed by its class.
         for index, variable in enumerate(head.weights):
             arrays[f"heads.{name}.{index}"] = np.ascontiguousarray(variable.numpy())
-    description = ModelDescription(config, tokenizer.lowercase, max_sequence_length, tasks)
+    description = ModelDescription(config, tokenizer.lowercase, max_sequence_length, tasks, tokenizer.rules)
     with new_folder(folder) as temporary:
         save_file(arrays, temporary / _WEIGHTS)
         write_vocabulary(temporary / VOCABULARY, tokenizer.vocabulary)
@@ -133,11 +143,12 @@ class _Files(NamedTuple):
             )
         manifest = read_manifest(folder, _REMEDY, needed=(DESCRIPTION, VOCABULARY, _WEIGHTS))
         description = read_description(folder / DESCRIPTION)
-        vocabulary = checked_vocabulary(folder / VOCABULARY, description.backbone, DESCRIPTION)
+        vocabulary = tuple(read_vocabulary(folder / VOCABULARY))
+        check_ids(vocabulary, description.rules, description.backbone, folder / VOCABULARY, DESCRIPTION)
         return cls(folder, str(manifest["files"][_WEIGHTS]), description, vocabulary)
 
     def tokenizer(self) -> WordPieceTokenizer:
-        return WordPieceTokenizer(self.vocabulary, self.description.lowercase)
+        return WordPieceTokenizer(self.vocabulary, self.description.lowercase, self.description.rules)
 
     def arrays(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """Returns the arrays of the encoder, checked, and those of the heads, by name."""
@@ -153,8 +164,8 @@ def read_backbone(run: Path) -> PretrainedBackbone:
     """Reads the shared encoder of a trained model, to start another training from."""
     files = _Files.of_run(run)
     encoder, _ = files.arrays()
-    description = files.description
-    return PretrainedBackbone(str(files.folder), description.backbone, files.vocabulary, description.lowercase, encoder)
+    shape, lowercase, rules = files.description.backbone, files.description.lowercase, files.description.rules
+    return PretrainedBackbone(str(files.folder), shape, files.vocabulary, lowercase, encoder, rules)
 
 
 def model_fingerprint(run: Path) -> str:

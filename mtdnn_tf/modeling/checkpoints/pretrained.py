@@ -12,11 +12,12 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.data.word_pieces import TokenRules, WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import AUTO, CLS, MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import TokenizerFiles
 
 # Where a sentence-transformers folder keeps the pooling that its encoder was trained with.
 SENTENCE_TRANSFORMERS = "1_Pooling/config.json"
@@ -36,9 +37,15 @@ class PretrainedBackbone:
     lowercase: bool  # Whether texts are lower-cased and stripped of accents.
     weights: Mapping[str, np.ndarray]  # By name in Hugging Face's layout; empty for random weights.
 
+    rules: TokenRules = TokenRules()
+
     def tokenizer(self) -> WordPieceTokenizer:
         """Returns the encoder's tokenizer."""
-        return WordPieceTokenizer(self.vocabulary, self.lowercase)
+        return WordPieceTokenizer(self.vocabulary, self.lowercase, self.rules)
+
+    def tokenizer_files(self) -> TokenizerFiles:
+        """Returns what its tokenizer's files hold."""
+        return TokenizerFiles(self.vocabulary, self.lowercase, self.rules)
 
     def check_length(self, max_sequence_length: int) -> None:
         """Refuses sequences longer than the encoder has positions for, or too short for [CLS] a [SEP] b [SEP]."""
@@ -140,7 +147,7 @@ def read_safetensors(path: Path, remedy: str) -> dict[str, np.ndarray]:
     try:
         return dict(load_file(path))
     except KeyError as error:
-        raise UserError(f"{path}: arrays of type {error} are not accepted, float32 and float16 are; {remedy}") from None
+        raise UserError(f"{path}: must have arrays of floating-point numbers, got type {error}; {remedy}") from None
     except (SafetensorError, OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not a safetensors file, or damaged ({reason}); {remedy}") from None

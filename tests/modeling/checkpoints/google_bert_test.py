@@ -217,7 +217,7 @@ def _flip_a_bit(path):
     ("change", "message"),
     [
         (lambda f: (f / "vocab.txt").unlink(), "vocab.txt: no such vocabulary file"),
-        (lambda f: (f / "vocab.txt").write_text("a\n" * 99), "99 word pieces"),
+        (lambda f: (f / "vocab.txt").write_text("".join(f"a{i}\n" for i in range(99))), "99 word pieces"),
         (lambda f: (f / "bert_config.json").write_text("[]"), "must be a JSON object"),
         (lambda f: (f / "bert_config.json").write_text('{"hidden_act": "swish"}'), "unknown hidden_act 'swish'"),
         (lambda f: (f / "bert_config.json").write_text('{"hidden_act": "gelu"}'), "field vocab_size is missing"),

@@ -202,9 +202,7 @@ def test_quantised_weights_are_refused(tmp_path):
     ("values", "message"),
     [
         ([], "must be a JSON object"),
-        ({"do_lower_case": "yes"}, "do_lower_case must be true or false, got 'yes'"),
-        ({"do_lower_case": True, "strip_accents": False}, "equal to do_lower_case True, got False"),
-        ({"tokenize_chinese_chars": False}, "tokenize_chinese_chars must be true"),
+        ({"do_lower_case": "yes"}, "must be true or false, .*got 'yes'"),
     ],
 )
 def test_a_tokenizer_that_bert_does_not_have_is_refused(tmp_path, values, message):

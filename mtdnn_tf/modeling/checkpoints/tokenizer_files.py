@@ -1,0 +1,243 @@
+"""Reading and writing the files of a tokenizer of word pieces in a Hugging Face or Google folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mtdnn_tf.data.word_pieces import AddedToken, TokenRules, read_vocabulary, special_ids
+from mtdnn_tf.errors import UserError, shortened
+from mtdnn_tf.files import write_text
+from mtdnn_tf.json_files import read_json_object, write_json
+from mtdnn_tf.modeling.backbone import BackboneConfig
+
+VOCABULARY = "vocab.txt"
+_CONFIG = "tokenizer_config.json"
+_FAST = "tokenizer.json"
+_SPECIAL = "special_tokens_map.json"
+_ADDED = "added_tokens.json"
+# Classes that split texts as BERT's does, or as tokenizer.json says.
+_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
+_ANY_FAST = "PreTrainedTokenizerFast"
+# Special tokens' fields in the files by those of `TokenRules`.
+_ROLES = {"unknown": "unk_token", "end": "sep_token", "pad": "pad_token", "start": "cls_token", "mask": "mask_token"}
+# The parts of tokenizer.json, and the fields that must be BERT's.
+_PARTS: dict[str, dict[str, Any]] = {
+    "normalizer": {"type": "BertNormalizer", "clean_text": True},
+    "pre_tokenizer": {"type": "BertPreTokenizer"},
+    "model": {"type": "WordPiece", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100},
+}
+_SPECIAL_LOOKING = re.compile(r"\[.+\]|<.+>")
+# The first character of a word in SentencePiece's vocabularies.
+_SENTENCE_PIECE = "\u2581"
+_MOST_BYTES = 200
+_log = logging.getLogger("absl")
+
+
+class TokenizerFiles(NamedTuple):
+    """What a folder's files say of its tokenizer."""
+
+    vocabulary: tuple[str, ...]
+    lowercase: bool
+    rules: TokenRules
+
+
+def read_tokenizer_files(
+    folder: Path, config: BackboneConfig, config_file: str, default_lowercase: bool | None = None
+) -> TokenizerFiles:
+    """Reads vocab.txt, tokenizer.json, tokenizer_config.json, special_tokens_map.json and added_tokens.json.
+
+    Only the vocabulary, in vocab.txt or tokenizer.json, must be there.
+
+    Args:
+        folder: The folder.
+        config: The shape of its encoder, which must have an embedding for each token.
+        config_file: Name of the file that has the shape, for messages.
+        default_lowercase: Whether texts are lower-cased if no file says so; by default if no word piece of the
+            vocabulary, except special tokens, has an upper-case letter.
+
+    Raises:
+        UserError: A file is damaged, files contradict each other, or ask for what `WordPieceTokenizer` does not do.
+    """
+    slow, fast, special = (_object(folder / name) for name in (_CONFIG, _FAST, _SPECIAL))
+    _check_class(slow, folder / _CONFIG, has_fast=bool(fast))
+    normalizer = _checked_parts(fast, folder / _FAST)["normalizer"] if fast else {}
+    vocabulary = _vocabulary(folder, fast)
+    lowercase = _agreed(folder, slow.get("do_lower_case"), normalizer.get("lowercase"))
+    if lowercase is None:
+        lowercase = _is_uncased(vocabulary) if default_lowercase is None else default_lowercase
+        reason = "its vocabulary" if default_lowercase is None else "its name"
+        _log.info("%s: %s by %s; no file says it", folder, "uncased" if lowercase else "cased", reason)
+    strip_accents = _agreed(folder, slow.get("strip_accents"), normalizer.get("strip_accents"))
+    ideographs = _agreed(folder, slow.get("tokenize_chinese_chars"), normalizer.get("handle_chinese_chars"))
+    names = {**_names(special, folder / _SPECIAL), **_names(slow, folder / _CONFIG)}
+    rules = dataclasses.replace(
+        TokenRules(None if strip_accents == lowercase else strip_accents, ideographs is not False), **names
+    )
+    extra = special.get("additional_special_tokens") or slow.get("additional_special_tokens")
+    declared = _declared(folder, slow, fast, [_content(token) for token in extra] if isinstance(extra, list) else [])
+    rules = dataclasses.replace(rules, added=_added(folder, declared, vocabulary, rules))
+    check_ids(vocabulary, rules, config, folder / VOCABULARY, config_file)
+    try:
+        special_ids(vocabulary, rules)
+    except UserError as error:
+        raise UserError(f"{folder / VOCABULARY}: {error}; {_CONFIG} can give other names") from None
+    return TokenizerFiles(vocabulary, lowercase, rules)
+
+
+def _object(path: Path) -> dict[str, Any]:
+    return read_json_object(path) if path.is_file() else {}
+
+
+def _content(token: Any) -> Any:
+    return token.get("content") if isinstance(token, dict) else token
+
+
+def _check_class(slow: Mapping[str, Any], path: Path, has_fast: bool) -> None:
+    accepted = [*_CLASSES, *(f"{name}Fast" for name in _CLASSES), *([_ANY_FAST] if has_fast else [])]
+    given = slow.get("tokenizer_class")
+    if given not in (None, *accepted):
+        raise UserError(f"{path}: tokenizer_class must be one of {', '.join(accepted)}, got {given!r}")
+    for field, value in (("do_basic_tokenize", True), ("word_tokenizer_type", "basic"), ("never_split", [])):
+        if slow.get(field) not in (None, value):
+            raise UserError(f"{path}: {field} must be {value!r}, got {shortened(repr(slow[field]), 60)}")
+
+
+def _checked_parts(fast: Mapping[str, Any], path: Path) -> dict[str, dict[str, Any]]:
+    """Returns the parts of a tokenizer.json after checking that they are BERT's."""
+    parts: dict[str, dict[str, Any]] = {}
+    for part, fields in _PARTS.items():
+        parts[part] = fast[part] if isinstance(fast.get(part), dict) else {}
+        for field, value in fields.items():
+            if parts[part].get(field) != value:
+                given = shortened(repr(parts[part].get(field)), 60)
+                raise UserError(f"{path}: {field} of {part} must be {value!r}, got {given}")
+    return parts
+
+
+def _vocabulary(folder: Path, fast: Mapping[str, Any]) -> tuple[str, ...]:
+    path = folder / VOCABULARY
+    listed = tuple(read_vocabulary(path)) if path.is_file() or not fast else ()
+    pieces = listed
+    if fast:
+        ids = fast["model"].get("vocab")
+        numbers = ids.values() if isinstance(ids, dict) else []
+        if not numbers or not all(type(number) is int for number in numbers) or set(numbers) != set(range(len(ids))):
+            raise UserError(f"{folder / _FAST}: vocab of model must give ids from 0, without gaps")
+        pieces = tuple(sorted(ids, key=ids.__getitem__))
+        # In some folders one of the files has added tokens at its end.
+        for number, (one, other) in enumerate(zip(listed, pieces)):
+            if one != other:
+                raise UserError(f"{path}:{number + 1}: is {one[:50]!r}, {_FAST} has {other[:50]!r}")
+    vocabulary = max(listed, pieces, key=len)
+    if sum(piece.startswith(_SENTENCE_PIECE) for piece in vocabulary) > len(vocabulary) // 10:
+        raise UserError(f"{folder}: must have word pieces, got SentencePiece's (beginning with {_SENTENCE_PIECE})")
+    return vocabulary
+
+
+def _agreed(folder: Path, *values: Any) -> bool | None:
+    """Returns what tokenizer_config.json and tokenizer.json say, None if neither does."""
+    given = [value for value in values if value is not None]
+    if not all(isinstance(value, bool) for value in given) or len(set(given)) > 1:
+        raise UserError(
+            f"{folder}: do_lower_case, strip_accents and tokenize_chinese_chars must be true or false, and the same in "
+            f"{_CONFIG} and {_FAST}, got {shortened(' and '.join(map(repr, given)), 60)}"
+        )
+    return given[0] if given else None
+
+
+def _is_uncased(vocabulary: Sequence[str]) -> bool:
+    return all(piece == piece.lower() for piece in vocabulary if not _SPECIAL_LOOKING.fullmatch(piece))
+
+
+def _names(values: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Returns the names of special tokens in a file, by role."""
+    given = {role: _content(values[field]) for role, field in _ROLES.items() if values.get(field) is not None}
+    for role, name in given.items():
+        if not isinstance(name, str):
+            raise UserError(f"{path}: {_ROLES[role]} must be a string, got {shortened(repr(name), 60)}")
+    return given
+
+
+def _declared(
+    folder: Path, slow: Mapping[str, Any], fast: Mapping[str, Any], special: Sequence[Any]
+) -> Iterator[AddedToken]:
+    """Yields the added tokens of each file, the most detailed first."""
+    in_slow, in_fast = slow.get("added_tokens_decoder") or {}, fast.get("added_tokens") or []
+    if not isinstance(in_slow, dict) or not isinstance(in_fast, list):
+        raise UserError(
+            f"{folder}: added_tokens of {_FAST} must be a list, added_tokens_decoder of {_CONFIG} an object"
+        )
+    rows: list[tuple[Path, Any, Any]]
+    rows = [(folder / _FAST, values, values.get("id") if isinstance(values, dict) else None) for values in in_fast]
+    rows += [(folder / _CONFIG, values, number) for number, values in in_slow.items()]
+    for content, number in _object(folder / _ADDED).items():
+        rows.append((folder / _ADDED, {"content": content, "normalized": content not in special}, number))
+    for path, values, number in rows:
+        content = _content(values)
+        if isinstance(number, str) and re.fullmatch(r"\d{1,9}", number):
+            number = int(number)
+        is_token = isinstance(values, dict) and isinstance(content, str) and 1 <= len(content.encode()) <= _MOST_BYTES
+        if not is_token or not isinstance(number, int) or values.get("single_word"):
+            shown = shortened(repr(content), 60)
+            raise UserError(f"{path}: an added token must have 1 to 200 bytes, an id, and no single_word, got {shown}")
+        yield AddedToken(content, number, values.get("normalized") is True)
+
+
+def _added(
+    folder: Path, declared: Iterator[AddedToken], vocabulary: Sequence[str], rules: TokenRules
+) -> tuple[AddedToken, ...]:
+    """Returns the added tokens in the order of their ids, without BERT's special tokens of the vocabulary."""
+    id_of = {piece: number for number, piece in enumerate(vocabulary)}
+    owner = dict(enumerate(vocabulary))
+    found: dict[str, AddedToken] = {}
+    for token in declared:
+        other = owner.setdefault(token.id, token.content)
+        if other != token.content or id_of.setdefault(token.content, token.id) != token.id:
+            given = f"{token.content!r} has id {token.id}, not {id_of.get(token.content)}, or that of {other!r}"
+            raise UserError(f"{folder}: added tokens must have ids of their own, the same in all files; {given}")
+        found.setdefault(token.content, token)
+    own = {rules.pad, rules.unknown, rules.start, rules.end, rules.mask}
+    kept = (token for token in found.values() if token.content not in own or token.id >= len(vocabulary))
+    return tuple(sorted(kept, key=lambda token: token.id))
+
+
+def check_ids(
+    vocabulary: Sequence[str], rules: TokenRules, config: BackboneConfig, path: Path, config_file: str
+) -> None:
+    """Refuses more word pieces and added tokens than the encoder has embeddings."""
+    size = config.vocabulary_size
+    if len(vocabulary) > size:
+        raise UserError(f"{path}: {len(vocabulary)} word pieces, {config_file} has vocab_size {size}")
+    for token in rules.added:
+        if not 0 <= token.id < size:
+            raise UserError(f"{path}: added token {token.content!r} has id {token.id}, {config_file} vocab_size {size}")
+
+
+def write_vocabulary(path: Path, vocabulary: Sequence[str]) -> None:
+    """Writes one word piece per line, in the order of their ids."""
+    write_text(path, "".join(f"{piece}\n" for piece in vocabulary))
+
+
+def write_tokenizer_files(folder: Path, tokenizer: TokenizerFiles, longest: int) -> None:
+    """Writes vocab.txt and tokenizer_config.json, from which transformers builds BERT's tokenizer."""
+    vocabulary, lowercase, rules = tokenizer
+    write_vocabulary(folder / VOCABULARY, vocabulary)
+    plain = {"lstrip": False, "rstrip": False, "single_word": False, "special": False}
+    added = {
+        str(token.id): {"content": token.content, "normalized": token.normalized, **plain} for token in rules.added
+    }
+    settings = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": lowercase,
+        "strip_accents": rules.strip_accents,
+        "tokenize_chinese_chars": rules.separate_ideographs,
+        "model_max_length": longest,
+        **{field: getattr(rules, role) for role, field in _ROLES.items()},
+        **({"added_tokens_decoder": added} if added else {}),
+    }
+    write_json(folder / _CONFIG, settings)
