@@ -32,6 +32,8 @@ from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
 from mtdnn_tf.tasks.task import Task
 
 _ROWS_PER_CALL = 1024
+# A share of [UNK] above which a warning is logged.
+_MOST_UNKNOWN = 0.05
 
 # What of a task decides its encoded rows, whatever source they come from.
 _DECLARATION = ("kind", "text", "labels", "file_labels", "id", "group")
@@ -114,16 +116,17 @@ class EncodedData(NamedTuple):
             query_numbers(examples) if task.kind_object.has_queries else None,
         )
         write_encoded_split(folder, encoded)
-        logging.info(
-            "encoded %s %s: %d rows, %d tokens, %d rows truncated to %d tokens, %.1f s",
-            task.name,
-            split,
-            len(examples),
-            len(token_ids),
-            truncated,
-            self.max_sequence_length,
-            time.monotonic() - start,
-        )
+        unknown = float(np.mean(token_ids == self.tokenizer.unknown_id))
+        sizes = f"{len(examples)} rows, {len(token_ids)} tokens, {unknown:.1%} of them [UNK]"
+        cut = f"{truncated} rows truncated to {self.max_sequence_length} tokens"
+        logging.info("encoded %s %s: %s, %s, %.1f s", task.name, split, sizes, cut, time.monotonic() - start)
+        if unknown > _MOST_UNKNOWN:
+            logging.warning(
+                "%s %s: %.1f %% of the tokens are [UNK]; does the encoder's vocabulary fit the texts and their casing?",
+                task.name,
+                split,
+                100 * unknown,
+            )
 
 
 class TaskData(NamedTuple):

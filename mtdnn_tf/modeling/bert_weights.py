@@ -92,13 +92,15 @@ def variables_in_order(config: BackboneConfig, variables: Sequence[tf.Variable])
 
 
 def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Refuses arrays, laid out as in a file, that lack one of an encoder's or have another shape."""
+    """Refuses arrays, laid out as in a file, that lack one of an encoder's, or one of another shape or not finite."""
     for weight in encoder_weights(config):
         if weight.name not in arrays:
             raise UserError(f"{source}: weight {weight.name} is missing; an encoder of BERT's architecture is needed")
         shape = arrays[weight.name].shape
         if shape != weight.shape:
             raise UserError(f"{source}: weight {weight.name} has shape {shape}, the config asks for {weight.shape}")
+        if not np.isfinite(arrays[weight.name]).all():
+            raise UserError(f"{source}: weight {weight.name} must be finite, has NaN or infinity")
 
 
 def read_weights(encoder: EncoderVariables) -> dict[str, np.ndarray]:

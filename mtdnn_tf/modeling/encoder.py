@@ -136,7 +136,9 @@ class Encoder(tf.keras.layers.Layer):
         """Returns the sum of the embeddings, normalized: [batch, length, width]."""
         tokens = reader.rows(WORD_EMBEDDINGS, inputs["token_ids"])
         positions = tf.convert_to_tensor(reader.read(_POSITION_EMBEDDINGS))[: tf.shape(tokens)[1]]
-        segments = reader.rows(_SEGMENT_EMBEDDINGS, inputs["segment_ids"])
+        # An encoder of one segment has been trained with both texts of a pair in it.
+        segment_ids = inputs["segment_ids"] if self.config.num_segments > 1 else tf.zeros_like(inputs["segment_ids"])
+        segments = reader.rows(_SEGMENT_EMBEDDINGS, segment_ids)
         tables = (tf.cast(table, self.compute_dtype) for table in (tokens, positions, segments))
         total = next(tables) + next(tables) + next(tables)
         wide = tf.cast(total, tf.float32)

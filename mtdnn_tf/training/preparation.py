@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.identity import run_identity
 from mtdnn_tf.training.inputs.task_inputs import TaskInputs, check_soft_targets, inputs_of_tasks
 from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
+
+_log = logging.getLogger("absl")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +55,8 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
     if encoder.student_layers is not None:
         pretrained = select_layers(pretrained, encoder.student_layers)
     pretrained.check_length(config.data.max_sequence_length)
+    if pretrained.config.num_segments == 1 and any(task.is_pair for task in tasks):
+        _log.info("%s has one segment: both texts of a pair have its embedding", pretrained.source)
     _check_initial_run(config, trained_tasks)
     folders = config.distillation.soft_targets
     targets = find_soft_targets(folders, trained_tasks) if folders else {}
