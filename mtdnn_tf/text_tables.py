@@ -1,11 +1,17 @@
-"""Tables of text: aligned columns for terminals, Markdown for pages, CSV."""
+"""Tables of text: aligned columns for terminals, Markdown for pages, TSV, CSV and JSONL for files."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from mtdnn_tf.errors import UserError
+
+_FORMATS = (".tsv", ".jsonl")
 Rows = Sequence[Sequence[str]]
 
 
@@ -42,3 +48,22 @@ def csv_table(rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
+
+
+def check_format(path: Path, what: str) -> None:
+    """Refuses a file to write whose ending is neither .tsv nor .jsonl."""
+    if path.suffix not in _FORMATS:
+        raise UserError(f"{path}: {what} must be written to a file ending in {' or '.join(_FORMATS)}")
+
+
+def tsv_text(path: Path, rows: Rows) -> str:
+    """Returns the content of a TSV file; refuses cells that it cannot hold, naming the first cell of the row."""
+    for row in rows:
+        if any(character in cell for cell in row for character in "\t\n\r"):
+            raise UserError(f"{path}: {row[0]!r} holds a tab or line break, which a .tsv cannot; write a .jsonl")
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+def jsonl_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Returns the content of a JSONL file."""
+    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)

@@ -10,10 +10,11 @@ from flags import data, inference
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
 from mtdnn_tf.evaluation.gold_labels import majority_predictions
-from mtdnn_tf.evaluation.predictions import check_format, write_predictions
+from mtdnn_tf.evaluation.predictions import write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import INPUT
+from mtdnn_tf.text_tables import check_format
 from tools import cli
 
 _RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
@@ -58,7 +59,7 @@ def main() -> None:
     tasks = [task for task in tasks if splits_of[task.name] and task.name not in left_out]
     output = Path(_OUTPUT.value or "")
     if output.suffix:
-        check_format(output)
+        check_format(output, "predictions")
         count = sum(map(len, splits_of.values()))
         if count > 1:
             raise UserError(f"--output {output}: must be a folder for {count} tasks and splits")
@@ -66,7 +67,7 @@ def main() -> None:
         majority_predictions(task, split, task_data.source) for task in majority_tasks for split in task.submission
     ]
     if tasks:
-        predictions, _ = predict_with_runs([run], tasks, splits_of, task_data, how)
+        predictions = predict_with_runs([run], tasks, splits_of, task_data, how)
         results += [predicted.rows() for predicted in predictions.values()]
     if _GLUE_SUBMISSION.value:
         write_submission(Path(_GLUE_SUBMISSION.value), results)

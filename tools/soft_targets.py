@@ -7,10 +7,11 @@ from pathlib import Path
 from absl import flags, logging
 
 from flags import data
+from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.distillation.exchange import export_soft_targets, import_soft_targets
-from mtdnn_tf.distillation.exchange_files import PROBABILITIES, VALUES, check_format
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.options import parse_list
+from mtdnn_tf.text_tables import check_format
 from tools import cli
 
 _IMPORT_FROM = flags.DEFINE_multi_string(
@@ -24,7 +25,7 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write imported 
 _EXPORT_TO = flags.DEFINE_string("export_to", None, "A .tsv or .jsonl file to export to.")
 _SOFT_TARGETS = flags.DEFINE_string("soft_targets", None, "Folder of the soft targets to export.")
 _SPLIT = flags.DEFINE_string("split", "train", "Split of the examples.")
-_VALUES = flags.DEFINE_enum("values", PROBABILITIES, VALUES, "Values in a file, for classification and ranking.")
+_VALUES = flags.DEFINE_enum("values", PROBABILITIES, AVERAGES, "Values in a file, for classification and ranking.")
 _GOES_WITH = {
     "import_from": (_OUTPUT_DIR, _TEACHER_NAMES, _WEIGHTS),
     "export_to": (_SOFT_TARGETS,),
@@ -47,7 +48,7 @@ def main() -> None:
         raise UserError(f"--tasks must name one task here, got {', '.join(task.name for task in tasks)}")
     if _EXPORT_TO.value:
         path = Path(_EXPORT_TO.value)
-        check_format(path)
+        check_format(path, "soft targets")
         rows = export_soft_targets(Path(_SOFT_TARGETS.value), tasks[0], split, path, _VALUES.value)
         logging.info("%s: soft targets of %d examples of %s", path, rows, tasks[0].name)
         return

@@ -1,16 +1,21 @@
-"""Making one prediction out of several teachers'."""
+"""One prediction from several teachers, and the teachers' weights that fit labelled examples best."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import minimize
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.kinds.base import Kind
+from mtdnn_tf.kinds.lists import list_probabilities
+from mtdnn_tf.kinds.values import SMALLEST_PROBABILITY, LabelledPredictions
 
 PROBABILITIES, LOGITS = "probabilities", "logits"
 AVERAGES = (PROBABILITIES, LOGITS)
+# Above 0, so that an example for which only such teachers count (out of fold) still has an average.
+_LEAST_WEIGHT = 1e-6
 
 
 def average_predictions(
@@ -19,10 +24,10 @@ def average_predictions(
     """Averages the teachers' class probabilities or scores (1904.09482 eq. 3).
 
     Args:
-        predictions: One float array [examples, num_outputs] a teacher.
-        weights: One weight a teacher, at least one above 0; they are divided by their sum. Equal by default.
-        counted: Which teachers count for each example, bool [teachers, examples], one of a weight above 0 at least;
-            all by default. The weights are divided by the sum of those that count.
+        predictions: One float array [examples, num_outputs] per teacher.
+        weights: One weight per teacher, at least one above 0; they are divided by their sum. Equal by default.
+        counted: Which teachers count for each example, bool [teachers, examples], at least one of a weight above 0; all
+            by default. The weights are divided by the sum of those that count.
 
     Returns:
         Float32 [examples, num_outputs].
@@ -42,20 +47,16 @@ def average_logits(
     counted: np.ndarray | None = None,
     queries: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns what the mean of the teachers' logits stands for: the normalized geometric mean of their probabilities.
+    """Returns the prediction of the teachers' mean logits: the normalized geometric mean of their probabilities.
+
+    Other arguments, shape and errors are those of `average_predictions`, as is the result for scores.
 
     Args:
-        kind: Kind of the task; the mean of scores is that of `average_predictions`.
-        predictions: One float array [examples, num_outputs] per teacher; probabilities below 1e-30 count as 1e-30.
-        weights: As `average_predictions` takes them.
-        counted: As `average_predictions` takes it.
+        kind: Kind of the task.
+        predictions: Probabilities below 1e-30 count as 1e-30.
+        weights: See `average_predictions`.
+        counted: See `average_predictions`.
         queries: For a ranking, the number of each example's query, from 0, int [examples].
-
-    Returns:
-        Float32 [examples, num_outputs].
-
-    Raises:
-        UserError: As of `average_predictions`.
     """
     check_weights(weights, len(predictions))
     logits = kind.to_logits(_stack(predictions))
@@ -66,16 +67,7 @@ def average_logits(
 def prediction_variance(
     predictions: Sequence[np.ndarray], weights: Sequence[float] | None = None, counted: np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns how much the teachers disagree: their predictions' variance around the average, by its weights.
-
-    Args:
-        predictions: One float array [examples, num_outputs] a teacher.
-        weights: As `average_predictions` takes them.
-        counted: As `average_predictions` takes it.
-
-    Returns:
-        Float32 [examples], the mean over the outputs; 0 for one teacher.
-    """
+    """Returns the variance around `average_predictions`, by its weights, as a mean over outputs, float32 [examples]."""
     stacked = _stack(predictions)
     weighting = _weights_of(stacked, weights, counted)
     mean = np.average(stacked, axis=0, weights=weighting)
@@ -89,7 +81,7 @@ def _stack(predictions: Sequence[np.ndarray]) -> np.ndarray:
 def _weights_of(
     stacked: np.ndarray, weights: Sequence[float] | None, counted: np.ndarray | None
 ) -> Sequence[float] | np.ndarray | None:
-    """Returns what NumPy takes as weights of the teachers."""
+    """Returns what `np.average` takes as weights of the teachers."""
     if counted is None:
         return weights
     by_row = counted * np.ones((len(stacked), 1)) if weights is None else counted * np.reshape(weights, (-1, 1))
@@ -97,33 +89,66 @@ def _weights_of(
 
 
 def variance_weights(variances: np.ndarray, mean_variance: float) -> np.ndarray:
-    """Returns how much the distilled loss of each example counts: 1 / (1 + variance / mean variance).
-
-    1 where the teachers agree, 1/2 where their variance is the mean one. Where all variances are 0, all weights are 1.
-
-    Args:
-        variances: Of the examples, float [examples].
-        mean_variance: Of all examples that have soft targets.
-
-    Returns:
-        Float32 [examples].
-    """
+    """Returns 1 / (1 + variance / mean variance), float32 [examples]; 1 where all variances are 0."""
     relative = np.asarray(variances, np.float64) / mean_variance if mean_variance > 0 else np.zeros(len(variances))
     return np.asarray(1.0 / (1.0 + relative), np.float32)
 
 
+def ensemble_loss(
+    labelled: LabelledPredictions, weights: np.ndarray, average: str = PROBABILITIES
+) -> tuple[float, np.ndarray]:
+    """Returns the loss of the teachers' average, and its gradient by their weights.
+
+    Args:
+        labelled: The teachers' predictions.
+        weights: Of the teachers; they sum to 1.
+        average: "probabilities" or "logits", of which the mean is taken.
+
+    Returns:
+        The mean negative log-likelihood of a list, or the mean squared error of scores; and float64 [teachers].
+    """
+    values, gold, lists, size = labelled
+    if lists is None:
+        residuals = weights @ values - gold
+        return float(np.mean(residuals**2)), 2.0 * values @ residuals / size
+    if average == LOGITS:
+        logits = np.log(np.maximum(values, SMALLEST_PROBABILITY))
+        probabilities = list_probabilities(weights @ logits, lists)
+        return float(-gold @ np.log(probabilities) / size), logits @ (probabilities - gold) / size
+    probabilities = np.maximum(weights @ values, SMALLEST_PROBABILITY)
+    return float(-gold @ np.log(probabilities) / size), -values @ (gold / probabilities) / size
+
+
+def fit_weights(labelled: LabelledPredictions, average: str = PROBABILITIES) -> np.ndarray:
+    """Returns the weights of the smallest `ensemble_loss`, float64 [teachers], from 1e-6, with a sum of 1.
+
+    All losses are convex in the weights, so that the minimum found from equal weights is the global one.
+    """
+    teachers = len(labelled.values)
+    equal = np.full(teachers, 1.0 / teachers)
+    found = minimize(
+        lambda weights: ensemble_loss(labelled, weights, average),
+        equal,
+        jac=True,
+        method="SLSQP",
+        bounds=[(_LEAST_WEIGHT, 1.0)] * teachers,
+        constraints={"type": "eq", "fun": lambda weights: weights.sum() - 1.0, "jac": np.ones_like},
+        options={"ftol": 1e-12, "maxiter": 500},
+    ).x
+    found = np.maximum(found, _LEAST_WEIGHT)
+    found /= found.sum()
+    # Where no weights are better, rounding must not make them worse.
+    return min(found, equal, key=lambda weights: ensemble_loss(labelled, weights, average)[0])
+
+
 def check_average(average: str) -> None:
-    """Refuses the name of an average that there is not."""
+    """Refuses the name of an unknown average."""
     if average not in AVERAGES:
         raise unknown_name("--average", average, AVERAGES)
 
 
 def check_weights(weights: Sequence[float] | None, teachers: int) -> None:
-    """Refuses weights that make no average of so many teachers.
-
-    Raises:
-        UserError: The number of weights is not the number of teachers, or a weight is negative.
-    """
+    """Refuses weights of another number than the teachers', negative ones, and zeros only."""
     if weights is None:
         return
     if len(weights) != teachers:

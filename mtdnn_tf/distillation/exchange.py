@@ -1,27 +1,29 @@
-"""Soft targets from teachers outside this project, and for them."""
+"""Soft targets as a table by example id, which teachers outside this project can write and read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+import numpy as np
 
 from mtdnn_tf.data.encoding import data_fingerprint, query_numbers
 from mtdnn_tf.data.sources.source import DataSource, read_examples
-from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
-from mtdnn_tf.distillation.exchange_files import PROBABILITIES, check_values, read_exchange_file, write_exchange_file
-from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
-from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import sha256_of_file
+from mtdnn_tf.data.sources.tables import read_table
+from mtdnn_tf.distillation.ensemble import (
+    AVERAGES,
+    LOGITS,
+    PROBABILITIES,
+    average_predictions,
+    check_weights,
+    prediction_variance,
+)
+from mtdnn_tf.distillation.soft_targets import ScoredSplit, read_soft_targets, soft_target_folder, write_soft_targets
+from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.files import sha256_of_file, write_text
+from mtdnn_tf.kinds.values import ID_COLUMN, read_number
 from mtdnn_tf.tasks.task import Task
-
-
-class _Split(NamedTuple):
-    """The examples of a split by id."""
-
-    split: str
-    example_ids: list[str]
-    data_fingerprint: str
+from mtdnn_tf.text_tables import check_format, jsonl_text, tsv_text
 
 
 def import_soft_targets(
@@ -37,13 +39,13 @@ def import_soft_targets(
     """Writes the average of several teachers' files as soft targets, as if tools.score had scored the split.
 
     Args:
-        files: One file a teacher, of the form of `read_exchange_file`.
+        files: One file per teacher, of the form of `read_exchange_file`.
         task: The task.
         split: The split whose examples the files are of.
         source: Where its examples come from.
         output_dir: Where the task's folder goes.
-        teacher_names: One name a file; the files' own by default.
-        weights: One weight a file; equal by default.
+        teacher_names: One name per file; the files' own by default.
+        weights: One weight per file; equal by default.
         values: "probabilities" or "logits".
 
     Returns:
@@ -52,29 +54,24 @@ def import_soft_targets(
     Raises:
         UserError: A file is not accepted, or there are not as many names or weights as files.
     """
-    check_values(task, values)
+    _columns(task, values)
     names = list(teacher_names) or [path.stem for path in files]
     if len(names) != len(files):
-        raise UserError(f"--teacher_names takes one name a file: {len(files)} files, {len(names)} names given")
+        raise UserError(f"--teacher_names must be one name per file, got {len(names)} names for {len(files)} files")
     check_weights(weights, len(files))
     examples = read_examples(task, split, source)
     example_ids = [example.example_id for example in examples]
     queries = query_numbers(examples) if task.kind_object.has_queries else None
     predictions = [read_exchange_file(path, task, split, example_ids, values, queries) for path in files]
     teachers = [
-        {
-            "run": name,
-            "file": path.name,
-            "file_sha256": sha256_of_file(path),
-            "weight": 1.0 if weights is None else weights[index],
-        }
-        for index, (name, path) in enumerate(zip(names, files))
+        {"run": name, "file": path.name, "file_sha256": sha256_of_file(path), "weight": weight}
+        for name, path, weight in zip(names, files, weights or [1.0] * len(files))
     ]
     folder = soft_target_folder(output_dir, task, split)
     write_soft_targets(
         folder,
         task,
-        _Split(split, example_ids, data_fingerprint(examples)),
+        ScoredSplit(split, example_ids, data_fingerprint(examples)),
         average_predictions(predictions, weights),
         teachers,
         prediction_variance(predictions, weights),
@@ -83,7 +80,7 @@ def import_soft_targets(
 
 
 def export_soft_targets(soft_targets: Path, task: Task, split: str, path: Path, values: str = PROBABILITIES) -> int:
-    """Writes the soft targets of a split to one file.
+    """Writes the soft targets of a split to one file and returns its number of rows.
 
     Args:
         soft_targets: Folder that tools.score wrote.
@@ -91,9 +88,6 @@ def export_soft_targets(soft_targets: Path, task: Task, split: str, path: Path, 
         split: The split.
         path: The file; .tsv or .jsonl.
         values: "probabilities" or "logits".
-
-    Returns:
-        Number of rows.
 
     Raises:
         UserError: There are no such soft targets, or they are of other labels than the task's.
@@ -107,3 +101,111 @@ def export_soft_targets(soft_targets: Path, task: Task, split: str, path: Path, 
             raise UserError(f"{folder}: {field} is {targets.manifest.get(field)}, the task's is {own}")
     write_exchange_file(path, task, targets.example_ids, targets.predictions, values)
     return len(targets.example_ids)
+
+
+def read_exchange_file(
+    path: Path,
+    task: Task,
+    split: str,
+    example_ids: Sequence[str],
+    values: str = PROBABILITIES,
+    queries: np.ndarray | None = None,
+) -> np.ndarray:
+    """Reads one teacher's predictions.
+
+    The file has the column `id` and those of `Kind.target_columns`, and no other; its rows are in any order, one for
+    each example of the split.
+
+    Args:
+        path: The file; .tsv or .csv with a header row, or .jsonl.
+        task: The task.
+        split: Name of the split, for messages.
+        example_ids: Ids of the split's examples.
+        values: What the file holds for a classification or ranking: "probabilities", which sum to 1 within 0.001, or
+            "logits".
+        queries: For a ranking, the number of each example's query, from 0, int [examples].
+
+    Returns:
+        Float64 [examples, num_outputs], in the order of `example_ids`: probabilities or scores.
+
+    Raises:
+        UserError: A column, id or number of the file is not accepted, or an example is missing; with the line.
+    """
+    names = _columns(task, values)
+    header, rows = read_table(path)
+    if header is not None:
+        _check_columns(header, task, names, f"{path}:1")
+    position = {example_id: index for index, example_id in enumerate(example_ids)}
+    line_of_id: dict[str, int] = {}
+    read = np.zeros((len(example_ids), len(names)))
+    for row in rows:
+        where = f"{path}:{row.line}"
+        if row.problem:
+            raise UserError(f"{where}: {row.problem}")
+        if header is None:
+            _check_columns(list(row.cells), task, names, where)
+        example_id = row.cells[ID_COLUMN] or ""
+        if example_id not in position:
+            raise UserError(f"{where}: id {shortened(example_id)!r} is no example of task {task.name}, split {split}")
+        if example_id in line_of_id:
+            raise UserError(f"{where}: duplicate id {example_id!r}, first on line {line_of_id[example_id]}")
+        line_of_id[example_id] = row.line
+        read[position[example_id]] = [read_number(row.cells[name], name, where) for name in names]
+    missing = [example_id for example_id in example_ids if example_id not in line_of_id]
+    if missing:
+        raise UserError(
+            f"{path}: no row for {len(missing)} of {len(example_ids)} examples of task {task.name}, split {split}, "
+            f"the first: {', '.join(missing[:5])}"
+        )
+    if values == LOGITS:
+        return task.kind_object.from_logits(read, queries)
+    return task.kind_object.check_targets(read, queries, lambda row: f"{path}:{line_of_id[example_ids[row]]}")
+
+
+def write_exchange_file(
+    path: Path, task: Task, example_ids: Sequence[str], predictions: np.ndarray, values: str = PROBABILITIES
+) -> None:
+    """Writes predictions so that `read_exchange_file` reads the same float32 numbers.
+
+    Args:
+        path: The file; .tsv or .jsonl.
+        task: The task.
+        example_ids: Ids of the examples.
+        predictions: Float32 [examples, num_outputs]: probabilities or scores.
+        values: "probabilities", or "logits" for the log of them.
+
+    Raises:
+        UserError: The ending is not accepted, or an id does not fit in a .tsv.
+    """
+    check_format(path, "soft targets")
+    names = _columns(task, values)
+    written = (task.kind_object.to_logits(predictions) if values == LOGITS else predictions).astype(np.float32)
+    # The shortest decimals that float32 reads back.
+    rows = [[str(number) for number in row] for row in written]
+    if path.suffix == ".tsv":
+        text = tsv_text(
+            path, [[ID_COLUMN, *names], *([example_id, *row] for example_id, row in zip(example_ids, rows))]
+        )
+    else:
+        text = jsonl_text({ID_COLUMN: of, **dict(zip(names, map(float, row)))} for of, row in zip(example_ids, rows))
+    write_text(path, text)
+
+
+def _columns(task: Task, values: str) -> tuple[str, ...]:
+    """Returns the columns of a task's file beside `id`, after checking that the task has such values."""
+    if values not in AVERAGES:
+        raise unknown_name("--values", values, AVERAGES)
+    return task.kind_object.target_columns(task, values == LOGITS)
+
+
+def _check_columns(columns: Sequence[str], task: Task, names: Sequence[str], where: str) -> None:
+    accepted = (ID_COLUMN, *names)
+    for name in columns:
+        if name not in accepted:
+            raise unknown_name(f"column of soft targets of {task.kind} task {task.name}", name, accepted, where)
+    for name in accepted:
+        if name not in columns:
+            raise UserError(
+                f"{where}: column {name!r} is missing; soft targets of {task.kind} task {task.name} must have "
+                f"{', '.join(accepted)}"
+            )

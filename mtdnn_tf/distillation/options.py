@@ -83,3 +83,14 @@ class DistillationOptions(Options):
             return tf.constant(self.first_weight, tf.float32)
         progress = tf.cast(step, tf.float32) / max(total_steps - 1, 1)
         return self.first_weight * tf.clip_by_value(1.0 - progress, 0.0, 1.0)
+
+
+def mixture_weight(weight: tf.Tensor, has_gold: tf.Tensor, has_teacher: tf.Tensor) -> tf.Tensor:
+    """Returns the weight of the distilled loss for each example, float32 [batch].
+
+    Args:
+        weight: Scalar, the weight where an example has both a gold label and a teacher.
+        has_gold: Bool [batch]; the weight is 1 without a gold label.
+        has_teacher: Bool [batch]; the weight is 0 without a teacher.
+    """
+    return tf.where(has_teacher, tf.where(has_gold, weight, 1.0), 0.0)

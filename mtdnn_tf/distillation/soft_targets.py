@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,20 +24,12 @@ _REMEDY = "delete it and run tools.score again"
 _SCHEMA = 1
 
 
-class ScoredSplit(Protocol):
-    """A split whose examples are known by id, such as an encoded one."""
+class ScoredSplit(NamedTuple):
+    """What soft targets record of a split; `data_fingerprint` covers ids and texts."""
 
-    @property
-    def split(self) -> str:
-        """Its name."""
-
-    @property
-    def example_ids(self) -> Sequence[str]:
-        """The id of each example."""
-
-    @property
-    def data_fingerprint(self) -> str:
-        """SHA-256 over ids and texts."""
+    split: str
+    example_ids: Sequence[str]
+    data_fingerprint: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +37,9 @@ class SoftTargets:
     """The soft targets of one task.
 
     Attributes:
-        folder: Where they stand.
+        folder: Where they were read.
         example_ids: Ids of the examples that have a soft target.
-        predictions: Float32 [examples, num_outputs]: averaged probabilities, of classes or of a query's candidates, or
-            averaged scores.
+        predictions: Float32 [examples, num_outputs]: averaged probabilities or scores.
         manifest: What they were made from: task, kind, label names, split, data fingerprint, teachers.
         variances: Float32 [examples]: the teachers' variance around the average; None if it was not kept.
     """
@@ -66,11 +57,11 @@ def result_key(task_name: str, split: str) -> str:
 
 
 def soft_target_folder(output_dir: Path, task: Task, split: str) -> Path:
-    """Returns where a split's soft targets stand: `<task>` for the training split, else `<task>-<split>`."""
+    """Returns the folder of a split's soft targets: `<task>` for the training split, else `<task>-<split>`."""
     return output_dir / (task.name if split == TRAIN else f"{task.name}-{split}")
 
 
-def _identity(task: Task, encoded: ScoredSplit) -> dict[str, Any]:
+def _identity(task: Task, encoded: EncodedSplit | ScoredSplit) -> dict[str, Any]:
     """Returns the fields that must agree between soft targets and the training that joins them."""
     return {
         "task": task.name,
@@ -84,23 +75,22 @@ def _identity(task: Task, encoded: ScoredSplit) -> dict[str, Any]:
 def write_soft_targets(
     folder: Path,
     task: Task,
-    encoded: ScoredSplit,
+    encoded: EncodedSplit | ScoredSplit,
     predictions: np.ndarray,
     teachers: Sequence[Mapping[str, Any]],
     variances: np.ndarray | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Writes the soft targets of one task, complete or not at all.
+    """Writes the soft targets of one task and split, replacing the folder as a whole.
 
     Args:
-        folder: Where they go; replaced if it stands.
+        folder: Where they go.
         task: The task.
         encoded: The split that was scored.
         predictions: Float32 [examples, num_outputs], in the split's row order.
-        teachers: For each teacher its run, weights fingerprint, weight in the average and dev metrics; JSON values.
+        teachers: Run, fingerprint of weights, and weight in the average of each teacher; JSON values.
         variances: Float32 [examples]: the teachers' variance around the average; not kept if not given.
-        details: What else the manifest tells, as JSON values; `teachers_per_example` where an example's soft target
-            is that of fewer teachers than there are.
+        details: Further fields of the manifest; `teachers_per_example` where not all teachers score every example.
     """
     with new_folder(folder) as temporary:
         np.save(temporary / _PREDICTIONS, predictions.astype(np.float32), allow_pickle=False)
@@ -121,11 +111,7 @@ def write_soft_targets(
 
 
 def read_soft_targets(folder: Path) -> SoftTargets:
-    """Reads the soft targets of one task.
-
-    Raises:
-        UserError: The folder is damaged or of another version.
-    """
+    """Reads the soft targets of one task and split; refuses a folder that is damaged or of another version."""
     manifest = read_manifest(folder, _REMEDY, needed=(_IDS, _PREDICTIONS))
     check_schema(manifest.get("schema"), _SCHEMA, folder, _REMEDY)
     if not isinstance(manifest.get("teachers"), list):
@@ -141,22 +127,19 @@ def read_soft_targets(folder: Path) -> SoftTargets:
         raise UserError(f"{folder / _IDS}: duplicate id; {_REMEDY}")
     variances = read_array(folder / _VARIANCES, _REMEDY) if _VARIANCES in manifest["files"] else None
     if variances is not None and variances.shape != (len(example_ids),):
-        raise UserError(f"{folder / _VARIANCES}: one number an example is expected; {_REMEDY}")
+        raise UserError(f"{folder / _VARIANCES}: one number per example is expected; {_REMEDY}")
     for name, array in ((_PREDICTIONS, predictions), (_VARIANCES, variances)):
         if array is not None and not (array.dtype.kind == "f" and np.isfinite(array).all()):
-            raise UserError(f"{folder / name}: finite numbers are accepted, others given; {_REMEDY}")
+            raise UserError(f"{folder / name}: numbers must be finite; {_REMEDY}")
     return SoftTargets(folder, example_ids, predictions, manifest, variances)
 
 
 def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[str, SoftTargets]:
-    """Reads the soft targets of every task that has some.
+    """Reads the soft targets of every task that has some, by `result_key`.
 
     Args:
-        folders: Folders that tools.score wrote, each with one folder a task and split.
-        tasks: The tasks to train; a task without soft targets is left out of the result.
-
-    Returns:
-        Soft targets by task name, those of other splits than the training split by "<task>/<split>".
+        folders: Folders that tools.score wrote.
+        tasks: The tasks to train.
 
     Raises:
         UserError: A folder is missing or has none of the tasks, or two folders have the same task and split.
@@ -185,16 +168,7 @@ def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[st
 
 
 def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
-    """Returns the teacher logits of some rows of a split, joined by example id.
-
-    Args:
-        targets: The task's soft targets.
-        task: The task that trains.
-        encoded: The split that trains.
-        rows: Indices of its rows that need soft targets.
-
-    Returns:
-        Float32 [len(rows), num_outputs]: log of averaged probabilities, or averaged scores.
+    """Returns the teacher logits of some rows of a training split, float32 [rows, num_outputs], joined by example id.
 
     Raises:
         UserError: The soft targets were made from other data or other labels, or lack an example.
@@ -206,7 +180,7 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
         raise UserError(f"{targets.folder}: soft targets of another data set or task ({diff}); run tools.score on it")
     if targets.predictions.shape[1] != task.num_outputs:
         raise UserError(
-            f"{targets.folder}: {targets.predictions.shape[1]} numbers an example, task {task.name} has "
+            f"{targets.folder}: {targets.predictions.shape[1]} numbers per example, task {task.name} has "
             f"{task.num_outputs}; {_REMEDY}"
         )
     joined = targets.predictions[_positions(targets, encoded, rows)]
@@ -214,15 +188,7 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
 
 
 def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
-    """Returns how much the distilled loss of some rows of a split counts, by the teachers' disagreement.
-
-    Args:
-        targets: The task's soft targets, which `join_soft_targets` has accepted.
-        encoded: The split that trains.
-        rows: Indices of its rows.
-
-    Returns:
-        Float32 [len(rows)]: 1 / (1 + variance / mean variance), the mean being over all examples of the soft targets.
+    """Returns the `variance_weights` of some rows, by the mean variance of all soft targets of the split.
 
     Raises:
         UserError: The soft targets are of one teacher, or their variances were not kept.
@@ -230,15 +196,15 @@ def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.
     teachers = targets.manifest.get("teachers_per_example", len(targets.manifest["teachers"]))
     if targets.variances is None or teachers < 2:
         raise UserError(
-            f"{targets.folder}: --distill_variance_weighting takes soft targets of two or more teachers with their "
-            f"variance, {teachers} given{' without' if targets.variances is None else ''}; run tools.score again"
+            f"{targets.folder}: --distill_variance_weighting needs soft targets of two or more teachers with their "
+            f"variance, got {teachers}{' without' if targets.variances is None else ''}; run tools.score again"
         )
     mean = float(targets.variances.mean(dtype=np.float64))
     return variance_weights(targets.variances[_positions(targets, encoded, rows)], mean)
 
 
 def _positions(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> list[int]:
-    """Returns where the soft targets of some rows of a split stand."""
+    """Returns the indices of the soft targets of some rows of a split."""
     position = {example_id: index for index, example_id in enumerate(targets.example_ids)}
     wanted = [encoded.example_ids[row] for row in rows]
     missing = [example_id for example_id in wanted if example_id not in position]

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import write_text
 from mtdnn_tf.kinds.values import LIST_SEPARATOR
 from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.text_tables import check_format, jsonl_text, tsv_text
 
 _DECIMALS = 6
-_FORMATS = (".tsv", ".jsonl")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,27 +46,27 @@ class Predictions:
         return [self.task.labels[index] for index in self.values.argmax(axis=1)]
 
 
-def check_format(path: Path) -> None:
-    """Refuses a file whose ending is no format of predictions."""
-    if path.suffix not in _FORMATS:
-        raise UserError(f"{path}: predictions are written to a file ending in {' or '.join(_FORMATS)}")
-
-
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Writes one row an example: its id, then its label and the probability of every label, or its score.
+    """Writes one row per example: its id, then its label and the probability of every label, or its score.
 
     Args:
-        path: The file; its ending decides the format. A .tsv has the columns `id`, `label` and one
-            `probability_<label>` a label, or `id`, `score`; a .jsonl has the fields `id`, `label` and
-            `probabilities` by label name, or `id`, `score`. Of a ranking `score` is `probability`.
+        path: A .tsv with the columns `id`, `label` and `probability_<label>` of each label, or a .jsonl with `id`,
+            `label` and `probabilities` by label. In place of label and probabilities, a regression has `score`, a
+            ranking `probability`.
         predictions: What to write.
 
     Raises:
         UserError: The ending is not accepted, or an id does not fit in a .tsv.
     """
-    check_format(path)
-    lines = _tsv_lines(path, predictions) if path.suffix == ".tsv" else _jsonl_lines(predictions)
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    check_format(path, "predictions")
+    task, ids = predictions.task, predictions.example_ids
+    if path.suffix == ".jsonl":
+        write_text(path, jsonl_text({"id": of, **answer} for of, answer in zip(ids, _answers(predictions))))
+        return
+    none = np.zeros(task.num_outputs)
+    header = ["id", *_cells(task.kind_object.answer_fields(task, none, none.tolist()))]
+    rows = [[of, *_cells(answer).values()] for of, answer in zip(ids, _answers(predictions))]
+    write_text(path, tsv_text(path, [header, *rows]))
 
 
 def _answers(predictions: Predictions) -> Iterator[dict[str, Any]]:
@@ -78,21 +76,8 @@ def _answers(predictions: Predictions) -> Iterator[dict[str, Any]]:
         yield task.kind_object.answer_fields(task, values, [round(float(value), _DECIMALS) for value in values])
 
 
-def _tsv_lines(path: Path, predictions: Predictions) -> list[str]:
-    task, none = predictions.task, np.zeros(predictions.task.num_outputs)
-    rows = [["id", *_flat(task.kind_object.answer_fields(task, none, none.tolist()))]]
-    rows += [
-        [example_id, *_flat(answer).values()]
-        for example_id, answer in zip(predictions.example_ids, _answers(predictions))
-    ]
-    for row in rows:
-        if any(character in field for field in row for character in "\t\n\r"):
-            raise UserError(f"{path}: {row[0]!r} holds a tab or line break, which a .tsv cannot; write a .jsonl")
-    return ["\t".join(row) for row in rows]
-
-
-def _flat(answer: Mapping[str, Any]) -> dict[str, str]:
-    """Returns an answer as cells by column."""
+def _cells(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Returns an answer as cells of a TSV file, by column."""
     cells: dict[str, str] = {}
     for name, value in answer.items():
         if isinstance(value, Mapping):
@@ -101,10 +86,3 @@ def _flat(answer: Mapping[str, Any]) -> dict[str, str]:
             text = LIST_SEPARATOR.join(value) if isinstance(value, list) else value
             cells[name] = text if isinstance(text, str) else f"{text:.{_DECIMALS}f}"
     return cells
-
-
-def _jsonl_lines(predictions: Predictions) -> list[str]:
-    rows = zip(predictions.example_ids, _answers(predictions))
-    return [
-        json.dumps({"id": example_id, **answer}, ensure_ascii=False, allow_nan=False) for example_id, answer in rows
-    ]

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError, shortened
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.base import Kind
-from mtdnn_tf.kinds.values import KindTask, LabelledPredictions, Metric
+from mtdnn_tf.kinds.values import KindTask, LabelledPredictions, Metric, read_number
 
 if TYPE_CHECKING:
     import tensorflow as tf
-
-# No two parts take the same digits: a cell of many digits that is no number would take time by their square.
-_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_LARGEST_FLOAT32 = 3.4e38
 
 
 def _correlation(function: str) -> Metric:
@@ -45,10 +39,7 @@ class Regression(Kind):
         super().check(task)
 
     def read_label(self, task: KindTask, cell: str, column: str, where: str) -> float:
-        score = float(cell) if _NUMBER.fullmatch(cell) else math.nan
-        if not abs(score) <= _LARGEST_FLOAT32:
-            raise UserError(f"{where}: column {column!r} takes a number, {shortened(cell)!r} given")
-        return score
+        return read_number(cell, column, where)
 
     def label_text(self, task: KindTask, label: Any) -> str:
         return f"{label:g}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, shortened
 
 # From gold labels and answers, or from a query's relevant candidates and scores, to a number.
 Metric = Callable[[np.ndarray, np.ndarray], float]
@@ -21,6 +23,9 @@ SUM_TOLERANCE = 1e-3
 ID_COLUMN = "id"
 # Between the labels of a row, in files of data and of predictions.
 LIST_SEPARATOR = ";"
+# No two parts take the same digits: a cell of many digits that is no number would take time by their square.
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LARGEST_FLOAT32 = 3.4e38
 
 
 class KindTask(Protocol):
@@ -76,6 +81,15 @@ class LabelledPredictions(NamedTuple):
     gold: np.ndarray
     lists: np.ndarray | None
     size: int
+
+
+def read_number(cell: str | None, column: str, where: str) -> float:
+    """Returns the number that a cell of a data file spells, which float32 must hold."""
+    number = float(cell) if cell is not None and _NUMBER.fullmatch(cell) else math.nan
+    if not abs(number) <= _LARGEST_FLOAT32:
+        given = "null" if cell is None else repr(shortened(cell))
+        raise UserError(f"{where}: column {column!r} must be a number, got {given}")
+    return number
 
 
 def check_range(probabilities: np.ndarray, where: Callable[[int], str]) -> None:

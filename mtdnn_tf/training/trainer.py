@@ -8,8 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from mtdnn_tf.distillation.losses import mixture_weight
-from mtdnn_tf.distillation.options import DistillationOptions
+from mtdnn_tf.distillation.options import DistillationOptions, mixture_weight
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.accumulation import sum_in_parallel, sum_over_micro_batches

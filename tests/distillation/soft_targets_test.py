@@ -127,8 +127,8 @@ def test_variances_are_kept_and_weigh_the_rows_that_are_asked_for(scored, tmp_pa
         join_variance_weights(targets, encoded, rows), 1 / (1 + variances[rows] / variances.mean()), rtol=1e-5
     )
     write_soft_targets(folder / task.name, task, encoded, predictions, TEACHERS, variances)
-    with pytest.raises(UserError, match="two or more teachers with their variance, 1 given;"):
+    with pytest.raises(UserError, match="two or more teachers with their variance, got 1;"):
         join_variance_weights(find_soft_targets([folder], [task])[task.name], encoded, rows)
     write_soft_targets(folder / task.name, task, encoded, predictions, 2 * TEACHERS)
-    with pytest.raises(UserError, match="two or more teachers with their variance, 2 given without;"):
+    with pytest.raises(UserError, match="two or more teachers with their variance, got 2 without;"):
         join_variance_weights(find_soft_targets([folder], [task])[task.name], encoded, rows)

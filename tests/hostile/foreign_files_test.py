@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.distillation.soft_targets import read_soft_targets, write_soft_targets
+from mtdnn_tf.distillation.soft_targets import ScoredSplit, read_soft_targets, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import file_within, read_array
 from mtdnn_tf.json_files import fingerprint, read_json, write_json
@@ -229,18 +229,12 @@ def test_links_that_lead_to_each_other_are_refused(tmp_path: Path) -> None:
 TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",), files={"train": SplitFile("t.tsv")})
 
 
-class _Split:
-    split = "train"
-    example_ids = ("1", "2", "3")
-    data_fingerprint = "f"
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (
             lambda folder: np.save(folder / "predictions.npy", np.array([[np.nan, 1], [0, 1], [0, 1]], np.float32)),
-            "finite numbers",
+            "numbers must be finite",
         ),
         (
             lambda folder: np.save(folder / "predictions.npy", np.ones((2, 2), np.float32)),
@@ -253,7 +247,13 @@ class _Split:
     ],
 )
 def test_soft_targets(tmp_path: Path, change: Callable[[Path], object], message: str) -> None:
-    write_soft_targets(tmp_path / "soft", TASK, _Split(), np.full((3, 2), 0.5, np.float32), [{"run": "r"}])
+    write_soft_targets(
+        tmp_path / "soft",
+        TASK,
+        ScoredSplit("train", ("1", "2", "3"), "f"),
+        np.full((3, 2), 0.5, np.float32),
+        [{"run": "r"}],
+    )
     read_soft_targets(tmp_path / "soft")
     change(tmp_path / "soft")
     content = json.loads((tmp_path / "soft" / MANIFEST).read_text(encoding="utf-8"))

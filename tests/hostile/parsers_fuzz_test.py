@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from flags import training
 from mtdnn_tf.data.encoding import data_fingerprint
 from mtdnn_tf.data.sources.source import DataSource, read_examples
-from mtdnn_tf.distillation.exchange_files import read_exchange_file
+from mtdnn_tf.distillation.exchange import read_exchange_file
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import from_json, to_json
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone

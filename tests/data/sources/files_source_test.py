@@ -119,7 +119,7 @@ def test_bad_rows_are_told_with_their_line(tmp_path: Path, row: str, message: st
 def test_bad_scores_are_told_with_their_line(tmp_path: Path, score: str):
     _write(tmp_path, "train.jsonl", f'{{"first": "a", "second": "b", "score": {score}}}')
     assert _message(_SIMILARITY, "train", tmp_path).startswith(
-        f"{tmp_path}/train.jsonl:1: column 'score' takes a number"
+        f"{tmp_path}/train.jsonl:1: column 'score' must be a number"
     )
 
 

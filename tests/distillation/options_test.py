@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mtdnn_tf.distillation.losses import mixture_weight
-from mtdnn_tf.distillation.options import DistillationOptions
+from mtdnn_tf.distillation.options import DistillationOptions, mixture_weight
 from mtdnn_tf.errors import UserError
 
 
