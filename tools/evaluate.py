@@ -19,7 +19,6 @@ from mtdnn_tf.evaluation.ensembles.ensemble_tables import (
 )
 from mtdnn_tf.evaluation.measures.average import average
 from mtdnn_tf.evaluation.measures.categories import (
-    categories_to_json,
     category_metrics,
     category_table,
     read_categories,
@@ -59,7 +58,7 @@ def main() -> None:
         if flag.value:
             check_table_flags(flag.name, runs)
     tasks, task_data = data.run_inputs(runs)
-    by_run, _ = predict_each_run(runs, tasks, _SPLIT.value, task_data, how)
+    by_run = predict_each_run(runs, tasks, _SPLIT.value, task_data, how)
     predictions = {result: split.combined(weights, _AVERAGE.value) for result, split in by_run.items()}
     metrics = metrics_of(predictions)
     by_category = {}
@@ -77,7 +76,9 @@ def main() -> None:
         if over_tasks:
             content["_average"] = {over_tasks.name: over_tasks.score}
         if by_category:
-            content["_by_category"] = {name: categories_to_json(found) for name, found in by_category.items()}
+            content["_by_category"] = {
+                name: [category._asdict() for category in found] for name, found in by_category.items()
+            }
         if without:
             content["_leave_one_out"] = without
         if disagreements:

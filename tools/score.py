@@ -12,8 +12,8 @@ from flags.options import define, given
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards, score, write_shard
-from mtdnn_tf.evaluation.ensembles.shards import Shard, parse_shard
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
+from mtdnn_tf.evaluation.ensembles.shards import Shard, merge_shards, parse_shard, write_shard
 from mtdnn_tf.options import parse_list
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.cluster import read_cluster

@@ -74,7 +74,7 @@ def _run(block: Block, training: Training) -> None:
         train(training.settings)
     tasks = training.settings.data.selected_tasks()
     splits = {task.name: block.splits_of(task.name) for task in tasks}
-    predicted, _ = predict_with_runs([run], tasks, splits, block.base.data.task_data(), block.base.inference_settings())
+    predicted = predict_with_runs([run], tasks, splits, block.base.data.task_data(), block.base.inference_settings())
     arrays = {key(result.encoded.task.name, result.encoded.split): result.predictions for result in predicted.values()}
     with new_file(_predictions(block, training)) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)

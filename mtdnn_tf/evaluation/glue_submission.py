@@ -22,7 +22,7 @@ def write_submission(path: Path, predictions: Sequence[Predictions], allow_parti
     """Writes predictions for test splits as GLUE's server takes them.
 
     Args:
-        path: A file ending in .zip, replaced if it stands, or a folder, which must not exist.
+        path: A file ending in .zip, or a folder, which must not exist.
         predictions: One for each task and test split; ids are row numbers of GLUE's test file.
         allow_partial: Whether files that GLUE asks for may be missing. Defaults to False.
 

@@ -1,4 +1,4 @@
-"""What gold labels tell without a model: whether a split can be evaluated with them, and the most frequent label."""
+"""Checks of gold labels, and the most frequent label as a prediction."""
 
 from __future__ import annotations
 
@@ -16,14 +16,7 @@ _log = logging.getLogger("absl")
 
 
 def check_gold_labels(encoded: EncodedSplit) -> None:
-    """Refuses a split without gold labels, and logs one line where all are alike.
-
-    Args:
-        encoded: A development split.
-
-    Raises:
-        UserError: No row can be compared with a gold label.
-    """
+    """Refuses a development split without gold labels, and logs one line where all are alike."""
     task, queries = encoded.task, None if encoded.queries is None else np.asarray(encoded.queries)
     where = f"task {task.name}, split {encoded.split}"
     labels = np.asarray(encoded.labels)
@@ -41,18 +34,11 @@ def check_gold_labels(encoded: EncodedSplit) -> None:
 def majority_predictions(task: Task, split: str, source: DataSource) -> Predictions:
     """Returns the label frequencies of a task's training split as the probabilities of every example of a split.
 
-    The most frequent label is what submissions to GLUE answer for WNLI.
-
-    Args:
-        task: The task, of a kind that has one label per row.
-        split: The split to answer.
-        source: Where examples come from.
-
-    Raises:
-        UserError: The task has no most frequent label, or its data are not there.
+    The most frequent label is what submissions to GLUE answer for WNLI. Refuses a task whose kind has not exactly one
+    label per row.
     """
     if not task.kind_object.has_one_label:
-        raise UserError(f"task {task.name}: a majority takes a classification task, {task.kind} given")
+        raise UserError(f"task {task.name}: a majority needs a classification task, got {task.kind}")
     labels = [example.label for example in read_examples(task, TRAIN, source) if example.label is not None]
     frequencies = np.bincount(labels, minlength=task.num_outputs) / len(labels)
     example_ids = [example.example_id for example in read_examples(task, split, source)]

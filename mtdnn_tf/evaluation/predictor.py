@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from mtdnn_tf.data.batching.batch_layout import lay_out, pad_length, restore_rows, static_size
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.evaluation.compiled_inference import CompiledInference
 from mtdnn_tf.interruption import stop_if_asked
-from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
+from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
+from mtdnn_tf.parallelism import is_one_device, to_replicas
 from mtdnn_tf.tasks.task import Task
 
 _MATRIX = tf.TensorSpec([None, None], tf.int32)
@@ -45,13 +48,7 @@ ORDINARY_INFERENCE = InferenceSettings()
 
 
 class Inference:
-    """Runs a model in batches as they come.
-
-    The encoder is traced once for all tasks and batches; heads are small and run eagerly.
-
-    Args:
-        model: The model.
-    """
+    """Runs a model in batches as they come: the encoder is traced once, heads are small and run eagerly."""
 
     def __init__(self, model: MultiTaskModel) -> None:
         @tf.function(input_signature=[_MATRIX, _MATRIX, _FLAGS], autograph=False)
@@ -65,9 +62,43 @@ class Inference:
         self._heads = model.heads
 
     def logits(self, batch: dict[str, np.ndarray], head: str) -> tf.Tensor:
-        """Returns the logits of a head; see `CompiledInference.logits`."""
+        """Returns the logits of a head, float32 [rows, num_outputs], for a batch of arrays [rows, length]."""
         encoded = self.encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"])
         return self._heads[head](encoded, training=False)
+
+
+class CompiledInference:
+    """Runs a model compiled, in batches of one size and few lengths, on one device or on a strategy's replicas.
+
+    Encoder and heads are compiled separately, so that the encoder is compiled once for all tasks.
+    """
+
+    def __init__(self, model: MultiTaskModel, strategy: tf.distribute.Strategy, batch_size: int) -> None:
+        self._strategy = strategy
+        self._batch_size = batch_size
+        self._longest = model.backbone.config.max_positions
+        self.encode = self._compiled(model.encode)
+        self.heads = {
+            name: self._compiled(functools.partial(head, training=False)) for name, head in model.heads.items()
+        }
+
+    def _compiled(self, function: Callable[..., Any]) -> tf.types.experimental.PolymorphicFunction:
+        def run(inputs: dict[str, Any]) -> Any:
+            return self._strategy.run(function, args=(inputs,))
+
+        # A TPU strategy compiles what it runs.
+        return tf.function(run, autograph=False, jit_compile=True if is_one_device(self._strategy) else None)
+
+    def logits(self, batch: dict[str, np.ndarray], head: str) -> np.ndarray:
+        """Returns the logits of a head; see `Inference.logits`."""
+        rows, length = batch["padding_mask"].shape
+        replicas = self._strategy.num_replicas_in_sync
+        size = -(-self._batch_size // replicas)
+        padded = pad_length({name: batch[name] for name in INPUTS}, static_size(length, self._longest))
+        layouts = [layout.padded(size) for layout in lay_out(np.arange(rows), replicas)]
+        parts = [layout.take(padded) for layout in layouts]
+        logits = self.heads[head](self.encode(to_replicas(self._strategy, parts)))
+        return restore_rows(layouts, [part.numpy() for part in self._strategy.experimental_local_results(logits)])
 
 
 class Predictor:
@@ -109,20 +140,9 @@ class Predictor:
         return predictions_of(encoded, outputs, rows)
 
     def head_outputs(self, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
-        """Returns the outputs of the head that answers a split's task, for each row by itself.
+        """Returns `Kind.row_outputs` of the head that answers a split's task, float32 [rows, head's outputs].
 
-        The last bits of a row's outputs depend on the rows of its batch.
-
-        Args:
-            encoded: The split.
-            rows: Numbers of the rows in the order of the batches, int [rows].
-
-        Returns:
-            Float32 [rows, head's outputs] in the order of the rows: probabilities of the head's labels for a
-            classification, scores otherwise.
-
-        Raises:
-            UserError: See `predict`.
+        `rows` is in the order of the batches: the last bits of a row's outputs depend on the rows of its batch.
         """
         task, size = encoded.task, self._batch_size
         if task.head_task not in self._model.heads:
@@ -172,12 +192,6 @@ def _in_order(
 
 
 def predictions_of(encoded: EncodedSplit, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Returns what `Predictor.predict` returns for the outputs of a head.
-
-    Args:
-        encoded: The split.
-        outputs: Float32 [rows, head's outputs], see `Predictor.head_outputs`.
-        rows: Numbers of the rows, int [rows], whole queries of a ranking.
-    """
+    """Returns what `Predictor.predict` returns, for the `head_outputs` of some rows."""
     queries = None if encoded.queries is None else np.asarray(encoded.queries)[rows]
     return encoded.task.kind_object.predictions(encoded.task, outputs, queries)

@@ -8,7 +8,7 @@ from mtdnn_tf.evaluation.measures.average import Metrics, average, average_name,
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.text_tables import aligned_table, markdown_table
 
-# Of one model, one a seed.
+# Results of one model, one per seed.
 Runs = Sequence[Mapping[str, Metrics]]
 _MISSING = "-"
 
@@ -17,14 +17,13 @@ def text_table(results: Mapping[str, Runs], *, show_metrics: bool = False) -> st
     """Returns a text table of models (rows) against tasks (columns) and their average, values times 100.
 
     Args:
-        results: Of each model its runs, and of these metrics by result name: "rte", or "mnli/validation_matched" of
-            several splits.
+        results: For each model its runs, and for each run metrics by result name: "rte", or "mnli/validation_matched"
+            of several splits.
         show_metrics: Whether a cell shows every metric, as "84.3/88.9", not their mean. Defaults to False.
 
     Returns:
         Lines ending in a line break. A cell is the mean over runs, with their standard deviation and their number in a
-        last column where a model has several. "-" stands for a missing result, and for an average that misses one. The
-        average's column is named as `average_name` says; there is none where there is nothing to average.
+        last column where a model has several. "-" is a missing result, or an average that misses one.
     """
     return aligned_table(_rows(results, show_metrics))
 

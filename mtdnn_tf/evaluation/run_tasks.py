@@ -17,11 +17,8 @@ def tasks_of_run(run: Path, names: Sequence[str], task_files: Sequence[Path]) ->
     Args:
         run: Folder of a trained run.
         names: Names of the tasks, in the order wanted; empty for all tasks of the run.
-        task_files: Task files that declare the user's tasks; read only if one of them is asked for. Empty for tasks
-            as the model folder describes them, with files relative to the data folder.
-
-    Raises:
-        UserError: The run has no such task, a name is given twice, or the task files do not declare a task.
+        task_files: Task files that declare the tasks, read if one of these is asked for; empty for tasks as the model
+            folder describes them, with files relative to the data folder.
     """
     trained = {task.name: task for task in read_tasks(run)}
     built_in = {name: task for name in task_names() if (task := get_task(name)).head_task in trained}

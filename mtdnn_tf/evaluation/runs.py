@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,12 +24,11 @@ from mtdnn_tf.distillation.ensemble import (
     prediction_variance,
 )
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.evaluation.ensembles.out_of_fold import predictions_per_example
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings, Predictor
-from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model, read_fold, read_tasks, read_tokenizer
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_fold, read_tasks, read_tokenizer
 from mtdnn_tf.tasks.task import TRAIN, Task
 
 
@@ -36,7 +36,7 @@ class SplitPredictions(NamedTuple):
     """What one or more runs predict on a split.
 
     Attributes:
-        encoded: The split, as the first run's word pieces encode it.
+        encoded: The split, as the first run's tokenizer encodes it.
         predictions: Float32 [examples, num_outputs]: averaged probabilities or scores.
         variances: Float32 [examples]: the runs' variance around the average; None if it was not computed.
     """
@@ -61,7 +61,7 @@ class RunPredictions(NamedTuple):
     """What each of several runs predicts on a split.
 
     Attributes:
-        encoded: The split, as the first run's word pieces encode it.
+        encoded: The split, as the first run's tokenizer encodes it.
         by_run: Float32 [examples, num_outputs] of each run: probabilities or scores, 0 where it does not count.
         counted: Which runs count for each example, bool [runs, examples]; None if all do.
     """
@@ -82,31 +82,13 @@ class RunPredictions(NamedTuple):
         self.by_run.append(values)
 
     def combined(self, weights: Sequence[float] | None = None, average: str = PROBABILITIES) -> SplitPredictions:
-        """Returns the runs' average, and the variance of their predictions around the mean.
-
-        Args:
-            weights: One weight a run; equal by default.
-            average: "probabilities" or "logits", of which the mean is taken; of a regression that of the scores.
-        """
+        """Returns the mean of the runs' "probabilities" or "logits" (always of scores), and the runs' variance."""
         if average == LOGITS:
             kind, queries = self.encoded.task.kind_object, self.encoded.queries
             averaged = average_logits(kind, self.by_run, weights, self.counted, queries)
         else:
             averaged = average_predictions(self.by_run, weights, self.counted)
         return SplitPredictions(self.encoded, averaged, prediction_variance(self.by_run, weights, self.counted))
-
-
-def _check_tasks(tasks: Sequence[Task], trained: Sequence[Task], run: Path) -> None:
-    known = {task.name: task for task in trained}
-    for task in tasks:
-        head = known.get(task.head_task)
-        if head is None:
-            raise unknown_name(f"task of run {run}", task.head_task, known)
-        if (head.kind, head.labels) != (task.kind, task.labels_of_head):
-            raise UserError(
-                f"run {run}: task {task.name} was trained as {head.kind} with labels {list(head.labels)}, "
-                f"declared now as {task.kind} with labels {list(task.labels_of_head)}"
-            )
 
 
 def predict_each_run(
@@ -117,10 +99,8 @@ def predict_each_run(
     inference: InferenceSettings = ORDINARY_INFERENCE,
     out_of_fold: bool = False,
     train_part: Part | None = None,
-) -> tuple[dict[str, RunPredictions], list[LoadedModel]]:
-    """Predicts splits with every run.
-
-    Every run is read once, whatever the number of splits.
+) -> dict[str, RunPredictions]:
+    """Returns what every run predicts on splits, by result name; each run is read once.
 
     Args:
         runs: Folders of trained runs; each encodes the texts with its own word pieces.
@@ -131,9 +111,6 @@ def predict_each_run(
         out_of_fold: Whether a run that was trained without a fold counts, on the training split, for that fold alone.
             Defaults to False: every run counts for every row.
         train_part: Which rows of a training split are predicted; all by default.
-
-    Returns:
-        Predictions by result name, and the runs' models.
 
     Raises:
         UserError: A run does not answer a task, was trained on other labels, or runs of a fold are missing.
@@ -147,12 +124,10 @@ def predict_each_run(
         for task in tasks
     }
     predictions: dict[str, RunPredictions] = {}
-    models = []
     for number, run in enumerate(runs):
         tf.keras.backend.clear_session()
         with inference.scope():
             loaded = load_model(run)
-        models.append(loaded)
         predictor = Predictor(loaded.model, inference)
         encoded = data.encoded(loaded.tokenizer, loaded.max_sequence_length)
         for task in tasks:
@@ -164,23 +139,24 @@ def predict_each_run(
                 known = predictions[name]
                 counted_rows = known.rows_of(number)
                 known.add(counted_rows, predictor.predict(rows, counted_rows))
-    return predictions, models
+    return predictions
 
 
 def check_runs(runs: Sequence[Path], tasks: Sequence[Task], max_sequence_length: int | None = None) -> Sequence[Task]:
-    """Returns the tasks, those of the first run if none are given, after checking that every run answers them.
-
-    Raises:
-        UserError: A run does not answer a task, or was trained on other labels or shorter sequences.
-    """
+    """Returns the tasks, by default those of the first run; refuses runs of other labels or shorter sequences."""
     for run in runs:
-        trained = read_tasks(run)
-        tasks = tasks or trained
-        _check_tasks(tasks, trained, run)
-        if max_sequence_length is None:
-            continue
-        _, longest = read_tokenizer(run)
-        if not 8 <= max_sequence_length <= longest:
+        trained = {task.name: task for task in read_tasks(run)}
+        tasks = tasks or list(trained.values())
+        for task in tasks:
+            head = trained.get(task.head_task)
+            if head is None:
+                raise unknown_name(f"task of run {run}", task.head_task, trained)
+            if (head.kind, head.labels) != (task.kind, task.labels_of_head):
+                raise UserError(
+                    f"run {run}: task {task.name} was trained as {head.kind} with labels {list(head.labels)}, "
+                    f"declared now as {task.kind} with labels {list(task.labels_of_head)}"
+                )
+        if max_sequence_length is not None and not 8 <= max_sequence_length <= (longest := read_tokenizer(run)[1]):
             raise UserError(
                 f"--max_sequence_length must be 8 to {longest}, the length that run {run} was trained on, got "
                 f"{max_sequence_length}"
@@ -188,20 +164,54 @@ def check_runs(runs: Sequence[Path], tasks: Sequence[Task], max_sequence_length:
     return tasks
 
 
+def predictions_per_example(folds: Sequence[Fold | None]) -> int:
+    """Returns how many runs count for each row of the training split; refuses runs if those of a fold are missing.
+
+    Args:
+        folds: The fold that each run was trained without; None for a run that counts for all rows.
+    """
+    counts = Counter(folds)
+    per_example, missing = counts[None], []
+    for number in sorted({fold.folds for fold in folds if fold}):
+        of_folds = [counts[Fold(number, held_out)] for held_out in range(number)]
+        per_example += max(of_folds)
+        missing += [
+            f"{max(of_folds) - count} with --folds={number} --held_out_fold={held_out}"
+            for held_out, count in enumerate(of_folds)
+            if count < max(of_folds)
+        ]
+    if missing:
+        raise UserError(
+            "--teachers must be the same number of runs for every fold of the training split, missing: "
+            f"{', '.join(missing)}"
+        )
+    return per_example
+
+
+def check_fold_weights(folds: Sequence[Fold | None], weights: Sequence[float]) -> None:
+    """Refuses weights that leave rows of the training split to runs of weight 0."""
+    counting = {fold for fold, weight in zip(folds, weights) if weight > 0}
+    numbers = {fold.folds for fold in folds if fold}
+    unweighted = {
+        number: [held_out for held_out in range(number) if Fold(number, held_out) not in counting] for number in numbers
+    }
+    if None not in counting and numbers and all(unweighted.values()):
+        number = min(numbers)
+        raise UserError(
+            f"--weights must be above 0 for a run of every fold, fold {unweighted[number][0]} of {number} has none, "
+            f"got {', '.join(map(str, weights))}"
+        )
+
+
 def part_of_split(encoded: EncodedSplit, train_part: Part | None) -> EncodedSplit:
-    """Returns the part of a split that is predicted: of the training split that which is asked for, else all of it."""
+    """Returns the part of a training split that is predicted, or the whole of another split."""
     if encoded.split != TRAIN or train_part is None:
         return encoded
     return encoded.take(train_part.rows(len(encoded), encoded.queries))
 
 
 def counted_runs(encoded: EncodedSplit, folds: Sequence[Fold | None]) -> np.ndarray | None:
-    """Returns which runs count for each row of a split, bool [runs, rows]; None if all do.
-
-    Args:
-        encoded: The split, or a part of it.
-        folds: The fold of the training split that each run was trained without; None for a run that counts for all.
-    """
+    """Returns which runs count for each row, bool [runs, rows], by `predictions_per_example`'s folds; None for all."""
     if encoded.split != TRAIN or not any(folds):
         return None
     every = np.ones(len(encoded), bool)
@@ -216,28 +226,22 @@ def predict_with_runs(
     inference: InferenceSettings = ORDINARY_INFERENCE,
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
-) -> tuple[dict[str, SplitPredictions], list[LoadedModel]]:
-    """Predicts splits with every run and averages the predictions.
+) -> dict[str, SplitPredictions]:
+    """Averages what `predict_each_run`, whose other arguments these are, returns.
 
     Args:
-        runs: As of `predict_each_run`, like all that is not told of here.
+        runs: Folders of trained runs.
         tasks: The tasks.
         splits: The splits.
         data: Where the splits are.
-        inference: How models are run. Defaults to ordinary inference.
-        weights: One weight a run; equal by default.
-        average: As of `RunPredictions.combined`.
-
-    Returns:
-        Predictions by result name, and the runs' models.
-
-    Raises:
-        UserError: As of `predict_each_run`; or the weights make no average.
+        inference: How models are run.
+        weights: One weight per run; equal by default.
+        average: "probabilities" or "logits", of which the mean is taken.
     """
     check_weights(weights, len(runs))
     check_average(average)
-    predictions, models = predict_each_run(runs, tasks, splits, data, inference)
-    return {name: split.combined(weights, average) for name, split in predictions.items()}, models
+    predictions = predict_each_run(runs, tasks, splits, data, inference)
+    return {name: split.combined(weights, average) for name, split in predictions.items()}
 
 
 def metrics_of(predictions: Mapping[str, SplitPredictions]) -> dict[str, dict[str, float]]:

@@ -200,7 +200,7 @@ class Kind(abc.ABC):
     def confidences(
         self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
     ) -> Confidences | None:
-        """Returns how probable answers are and whether they are right; None without probabilities or gold labels."""
+        """Returns how probable the answers for labelled rows are and whether they are right; None for scores."""
         return None
 
     def agreement(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
@@ -264,4 +264,9 @@ class Kind(abc.ABC):
         """Returns `answer_tensors` under the names of `examples_api`."""
         import tensorflow as tf
 
-        return {tf.saved_model.REGRESS_OUTPUTS: answer["score"]}
+        if self.examples_api == "regress":
+            return {tf.saved_model.REGRESS_OUTPUTS: answer["score"]}
+        return {
+            tf.saved_model.CLASSIFY_OUTPUT_CLASSES: answer["label_names"],
+            tf.saved_model.CLASSIFY_OUTPUT_SCORES: answer["probabilities"],
+        }

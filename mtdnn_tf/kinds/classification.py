@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -127,31 +127,19 @@ class Classification(ListKind):
     def confidences(
         self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
     ) -> Confidences | None:
-        """Returns the probability of each most probable label, and whether it is right.
-
-        Raises:
-            ValueError: The probabilities are of another shape, negative, or do not sum to 1.
-        """
+        """Returns the probability of each most probable label, and whether it is right."""
         from sklearn.metrics import log_loss
 
         probabilities = np.asarray(predictions, np.float64)
-        if probabilities.ndim != 2 or len(probabilities) != len(labels):
-            raise ValueError(
-                f"calibration takes probabilities [{len(labels)}, labels], {list(probabilities.shape)} given"
-            )
         check_sums(probabilities, probabilities.sum(axis=1))
-        labelled = self.labelled(labels)
-        if not labelled.any():
-            return None
-        probabilities, gold = probabilities[labelled], labels[labelled]
-        one_hot = np.eye(probabilities.shape[1])[gold]
+        num_labels = probabilities.shape[1]
         # scikit-learn warns of sums that float32 rounds.
         normalized = probabilities / probabilities.sum(axis=1, keepdims=True)
         return Confidences(
             probabilities.max(axis=1),
-            probabilities.argmax(axis=1) == gold,
-            nll=float(log_loss(gold, normalized, labels=np.arange(probabilities.shape[1]))),
-            brier=float(((probabilities - one_hot) ** 2).sum(axis=1).mean()),
+            probabilities.argmax(axis=1) == labels,
+            nll=float(log_loss(labels, normalized, labels=np.arange(num_labels))),
+            brier=float(((probabilities - np.eye(num_labels)[labels]) ** 2).sum(axis=1).mean()),
         )
 
     # === Soft targets ===
@@ -175,15 +163,6 @@ class Classification(ListKind):
             "probabilities": self.row_outputs(logits),
             # A server's batching splits every output by rows, so the names are repeated in each row.
             "label_names": tf.tile(names[tf.newaxis], [tf.shape(logits)[0], 1]),
-        }
-
-    def example_outputs(self, answer: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """Returns `classes` string and `scores` float32, both [batch, labels], in the order of the task's labels."""
-        import tensorflow as tf
-
-        return {
-            tf.saved_model.CLASSIFY_OUTPUT_CLASSES: answer["label_names"],
-            tf.saved_model.CLASSIFY_OUTPUT_SCORES: answer["probabilities"],
         }
 
 

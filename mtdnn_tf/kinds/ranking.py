@@ -135,25 +135,14 @@ class Ranking(ListKind):
     def confidences(
         self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
     ) -> Confidences | None:
-        """Returns the probability of each query's best candidate, and the share of candidates as good that are right.
-
-        Raises:
-            ValueError: The probabilities are of another shape, negative, or do not sum to 1 over each query.
-        """
-        if queries is None or not len(predictions) == len(labels) == len(queries):
-            raise ValueError(
-                f"calibration of a ranking takes the query of each row and its label, got {len(predictions)} "
-                f"probabilities, {len(labels)} labels and {0 if queries is None else len(queries)} queries"
-            )
-        probabilities = np.asarray(predictions[:, 0], np.float64)
-        check_sums(probabilities, list_sums(probabilities, queries)[np.unique(queries)])
-        has_gold = self.labelled(labels, queries)
-        if not has_gold.any():
-            return None
-        _, places = np.unique(queries[has_gold], return_inverse=True)
-        probabilities, relevant = probabilities[has_gold], labels[has_gold] == RELEVANT
-        of_relevant = list_sums(np.where(relevant, probabilities, 0.0), places) / list_sums(probabilities, places)
-        highest = np.zeros(len(of_relevant))
+        """Returns the probability of each query's best candidate; of those tied with it, the share that is right."""
+        assert queries is not None
+        probabilities, relevant = np.asarray(predictions[:, 0], np.float64), labels == RELEVANT
+        _, places = np.unique(queries, return_inverse=True)
+        sums = list_sums(probabilities, places)
+        check_sums(probabilities, sums)
+        of_relevant = list_sums(np.where(relevant, probabilities, 0.0), places) / sums
+        highest = np.zeros(len(sums))
         np.maximum.at(highest, places, probabilities)
         first = probabilities == highest[places]
         return Confidences(

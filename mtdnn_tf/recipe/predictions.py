@@ -57,7 +57,7 @@ def development_predictions(
     predictions, metrics = {}, {}
     inference = base.inference_settings()
     for runs, answered in _by_runs(tasks, runs_of):
-        results, _ = predict_with_runs(runs, answered, [], base.data.task_data(), inference)
+        results = predict_with_runs(runs, answered, [], base.data.task_data(), inference)
         for name, result in results.items():
             predictions[name], metrics[name] = result.predictions, result.metrics()
     remove_leftovers(folder)

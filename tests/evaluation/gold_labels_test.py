@@ -67,5 +67,5 @@ def test_the_most_frequent_training_label_is_submitted(tmp_path, labels, majorit
 
 
 def test_a_score_has_no_majority(tmp_path):
-    with pytest.raises(UserError, match="task stsb: a majority takes a classification task, regression given"):
+    with pytest.raises(UserError, match="task stsb: a majority needs a classification task, got regression"):
         majority_predictions(get_task("stsb"), "test", DataSource("files", tmp_path))

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from mtdnn_tf.data.encoding import TaskData
+from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
-from mtdnn_tf.evaluation.runs import predict_with_runs
+from mtdnn_tf.evaluation.runs import check_fold_weights, predict_with_runs, predictions_per_example
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.model_folder import save_model
+from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint, save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from mtdnn_tf.training.config import TrainingConfig
@@ -37,9 +38,9 @@ def runs(tmp_path_factory):
 
 def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):
     folders, tasks, source, cache = runs
-    alone = [predict_with_runs([folder], tasks, ["test"], TaskData(source, cache))[0] for folder in folders]
-    together, models = predict_with_runs(folders, [], ["test"], TaskData(source, cache), weights=[3.0, 1.0])
-    assert len({model.fingerprint for model in models}) == 2
+    alone = [predict_with_runs([folder], tasks, ["test"], TaskData(source, cache)) for folder in folders]
+    together = predict_with_runs(folders, [], ["test"], TaskData(source, cache), weights=[3.0, 1.0])
+    assert len({model_fingerprint(folder) for folder in folders}) == 2
     for name in ("mood/test", "entailment/test", "similarity/test"):
         expected = 0.75 * alone[0][name].predictions + 0.25 * alone[1][name].predictions
         np.testing.assert_allclose(together[name].predictions, expected, atol=1e-6)
@@ -49,11 +50,11 @@ def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):
 def test_scores_are_the_averaged_predictions_with_their_teachers(runs, tmp_path):
     folders, tasks, source, cache = runs
     assert score(Scoring(folders, tasks[:2], "train", TaskData(source, cache), tmp_path)) == ["mood", "entailment"]
-    predictions, models = predict_with_runs(folders, tasks[:1], ["train"], TaskData(source, cache))
+    predictions = predict_with_runs(folders, tasks[:1], ["train"], TaskData(source, cache))
     np.testing.assert_array_equal(np.load(tmp_path / "mood" / "predictions.npy"), predictions["mood/train"].predictions)
     manifest = (tmp_path / "mood" / "manifest.json").read_text()
-    assert all(model.fingerprint in manifest for model in models)
-    with pytest.raises(UserError, match="--teachers takes one or more runs"):
+    assert all(model_fingerprint(folder) in manifest for folder in folders)
+    with pytest.raises(UserError, match="--teachers must be one or more runs"):
         score(Scoring([], tasks, "train", TaskData(source, cache), tmp_path))
 
 
@@ -73,7 +74,7 @@ def test_a_part_of_the_training_split_is_scored_as_a_student_takes_it(runs, tmp_
 
 def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
     folders, tasks, source, cache = runs
-    alone = [predict_with_runs([folder], tasks, ["train"], TaskData(source, cache))[0] for folder in folders]
+    alone = [predict_with_runs([folder], tasks, ["train"], TaskData(source, cache)) for folder in folders]
     score(Scoring(folders, tasks, "train", TaskData(source, cache), tmp_path, [3.0, 1.0], average="logits"))
     for name in ("mood", "entailment"):
         stored = read_soft_targets(tmp_path / name)
@@ -83,7 +84,7 @@ def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
     scores = [run["similarity/train"].predictions for run in alone]
     stored = read_soft_targets(tmp_path / "similarity")
     np.testing.assert_allclose(stored.predictions, 0.75 * scores[0] + 0.25 * scores[1], atol=1e-6)
-    together, _ = predict_with_runs(
+    together = predict_with_runs(
         folders, tasks, ["train"], TaskData(source, cache), weights=[3.0, 1.0], average="logits"
     )
     np.testing.assert_array_equal(together["similarity/train"].predictions, stored.predictions)
@@ -94,7 +95,7 @@ def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
 def test_fitted_weights_are_those_of_each_task_in_its_manifest(runs, tmp_path):
     folders, tasks, source, cache = runs
     score(Scoring(folders, tasks, "train", TaskData(source, cache), tmp_path, fit_weights_on=["dev", "validation"]))
-    alone = [predict_with_runs([folder], tasks, ["train"], TaskData(source, cache))[0] for folder in folders]
+    alone = [predict_with_runs([folder], tasks, ["train"], TaskData(source, cache)) for folder in folders]
     fitted = []
     for name in ("mood", "entailment", "similarity"):
         stored = read_soft_targets(tmp_path / name)
@@ -114,3 +115,45 @@ def test_a_run_that_does_not_answer_the_task_is_refused(runs):
     turned = dataclasses.replace(tasks[0], labels=("good", "bad"))
     with pytest.raises(UserError, match=r"trained as classification with labels .'bad', 'good'., declared now"):
         predict_with_runs(folders, [turned], ["test"], TaskData(source, cache))
+
+
+HALVES = [Fold(2, 0), Fold(2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("folds", "count"),
+    [
+        ([None], 1),
+        (HALVES, 1),
+        (2 * HALVES, 2),
+        ([*HALVES, None], 2),
+        ([*HALVES, Fold(3, 2), Fold(3, 0), Fold(3, 1)], 2),
+    ],
+)
+def test_every_row_has_as_many_runs(folds, count):
+    assert predictions_per_example(folds) == count
+
+
+@pytest.mark.parametrize(
+    ("folds", "missing"),
+    [
+        ([Fold(2, 0)], "1 with --folds=2 --held_out_fold=1$"),
+        ([*HALVES, Fold(2, 1)], "1 with --folds=2 --held_out_fold=0$"),
+        ([Fold(3, 1), Fold(3, 1), None], "2 with --folds=3 --held_out_fold=0, 2 with --folds=3 --held_out_fold=2$"),
+        ([Fold(2, 0), Fold(3, 1)], "1 with --folds=2 --held_out_fold=1, 1 with --folds=3 --held_out_fold=0, 1 with"),
+    ],
+)
+def test_missing_folds_are_named(folds, missing):
+    with pytest.raises(UserError, match=missing):
+        predictions_per_example(folds)
+
+
+def test_weights_leave_no_row_without_a_run():
+    check_fold_weights(HALVES, [1, 2])
+    check_fold_weights([*HALVES, None], [1, 0, 1])
+    check_fold_weights([*HALVES, *HALVES], [1, 0, 0, 1])
+    check_fold_weights([None, None], [1, 0])
+    with pytest.raises(UserError, match="fold 1 of 2 has none, got 1, 0"):
+        check_fold_weights(HALVES, [1, 0])
+    with pytest.raises(UserError, match="fold 0 of 2 has none"):
+        check_fold_weights([*HALVES, None], [0, 1, 0])

@@ -86,7 +86,7 @@ def test_a_model_and_its_export_answer_as_they_did(golden):
     tasks = select_tasks([], [golden / "tasks" / "tasks.yaml"])
     source = DataSource("files", golden / "tasks")
     for asked in (tasks, []):
-        predictions, _ = predict_with_runs([golden / "model"], asked, ["test"], TaskData(source, golden / "cache"))
+        predictions = predict_with_runs([golden / "model"], asked, ["test"], TaskData(source, golden / "cache"))
         for name, values in expected["predictions"].items():
             np.testing.assert_allclose(first_numbers(predictions[name].predictions), values, atol=1e-5)
     serve = tf.saved_model.load(str(golden / "export" / "1")).signatures["mood"]

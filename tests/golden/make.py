@@ -112,7 +112,7 @@ def main(target: Path) -> None:
             "backbone": first_numbers(loaded.model.backbone.named["embeddings.word_embeddings.weight"]),
             "heads": {name: first_numbers(head.get_weights()[0]) for name, head in loaded.model.heads.items()},
         }
-        predictions, _ = predict_with_runs([folder / "model"], tasks, ["test"], TaskData(source, scratch / "cache"))
+        predictions = predict_with_runs([folder / "model"], tasks, ["test"], TaskData(source, scratch / "cache"))
         expected["predictions"] = {name: first_numbers(split.predictions) for name, split in predictions.items()}
         score(
             Scoring(

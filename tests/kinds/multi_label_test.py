@@ -11,9 +11,8 @@ from scipy.special import expit, xlogy
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from mtdnn_tf.data.sources.source import DataSource, read_examples
-from mtdnn_tf.distillation.ensemble import average_logits
-from mtdnn_tf.distillation.ensemble_weights import ensemble_loss
-from mtdnn_tf.distillation.exchange_files import read_exchange_file, write_exchange_file
+from mtdnn_tf.distillation.ensemble import average_logits, ensemble_loss
+from mtdnn_tf.distillation.exchange import read_exchange_file, write_exchange_file
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
@@ -264,7 +263,7 @@ def test_soft_targets_on_disk_are_the_mean_of_the_teachers_probabilities(runs):
     targets = read_soft_targets(folder / "soft" / "topics-more")
     tasks = config.data.selected_tasks()[:1]
     alone = [
-        predict_with_runs([folder / name], tasks, ["more"], config.data.task_data())[0]["topics/more"]
+        predict_with_runs([folder / name], tasks, ["more"], config.data.task_data())["topics/more"]
         for name in ("teacher1", "teacher2")
     ]
     expected = (alone[0].predictions.astype(float) + alone[1].predictions) / 2
@@ -275,7 +274,7 @@ def test_soft_targets_on_disk_are_the_mean_of_the_teachers_probabilities(runs):
 def test_a_student_learns_and_its_files_and_metrics_agree(runs, tmp_path):
     config, metrics = runs
     tasks = config.data.selected_tasks()[:1]
-    predicted, _ = predict_with_runs([config.output_dir], tasks, [], config.data.task_data())
+    predicted = predict_with_runs([config.output_dir], tasks, [], config.data.task_data())
     write_predictions(tmp_path / "p.tsv", predicted["topics"].rows())
     write_predictions(tmp_path / "p.jsonl", predicted["topics"].rows())
     objects = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
@@ -303,7 +302,7 @@ def test_a_student_learns_and_its_files_and_metrics_agree(runs, tmp_path):
 def test_an_export_is_served(runs, tmp_path):
     config, _ = runs
     export_saved_model(load_model(config.output_dir), tmp_path / "student" / "1", batch_sizes=(1,))
-    predicted, _ = predict_with_runs(
+    predicted = predict_with_runs(
         [config.output_dir], config.data.selected_tasks()[:1], ["more"], config.data.task_data()
     )
     values = predicted["topics/more"].predictions

@@ -127,5 +127,5 @@ def test_queries_without_gold_are_left_out():
     assert metrics == {"mrr": 0.5, "map": 0.5, "accuracy_at_1": 0.0}
     with pytest.raises(UserError, match="none of the 2 rows belongs to a query with a relevant candidate"):
         compute_metrics(TASK, np.zeros((2, 1)), gold[:2], queries[:2])
-    with pytest.raises(ValueError, match="takes the query of each row"):
+    with pytest.raises(ValueError, match="must have the query of each row"):
         compute_metrics(TASK, np.zeros((2, 1)), gold[2:4])

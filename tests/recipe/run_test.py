@@ -177,13 +177,12 @@ def test_the_ensemble_is_the_mean_of_its_fine_tuned_teachers(config):
     base = config.base
     (task,) = [task for task in config.tasks() if task.name == "mood"]
     teachers = [base.output_dir / "fine_tuned_teachers" / "mood" / str(place) for place in (1, 2)]
-    alone = [predict_with_runs([run], [task], [], base.data.task_data())[0]["mood"] for run in teachers]
+    alone = [predict_with_runs([run], [task], [], base.data.task_data())["mood"] for run in teachers]
     mean = (alone[0].predictions.astype(np.float64) + alone[1].predictions) / 2
     expected = compute_metrics(task, mean, np.asarray(alone[0].encoded.labels))
     assert results["ensemble of 2"].by_seed[0]["mood"] == expected
     trained = [
-        predict_with_runs([run], [task], ["train"], base.data.task_data())[0]["mood/train"].predictions
-        for run in teachers
+        predict_with_runs([run], [task], ["train"], base.data.task_data())["mood/train"].predictions for run in teachers
     ]
     stored = np.load(base.output_dir / "soft_targets" / "mood" / "predictions.npy")
     np.testing.assert_allclose(stored, (trained[0] + trained[1]) / 2, atol=1e-6)

@@ -16,7 +16,8 @@ from mtdnn_tf.data.settings import RUN_DATA, read_run_data
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring
+from mtdnn_tf.evaluation.ensembles.shards import merge_shards
 from mtdnn_tf.json_files import read_checked_json
 from mtdnn_tf.manifests import verify
 from mtdnn_tf.modeling.checkpoints.model_folder import read_fold, read_tasks

@@ -75,7 +75,7 @@ for task in config.data.selected_tasks():
     splits = [split for split in task.files if split in ("train", "unlabelled")]
     for split in splits:
         data = config.data
-        predicted, _ = predict_with_runs([config.output_dir], [task], [split], data.task_data())
+        predicted = predict_with_runs([config.output_dir], [task], [split], data.task_data())
         (result,) = predicted.values()
         results["predictions"][task.name + "/" + split] = result.predictions.astype(float).tolist()
 print(json.dumps(results))

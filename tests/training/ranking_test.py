@@ -65,7 +65,7 @@ def _table(path: Path) -> list[dict[str, str]]:
 def _predictions(config, names, split):
     """Returns what runs predict, in the order of the data's rows."""
     folders = [config.output_dir.parent / name for name in names]
-    predicted, _ = predict_with_runs(folders, config.data.selected_tasks()[:1], [split], config.data.task_data())
+    predicted = predict_with_runs(folders, config.data.selected_tasks()[:1], [split], config.data.task_data())
     (result,) = predicted.values()
     return result.rows()
 
@@ -116,7 +116,7 @@ def test_soft_targets_are_the_mean_of_the_teachers_lists(runs, tmp_path):
 def test_the_ensemble_is_judged_too(runs):
     config, _ = runs
     folders = [config.output_dir.parent / name for name in ("teacher1", "teacher2")]
-    predicted, _ = predict_with_runs(folders, config.data.selected_tasks()[:1], [], config.data.task_data())
+    predicted = predict_with_runs(folders, config.data.selected_tasks()[:1], [], config.data.task_data())
     assert set(metrics_of(predicted)["answers"]) == {"mrr", "map", "accuracy_at_1"}
 
 

@@ -16,12 +16,9 @@ from mtdnn_tf.text_tables import aligned_table
 
 
 class Disagreement(NamedTuple):
-    """How much the runs of an ensemble disagree on one split.
+    """How much the runs of an ensemble disagree on one split, by pairs of their names.
 
-    Attributes:
-        measure: What is measured.
-        is_share: Whether it is a share, from 0 to 1.
-        by_pair: Its value for each pair of runs, by their names.
+    `is_share` says whether the values of the `measure` are from 0 to 1.
     """
 
     measure: str
@@ -29,7 +26,7 @@ class Disagreement(NamedTuple):
     by_pair: dict[tuple[str, str], float]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns it as JSON values."""
+        """Returns measure and values as JSON values."""
         pairs = [{"runs": list(pair), "value": value} for pair, value in self.by_pair.items()]
         return {"measure": self.measure, "pairs": pairs}
 
@@ -41,13 +38,9 @@ def run_names(runs: Sequence[Path]) -> list[str]:
 
 
 def check_table_flags(flag: str, runs: Sequence[Path]) -> None:
-    """Refuses a table of an ensemble that is none.
-
-    Raises:
-        UserError: There are fewer than two runs, or one is given twice.
-    """
+    """Refuses fewer than two runs, and duplicates."""
     if len(runs) < 2 or len(set(runs)) < len(runs):
-        raise UserError(f"--{flag} takes two or more different --runs, {', '.join(map(str, runs))} given")
+        raise UserError(f"--{flag} needs two or more different --runs, got {', '.join(map(str, runs))}")
 
 
 def leave_one_out(
@@ -56,22 +49,16 @@ def leave_one_out(
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Returns the metrics of an ensemble without each of its runs.
+    """Returns the metrics of an ensemble without each of its runs, by "without <run>" and result name.
 
     Args:
         predictions: What each run predicts, by result name; all runs count for all rows.
         names: Of the runs, two or more.
-        weights: One weight a run; equal by default. Those that remain are divided by their sum.
+        weights: One weight per run; equal by default. Those that remain are divided by their sum.
         average: "probabilities" or "logits", of which the mean is taken.
-
-    Returns:
-        Metrics by "without <run>" and result name.
-
-    Raises:
-        UserError: Only one run has a weight above 0.
     """
     if weights is not None and sum(weight > 0 for weight in weights) < 2:
-        raise UserError(f"--leave_one_out takes two or more --weights above 0, {', '.join(map(str, weights))} given")
+        raise UserError(f"--leave_one_out needs two or more --weights above 0, got {', '.join(map(str, weights))}")
     without: dict[str, dict[str, dict[str, float]]] = {}
     for left_out, name in enumerate(names):
         kept = [number for number in range(len(names)) if number != left_out]
@@ -86,12 +73,7 @@ def leave_one_out(
 
 
 def disagreement(predicted: RunPredictions, names: Sequence[str]) -> Disagreement:
-    """Returns how much every two runs disagree on a split, whose gold labels are not used.
-
-    Args:
-        predicted: What each run predicts; all runs count for all rows.
-        names: Of the runs.
-    """
+    """Returns how much every two runs, of these names, disagree on a split; gold labels are not used."""
     kind, queries = predicted.encoded.task.kind_object, predicted.encoded.queries
     queries = None if queries is None else np.asarray(queries)
     by_pair = {
@@ -104,11 +86,7 @@ def disagreement(predicted: RunPredictions, names: Sequence[str]) -> Disagreemen
 
 
 def disagreement_table(by_result: Mapping[str, Disagreement]) -> str:
-    """Returns a text table of pairs of runs (rows) against results (columns); shares are in percent.
-
-    Args:
-        by_result: Disagreement by result name, of the same runs.
-    """
+    """Returns a text table of pairs of runs (rows) against result names (columns); shares are in percent."""
     pairs = next(iter(by_result.values())).by_pair
     rows = [["runs that disagree", *(f"{name} (%)" if found.is_share else name for name, found in by_result.items())]]
     for one, other in pairs:

@@ -5,23 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.folds import Fold
-from mtdnn_tf.data.sources.source import DataSource, has_split
+from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.evaluation.ensembles.out_of_fold import check_fold_weights, predictions_per_example
-from mtdnn_tf.evaluation.ensembles.shards import Shard, ShardedScoring
 from mtdnn_tf.evaluation.ensembles.weight_fitting import fit_on_half
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings
-from mtdnn_tf.evaluation.runs import RunPredictions, predict_each_run
+from mtdnn_tf.evaluation.runs import RunPredictions, check_fold_weights, predict_each_run, predictions_per_example
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.manifests import MANIFEST
 from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint, read_fold, read_tasks
@@ -73,7 +71,7 @@ class Scoring:
 
     def __post_init__(self) -> None:
         if not self.runs:
-            raise UserError("--teachers takes one or more runs, none given")
+            raise UserError("--teachers must be one or more runs, got none")
         check_weights(self.weights, len(self.runs))
         check_average(self.average)
         if self.split == TRAIN and self.weights is not None:
@@ -92,29 +90,68 @@ class Scoring:
     @functools.cached_property
     def fit_splits(self) -> dict[str, str]:
         """The split that each task's weights are fitted on; none if they are not fitted."""
-        return _fit_splits(self.fit_weights_on, self.weights, self.scored_tasks, self.data.source)
+        splits = (self.fit_weights_on,) if isinstance(self.fit_weights_on, str) else tuple(self.fit_weights_on or ())
+        if splits and self.weights is not None:
+            raise UserError("--fit_weights_on makes the weights that --weights gives; give one of them")
+        if TRAIN in splits:
+            raise UserError(f"--fit_weights_on must be a labelled split that no teacher was trained on, got {TRAIN}")
+        found = {}
+        for task in self.scored_tasks if splits else ():
+            candidates = [split for split in splits if has_split(task, split, self.data.source)]
+            if not candidates:
+                accepted = [name for name in task.files if name != TRAIN]
+                raise unknown_name(f"split of --fit_weights_on for task {task.name}", ",".join(splits), accepted)
+            found[task.name] = candidates[0]
+        return found
 
     @property
     def splits(self) -> dict[str, list[str]]:
         """The splits that teachers predict, by task."""
-        fitted = self.fit_splits
         return {
-            task.name: list(dict.fromkeys([self.split, *([fitted[task.name]] if task.name in fitted else [])]))
+            task.name: list(dict.fromkeys([self.split, self.fit_splits.get(task.name, self.split)]))
             for task in self.scored_tasks
         }
 
-    def shards(self) -> ShardedScoring:
-        """Returns what all shards of this scoring have in common."""
-        return ShardedScoring(
-            self.runs,
-            self.folds,
-            self.scored_tasks,
-            self.splits,
-            self.data,
-            self.output_dir,
-            self.inference,
-            self.train_part,
-        )
+    def check_folds(self) -> int:
+        """Number of teachers that score each example; refuses folds of the training split without a teacher."""
+        return predictions_per_example(self.folds) if self.split == TRAIN else len(self.runs)
+
+    def write(self, predict: Callable[[], Mapping[str, RunPredictions]]) -> list[str]:
+        """Writes soft targets unless another process does; returns the names of the tasks.
+
+        Args:
+            predict: Returns what each teacher predicts, by result name.
+        """
+        per_example = self.check_folds()
+        with contextlib.ExitStack() as held:
+            for task in self.scored_tasks:
+                store = soft_target_folder(self.output_dir, task, self.split)
+                held.enter_context(locked_path(store, f"--output_dir {store.parent}, {store.name}"))
+            predictions = predict()
+            details: dict[str, Any] = {"average": self.average}
+            if self.split == TRAIN and any(self.folds):
+                details["teachers_per_example"] = per_example
+            for task in self.scored_tasks:
+                self._write_task(task, predictions, details)
+        return [task.name for task in self.scored_tasks]
+
+    def _write_task(self, task: Task, predictions: Mapping[str, RunPredictions], details: dict[str, Any]) -> None:
+        weights = self.weights
+        if task.name in self.fit_splits:
+            weights, fitted = fit_on_half(predictions[result_name(task, self.fit_splits[task.name])], self.average)
+            details = {**details, "fitted_weights": fitted}
+        teachers = [
+            {
+                "run": run.name,
+                "weights_sha256": model_fingerprint(run),
+                **({} if fold is None else {"folds": fold.folds, "held_out_fold": fold.held_out}),
+                "weight": weight,
+            }
+            for run, fold, weight in zip(self.runs, self.folds, weights or [1.0] * len(self.runs))
+        ]
+        scored = predictions[result_name(task, self.split)].combined(weights, self.average)
+        folder = soft_target_folder(self.output_dir, task, self.split)
+        write_soft_targets(folder, task, scored.encoded, scored.predictions, teachers, scored.variances, details)
 
 
 def score(scoring: Scoring) -> list[str]:
@@ -131,9 +168,8 @@ def score(scoring: Scoring) -> list[str]:
     Raises:
         UserError: A teacher does not answer a task, teachers of a fold are missing, or weights cannot be fitted.
     """
-    per_example = predictions_per_example(scoring.folds) if scoring.split == TRAIN else len(scoring.runs)
-    with _alone(scoring):
-        predictions, models = predict_each_run(
+    return scoring.write(
+        lambda: predict_each_run(
             scoring.runs,
             scoring.scored_tasks,
             scoring.splits,
@@ -142,92 +178,4 @@ def score(scoring: Scoring) -> list[str]:
             scoring.split == TRAIN,
             scoring.train_part,
         )
-        return _write(scoring, predictions, [model.fingerprint for model in models], per_example)
-
-
-def write_shard(scoring: Scoring, shard: Shard) -> list[str]:
-    """Writes one of several parts of the teachers' predictions, for `merge_shards`; returns the names of the tasks.
-
-    Args:
-        scoring: What is scored. The shard does not depend on weights or average.
-        shard: The part.
-
-    Raises:
-        UserError: As of `score`, or another process writes this shard.
-    """
-    if scoring.split == TRAIN:
-        predictions_per_example(scoring.folds)
-    scoring.shards().write(shard)
-    return [task.name for task in scoring.scored_tasks]
-
-
-def merge_shards(scoring: Scoring, count: int) -> list[str]:
-    """Writes what `score` would from the shards that other processes wrote; returns the names of the tasks.
-
-    Args:
-        scoring: What is scored, and how.
-        count: Number of shards.
-
-    Raises:
-        UserError: As of `score`, or a shard is missing, damaged or of another scoring.
-    """
-    per_example = predictions_per_example(scoring.folds) if scoring.split == TRAIN else len(scoring.runs)
-    with _alone(scoring):
-        predictions = scoring.shards().merged(count)
-        return _write(scoring, predictions, [model_fingerprint(run) for run in scoring.runs], per_example)
-
-
-def _write(
-    scoring: Scoring, predictions: Mapping[str, RunPredictions], fingerprints: Sequence[str], per_example: int
-) -> list[str]:
-    """Averages the teachers' predictions, by result name, and writes the soft targets of each task."""
-    details: dict[str, Any] = {"average": scoring.average}
-    if scoring.split == TRAIN and any(scoring.folds):
-        details["teachers_per_example"] = per_example
-    teachers = [
-        {"run": run.name, "weights_sha256": weights_sha256, **_fold_fields(fold)}
-        for run, weights_sha256, fold in zip(scoring.runs, fingerprints, scoring.folds)
-    ]
-    for task in scoring.scored_tasks:
-        given, task_details = scoring.weights, details
-        if task.name in scoring.fit_splits:
-            given, fitted = fit_on_half(predictions[result_name(task, scoring.fit_splits[task.name])], scoring.average)
-            task_details = {**details, "fitted_weights": fitted}
-        weighted = [
-            {**teacher, "weight": 1.0 if given is None else given[number]} for number, teacher in enumerate(teachers)
-        ]
-        scored = predictions[result_name(task, scoring.split)].combined(given, scoring.average)
-        folder = soft_target_folder(scoring.output_dir, task, scoring.split)
-        write_soft_targets(folder, task, scored.encoded, scored.predictions, weighted, scored.variances, task_details)
-    return [task.name for task in scoring.scored_tasks]
-
-
-@contextlib.contextmanager
-def _alone(scoring: Scoring) -> Iterator[None]:
-    """Refuses to score while another process scores into one of the folders."""
-    with contextlib.ExitStack() as held:
-        for task in scoring.scored_tasks:
-            store = soft_target_folder(scoring.output_dir, task, scoring.split)
-            held.enter_context(locked_path(store, f"--output_dir {store.parent}, {store.name}"))
-        yield
-
-
-def _fit_splits(
-    given: str | Sequence[str] | None, weights: Sequence[float] | None, tasks: Sequence[Task], source: DataSource
-) -> dict[str, str]:
-    """Returns the split that each task's weights are fitted on; nothing if they are not fitted."""
-    splits = (given,) if isinstance(given, str) else tuple(given or ())
-    if splits and weights is not None:
-        raise UserError("--fit_weights_on makes the weights that --weights gives; give one of them")
-    if TRAIN in splits:
-        raise UserError(f"--fit_weights_on takes a labelled split that no teacher was trained on, {TRAIN} given")
-    found = {task.name: [split for split in splits if has_split(task, split, source)] for task in tasks}
-    for task in tasks if splits else ():
-        if not found[task.name]:
-            accepted = [name for name in task.files if name != TRAIN]
-            raise unknown_name(f"split of --fit_weights_on for task {task.name}", ",".join(splits), accepted)
-    return {name: candidates[0] for name, candidates in found.items() if candidates}
-
-
-def _fold_fields(fold: Fold | None) -> dict[str, Any]:
-    return {} if fold is None else {"folds": fold.folds, "held_out_fold": fold.held_out}
+    )

@@ -16,12 +16,12 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.encoding import EncodedData, TaskData
-from mtdnn_tf.data.folds import Fold
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.errors import UserError, shortened
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring
 from mtdnn_tf.evaluation.measures.average import result_name
-from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor, longest_first, num_head_outputs, predictions_of
+from mtdnn_tf.evaluation.predictor import Predictor, longest_first, num_head_outputs, predictions_of
 from mtdnn_tf.evaluation.runs import RunPredictions, check_runs, counted_runs, part_of_split
 from mtdnn_tf.files import new_folder, read_array
 from mtdnn_tf.interruption import Interrupted
@@ -41,15 +41,7 @@ _log = logging.getLogger("absl")
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """One of several parts of a scoring.
-
-    Attributes:
-        index: Its number, from 0.
-        count: Number of parts, from 1 to 9999.
-
-    Raises:
-        UserError: There is no such part.
-    """
+    """Part `index`, from 0, of `count` parts of a scoring."""
 
     index: int
     count: int
@@ -62,21 +54,12 @@ class Shard:
         return f"{self.index}/{self.count}"
 
     def take(self, rows: np.ndarray, batch_size: int) -> np.ndarray:
-        """Returns the rows of every `count`-th batch: whole batches, so that none is padded to another length.
-
-        Args:
-            rows: Numbers of all rows in the order in which batches take them.
-            batch_size: Rows in a batch.
-        """
+        """Returns the rows of every `count`-th batch: whole batches, so that none is padded to another length."""
         return rows[np.arange(len(rows)) // batch_size % self.count == self.index]
 
 
 def parse_shard(text: str) -> Shard:
-    """Returns the shard that a text such as "0/4" names.
-
-    Raises:
-        UserError: It names none.
-    """
+    """Returns the shard that a text such as "0/4" names."""
     if not re.fullmatch("[0-9]{1,9}/[0-9]{1,9}", text):
         raise _no_shard(text)
     index, count = text.split("/")
@@ -85,58 +68,52 @@ def parse_shard(text: str) -> Shard:
 
 def _no_shard(given: str) -> UserError:
     return UserError(
-        f"--shard takes I/N, such as 0/4, with N from 1 to {_MOST} and I from 0 to N-1; {shortened(given)!r} given"
+        f"--shard must be I/N, such as 0/4, with N from 1 to {_MOST} and I from 0 to N-1, got {shortened(given)!r}"
     )
 
 
-def shards_folder(output_dir: Path, task: Task, split: str) -> Path:
-    """Returns the folder of a split's shards."""
-    return output_dir / _FOLDER / f"{task.name}-{split}"
+def write_shard(scoring: Scoring, shard: Shard) -> list[str]:
+    """Writes one of several parts of the teachers' predictions, for `merge_shards`; returns the names of the tasks.
+
+    Splits whose shard is already written are skipped. A shard does not depend on weights or average.
+
+    Raises:
+        UserError: As of `score`, or another process writes this shard.
+    """
+    # Before the first prediction: it may take hours.
+    scoring.check_folds()
+    _Shards(scoring).write(shard)
+    return [task.name for task in scoring.scored_tasks]
 
 
-def shard_folder(output_dir: Path, task: Task, split: str, shard: Shard) -> Path:
-    """Returns the folder of one shard of a split."""
-    return shards_folder(output_dir, task, split) / f"{shard.index}_of_{shard.count}"
+def merge_shards(scoring: Scoring, count: int) -> list[str]:
+    """Writes what `score` would from the shards that other processes wrote; returns the names of the tasks.
+
+    Raises:
+        UserError: As of `score`, or a shard is missing, damaged or of another scoring.
+    """
+    shards = _Shards(scoring)
+    return scoring.write(lambda: shards.merged(count))
 
 
-@dataclasses.dataclass(frozen=True)
-class ShardedScoring:
-    """What all shards of a scoring have in common.
+class _Shards:
+    """The shards of a scoring.
 
     A shard's folder holds, per teacher, row numbers and the outputs of the head for each row. The merge computes what
     depends on several rows, such as the softmax over a query's candidates, and the average.
-
-    Attributes:
-        runs: Folders of the teachers.
-        folds: The fold of the training split that each of them counts for; None for all of it.
-        tasks: The tasks.
-        splits: The splits of each task by its name.
-        data: Where the splits are, and the maximum number of tokens if it is not that of each teacher.
-        output_dir: Folder of the soft targets; shards are in a folder below it.
-        inference: How teachers are run.
-        train_part: Which rows of a training split are scored; None for all.
     """
 
-    runs: Sequence[Path]
-    folds: Sequence[Fold | None]
-    tasks: Sequence[Task]
-    splits: Mapping[str, Sequence[str]]
-    data: TaskData
-    output_dir: Path
-    inference: InferenceSettings
-    train_part: Part | None = None
+    def __init__(self, scoring: Scoring) -> None:
+        self._scoring = scoring
+        self._pairs = [(task, split) for task in scoring.scored_tasks for split in scoring.splits[task.name]]
+        check_runs(scoring.runs, scoring.scored_tasks, scoring.data.max_sequence_length)
 
     def write(self, shard: Shard) -> None:
-        """Predicts a shard with every teacher; splits whose shard stands already are passed over.
-
-        Raises:
-            UserError: A teacher does not answer a task, or another process writes this shard.
-        """
-        check_runs(self.runs, self.tasks, self.data.max_sequence_length)
+        """Predicts a shard with every teacher."""
         with contextlib.ExitStack() as held:
             todo = []
-            for task, split in self._pairs():
-                folder = shard_folder(self.output_dir, task, split, shard)
+            for task, split in self._pairs:
+                folder = self._folder(task, split, shard)
                 held.enter_context(locked_path(folder, f"--shard {shard} in {folder.parent}"))
                 if not self._is_written(task, split, shard):
                     todo.append((task, split))
@@ -146,72 +123,73 @@ class ShardedScoring:
                 raise stop.at(f"in shard {shard}") from None
 
     def merged(self, count: int) -> dict[str, RunPredictions]:
-        """Returns what each teacher predicts, put together from all shards, by result name.
-
-        Raises:
-            UserError: A shard is missing or damaged, or was made from something else.
-        """
-        check_runs(self.runs, self.tasks, self.data.max_sequence_length)
+        """Returns what each teacher predicts, from all shards, by result name."""
         shards = [Shard(index, count) for index in range(count)]
-        for task, split in self._pairs():
+        for task, split in self._pairs:
             self._check_complete(task, split, shards)
-        predictions = {}
-        for task, split in self._pairs():
-            stored = [self._read(task, split, shard) for shard in shards]
-            encoded = self._encoded(task, split, 0)
-            predicted = RunPredictions(encoded, [], counted_runs(encoded, self.folds))
-            for number, run in enumerate(self.runs):
-                rows = predicted.rows_of(number)
-                found = np.concatenate([arrays[number][0] for arrays in stored])
-                outputs = np.concatenate([arrays[number][1] for arrays in stored])
-                order = np.argsort(found, kind="stable")
-                if not np.array_equal(found[order], rows):
-                    raise UserError(
-                        f"{shards_folder(self.output_dir, task, split)}: the {count} shards together have {len(found)} "
-                        f"rows of {run.name}, not the {len(rows)} that it is asked for, each once; delete them and run "
-                        "tools.score --shard again"
-                    )
-                predicted.add(rows, predictions_of(encoded, outputs[order], rows))
-            predictions[result_name(task, split)] = predicted
-        return predictions
+        return {result_name(task, split): self._merged(task, split, shards) for task, split in self._pairs}
 
-    def _pairs(self) -> list[tuple[Task, str]]:
-        return [(task, split) for task in self.tasks for split in self.splits[task.name]]
+    def _merged(self, task: Task, split: str, shards: Sequence[Shard]) -> RunPredictions:
+        stored = [self._read(task, split, shard) for shard in shards]
+        encoded = self._encoded(task, split, 0)
+        predicted = RunPredictions(encoded, [], counted_runs(encoded, self._scoring.folds))
+        for number, run in enumerate(self._scoring.runs):
+            rows = predicted.rows_of(number)
+            found = np.concatenate([arrays[number][0] for arrays in stored])
+            outputs = np.concatenate([arrays[number][1] for arrays in stored])
+            order = np.argsort(found, kind="stable")
+            if not np.array_equal(found[order], rows):
+                raise UserError(
+                    f"{self._folder(task, split)}: the {len(shards)} shards together have {len(found)} rows of "
+                    f"{run.name}, not the {len(rows)} that it is asked for, each once; delete them and run "
+                    "tools.score --shard again"
+                )
+            predicted.add(rows, predictions_of(encoded, outputs[order], rows))
+        return predicted
 
     @functools.cached_property
     def _encoded_data(self) -> list[EncodedData]:
         """The data as each teacher encodes it."""
-        return [self.data.encoded(*read_tokenizer(run)) for run in self.runs]
+        return [self._scoring.data.encoded(*read_tokenizer(run)) for run in self._scoring.runs]
 
     @functools.cached_property
     def _teachers(self) -> list[str]:
-        return [model_fingerprint(run) for run in self.runs]
+        return [model_fingerprint(run) for run in self._scoring.runs]
 
     def _encoded(self, task: Task, split: str, teacher: int) -> EncodedSplit:
-        return part_of_split(self._encoded_data[teacher].split(task, split), self.train_part)
+        return part_of_split(self._encoded_data[teacher].split(task, split), self._scoring.train_part)
+
+    def _folder(self, task: Task, split: str, shard: Shard | None = None) -> Path:
+        """Returns the folder of one shard of a split, or of all of them."""
+        folder = self._scoring.output_dir / _FOLDER / f"{task.name}-{split}"
+        return folder if shard is None else folder / f"{shard.index}_of_{shard.count}"
 
     def _predict(self, shard: Shard, todo: Sequence[tuple[Task, str]]) -> None:
         arrays: dict[str, dict[str, np.ndarray]] = {result_name(task, split): {} for task, split in todo}
-        for number, run in enumerate(self.runs if todo else ()):
+        for number, run in enumerate(self._scoring.runs if todo else ()):
             tf.keras.backend.clear_session()
-            with self.inference.scope():
-                predictor = Predictor(load_model(run).model, self.inference)
+            with self._scoring.inference.scope():
+                predictor = Predictor(load_model(run).model, self._scoring.inference)
             for task, split in todo:
                 encoded = self._encoded(task, split, number)
-                rows = RunPredictions(encoded, [], counted_runs(encoded, self.folds)).rows_of(number)
-                rows = shard.take(rows[longest_first(encoded, rows)], self.inference.batch_size)
+                rows = RunPredictions(encoded, [], counted_runs(encoded, self._scoring.folds)).rows_of(number)
+                rows = shard.take(rows[longest_first(encoded, rows)], self._scoring.inference.batch_size)
                 files = arrays[result_name(task, split)]
                 files[_rows_file(number)] = rows.astype(np.int64)
                 files[_outputs_file(number)] = predictor.head_outputs(encoded, rows)
-                if number == len(self.runs) - 1:
+                if number == len(self._scoring.runs) - 1:
                     self._store(task, split, shard, files)
 
     def _store(self, task: Task, split: str, shard: Shard, files: Mapping[str, np.ndarray]) -> None:
-        rows = [len(files[_rows_file(number)]) for number in range(len(self.runs))]
-        with new_folder(shard_folder(self.output_dir, task, split, shard)) as temporary:
+        rows = [len(files[_rows_file(number)]) for number in range(len(self._scoring.runs))]
+        with new_folder(self._folder(task, split, shard)) as temporary:
             for name, array in files.items():
                 np.save(temporary / name, array, allow_pickle=False)
-            content = {**self._identity(task, split, shard), "runs": [run.name for run in self.runs], "rows": rows}
+            content = {
+                **self._identity(task, split, shard),
+                "runs": [run.name for run in self._scoring.runs],
+                "rows": rows,
+            }
             write_manifest(temporary, {"schema": _SCHEMA, **content})
         _log.info("%s %s: shard %s: %s rows of each teacher", task.name, split, shard, ", ".join(map(str, rows)))
 
@@ -226,16 +204,16 @@ class ShardedScoring:
             "split": split,
             "shard": str(shard),
             "data": fingerprint(inputs[0]["source"]),
-            "part": dataclasses.asdict(self.train_part or Part()) if split == TRAIN else None,
-            "batch_size": self.inference.batch_size,
-            "compiled": self.inference.strategy is not None,
+            "part": dataclasses.asdict(self._scoring.train_part or Part()) if split == TRAIN else None,
+            "batch_size": self._scoring.inference.batch_size,
+            "compiled": self._scoring.inference.strategy is not None,
             "teachers": self._teachers,
-            "folds": [list(fold) if fold and split == TRAIN else None for fold in self.folds],
+            "folds": [list(fold) if fold and split == TRAIN else None for fold in self._scoring.folds],
             "encodings": [fingerprint(given) for given in inputs],
         }
 
     def _is_written(self, task: Task, split: str, shard: Shard) -> bool:
-        folder = shard_folder(self.output_dir, task, split, shard)
+        folder = self._folder(task, split, shard)
         if not folder.exists():
             return False
         try:
@@ -247,10 +225,10 @@ class ShardedScoring:
         return True
 
     def _check_complete(self, task: Task, split: str, shards: Sequence[Shard]) -> None:
-        missing = [shard for shard in shards if not shard_folder(self.output_dir, task, split, shard).is_dir()]
+        missing = [shard for shard in shards if not self._folder(task, split, shard).is_dir()]
         if not missing:
             return
-        folder = shards_folder(self.output_dir, task, split)
+        folder = self._folder(task, split)
         counts = sorted({path.name.partition("_of_")[2] for path in folder.glob("*_of_*") if path.is_dir()})
         others = [count for count in counts if count != str(len(shards))]
         there = f" (shards there are of {', '.join(others)})" if others else ""
@@ -261,9 +239,9 @@ class ShardedScoring:
 
     def _read(self, task: Task, split: str, shard: Shard) -> list[tuple[np.ndarray, np.ndarray]]:
         """Returns each teacher's row numbers and outputs as a shard's folder has them."""
-        folder = shard_folder(self.output_dir, task, split, shard)
+        folder = self._folder(task, split, shard)
         remedy = f"run tools.score --shard={shard} again"
-        files = [name(number) for number in range(len(self.runs)) for name in (_rows_file, _outputs_file)]
+        files = [name(number) for number in range(len(self._scoring.runs)) for name in (_rows_file, _outputs_file)]
         manifest = read_manifest(folder, remedy, files)
         check_schema(manifest.get("schema"), _SCHEMA, folder, remedy)
         for field, expected in self._identity(task, split, shard).items():
@@ -271,14 +249,13 @@ class ShardedScoring:
                 given, now = (shortened(json.dumps(value)) for value in (manifest.get(field), expected))
                 raise UserError(f"{folder}: of other {field}: {given} in the shard, {now} asked for; {remedy}")
         stored = []
-        for number in range(len(self.runs)):
+        for number in range(len(self._scoring.runs)):
             rows, outputs = (read_array(folder / name, remedy) for name in files[2 * number : 2 * number + 2])
-            if rows.dtype != np.int64 or rows.ndim != 1:
-                raise UserError(f"{folder / _rows_file(number)}: int64 [rows] is expected; {remedy}")
             shape = (len(rows), num_head_outputs(task))
+            if rows.dtype != np.int64 or rows.ndim != 1:
+                raise UserError(f"{folder / _rows_file(number)}: must be int64 [rows]; {remedy}")
             if outputs.dtype != np.float32 or outputs.shape != shape or not np.isfinite(outputs).all():
-                place = folder / _outputs_file(number)
-                raise UserError(f"{place}: finite float32 {list(shape)} are expected; {remedy}")
+                raise UserError(f"{folder / _outputs_file(number)}: must be finite float32 {list(shape)}; {remedy}")
             stored.append((rows, outputs))
         return stored
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.folds import part_numbers
-from mtdnn_tf.distillation.ensemble_weights import ensemble_loss, fit_weights
+from mtdnn_tf.distillation.ensemble import ensemble_loss, fit_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.runs import RunPredictions
@@ -18,12 +18,10 @@ _log = logging.getLogger("absl")
 
 
 class FittedWeights(NamedTuple):
-    """Weights of an ensemble's runs, and what they are worth.
+    """Weights of an ensemble's runs, above 0, with a sum of 1.
 
-    Attributes:
-        weights: One a run, above 0, their sum 1.
-        details: The split, how many labelled rows they were fitted and judged on, and of equal and fitted weights the
-            loss and metrics on the rows that were held apart; JSON values.
+    `details` are JSON values: the split, numbers of rows, and loss and metrics of equal and fitted weights on the rows
+    that were not used for fitting.
     """
 
     weights: list[float]
@@ -31,14 +29,11 @@ class FittedWeights(NamedTuple):
 
 
 def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
-    """Fits weights on the rows of one half of a split, chosen by their ids, and logs what they change on the other.
+    """Fits weights on half of the rows of a split, chosen by their ids, and logs what they change on the other half.
 
     Args:
         predicted: What each run predicts on the split; all runs count for all of its rows.
         average: "probabilities" or "logits", of which the mean is taken.
-
-    Raises:
-        UserError: A half has no labelled row.
     """
     encoded = predicted.encoded
     task, kind, labels = encoded.task, encoded.task.kind_object, np.asarray(encoded.labels)

@@ -36,12 +36,7 @@ _WHOLE_BENCHMARKS = (
 
 
 class Average(NamedTuple):
-    """An average over tasks.
-
-    Attributes:
-        name: "GLUE score" if it is over all nine tasks of GLUE and nothing else; "average of N tasks" otherwise.
-        score: The average, in the unit of the metrics.
-    """
+    """An average over tasks in the unit of the metrics, and what `average_name` calls it."""
 
     name: str
     score: float
@@ -58,7 +53,7 @@ def counts_in_average(result: str) -> bool:
 
 
 def average_name(result_names: Collection[str]) -> str | None:
-    """Returns what the average over these results is to be called; None if there is nothing to average.
+    """Returns "GLUE score" for exactly the nine tasks of GLUE, else "average of N tasks"; None for no tasks.
 
     Args:
         result_names: Names of results: "rte", or "mnli/validation_matched" of a task with several splits.
@@ -73,11 +68,7 @@ def average_name(result_names: Collection[str]) -> str | None:
 
 
 def average(results: Mapping[str, Metrics]) -> Average | None:
-    """Returns the average over tasks; None if there is nothing to average.
-
-    Args:
-        results: Metrics by result name.
-    """
+    """Returns the average over the tasks of metrics by result name; None if there is nothing to average."""
     name = average_name(results)
     if name is None:
         return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.json_files import to_json
+from mtdnn_tf.evaluation.measures.metrics import check_predictions
 from mtdnn_tf.tasks.task import Task
 
 NUM_BINS = 10
@@ -15,13 +15,7 @@ NUM_BINS = 10
 
 @dataclasses.dataclass(frozen=True)
 class ReliabilityBin:
-    """Answers of like confidence.
-
-    Attributes:
-        confidence: Their mean confidence; None if the bin is empty.
-        accuracy: Share of them that are right; None if the bin is empty.
-        count: Number of them.
-    """
+    """Mean confidence, accuracy and number of answers of like confidence; None for those of an empty bin."""
 
     confidence: float | None
     accuracy: float | None
@@ -33,11 +27,9 @@ class Calibration(NamedTuple):
 
     Attributes:
         nll: Mean negative log-likelihood of the gold label, or of a query's relevant candidates together, in nats.
-        brier: Mean over examples of the sum over labels of (probability - gold)^2 (Brier 1950), from 0 to 2, of two
-            labels twice what scikit-learn's `brier_score_loss` returns; None of a ranking.
-        ece: Expected calibration error (Guo et al. 2017, arXiv 1706.04599 sec. 2): the mean of |accuracy - confidence|
-            of the bins, weighted by their counts, from 0 to 1.
-        bins: Of equal width, (0, 0.1] to (0.9, 1], by the probability of the answer that is given.
+        brier: Mean over examples of the sum over labels of (probability - gold)^2, from 0 to 2; None for a ranking.
+        ece: Expected calibration error (Guo et al. 2017, arXiv 1706.04599 sec. 2), from 0 to 1.
+        bins: Of equal width, (0, 0.1] to (0.9, 1], by the probability of the answer.
         n: Number of examples, or queries, with gold.
     """
 
@@ -47,30 +39,28 @@ class Calibration(NamedTuple):
     bins: tuple[ReliabilityBin, ...]
     n: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values, None for nan."""
-        return dict(to_json(self))
-
 
 def calibration(
     task: Task, predictions: np.ndarray, gold: np.ndarray, queries: np.ndarray | None = None
 ) -> Calibration | None:
     """Returns how well a task's probabilities fit its gold labels; None for scores, or if no row has a gold label.
 
-    The answer to a ranking's query is its most probable candidate; where several are equally probable, it is right in
-    the share of them that are relevant.
-
     Args:
         task: The task.
         predictions: Float [rows, num_outputs].
-        gold: As `EncodedSplit.labels` has it, [rows, ...]; rows without a gold label are left out, and for a ranking
+        gold: As in `EncodedSplit.labels`, [rows, ...]; rows without a gold label are left out, and for a ranking
             queries without a relevant candidate or with an unlabelled one.
         queries: For a ranking, the number of each row's query, from 0, int [rows].
 
     Raises:
         ValueError: Probabilities are of another shape, negative, or do not sum to 1.
     """
-    found = task.kind_object.confidences(predictions, gold, queries)
+    check_predictions(task, predictions, len(gold), queries, "calibration")
+    labelled = task.kind_object.labelled(gold, queries)
+    if not labelled.any():
+        return None
+    of_labelled = None if queries is None else queries[labelled]
+    found = task.kind_object.confidences(predictions[labelled], gold[labelled], of_labelled)
     if found is None:
         return None
     bins, error = _reliability(found.confidence, found.right)

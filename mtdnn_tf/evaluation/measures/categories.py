@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class CategoryMetrics(NamedTuple):
         value: The category; None for all examples that have one in this column.
         rows: Number of its examples that have gold labels.
         metrics: Metrics by name; None where one is undefined.
-        note: Why one is undefined; empty if none is.
+        note: Why one is undefined.
     """
 
     column: str
@@ -44,22 +44,12 @@ class CategoryMetrics(NamedTuple):
 def read_categories(
     task: Task, split: str, source: DataSource, columns: Sequence[str]
 ) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Reads the categories of a split's examples from the file that the split is read from.
+    """Returns, by column, the values of each example of a split by its id; refuses a source that is not files.
 
-    Args:
-        task: The task.
-        split: Name of the split.
-        source: Where it is read from; files.
-        columns: Columns of the file; a cell holds values separated by ";", or none as "-" or nothing.
-
-    Returns:
-        By column, the values of each example by its id.
-
-    Raises:
-        UserError: The source is not files, or the file has no such column.
+    A cell holds values separated by ";", or none as "-" or nothing.
     """
     if source.kind != FILES and task.tfds is not None:
-        raise UserError(f"--by_category reads the file of task {task.name}; it takes --data_source={FILES}")
+        raise UserError(f"--by_category reads the file of task {task.name}, and needs --data_source={FILES}")
     path, file = split_path(task, split, source.data_dir), task.files[split]
     texts = file.text or task.text
     id_columns = {"row": (), "hash": texts}.get(task.id, (task.id,))
@@ -84,15 +74,7 @@ def read_categories(
 def category_metrics(
     predicted: SplitPredictions, categories: Mapping[str, Mapping[str, Sequence[str]]]
 ) -> list[CategoryMetrics]:
-    """Returns the metrics of every category: by column, first of all its examples, then by value.
-
-    Args:
-        predicted: Predictions for a split.
-        categories: What `read_categories` returns for it.
-
-    Raises:
-        UserError: An example has no row in the file.
-    """
+    """Returns the metrics of each column of `read_categories`, first of all its examples, then by value."""
     ids, task = predicted.encoded.example_ids, predicted.encoded.task
     gold = np.asarray(predicted.encoded.labels)
     has_gold = task.kind_object.labelled(gold, predicted.encoded.queries)
@@ -138,8 +120,3 @@ def category_table(categories: Sequence[CategoryMetrics]) -> str:
     lines = aligned_table(rows).splitlines()
     notes = ["", *(f"  ({category.note})" if category.note else "" for category in categories)]
     return "".join(f"{line}{note}\n" for line, note in zip(lines, notes))
-
-
-def categories_to_json(categories: Sequence[CategoryMetrics]) -> list[dict[str, Any]]:
-    """Returns categories as JSON values, null for what is undefined."""
-    return [category._asdict() for category in categories]

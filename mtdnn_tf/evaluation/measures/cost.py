@@ -23,19 +23,14 @@ WARM_UP = 3
 
 
 class Parameters(NamedTuple):
-    """How many weights a model has.
-
-    Attributes:
-        backbone: Of the shared encoder, embeddings and pooler included.
-        heads: Of each task's head.
-    """
+    """Numbers of weights of the shared encoder, with embeddings and pooler, and of each task's head."""
 
     backbone: int
     heads: dict[str, int]
 
     @property
     def total(self) -> int:
-        """Of the whole model."""
+        """Number of weights of the whole model."""
         return self.backbone + sum(self.heads.values())
 
     def to_json(self) -> dict[str, Any]:
@@ -44,28 +39,16 @@ class Parameters(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """The time that a request takes, in milliseconds.
-
-    Attributes:
-        median_ms: Median.
-        low_ms: First quartile.
-        high_ms: Third quartile.
-        repeats: Number of requests that were timed.
-    """
+    """Median and quartiles of the time that a request takes, in milliseconds, over `repeats` requests."""
 
     median_ms: float
     low_ms: float
     high_ms: float
     repeats: int
 
-    @property
-    def iqr_ms(self) -> float:
-        """The interquartile range."""
-        return self.high_ms - self.low_ms
-
     def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
-        return {**to_json(self), "iqr_ms": self.iqr_ms}
+        """Returns the fields and the interquartile range as JSON values."""
+        return {**to_json(self), "iqr_ms": self.high_ms - self.low_ms}
 
 
 class Cost(NamedTuple):
@@ -97,22 +80,18 @@ def parameters(model: MultiTaskModel) -> Parameters:
 
 
 def forward_flops(shape: BackboneConfig, heads: Iterable[tf.keras.layers.Layer], length: int) -> int:
-    """Returns the floating-point operations of the matrix products that answer one sequence, without dropout.
+    """Returns the floating-point operations of all matrix products for one sequence; a multiply-add counts as two.
 
-    A multiplication with its addition counts as two. Of a block of width d and feed-forward width f, with n word
-    pieces: 8 n d^2 for queries, keys, values and the output, 4 n^2 d for attention, 4 n d f for the feed-forward layer.
-    For linear heads, the last block is counted for the first position only, but for keys and values of all positions
-    (`MultiTaskModel`); not so where they read the mean over positions.
-    Left out is what is no matrix product: looking up embeddings, biases, masks, residual sums, layer normalization,
-    softmax, GELU, tanh, a GRU's gates; and the tokenizer.
+    With heads that read only the first position, the last block is counted for that position, but with the keys and
+    values of all positions, as `MultiTaskModel` computes it. docs/measures.md has the formula.
 
     Args:
         shape: The shape of the encoder.
         heads: The heads that answer, from one encoding; for none, the encoder's outputs of all positions are counted.
-        length: Word pieces of the sequence, padding included.
+        length: Number of word pieces of the sequence, padding included.
 
     Raises:
-        TypeError: A head is of a class whose operations are not known.
+        TypeError: A head is of an unknown class.
     """
     d, f, n = shape.hidden_dim, shape.intermediate_dim, length
     heads = list(heads)
@@ -139,14 +118,7 @@ def _head_flops(head: tf.keras.layers.Layer, d: int, n: int) -> int:
 def request(models: Sequence[MultiTaskModel], task: Task, batch_size: int, length: int) -> Callable[[], np.ndarray]:
     """Returns a function that answers one request with every model in turn and averages their predictions.
 
-    The request is a batch of random word pieces without padding, on which a model spends as much as on any other;
-    encoder and head are one graph of these shapes.
-
-    Args:
-        models: One model, or an ensemble's.
-        task: The task to answer.
-        batch_size: Sequences in the request.
-        length: Word pieces of each.
+    The request is a batch of random word pieces without padding; encoder and head are one graph of these shapes.
     """
     functions = []
     for model in models:
@@ -177,14 +149,13 @@ def latency(
     warm_up: int = WARM_UP,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, Latency]:
-    """Times requests in turn, so that what else the machine does strikes all alike.
+    """Times requests in turn, so that other load of the machine affects all of them.
 
     Args:
-        requests: What answers, by name; each returns when its answer is there. Every round times each once, and begins
-            with another one.
-        repeats: Number of rounds. Defaults to 30.
-        warm_up: Rounds before, which are not counted; the first compiles. Defaults to 3.
-        clock: Returns the time in seconds. Defaults to the clock of the highest resolution.
+        requests: Functions that answer, by name. Every round times each once, and begins with another one.
+        repeats: Number of timed rounds. Defaults to 30.
+        warm_up: Number of rounds before them; the first one compiles. Defaults to 3.
+        clock: Returns the time in seconds.
     """
     names = list(requests)
     times: dict[str, list[float]] = {name: [] for name in names}
@@ -210,24 +181,23 @@ def compare_costs(
     batch_sizes: Sequence[int],
     repeats: int = REPEATS,
 ) -> list[Cost]:
-    """Returns what each of several models or ensembles costs, the times measured in one process in turn.
+    """Returns the cost of each of several models or ensembles, timed in turn in one process.
 
     Args:
         candidates: The models of each, by name.
-        task: The task to answer; all models have the head that does.
-        length: Word pieces of a sequence.
-        batch_sizes: Sequences in a request.
-        repeats: Timed requests of each batch size. Defaults to 30.
+        task: The task to answer.
+        length: Number of word pieces per sequence.
+        batch_sizes: Numbers of sequences per request.
+        repeats: Number of timed requests per batch size. Defaults to 30.
 
     Raises:
-        UserError: A model has fewer positions, or no such head.
+        UserError: A model has fewer positions, or no head for the task.
     """
     for name, models in candidates.items():
         for model in models:
             if not 1 <= length <= model.backbone.config.max_positions:
-                raise UserError(
-                    f"length takes 1 to {model.backbone.config.max_positions}, the positions of {name}; {length} given"
-                )
+                longest = model.backbone.config.max_positions
+                raise UserError(f"--length must be 1 to {longest}, the positions of {name}, got {length}")
             if task.head_task not in model.heads:
                 raise UserError(f"{name}: no head answers task {task.name}; it has {', '.join(model.heads)}")
     by_size = {
@@ -247,7 +217,7 @@ def compare_costs(
 
 
 def cost_ratios(first: Cost, second: Cost) -> dict[str, Any]:
-    """Returns how many times as much the first costs as the second: JSON values; of latencies the medians' ratio."""
+    """Returns the ratios of two costs as JSON values; latencies are compared by their medians."""
     return {
         "parameters": first.parameters / second.parameters,
         "flops": first.flops / second.flops,

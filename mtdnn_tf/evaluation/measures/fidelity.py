@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.evaluation.measures.metrics import check_queries
+from mtdnn_tf.evaluation.measures.metrics import check_predictions
 from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import Task
 
@@ -29,20 +29,16 @@ class Fidelity(NamedTuple):
     mean_absolute_difference: float | None
     n: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values, None for nan."""
-        return dict(to_json(self))
-
 
 class Gain(NamedTuple):
-    """What a group of tasks gains from the ensemble, and from the student.
+    """Mean scores over a group of tasks.
 
     Attributes:
         tasks: Names of the tasks.
-        baseline: Mean over the tasks of the model that is trained as the student, without teachers.
-        ensemble: Of the ensemble; None if it does not answer them all.
-        student: Of the student.
-        kept: Share of the ensemble's gain over the baseline that the student keeps; None where it gains nothing.
+        baseline: Score of the model that is trained as the student, without teachers.
+        ensemble: Score of the ensemble; None if it does not answer all of the tasks.
+        student: Score of the student.
+        kept: What `gain_kept` returns of them; None without an ensemble.
     """
 
     tasks: tuple[str, ...]
@@ -63,15 +59,11 @@ def fidelity(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.n
         task: The task.
         student: Float [rows, num_outputs]: probabilities or scores.
         teacher: As `student`.
-        queries: Of a ranking, the number of each row's query, from 0, int [rows].
+        queries: For a ranking, the number of each row's query, from 0, int [rows].
     """
     kind = task.kind_object
-    if student.shape != teacher.shape or student.shape[1:] != (task.num_outputs,) or not len(student):
-        raise ValueError(
-            f"task {task.name}: student and teacher predict the same rows, one or more, {task.num_outputs} outputs "
-            f"each; {list(student.shape)} and {list(teacher.shape)} given"
-        )
-    check_queries(task, queries, "the fidelity")
+    for predictions in (student, teacher):
+        check_predictions(task, predictions, max(len(student), 1), queries, "the fidelity of student and teacher")
     return Fidelity(
         kind.agreement(student, teacher, queries),
         kind.divergence(student, teacher, queries),
@@ -81,17 +73,7 @@ def fidelity(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.n
 
 
 def gain_kept(baseline: float, ensemble: float, student: float) -> float | None:
-    """Returns the share of the ensemble's gain over a single model that the student keeps.
-
-    Args:
-        baseline: Score of the model that is trained as the student, without teachers.
-        ensemble: Score of the ensemble.
-        student: Score of the student.
-
-    Returns:
-        (student - baseline) / (ensemble - baseline), above 1 where the student is better than the ensemble, below 0
-        where it is worse than the baseline; None where the ensemble gains nothing, of which there is no share.
-    """
+    """Returns (student - baseline) / (ensemble - baseline); None where the ensemble gains nothing."""
     # Not the contrary: nan is neither.
     return (student - baseline) / (ensemble - baseline) if ensemble > baseline else None
 
@@ -104,17 +86,14 @@ def grouped_gains(
 ) -> dict[str, Gain]:
     """Returns what tasks with a teacher, tasks without, and all tasks gain, by "with", "without" and "all".
 
-    The share that a group keeps is that of the means over its tasks: the mean of the tasks' own shares would be ruled
-    by those of which the ensemble gains next to nothing.
+    A group's share is that of the means over its tasks: the mean of the tasks' own shares would be dominated by tasks
+    on which the ensemble gains next to nothing. A group without tasks is left out.
 
     Args:
         baseline: Score by task.
         ensemble: Score by task; a task that no ensemble answers may be missing.
-        student: Score by task.
+        student: Score by task; a task counts if the baseline has it too.
         with_teacher: Names of the tasks with a teacher.
-
-    Returns:
-        The groups that have tasks; a task counts if baseline and student both have it.
     """
     tasks = [task for task in baseline if task in student]
     groups = {

@@ -8,10 +8,15 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import Task
 
 
-def check_queries(task: Task, queries: np.ndarray | None, what: str) -> None:
-    """Refuses queries of a task that has none, and the other way round."""
-    if (queries is not None) != task.kind_object.has_queries:
-        raise ValueError(f"task {task.name}: {what} takes the query of each row for a ranking, and for no other")
+def check_predictions(task: Task, predictions: np.ndarray, rows: int, queries: np.ndarray | None, what: str) -> None:
+    """Refuses predictions of another shape than [rows, num_outputs], and queries where none or some are needed."""
+    if predictions.shape != (rows, task.num_outputs) or not np.isfinite(predictions).all():
+        raise ValueError(
+            f"task {task.name}: {what} must have finite predictions [{rows}, {task.num_outputs}], got "
+            f"{list(predictions.shape)}"
+        )
+    if (None if queries is None else len(queries)) != (rows if task.kind_object.has_queries else None):
+        raise ValueError(f"task {task.name}: {what} must have the query of each row for a ranking, and for no other")
 
 
 def compute_metrics(
@@ -25,8 +30,8 @@ def compute_metrics(
     Args:
         task: The task, which names the metrics.
         predictions: Float [n, num_outputs]: probabilities or scores.
-        gold: As `EncodedSplit.labels` has it, [n, ...]; rows without a gold label are left out.
-        queries: Of a ranking, the number of each row's query, from 0, int [n].
+        gold: As in `EncodedSplit.labels`, [n, ...]; rows without a gold label are left out.
+        queries: For a ranking, the number of each row's query, from 0, int [n].
 
     Returns:
         Values by metric, in the task's order: from 0 to 1, correlations from -1 to 1; `f1` is that of the
@@ -36,12 +41,7 @@ def compute_metrics(
         UserError: No row has gold.
         ValueError: Predictions are of another shape, or not finite.
     """
-    if predictions.shape != (len(gold), task.num_outputs) or not np.isfinite(predictions).all():
-        raise ValueError(
-            f"task {task.name}: metrics take finite predictions [{len(gold)}, {task.num_outputs}], "
-            f"{list(predictions.shape)} given"
-        )
-    check_queries(task, queries, "the metrics")
+    check_predictions(task, predictions, len(gold), queries, "metrics")
     labelled = task.kind_object.labelled(gold, queries)
     if not labelled.any():
         what = "has one" if queries is None else "belongs to a query with a relevant candidate"

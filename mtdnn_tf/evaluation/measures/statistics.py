@@ -21,13 +21,7 @@ _DECIMALS = 12
 
 
 class Summary(NamedTuple):
-    """What a measure is over several runs.
-
-    Attributes:
-        mean: Mean; None of no values.
-        deviation: Sample standard deviation, with n - 1; None of fewer than 2 values.
-        n: Number of values.
-    """
+    """Mean, sample standard deviation and number of values; None for the mean of none and the deviation of one."""
 
     mean: float | None
     deviation: float | None

@@ -48,7 +48,7 @@ def test_each_run_is_left_out_with_its_weight(predicted):
         mean = np.average(values[kept], axis=0, weights=weights[kept])
         assert metrics["entailment"]["accuracy"] == accuracy_score(encoded.labels, mean.argmax(axis=1))
         assert set(metrics) == {"entailment", "similarity", "answers"}
-    with pytest.raises(UserError, match=r"two or more --weights above 0, 0\.0, 2\.0, 0\.0 given"):
+    with pytest.raises(UserError, match=r"two or more --weights above 0, got 0\.0, 2\.0, 0\.0"):
         leave_one_out(predicted, ["a", "b", "c"], [0.0, 2.0, 0.0])
 
 
@@ -93,5 +93,5 @@ def test_disagreement_is_that_of_plain_python(predicted):
 def test_runs_of_the_same_name_go_by_their_paths():
     assert run_names([Path("x/a"), Path("x/b")]) == ["a", "b"]
     assert run_names([Path("x/a"), Path("y/a")]) == ["x/a", "y/a"]
-    with pytest.raises(UserError, match="--disagreement takes two or more different --runs, x/a, x/a given"):
+    with pytest.raises(UserError, match="--disagreement needs two or more different --runs, got x/a, x/a"):
         check_table_flags("disagreement", [Path("x/a"), Path("x/a")])

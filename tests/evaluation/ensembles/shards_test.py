@@ -15,8 +15,8 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import find_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import Scoring, merge_shards, score, write_shard
-from mtdnn_tf.evaluation.ensembles.shards import Shard, parse_shard
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
+from mtdnn_tf.evaluation.ensembles.shards import Shard, merge_shards, parse_shard, write_shard
 from mtdnn_tf.evaluation.predictor import InferenceSettings
 from mtdnn_tf.json_files import write_checked_json
 from mtdnn_tf.locks import lock_beside, locked
@@ -122,7 +122,7 @@ def test_merged_shards_are_the_out_of_fold_soft_targets_of_one_call(scoring, tmp
     assert _soft_targets(tmp_path / "parts") == _files(tmp_path / "whole")
     with pytest.raises(UserError, match=r"mood-train/0_of_2: of other folds: \[\[2, 0\], \[2, 1\]\] in the shard, "):
         scoring(output_dir=tmp_path / "parts", merge=2)
-    with pytest.raises(UserError, match="1 with --folds=2 --held_out_fold=1 is missing"):
+    with pytest.raises(UserError, match="missing: 1 with --folds=2 --held_out_fold=1"):
         scoring(runs=runs[:1], output_dir=tmp_path / "none", shard=Shard(0, 3))
     assert not (tmp_path / "none").exists()
 
@@ -145,7 +145,7 @@ def test_a_shard_has_whole_batches_and_all_shards_every_row(rows, batch_size, co
 
 @pytest.mark.parametrize("text", ["4/4", "-1/4", "0/0", "1", "1/", "a/4", "0/4/4", "0/10000", "0 / 4", "", "\u0660/4"])
 def test_what_is_no_shard_is_refused(text):
-    with pytest.raises(UserError, match=r"--shard takes I/N, such as 0/4, .* given"):
+    with pytest.raises(UserError, match=r"--shard must be I/N, such as 0/4, .*, got "):
         parse_shard(text)
     assert parse_shard("3/4") == Shard(3, 4)
 

@@ -66,7 +66,7 @@ def test_a_half_without_labels_is_refused(predicted):
 def test_the_training_split_and_weights_that_are_given_are_refused(tmp_path):
     tasks = select_tasks([], [write_tasks(tmp_path / "tasks")])
     scoring = Scoring([tmp_path], tasks, "train", TaskData(DataSource("files", tmp_path), tmp_path), tmp_path)
-    with pytest.raises(UserError, match="that no teacher was trained on, train given"):
+    with pytest.raises(UserError, match="that no teacher was trained on, got train"):
         score(dataclasses.replace(scoring, fit_weights_on="train"))
     with pytest.raises(UserError, match="give one of them"):
         score(dataclasses.replace(scoring, weights=[1.0], fit_weights_on=["validation"]))

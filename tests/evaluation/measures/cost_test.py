@@ -140,7 +140,7 @@ def test_an_ensemble_costs_what_its_models_cost(model):
 
 
 def test_what_a_model_cannot_answer_is_refused(model):
-    with pytest.raises(UserError, match="length takes 1 to 32, the positions of student; 33 given"):
+    with pytest.raises(UserError, match="--length must be 1 to 32, the positions of student, got 33"):
         compare_costs({"student": [model]}, _MOOD, 33, [1])
     other = Task("other", "regression", ("a",), metrics=("pearson",))
     with pytest.raises(UserError, match="student: no head answers task other; it has mood, pair, score"):
