@@ -200,9 +200,9 @@ py_binary(
 """
     )
     assert outdated(root)[Path("zoo/BUILD")].startswith("# Animals and where they live.\n\nload(")
-    assert outdated(root)[Path("tests/other/BUILD")].startswith("# Tests of other.\n")
+    assert outdated(root)[Path("tests/other/BUILD")].startswith("# tests/other.\n")
     lines = outdated(root)[Path("tests/zoo/BUILD")].splitlines()
-    assert lines[0] == "# Tests of zoo."
+    assert lines[0] == "# tests/zoo."
     assert lines[2:6] == [
         'load("@rules_python//python:defs.bzl", "py_library")',
         'load("//tests:pytest_test.bzl", "pytest_test")',
@@ -217,7 +217,7 @@ def test_what_is_written_by_hand_is_kept(root: Path):
     path = root / "tests" / "zoo" / "BUILD"
     text = path.read_text()
     header = 'load("//:mine.bzl", "mine")\n\nfilegroup(\n    name = "cages",  # Empty.\n    srcs = glob(["*.cage"]),\n)'
-    text = text.replace("# Tests of zoo.", "# Mine.\n# And yours.").replace(MARKER, f"{header}\n\n{MARKER}")
+    text = text.replace("# tests/zoo.", "# Mine.\n# And yours.").replace(MARKER, f"{header}\n\n{MARKER}")
     name = '    name = "zoo_test",\n    size = '
     sources = '    srcs = ["zoo_test.py"],'
     facts = f'"large",\n{sources}\n    data = [\n        ":cages",  # Opened.\n    ],\n    tags = ["exclusive"],'
@@ -259,8 +259,8 @@ def test_check_lists_files_and_changes_nothing(root: Path, capsys):
         ("zoo/BUILD", "<<<<<<< HEAD\n", r"zoo/BUILD:1: .*"),
         (
             "zoo/BUILD",
-            'py_library(name = "a")\n\nexports_files(["b"])\n',
-            r"zoo/BUILD:3: must be above the first target.*",
+            f'{MARKER}\npy_library(name = "a")\n\nexports_files(["b"])\n',
+            r"zoo/BUILD:4: must be above the targets.*",
         ),
         ("zoo/zoo.py", "", r"zoo/zoo\.py: must not have its folder's name.*"),
     ],

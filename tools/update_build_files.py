@@ -3,9 +3,8 @@
   python -m tools.update_build_files            rewrites the files that are not up to date
   python -m tools.update_build_files --check    lists them, changes nothing, and exits with 1 if there are any
 
-Imports do not say everything. What a BUILD file has above its first target (a comment, `package`, `filegroup`,
-`exports_files`) is kept, and so is every attribute of a target except `name`, `srcs` and `deps`: set a test's `size` or
-a target's `data` there. The size of a new test is "small"; a new folder gets the `package` of the folder above it.
+Imports do not say everything. What a BUILD file has above the line "Generated from here on" is kept, and so is every
+attribute of a target except `name`, `srcs` and `deps`: set a test's `size` or a target's `data` there.
 
 Needs no package: `python tools/update_build_files.py` is the same, and starts sooner.
 """
@@ -17,17 +16,16 @@ import ast
 import re
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 BEGINNING = "# Generated from here on"
 MARKER = f"{BEGINNING} by `python -m tools.update_build_files`, which keeps attributes such as `size` and `data`."
-# Rules by the file that defines them.
-RULES = {"@rules_python//python:defs.bzl": ("py_binary", "py_library"), "//tests:pytest_test.bzl": ("pytest_test",)}
+_RULES = {"@rules_python//python:defs.bzl": ("py_binary", "py_library"), "//tests:pytest_test.bzl": ("pytest_test",)}
+_LOADS = re.compile(r'^load\("(?:@rules_python//python:defs|//tests:pytest_test)\.bzl".*\)\n', re.MULTILINE)
 # The packages whose name on PyPI is not that of their import, with dashes.
-PACKAGES = {
+_PACKAGES = {
     "absl": "absl-py",
     "google": "protobuf",
     "grpc": "grpcio",
@@ -37,14 +35,6 @@ PACKAGES = {
     "tensorflow_serving": "tensorflow-serving-api",
     "yaml": "PyYAML",
 }
-
-
-class _Kept(NamedTuple):
-    """The hand-written parts of a BUILD file, as source text: attributes by target and name."""
-
-    comment: str
-    header: str
-    attributes: dict[str, dict[str, str]]
 
 
 class _Project:
@@ -58,69 +48,68 @@ class _Project:
         # A package comes before a module of the same name, as in imports.
         self.names = {_name(module): module for module in sorted(self.modules, reverse=True)}
 
+    def parsed(self, path: Path) -> tuple[str, ast.Module]:
+        """Returns the text of a file, and its syntax tree."""
+        text = (self.root / path).read_text(encoding="utf-8")
+        try:
+            return text, ast.parse(text)
+        except SyntaxError as error:
+            raise SystemExit(f"error: {path}:{error.lineno}: {error.msg}") from None
+
     def build_file(self, folder: Path) -> str:
         """Returns the text of a folder's BUILD file."""
-        path = folder / "BUILD"
-        kept = self._kept(path) if (self.root / path).exists() else self._new(folder)
         modules = sorted((module for module in self.modules if module.parent == folder), key=lambda module: module.stem)
         if {folder / "__init__.py", folder / f"{folder.name}.py"} <= set(modules):
-            path = folder / f"{folder.name}.py"
-            raise SystemExit(f"error: {path}: must not have its folder's name, which is the target of __init__.py")
-        targets = [self._target(module, kept.attributes) for module in modules]
-        rules = {target.partition("(")[0] for target in targets}
-        loads = [[file, *sorted(rules & set(names))] for file, names in RULES.items() if rules & set(names)]
-        lines = "\n".join("load({})".format(", ".join(f'"{name}"' for name in names)) for names in loads)
-        return "\n\n".join(filter(None, [kept.comment, lines, kept.header, MARKER if targets else "", *targets])) + "\n"
-
-    def _kept(self, path: Path) -> _Kept:
-        text = self._source(path)
-        lines, attributes = text.splitlines(), {}
-        end, generated = len(lines), {number for number, line in enumerate(lines) if line.startswith(BEGINNING)}
-        for statement in _parse(text, path).body:
+            raise SystemExit(f"error: {folder}/{folder.name}.py: must not have its folder's name, that of a target")
+        if (self.root / folder / "BUILD").exists():
+            text, program = self.parsed(folder / "BUILD")
+        else:
+            text, program = self._beginning(folder), ast.Module([], [])
+        kept = text.partition(BEGINNING)[0]
+        attributes = {}
+        for statement in program.body:
+            if statement.lineno <= len(kept.splitlines()):
+                continue
             call = statement.value if isinstance(statement, ast.Expr) else None
-            rule = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
-            if isinstance(call, ast.Call) and any(rule in rules for rules in RULES.values()):
-                values = {str(item.arg): str(ast.get_source_segment(text, item.value)) for item in call.keywords}
-                attributes[values.get("name", "").strip("\"'")] = values
-                end = min(end, statement.lineno - 1)
-            elif attributes:
-                raise SystemExit(f"error: {path}:{statement.lineno}: must be above the first target, to be kept")
-            elif isinstance(call, ast.Call) and rule == "load" and ast.literal_eval(call.args[0]) in RULES:
-                generated.update(range(statement.lineno - 1, call.end_lineno or statement.lineno))
-        kept = [line for number, line in enumerate(lines[:end]) if number not in generated]
-        length = next((number for number, line in enumerate(kept) if not line.startswith("#")), len(kept))
-        return _Kept("\n".join(kept[:length]), "\n".join(kept[length:]).strip(), attributes)
+            if not (isinstance(call, ast.Call) and any(ast.unparse(call.func) in rules for rules in _RULES.values())):
+                raise SystemExit(f"error: {folder}/BUILD:{statement.lineno}: must be above the targets, to be kept")
+            values = {str(item.arg): str(ast.get_source_segment(text, item.value)) for item in call.keywords}
+            attributes[values.get("name", "").strip("\"'")] = values
+        targets = [self._target(module, attributes) for module in modules]
+        used = {target.partition("(")[0] for target in targets}
+        loads = "".join(
+            "load({})\n".format(", ".join(f'"{name}"' for name in (file, *sorted(used & set(rules)))))
+            for file, rules in _RULES.items()
+            if used & set(rules)
+        )
+        comment, rest = re.fullmatch(r"((?:#[^\n]*\n)*)(.*)", _LOADS.sub("", kept), re.DOTALL).groups()  # type: ignore[union-attr]
+        parts = [comment.strip(), loads.strip(), rest.strip(), MARKER if targets else "", *targets]
+        return "\n\n".join(filter(None, parts)) + "\n"
 
-    def _new(self, folder: Path) -> _Kept:
-        init = folder / "__init__.py"
-        documentation = ast.get_docstring(self._program(init)) if init in self.modules else None
-        default = f"{folder.as_posix()}."
-        if folder.parts[0] == "tests":
-            below = Path(*folder.parts[1:])
-            tested = [Path(top, below) for top in sorted(self.tops) if (self.root / top / below).is_dir()]
-            default = f"Tests of {next((path for path in tested if path != folder), below).as_posix()}."
-        comment = f"# {(documentation or default).splitlines()[0]}"
-        above = next((path / "BUILD" for path in folder.parents if (self.root / path / "BUILD").exists()), None)
-        text = self._source(above) if above else ""
-        calls = [ast.get_source_segment(text, statement) or "" for statement in ast.parse(text).body]
-        return _Kept(comment, next((call for call in calls if call.startswith("package(")), ""), {})
+    def _beginning(self, folder: Path) -> str:
+        """Returns a comment and the `package` of the folder above, for a folder without a BUILD file."""
+        text = (
+            ast.get_docstring(self.parsed(folder / "__init__.py")[1]) if folder / "__init__.py" in self.modules else ""
+        )
+        above = next((path for path in folder.parents if (self.root / path / "BUILD").exists()), None)
+        found = re.search(r"^package\(.*?\)$", self.parsed(above / "BUILD")[0], re.MULTILINE) if above else None
+        return f"# {(text or f'{folder.as_posix()}.').splitlines()[0]}\n\n{found[0] if found else ''}\n"
 
     def _target(self, module: Path, attributes: dict[str, dict[str, str]]) -> str:
         name = module.parent.name if module.name == "__init__.py" else module.stem
-        if module.stem.endswith("_test"):
-            rule, values = "pytest_test", {"size": '"small"'}
-        else:
-            runs = module.parts[0] != "tests" and '\nif __name__ == "__main__":' in self._source(module)
-            rule, values = "py_binary" if runs else "py_library", {}
+        text, program = self.parsed(module)
+        is_test = module.stem.endswith("_test")
+        runs = module.parts[0] != "tests" and '\nif __name__ == "__main__":' in text
+        values = {"size": '"small"'} if is_test else {}
         values.update(attributes.get(name, {}))
-        values.update({"name": f'"{name}"', "srcs": f'["{module.name}"]', "deps": _list(*self._deps(module))})
-        first = [key for key in ("name", "size", "srcs") if key in values]
-        order = [*first, *sorted(values.keys() - {*first, "deps"}), *(["deps"] if values["deps"] else [])]
-        return "\n".join([f"{rule}(", *(f"    {key} = {values[key]}," for key in order), ")"])
+        values.update(name=f'"{name}"', srcs=f'["{module.name}"]', deps=self._deps(module, program))
+        order = sorted(values.keys() - {"deps"}, key=lambda key: ({"name": 0, "size": 1, "srcs": 2}.get(key, 3), key))
+        lines = [f"    {key} = {values[key]}," for key in (*order, "deps") if values[key]]
+        return "\n".join([f"{'pytest_test' if is_test else 'py_binary' if runs else 'py_library'}(", *lines, ")"])
 
-    def _deps(self, module: Path) -> tuple[list[str], list[str]]:
-        """Returns the labels of the project's modules that a module imports, and the names of packages."""
-        names = self._imports(self._program(module), module.parent.parts)
+    def _deps(self, module: Path, program: ast.Module) -> str:
+        """Returns the list of the project's modules that a module imports, with comments that name packages."""
+        names = self._imports(program, module.parent.parts)
         # Importing a module runs its package's __init__.py, and importing that runs the one above.
         package = module.parent.parent if module.name == "__init__.py" else module.parent
         found = {package / "__init__.py", *(self.names[name] for name in names & self.names.keys())}
@@ -128,8 +117,12 @@ class _Project:
             found |= {folder / "conftest.py" for folder in module.parents}
         labels = {_label(path, module.parent) for path in found & self.modules - {module}}
         tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - self.tops
-        packages = {PACKAGES.get(top, top.replace("_", "-")) for top in tops}
-        return sorted(labels, key=lambda label: label.replace(":", "!")), sorted(packages, key=str.casefold)
+        packages = {_PACKAGES.get(top, top.replace("_", "-")) for top in tops}
+        if len(labels) == 1 and not packages:
+            return f'["{labels.pop()}"]'
+        items = [f'"{label}",' for label in sorted(labels, key=lambda label: label.replace(":", "!"))]
+        items += [f"# pip: {package}" for package in sorted(packages, key=str.casefold)]
+        return "\n".join(["[", *(f"        {item}" for item in items), "    ]"]) if items else ""
 
     def _imports(self, program: ast.Module, package: tuple[str, ...]) -> set[str]:
         """Returns the modules that a program names: in imports anywhere, and in strings that are run."""
@@ -146,30 +139,17 @@ class _Project:
                 parent = ast.unparse(node)[2:].partition(".{")[0]  # As in f"tools.{name}": any module of tools.
                 names.update(name for name in self.names if name.rpartition(".")[0] == parent)
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                names.update(self._names_in(node.value))
+                if "." in node.value and node.value in self.names:  # As in [sys.executable, "-m", "tools.train"].
+                    names.add(node.value)
+                elif "import " in node.value:
+                    names |= self._imports_of_text(node.value)
         return names
 
-    def _names_in(self, text: str) -> Iterable[str]:
-        """Returns the modules that a string names, as in [sys.executable, "-m", "tools.train"], or as a program."""
-        if "." in text and text in self.names:
-            return [text]
+    def _imports_of_text(self, text: str) -> set[str]:
         try:
-            return self._imports(ast.parse(textwrap.dedent(text)), ()) if "import " in text else []
+            return self._imports(ast.parse(textwrap.dedent(text)), ())
         except (SyntaxError, ValueError):
-            return []
-
-    def _source(self, path: Path) -> str:
-        return (self.root / path).read_text(encoding="utf-8")
-
-    def _program(self, module: Path) -> ast.Module:
-        return _parse(self._source(module), module)
-
-
-def _parse(text: str, path: Path) -> ast.Module:
-    try:
-        return ast.parse(text)
-    except SyntaxError as error:
-        raise SystemExit(f"error: {path}:{error.lineno}: {error.msg}") from None
+            return set()
 
 
 def _name(module: Path) -> str:
@@ -177,54 +157,40 @@ def _name(module: Path) -> str:
 
 
 def _label(module: Path, folder: Path) -> str:
-    is_package, name = module.name == "__init__.py", module.stem
+    is_package = module.name == "__init__.py"
     if module.parent == folder:
-        return f":{folder.name if is_package else name}"
-    return f"//{module.parent.as_posix()}{'' if is_package else f':{name}'}"
-
-
-def _list(labels: list[str], packages: list[str]) -> str:
-    if len(labels) == 1 and not packages:
-        return f'["{labels[0]}"]'
-    items = [*(f'"{label}",' for label in labels), *(f"# pip: {package}" for package in packages)]
-    return "\n".join(["[", *(f"        {item}" for item in items), "    ]"]) if items else ""
+        return f":{folder.name if is_package else module.stem}"
+    return f"//{module.parent.as_posix()}{'' if is_package else f':{module.stem}'}"
 
 
 def outdated(root: Path) -> dict[Path, str]:
-    """Finds the BUILD files that are not up to date.
-
-    Args:
-        root: The project's root folder.
-
-    Returns:
-        The text that each must have, by its path from the root.
-
-    Raises:
-        SystemExit: A file cannot be parsed, or its targets cannot be told apart; the message is one line.
-    """
+    """Returns the text that each BUILD file must have, by its path from the root, of those that are not up to date."""
     project = _Project(root)
     builds = {path.relative_to(root) for top in project.tops for path in (root / top).rglob("BUILD")}
-    paths = sorted(builds | {module.parent / "BUILD" for module in project.modules})
-    texts = {path: project.build_file(path.parent) for path in paths}
+    texts = {path: project.build_file(path.parent) for path in builds | {m.parent / "BUILD" for m in project.modules}}
     present = {path: (root / path).read_text(encoding="utf-8") for path in texts if (root / path).exists()}
-    return {path: text for path, text in texts.items() if present.get(path) != text}
+    return {path: text for path, text in sorted(texts.items()) if present.get(path) != text}
 
 
-def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
-    """Rewrites the BUILD files that are not up to date, or lists them and exits with 1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def update(
+    outdated_files: Callable[[], dict[Path, str]], usage: str, tool: str, root: Path, arguments: list[str] | None = None
+) -> None:
+    """Rewrites generated files of a root folder, or lists them and exits with 1 if the argument is --check."""
+    parser = argparse.ArgumentParser(description=usage, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a file is not up to date")
-    check = parser.parse_args(arguments).check
-    if sys.version_info < (3, 10):  # Without the names of the standard library's modules.
-        raise SystemExit(f"error: Python must be 3.10 or later, got {sys.version.split()[0]}")
-    found = outdated(root)
+    check, found = parser.parse_args(arguments).check, outdated_files()
     if check and found:
-        raise SystemExit(
-            "\n".join(f"error: {path}: not up to date; run python -m tools.update_build_files" for path in found)
-        )
+        raise SystemExit("\n".join(f"error: {path}: not up to date; run python -m {tool}" for path in found))
     for path, text in found.items():
         (root / path).write_text(text, encoding="utf-8")
         print(f"{path}: written")
+
+
+def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
+    """Rewrites or lists the BUILD files that are not up to date."""
+    if sys.version_info < (3, 10):  # Without the names of the standard library's modules.
+        raise SystemExit(f"error: Python must be 3.10 or later, got {sys.version.split()[0]}")
+    update(lambda: outdated(root), __doc__, "tools.update_build_files", root, arguments)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ A table follows a line `<!-- options: NAMES -->`; NAMES are options, or classes 
 
 from __future__ import annotations
 
-import argparse
 import re
 from pathlib import Path
 
@@ -16,8 +15,9 @@ from mtdnn_tf.adaptation.config import AdaptationConfig
 from mtdnn_tf.options import Options, markdown_table
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.training.config import TrainingConfig
+from tools.update_build_files import ROOT, update
 
-_PAGES = Path(__file__).parents[1] / "docs"
+_PAGES = ROOT / "docs"
 _TABLE = re.compile(r"<!-- options: ([\w ]+) -->\n(?:\|.*\n)*")
 
 
@@ -48,20 +48,10 @@ def with_tables(text: str) -> str:
     return _TABLE.sub(table, text)
 
 
-def main() -> None:
-    """Rewrites the pages that are not up to date, or lists them and exits with 1."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a page is not up to date")
-    check = parser.parse_args().check
+def _outdated() -> dict[Path, str]:
     texts = {path: path.read_text(encoding="utf-8") for path in sorted(_PAGES.glob("*.md"))}
-    outdated = {path: with_tables(text) for path, text in texts.items() if with_tables(text) != text}
-    if check and outdated:
-        names = ", ".join(path.name for path in outdated)
-        raise SystemExit(f"error: {names}: not up to date; run python -m tools.update_option_tables")
-    for path, text in outdated.items():
-        path.write_text(text, encoding="utf-8")
-        print(f"{path}: written")
+    return {path.relative_to(ROOT): with_tables(text) for path, text in texts.items() if with_tables(text) != text}
 
 
 if __name__ == "__main__":
-    main()
+    update(_outdated, __doc__, "tools.update_option_tables", ROOT)
