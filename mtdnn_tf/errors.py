@@ -21,16 +21,13 @@ class UserError(Exception):
 
 
 def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = "") -> UserError:
-    """Builds the error for a name that is not one of the accepted names.
+    """Returns the error for a name that is not accepted; it offers the closest accepted name.
 
     Args:
         what: The kind of thing named, such as "task".
         given: The name that was given.
-        accepted: Every name that would have been accepted.
-        where: Where the name stands, such as "tasks.yaml:3"; empty if it came from no file.
-
-    Returns:
-        The error to raise; it offers the closest accepted name where one is close.
+        accepted: All accepted names.
+        where: Place of the name, such as "tasks.yaml:3"; empty if it came from no file.
     """
     names = sorted(accepted)
     # difflib's time grows with the square of the texts' length, and names may come from a file.
@@ -45,12 +42,12 @@ def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = ""
 
 
 def printable(text: str) -> str:
-    """Returns a text with escapes for all that is not printable, line breaks and terminal commands among it."""
+    """Returns a text with escapes for characters that are not printable, such as line breaks and terminal commands."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shortened(text: str, longest: int = _LONGEST_COMPARED) -> str:
-    """Returns a text as a message shows it: its first `longest` characters (200 by default), if it is longer."""
+    """Returns a text cut to at most `longest` characters (200 by default)."""
     return text if len(text) <= longest else f"{text[:longest]}..."

@@ -77,35 +77,6 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
-def _flush(folder: Path) -> None:
-    """Flushes a folder's files to disk: after a power failure, a renamed file may otherwise be empty."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
-
-
-def file_within(folder: Path, name: str, where: Path) -> Path:
-    """Returns the path of a file listed in another file, after checking that it is within the folder.
-
-    Args:
-        folder: The folder.
-        name: Path within the folder, with "/" as separator.
-        where: The file that lists it, for messages.
-
-    Raises:
-        UserError: The path is absolute, has "..", or leaves the folder by a symbolic link.
-    """
-    parts = PurePosixPath(name).parts
-    path = folder / name
-    # A backslash or a drive leaves the folder on other systems.
-    inside = bool(parts) and not {"..", "/"} & {*parts} and "\\" not in name and name.isprintable()
-    # Unlike Path.resolve, os.path.realpath does not raise for circular links.
-    if not inside or Path(os.path.realpath(folder)) not in Path(os.path.realpath(path)).parents:
-        raise UserError(f"{where}: must list only files within its folder, got {name[:100]!r}")
-    return path
-
-
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Yields a temporary folder that is renamed to `path` if the block ends without an error, and removed if not.
@@ -127,6 +98,30 @@ def new_folder(path: Path) -> Iterator[Path]:
             raise
 
 
+def _flush(folder: Path) -> None:
+    """Flushes a folder's files to disk: after a power failure, a renamed file may otherwise be empty."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as opened:
+                os.fsync(opened.fileno())
+
+
+def file_within(folder: Path, name: str, where: Path) -> Path:
+    """Returns the path of a file that the file `where` lists, after checking that it is within the folder.
+
+    Raises:
+        UserError: The path is absolute, has "..", or leaves the folder by a symbolic link.
+    """
+    parts = PurePosixPath(name).parts
+    path = folder / name
+    # A backslash or a drive leaves the folder on other systems.
+    inside = bool(parts) and not {"..", "/"} & {*parts} and "\\" not in name and name.isprintable()
+    # Unlike Path.resolve, os.path.realpath does not raise for circular links.
+    if not inside or Path(os.path.realpath(folder)) not in Path(os.path.realpath(path)).parents:
+        raise UserError(f"{where}: must list only files within its folder, got {name[:100]!r}")
+    return path
+
+
 def read_array(path: Path, remedy: str, mapped: bool = False) -> np.ndarray:
     """Reads an array of numbers from an untrusted .npy file.
 
@@ -135,11 +130,8 @@ def read_array(path: Path, remedy: str, mapped: bool = False) -> np.ndarray:
 
     Args:
         path: The file.
-        remedy: What the user can do, for messages.
+        remedy: What the user can do, for the UserError of a file that is missing, damaged or holds no numbers.
         mapped: Whether the array stays on disk. Defaults to False.
-
-    Raises:
-        UserError: The file is missing, truncated, not a .npy file, or does not hold numbers.
     """
     try:
         array = np.lib.format.open_memmap(path, mode="r")

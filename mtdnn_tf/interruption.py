@@ -17,13 +17,9 @@ _SAME_REQUEST_SECONDS = 0.5
 
 
 class Interrupted(BaseException):
-    """Raised once, at a safe point after a signal.
+    """Raised once, at a safe point after a signal; `where` is the progress, such as "at step 12 of runs/a".
 
     Not an `Exception`, so that handlers of failures do not catch it.
-
-    Args:
-        signal_number: The signal.
-        where: Progress, such as "at step 12 of runs/a"; empty if nothing is lost.
     """
 
     def __init__(self, signal_number: signal.Signals, where: str = "") -> None:
@@ -87,11 +83,7 @@ def _end_at_second(reader: int) -> None:
 
 
 def stop_if_asked() -> None:
-    """Marks a safe point.
-
-    Raises:
-        Interrupted: A signal was received.
-    """
+    """Marks a safe point: raises `Interrupted` if a signal was received."""
     if _State.requested is not None:
         raise Interrupted(_State.requested)
 

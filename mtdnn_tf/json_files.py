@@ -122,17 +122,9 @@ def write_checked_json(path: Path, value: Mapping[str, Any], checksum: str = CHE
 
 
 def read_checked_json(path: Path, remedy: str, checksum: str = CHECKSUM) -> dict[str, Any]:
-    """Reads what `write_checked_json` wrote, without its checksum.
+    """Reads what `write_checked_json` wrote, without its checksum, or raises UserError with a remedy if it is damaged.
 
     Files of version 0.1 have no `_sha256` and are read as they are.
-
-    Args:
-        path: The file.
-        remedy: What the user can do if it is damaged.
-        checksum: Name of the checksum. Defaults to "_sha256".
-
-    Raises:
-        UserError: The file is missing or damaged.
     """
     value = read_json_object(path, remedy)
     whole = _dumped(value)
@@ -148,14 +140,7 @@ def read_checked_json(path: Path, remedy: str, checksum: str = CHECKSUM) -> dict
 
 
 def check_schema(given: Any, known: int, where: Path, remedy: str) -> None:
-    """Raises UserError unless the schema number of a file is the one that this version reads.
-
-    Args:
-        given: Schema number in the file.
-        known: Schema number that this version reads.
-        where: The file or folder.
-        remedy: What the user can do, for messages.
-    """
+    """Raises UserError unless the schema number of a file or folder is the one that this version reads."""
     if type(given) is int and given > known:
         raise UserError(
             f"{where}: written by a newer version of mtdnn_tf (schema {given}, this version reads {known}); "
@@ -171,14 +156,7 @@ def finite(value: float | None) -> float | None:
 
 
 def to_json(value: Any) -> Any:
-    """Returns a value as JSON values: records as objects, sequences as lists, nan and infinity as None.
-
-    Args:
-        value: A dataclass, a NamedTuple, a mapping, a sequence, an array, a number, a string, a bool or None; nested.
-
-    Raises:
-        TypeError: The value is of another type.
-    """
+    """Returns a value as JSON: dataclasses and NamedTuples as objects, arrays as lists, nan and infinity as None."""
     if value is None or isinstance(value, (bool, str, int)):
         return value
     if isinstance(value, float):
@@ -205,11 +183,6 @@ def from_json(value: Any, made: type[_Dataclass], where: str) -> _Dataclass:
 
     Fields are annotated as str, bool, int, float, another dataclass of the same module, or `Sequence[T]`,
     `tuple[T, ...]`, `tuple[T, T]`, `Mapping[str, T]`, and `T | None` and `T | str` of these.
-
-    Args:
-        value: What `json.loads` returns.
-        made: The dataclass.
-        where: Where the value is, such as "report.json", for errors.
 
     Raises:
         UserError: A field is unknown, missing or not of its type, or the dataclass refuses its values.

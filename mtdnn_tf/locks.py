@@ -25,11 +25,6 @@ _OWN_FILE = r"[\w-]+\.(json|flags|md|csv|png)"
 _log = logging.getLogger("absl")
 
 
-def lock_within(folder: Path) -> Path:
-    """Returns the lock file of a folder that files are added to."""
-    return folder / _LOCK
-
-
 def lock_beside(folder: Path) -> Path:
     """Returns the lock file of a folder that is created or replaced as a whole."""
     return folder.parent / f".{folder.name}{_LOCK}"
@@ -45,10 +40,7 @@ def locked(file: Path, what: str, wait: bool = False) -> Iterator[None]:
     Args:
         file: The lock file; its folder is created if missing, and then removed if the block leaves it empty.
         what: Name of the locked path for messages, such as "--output_dir runs/a".
-        wait: Whether to wait for another process instead of raising. Defaults to False.
-
-    Raises:
-        UserError: Another process holds it.
+        wait: Whether to wait for another process instead of raising UserError. Defaults to False.
     """
     missing = [folder for folder in (file.parent, *file.parent.parents) if not folder.exists()]
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -70,19 +62,7 @@ def _acquire(file: Path, what: str, wait: bool) -> int:
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not wait:
-                    raise UserError(
-                        f"{what}: in use by {_holder(file)}; wait until it ends, or use another path"
-                    ) from None
-                _log.info("%s: waiting for %s", what, _holder(file))
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            except OSError as error:
-                if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
-                    raise
-                _log.warning("%s: this file system has no locks; make sure that no other process writes here", what)
+            _lock(descriptor, file, what, wait)
             if _is_at(descriptor, file):
                 with contextlib.suppress(OSError):  # The disk may be full.
                     os.ftruncate(descriptor, 0)
@@ -95,6 +75,7 @@ def _acquire(file: Path, what: str, wait: bool) -> int:
 
 
 def _is_at(descriptor: int, file: Path) -> bool:
+    """Returns whether the process that held the lock has not removed its file."""
     try:
         return os.path.samestat(os.fstat(descriptor), file.stat())
     except FileNotFoundError:
@@ -106,26 +87,31 @@ def _this_process() -> str:
     return f"process {os.getpid()} of {socket.gethostname()} ({Path(sys.argv[0]).name}, since {since})"
 
 
-def _holder(file: Path) -> str:
+def _lock(descriptor: int, file: Path, what: str, wait: bool) -> None:
     try:
-        return " ".join(file.read_text(encoding="utf-8", errors="replace").split()) or "another process"
-    except FileNotFoundError:
-        return "another process"
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = ""
+        with contextlib.suppress(FileNotFoundError):
+            holder = " ".join(file.read_text(encoding="utf-8", errors="replace").split())
+        holder = holder or "another process"
+        if not wait:
+            raise UserError(f"{what}: in use by {holder}; wait until it ends, or use another path") from None
+        _log.info("%s: waiting for %s", what, holder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
+            raise
+        _log.warning("%s: this file system has no locks; make sure that no other process writes here", what)
 
 
 @contextlib.contextmanager
 def locked_folder(folder: Path, what: str, subfolders: Sequence[str] = ()) -> Iterator[None]:
     """Holds the lock of a folder that files are added to, and removes temporary files of killed processes.
 
-    Args:
-        folder: The folder.
-        what: See `locked`.
-        subfolders: Names of subfolders that the lock also covers.
-
-    Raises:
-        UserError: Another process holds it.
+    See `locked`; the lock also covers the subfolders.
     """
-    with locked(lock_within(folder), what):
+    with locked(folder / _LOCK, what):
         for path in (folder, *(folder / name for name in subfolders)):
             _remove_named(path, _OWN_FILE)
         yield
@@ -133,15 +119,7 @@ def locked_folder(folder: Path, what: str, subfolders: Sequence[str] = ()) -> It
 
 @contextlib.contextmanager
 def locked_path(path: Path, what: str) -> Iterator[None]:
-    """Holds the lock of a file or folder that is written as a whole, and removes leftovers of killed processes.
-
-    Args:
-        path: The file or folder.
-        what: See `locked`.
-
-    Raises:
-        UserError: Another process holds it.
-    """
+    """Holds the lock of a file or folder that is written as a whole, and removes leftovers of killed processes."""
     with locked(lock_beside(path), what):
         remove_leftovers(path)
         yield
@@ -154,9 +132,7 @@ def remove_leftovers(path: Path) -> None:
 
 def _remove_named(folder: Path, name: str) -> None:
     """Removes temporary files and folders of a folder whose final names match a pattern."""
-    if not folder.is_dir():
-        return
-    for entry in list(folder.iterdir()):
+    for entry in list(folder.iterdir()) if folder.is_dir() else ():
         if re.fullmatch(_TEMPORARY.format(name=name), entry.name):
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)

@@ -18,12 +18,7 @@ _REMEDY = "restore it from a copy, or delete and rebuild it"
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    """Writes a folder's manifest: `content`, the SHA-256 of every other file in the folder, and its own checksum.
-
-    Args:
-        folder: The folder; all its other files must be complete.
-        content: JSON values that describe the folder's inputs.
-    """
+    """Writes a folder's manifest: `content`, the SHA-256 of every other file in the folder, and its own checksum."""
     files = {
         file.relative_to(folder).as_posix(): sha256_of_file(file)
         for file in sorted(folder.rglob("*"))
@@ -44,8 +39,7 @@ def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict
         The `content` of `write_manifest`, with `files`.
 
     Raises:
-        UserError: The manifest is missing, or it or a listed file is missing or damaged; or a file that it lists is not
-            in the folder.
+        UserError: The manifest or a listed file is missing or damaged, or not within the folder.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -66,13 +60,7 @@ def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict
 
 
 class Verification(NamedTuple):
-    """Result of `verify`.
-
-    Attributes:
-        intact: Files whose checksum matches.
-        unchecked: Files without a checksum, such as logs and files of data.
-        problems: A line for each damaged file, or folder with one.
-    """
+    """Files whose checksum matches, files without one, and a line for each damaged file or folder."""
 
     intact: list[Path]
     unchecked: list[Path]
@@ -80,11 +68,7 @@ class Verification(NamedTuple):
 
 
 def verify(folder: Path) -> Verification:
-    """Compares every file below a folder with its checksum in a manifest or in the file itself.
-
-    Raises:
-        UserError: It is not a folder.
-    """
+    """Compares every file below a folder with its checksum in a manifest or in the file itself."""
     if not folder.is_dir():
         raise UserError(f"{folder}: must be a folder")
     found = Verification([], [], [])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.text_tables import markdown_table
 
 _KEY = "option"
 _T = TypeVar("_T", bound="Options")
@@ -24,35 +25,21 @@ _BOUNDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """Declaration of one option.
+    """Declaration of one option."""
 
-    Attributes:
-        help: One line for `--help` and the tables of the documentation.
-        name: Name of the flag, and of the value in files; that of the field by default.
-        choices: Accepted values; empty for any.
-        at_least, above, at_most, below: Bounds of a number, or of each number of a tuple; None for none.
-        decides_weights: Whether a run with another value would end with other weights, and so must not be continued.
-        is_repeated: Whether a tuple is given by repeating the flag, not as a comma-separated list.
-        is_kept_by_runs: Whether commands that take a trained run use the run's value where none is given.
-        accepts_auto: Whether the flag takes `auto`, which stands for None.
-        unset: What the default means, if its value does not show it.
-        type: The field's annotation.
-        default: The field's default.
-    """
-
-    help: str
-    name: str = ""
-    choices: tuple[str, ...] = ()
-    at_least: float | None = None
+    help: str  # One line for `--help` and the tables of the documentation.
+    name: str = ""  # Of the flag, and in files; that of the field by default.
+    choices: tuple[str, ...] = ()  # Accepted values; empty for any.
+    at_least: float | None = None  # Bounds of a number, or of each number of a tuple.
     above: float | None = None
     at_most: float | None = None
     below: float | None = None
-    decides_weights: bool = True
-    is_repeated: bool = False
-    is_kept_by_runs: bool = False
-    accepts_auto: bool = False
-    unset: str = ""
-    type: str = ""
+    decides_weights: bool = True  # Whether a run with another value would end with other weights: it is not continued.
+    is_repeated: bool = False  # Whether a tuple is given by repeating the flag, not as a comma-separated list.
+    is_kept_by_runs: bool = False  # Whether commands that take a trained run use the run's value where none is given.
+    accepts_auto: bool = False  # Whether the flag takes `auto`, which stands for None.
+    unset: str = ""  # What the default means, if its value does not show it.
+    type: str = ""  # The field's annotation.
     default: Any = None
 
     @property
@@ -71,19 +58,11 @@ class Option:
         return self.unset or (str(self.default).lower() if self.value_type == "bool" else shown(self.default))
 
     def parse(self, text: Iterable[str]) -> tuple[Any, ...]:
-        """Returns the values of a tuple.
-
-        Raises:
-            UserError: A value is not of the option's type.
-        """
+        """Returns the values of a tuple, or raises UserError."""
         return parse_list(self.name, text, self.value_type)
 
     def check(self, value: Any) -> None:
-        """Refuses a value that is not accepted.
-
-        Raises:
-            UserError: It is not one of the choices, or out of bounds.
-        """
+        """Raises UserError for a value that is not one of the choices, or out of bounds."""
         if value is None:
             return
         if self.choices and value not in self.choices:
@@ -97,13 +76,7 @@ class Option:
 
 
 def option(default: Any, help: str, **declared: Any) -> Any:
-    """Returns a dataclass field that is an option.
-
-    Args:
-        default: Its default.
-        help: One line for `--help` and the tables of the documentation.
-        **declared: Other attributes of `Option`.
-    """
+    """Returns a dataclass field that is an option; `declared` are other attributes of `Option`."""
     return dataclasses.field(default=default, metadata={_KEY: Option(help, **declared)})
 
 
@@ -115,15 +88,12 @@ def shown(value: Any) -> str:
 
 
 def parse_list(name: str, text: Iterable[str], value_type: str = "float") -> tuple[Any, ...]:
-    """Returns the values of a comma-separated list.
+    """Returns the values of a comma-separated list, the items `text` of the flag `name`.
 
     Args:
-        name: Name of the flag, for the message.
+        name: Name of the flag, for the UserError of an item that is not of the type.
         text: The items.
         value_type: "int", "float", "str" or "Path". Defaults to "float".
-
-    Raises:
-        UserError: An item is not of the type.
     """
     items = tuple(text)
     try:
@@ -239,11 +209,10 @@ def _own_options(cls: type) -> dict[str, Option]:
     }
 
 
-def markdown_table(options: Collection[Option]) -> str:
-    """Returns the table of some options that documentation shows."""
-    rows = ["| option | default | meaning |", "|---|---|---|"]
+def options_table(options: Collection[Option]) -> str:
+    """Returns the Markdown table of options that documentation shows."""
+    rows = [("option", "default", "meaning")]
     for declared in options:
         choices = f" ({', '.join(f'`{choice}`' for choice in declared.choices)})" if declared.choices else ""
-        text = declared.help.replace("|", "\\|")
-        rows.append(f"| `--{declared.name}` | {declared.shown_default} | {text.rstrip('.')}{choices} |")
-    return "\n".join(rows) + "\n"
+        rows.append((f"`--{declared.name}`", declared.shown_default, f"{declared.help.rstrip('.')}{choices}"))
+    return markdown_table(rows, num_text_columns=3)

@@ -28,10 +28,8 @@ def use_single_threaded_ops() -> None:
 def num_parallel_parts(rows: int = _MAX_PARTS) -> int:
     """Returns how many parts of a batch to compute in parallel: one per core, at most 8.
 
-    It is 1 on a machine with a GPU, and where operations use several threads: parts would only wait for each other.
-
-    Args:
-        rows: Number of rows in a batch; no part is without a row. Defaults to 8.
+    It is 1 on a machine with a GPU, and where operations use several threads: parts would only wait for each other. No
+    part is without one of the batch's `rows`.
     """
     if tf.config.list_physical_devices("GPU") or tf.config.threading.get_intra_op_parallelism_threads() != 1:
         return 1
@@ -46,12 +44,7 @@ def is_one_device(strategy: tf.distribute.Strategy) -> bool:
 
 
 def to_replicas(strategy: tf.distribute.Strategy, parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Returns tensors by name of which `strategy.run` gives each replica its own.
-
-    Args:
-        strategy: A strategy with `len(parts)` replicas.
-        parts: Tensors or arrays by name, one dictionary per replica.
-    """
+    """Returns tensors by name of which `strategy.run` gives each replica those of its part."""
     if is_one_device(strategy):
         return parts[0]
     return {

@@ -2,7 +2,7 @@ import pytest
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_file, new_folder
-from mtdnn_tf.locks import lock_beside, lock_within, locked, locked_folder, locked_path
+from mtdnn_tf.locks import lock_beside, locked, locked_folder, locked_path
 
 
 class _Killed(BaseException):
@@ -39,7 +39,7 @@ def test_a_locked_folder_is_freed_of_what_killed_writers_of_its_files_left(tmp_p
         assert all(path.exists() for path in other)
         with pytest.raises(UserError, match="the folder: in use by process"), locked_folder(tmp_path, "the folder"):
             pass
-    assert not lock_within(tmp_path).exists()
+    assert not (tmp_path / ".lock").exists()
 
 
 def test_a_locked_path_is_freed_of_what_killed_writers_of_it_left(tmp_path, monkeypatch):
@@ -55,7 +55,7 @@ def test_a_locked_path_is_freed_of_what_killed_writers_of_it_left(tmp_path, monk
 def test_who_does_not_hold_the_lock_removes_nothing(tmp_path, monkeypatch):
     left = _left_by_a_killed_writer(new_file, tmp_path / "config.json", monkeypatch)
     with (
-        locked(lock_within(tmp_path), "the folder"),
+        locked(tmp_path / ".lock", "the folder"),
         pytest.raises(UserError, match="in use"),
         locked_folder(tmp_path, "the folder"),
     ):

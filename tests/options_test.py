@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.options import Options, markdown_table, option, parse_list
+from mtdnn_tf.options import Options, option, options_table, parse_list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +78,7 @@ def test_lists_are_parsed():
 
 
 def test_the_table_has_name_default_help_and_choices():
-    assert markdown_table(_Run.declared().values()).splitlines()[2:] == [
+    assert options_table(_Run.declared().values()).splitlines()[2:] == [
         "| `--folder` | x | Folder |",
         "| `--files` | none | Files |",
         "| `--kind` | a | Kind of run (`a`, `b`) |",

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from mtdnn_tf.adaptation.config import AdaptationConfig
-from mtdnn_tf.options import Options, markdown_table
+from mtdnn_tf.options import Options, options_table
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.training.config import TrainingConfig
 from tools.update_build_files import ROOT, update
@@ -43,7 +43,7 @@ def with_tables(text: str) -> str:
             if name not in GROUPS and name not in _OPTIONS:
                 raise SystemExit(f"error: options must be names of options or their classes, got {name}")
             options += list(GROUPS[name].declared().values()) if name in GROUPS else [_OPTIONS[name]]
-        return found[0].partition("\n")[0] + "\n" + markdown_table(options)
+        return found[0].partition("\n")[0] + "\n" + options_table(options)
 
     return _TABLE.sub(table, text)
 
