@@ -142,6 +142,15 @@ def test_the_same_data_in_another_folder_are_found(source, tmp_path, monkeypatch
     EncodedData(DataSource("files", moved), TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
 
 
+def test_many_unknown_tokens_are_warned_of(source, tmp_path, caplog):
+    task = dataclasses.replace(PAIRS, text=("two",))
+    with caplog.at_level("INFO", "absl"):
+        EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(task, "train")
+    assert "encoded pairs train: 3 rows, 13 tokens, 7.7% of them [UNK], 0 rows truncated" in caplog.text
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 1 and warnings[0].startswith("pairs train: 7.7 % of the tokens are [UNK]")
+
+
 def test_data_fingerprint_depends_on_ids_and_texts_alone():
     rows = [Example("1", "a", "b", label=0), Example("2", "c", "d")]
     original = data_fingerprint(rows)

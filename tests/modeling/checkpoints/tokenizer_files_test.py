@@ -2,19 +2,24 @@ import itertools
 import json
 import random
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tokenizers import models, normalizers, pre_tokenizers
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.conversion import convert
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, save_model
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import read_tokenizer_files
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.serving.export import ALLOWED_OPS
+from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.tasks.task import Task
 from tests.helpers import VOCABULARY, write_huggingface_folder
+from tests.hostile.strategies import SEEDED, mutated
 
 TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
 # The last pieces of the vocabulary are added tokens here: before and after normalization, with a space, with capitals.
@@ -110,14 +115,14 @@ def test_added_tokens_survive_training_export_and_conversion(tmp_path):
         find_backbone(str(tmp_path / "hf")).tokenizer(),
     ):
         assert _ids(tokenizer, texts) == expected
-    function = tf.function(load_model(tmp_path / "run").tokenizer.tokenize, [tf.TensorSpec([None], tf.string)])
-    graph = function.get_concrete_function().graph
-    inner = [node.op for body in graph.as_graph_def().library.function for node in body.node_def]
-    names = {body.signature.name for body in graph.as_graph_def().library.function}
-    assert {op.type for op in graph.get_operations()} | set(inner) <= ALLOWED_OPS | names
-    with pytest.raises(
-        UserError, match=r"KerasNLP's preset cannot express its tokenizer \(added .*--format=huggingface"
-    ):
+    loaded = load_model(tmp_path / "run")
+    export_saved_model(loaded, tmp_path / "export" / "1", batch_sizes=[1])
+    served = tf.saved_model.load(str(tmp_path / "export" / "1")).signatures["mood"](tf.constant(texts[:8]))
+    packed = tf.ragged.constant([[2, *ids, 3][:32] for ids in expected[:8]], dtype=tf.int32)
+    inputs = {"token_ids": packed.to_tensor(), "padding_mask": tf.ones_like(packed).to_tensor()}
+    logits = loaded.model.task_logits({**inputs, "segment_ids": tf.zeros_like(inputs["token_ids"])}, "mood")
+    np.testing.assert_allclose(served["probabilities"], tf.nn.softmax(logits), atol=1e-5)
+    with pytest.raises(UserError, match=r"cannot express its tokenizer \(added .*--format=huggingface"):
         convert(pretrained, tmp_path / "preset", "keras_nlp", accept_approximate_gelu=True)
 
 
@@ -240,3 +245,28 @@ def test_a_byte_order_mark_is_skipped(tmp_path):
     path = folder / "vocab.txt"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert find_backbone(str(folder)).vocabulary == tuple(PIECES)
+
+
+FILES = {
+    "tokenizer.json": _fast().to_str(pretty=True).encode(),
+    "tokenizer_config.json": json.dumps({"do_lower_case": True, "pad_token": {"content": "[PAD]"}}).encode(),
+    "special_tokens_map.json": json.dumps({"additional_special_tokens": ["[ENT]"], "sep_token": "[SEP]"}).encode(),
+    "added_tokens.json": json.dumps(IDS).encode(),
+    "vocab.txt": "".join(f"{piece}\n" for piece in PIECES).encode(),
+}
+
+
+@settings(SEEDED, max_examples=150)
+@given(st.sampled_from(sorted(FILES)), st.data())
+def test_damaged_files_are_read_or_refused_in_one_line(tmp_path_factory, name, data):
+    folder = tmp_path_factory.mktemp("bert")
+    for file, content in FILES.items():
+        (folder / file).write_bytes(data.draw(mutated([content])) if file == name else content)
+    config = find_backbone("tiny").config
+    try:
+        vocabulary, _, rules = read_tokenizer_files(folder, config, "config.json")
+    except UserError as error:
+        assert str(error).isprintable() and len(str(error)) < 10_000
+    else:
+        assert len(vocabulary) <= config.vocabulary_size
+        assert all(token.id < config.vocabulary_size for token in rules.added)
