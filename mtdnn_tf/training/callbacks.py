@@ -56,30 +56,16 @@ class SaveCheckpoints(tf.keras.callbacks.Callback):
         self._checkpoints = checkpoints
         self._interval = interval
         self._least = least
-        self._saved_step: int | None = None
-
-    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Counts from where this process began."""
-        if self._saved_step is None:
-            self._saved_step = self._step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Saves if the interval is full."""
-        if self._step % self._interval == 0:
-            self._save()
+        if int(self.model.optimizer.iterations.numpy()) % self._interval == 0:
+            self._checkpoints.save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Saves, so that an interrupted evaluation costs no training."""
-        if self._step - (self._saved_step or 0) >= self._least:
-            self._save()
-
-    @property
-    def _step(self) -> int:
-        return int(self.model.optimizer.iterations.numpy())
-
-    def _save(self) -> None:
-        self._checkpoints.save()
-        self._saved_step = self._step
+        if int(self.model.optimizer.iterations.numpy()) - self._checkpoints.saved_step >= self._least:
+            self._checkpoints.save()
 
 
 class StopIfAsked(tf.keras.callbacks.Callback):

@@ -48,7 +48,7 @@ class Checkpoints:
         )
         self._folder = folder
         self._keep = keep
-        self._saved_step = 0
+        self.saved_step = 0
 
     def newest(self) -> Path | None:
         """Returns the checkpoint of the most steps; None if there is none."""
@@ -73,8 +73,8 @@ class Checkpoints:
             if path is None:
                 return 0
             self._read(Path(path))
-        self._saved_step = int(self._step.numpy())
-        return self._saved_step
+        self.saved_step = int(self._step.numpy())
+        return self.saved_step
 
     def _read(self, path: Path) -> None:
         try:
@@ -86,13 +86,13 @@ class Checkpoints:
     def save(self) -> None:
         """Saves a checkpoint named by the number of steps made, unless it exists, and removes the oldest."""
         step = int(self._step.numpy())
-        if step == self._saved_step:
+        if step == self.saved_step:
             return
         self._check_finite(step)
         with new_folder(self._folder / f"ckpt-{step}") as temporary:
             self._checkpoint.write(str(temporary / _STATE))
             write_manifest(temporary, {"what": "checkpoint", "step": step})
-        self._saved_step = step
+        self.saved_step = step
         for folder in sorted(self._saved(), key=_step_of)[: -self._keep]:
             shutil.rmtree(folder)
         for file in (*self._folder.glob("ckpt-*.index"), *self._folder.glob("ckpt-*.data-*")):

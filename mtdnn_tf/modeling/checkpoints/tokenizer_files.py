@@ -51,14 +51,8 @@ def read_tokenizer_files(
 ) -> TokenizerFiles:
     """Reads vocab.txt, tokenizer.json, tokenizer_config.json, special_tokens_map.json and added_tokens.json.
 
-    Only the vocabulary, in vocab.txt or tokenizer.json, must be there.
-
-    Args:
-        folder: The folder.
-        config: The shape of its encoder, which must have an embedding for each token.
-        config_file: Name of the file that has the shape, for messages.
-        default_lowercase: Whether texts are lower-cased if no file says so; by default if no word piece of the
-            vocabulary, except special tokens, has an upper-case letter.
+    Only a vocabulary must be there. `default_lowercase` is used if no file says whether texts are lower-cased; without
+    it, they are if no word piece, except special tokens, has an upper-case letter.
 
     Raises:
         UserError: A file is damaged, files contradict each other, or ask for what `WordPieceTokenizer` does not do.
