@@ -78,7 +78,7 @@ class EncodedData(NamedTuple):
                     self._encode_into(folder, task, split, key, made_from)
         encoded = open_encoded_split(folder, task)
         if encoded.manifest.get("key") != key or encoded.split != split:
-            raise UserError(f"{folder}: was made from other inputs than its name tells; {REMEDY}")
+            raise UserError(f"{folder}: made from other inputs than its name says; {REMEDY}")
         return encoded
 
     def made_from(self, task: Task, split: str) -> dict[str, Any]:
@@ -154,9 +154,9 @@ def _log_found(task_name: str, split: str, folder: Path) -> None:
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:
-    """Returns the hexadecimal SHA-256 over the ids, texts and queries of the examples, whatever their order.
+    """Returns the hexadecimal SHA-256 over the ids, texts and queries of the examples.
 
-    The same data may be read in another order: TensorFlow Datasets shuffles what it writes.
+    It does not depend on their order, as TensorFlow Datasets shuffles what it writes.
     """
     digest = hashlib.sha256()
     for example in sorted(examples, key=lambda example: example.example_id):

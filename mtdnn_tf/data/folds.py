@@ -14,12 +14,7 @@ from mtdnn_tf.options import Options, option
 
 
 class Fold(NamedTuple):
-    """One fold of the training data.
-
-    Attributes:
-        folds: Number of folds.
-        held_out: Which of them this is, from 0.
-    """
+    """One of `folds` folds of the training data: number `held_out`, from 0."""
 
     folds: int
     held_out: int
@@ -61,17 +56,14 @@ class FoldOptions(Options):
 def part_numbers(example_ids: Sequence[str], parts: int, key: str, queries: np.ndarray | None = None) -> np.ndarray:
     """Returns which part of a split each row is in: SHA-256 of "<key> <example id>", modulo the number of parts.
 
-    It depends on the ids alone: a row is in the same part for every source, order, vocabulary and run. Candidates of
-    one query are in the part of the smallest of their ids.
+    A row is in the same part for every source, order, vocabulary and run; another key divides the rows independently.
+    Candidates of a query are in the part of the smallest of their ids.
 
     Args:
         example_ids: Id of each row.
         parts: Number of parts.
-        key: What the parts are for; another key parts the rows independently.
+        key: What the parts are for.
         queries: Of a ranking, the number of each row's query, int [rows].
-
-    Returns:
-        int64 [rows], from 0 to `parts` - 1.
     """
     deciding = list(example_ids)
     if queries is not None:

@@ -29,15 +29,9 @@ class PackedTokens(NamedTuple):
 
 
 def check_max_sequence_length(max_sequence_length: int) -> None:
-    """Refuses a length that has no room for a word piece.
-
-    Raises:
-        UserError: It is too short.
-    """
+    """Refuses a length that has no room for a word piece."""
     if max_sequence_length < MIN_SEQUENCE_LENGTH:
-        raise UserError(
-            f"max_sequence_length is {MIN_SEQUENCE_LENGTH} or more word pieces, {max_sequence_length} given"
-        )
+        raise UserError(f"`max_sequence_length` must be an integer >= {MIN_SEQUENCE_LENGTH}, got {max_sequence_length}")
 
 
 def pack(
@@ -55,16 +49,10 @@ def pack(
     Args:
         tokens_a: Word pieces of the first texts, int32 [batch, None].
         tokens_b: Word pieces of the second texts, int32 [batch, None]; None for single sentences.
-        tokenizer: Gives the ids of [CLS] and [SEP].
-        max_sequence_length: Most tokens of a packed row, special tokens included.
-        has_second: Which rows are pairs, bool [batch]; the second texts of the others have no word piece. None, the
-            default: all are, if there are second texts.
-
-    Returns:
-        The packed rows, one for each example, of up to `max_sequence_length` tokens.
-
-    Raises:
-        UserError: `max_sequence_length` has no room for a word piece.
+        tokenizer: Its ids of [CLS] and [SEP] are used.
+        max_sequence_length: Maximum number of tokens per row, special tokens included, 4 or more.
+        has_second: Which rows are pairs, bool [batch]; the second texts of the others have no word piece. By default,
+            all are if there are second texts.
     """
     check_max_sequence_length(max_sequence_length)
     lengths_a = tf.cast(tokens_a.row_lengths(), tf.int32)
@@ -95,9 +83,6 @@ def to_model_inputs(packed: PackedTokens) -> dict[str, tf.Tensor]:
     """Returns what a model reads: rows padded to the longest one, under KerasNLP's names.
 
     Padding has the id 0 in every vocabulary; the mask keeps the model from reading it.
-
-    Args:
-        packed: The packed rows.
 
     Returns:
         `token_ids` int32, `segment_ids` int32 (0 for the first segment and padding, 1 for the second) and

@@ -88,13 +88,7 @@ _WRITTEN = {name for name, declared in DataSettings.declared().items() if declar
 
 
 def write_run_data(run: Path, settings: DataSettings, tasks: Sequence[Task]) -> None:
-    """Writes the data settings of a run, with absolute paths, to its folder.
-
-    Args:
-        run: The run's folder.
-        settings: The settings of its training.
-        tasks: Its tasks; `data_dir` is left out if none of them is read from it.
-    """
+    """Writes the data settings of a run to its folder, with absolute paths, `data_dir` only if its tasks use it."""
     values = {name: value for name, value in settings.values().items() if name in _WRITTEN}
     values["task_file"] = [str(path.resolve()) for path in settings.task_file]
     for name in ("data_dir", "cache_dir"):
@@ -109,12 +103,9 @@ def write_run_data(run: Path, settings: DataSettings, tasks: Sequence[Task]) -> 
 
 
 def read_run_data(run: Path) -> dict[str, Any]:
-    """Returns the data settings of a run by the names of `DataSettings`; empty if its folder has none.
+    """Returns the data settings of a run by the names of `DataSettings`.
 
     Model folders, releases and runs of earlier versions have none.
-
-    Raises:
-        UserError: They are damaged.
     """
     path = run / RUN_DATA
     if not path.is_file():

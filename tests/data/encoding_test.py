@@ -183,7 +183,7 @@ def test_nothing_is_left_of_a_failed_encoding(source, tmp_path):
     path.write_text(path.read_text() + '{"key": "x4", "one": "cat", "two": "cat", "label": "maybe"}\n')
     with pytest.raises(UserError, match="maybe"):
         EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
-    with pytest.raises(UserError, match="3 given"):
+    with pytest.raises(UserError, match="got 3"):
         EncodedData(source, TOKENIZER, 3, tmp_path / "cache").split(PAIRS, "train")
     assert not list(tmp_path.glob("cache/*/*"))
 
@@ -231,10 +231,10 @@ def test_data_fingerprint_of_a_ranking_depends_on_its_queries(source, tmp_path):
 
 def test_a_candidate_without_a_query_is_refused_with_its_line(source, tmp_path):
     _write_candidates(source.data_dir, ["a", "", "b"])
-    with pytest.raises(UserError, match=r"train.jsonl:2: column 'of' is empty; it tells the query of a candidate"):
+    with pytest.raises(UserError, match=r"train.jsonl:2: column 'of' must name the query of the candidate, got"):
         EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(RANKING, "train")
     by_text = dataclasses.replace(RANKING, group=None)
-    with pytest.raises(UserError, match=r"train.jsonl:2: column 'one' is empty; it tells the query"):
+    with pytest.raises(UserError, match=r"train.jsonl:2: column 'one' must name the query"):
         EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(by_text, "train")
     with pytest.raises(UserError, match=r"column 'off' is missing|'off'"):
         EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(dataclasses.replace(RANKING, group="off"), "train")

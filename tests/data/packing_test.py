@@ -82,5 +82,5 @@ def test_works_in_a_graph_of_unknown_batch_size_and_without_rows():
 
 def test_a_length_without_room_is_refused():
     tokens = tf.ragged.constant([[7]], tf.int32)
-    with pytest.raises(UserError, match="max_sequence_length is 4 or more word pieces, 3 given"):
+    with pytest.raises(UserError, match="`max_sequence_length` must be an integer >= 4, got 3"):
         pack(tokens, tokens, TOKENIZER, 3)

@@ -3,8 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.subset import Part, subset_limit, subset_queries, subset_rows
+from mtdnn_tf.data.subset import Part
 from mtdnn_tf.errors import UserError
+
+
+def subset_rows(num_rows, limit, seed=0):
+    return Part(limit, seed=seed).rows(num_rows)
 
 
 def test_a_smaller_part_is_contained_in_a_larger():
@@ -25,32 +29,26 @@ def test_the_seed_chooses_the_part():
     assert abs(subset_rows(10_000, 2_000).mean() - 5_000) < 300
 
 
-def test_a_limit_below_one_is_refused():
-    with pytest.raises(UserError, match=r"1 or more.*0 given"):
-        subset_rows(10, 0)
-
-
 def test_fractions_are_rounded_to_rows_and_nest():
     # SNLI's training set: 0.1 %, 1 %, 10 %.
-    limits = [subset_limit(549_367, None, fraction) for fraction in (1e-9, 0.001, 0.01, 0.1, 1.0)]
+    limits = [len(Part(fraction=fraction).rows(549_367)) for fraction in (1e-9, 0.001, 0.01, 0.1, 1.0)]
     assert limits == [1, 549, 5_494, 54_937, 549_367]
-    parts = [set(subset_rows(2_000, subset_limit(2_000, None, fraction), seed=7)) for fraction in (0.001, 0.01, 0.1)]
+    parts = [set(Part(fraction=fraction, seed=7).rows(2_000)) for fraction in (0.001, 0.01, 0.1)]
     assert [len(part) for part in parts] == [2, 20, 200]
     assert parts[0] < parts[1] < parts[2]
 
 
 def test_of_a_number_and_a_fraction_the_smaller_part_is_taken():
-    assert subset_limit(1_000, None, None) is None
-    assert subset_limit(1_000, 30, None) == 30
-    assert subset_limit(1_000, 30, 0.5) == 30
-    assert subset_limit(1_000, 800, 0.5) == 500
+    given = ((None, None, 1_000), (30, None, 30), (30, 0.5, 30), (800, 0.5, 500))
+    for max_examples, fraction, expected in given:
+        assert len(Part(max_examples, fraction).rows(1_000)) == expected
 
 
 def test_parts_of_a_ranking_are_whole_queries_and_nest():
     queries = np.random.default_rng(0).permutation(np.repeat(np.arange(50), [1, 2, 5, 2, 10] * 10))
     previous: set[int] = set()
     for limit in (1, 3, 20, 100, 199, 200, None):
-        rows = subset_queries(queries, limit, seed=3)
+        rows = Part(limit, seed=3).rows(200, queries)
         assert np.all(np.diff(rows) > 0)
         taken = set(queries[rows])
         assert set(rows) == {row for row, query in enumerate(queries) if query in taken}
@@ -59,7 +57,7 @@ def test_parts_of_a_ranking_are_whole_queries_and_nest():
         assert previous <= set(rows)
         previous = set(rows)
     assert len(previous) == 200
-    assert set(subset_queries(queries, 40, seed=3)) != set(subset_queries(queries, 40, seed=4))
+    assert set(Part(40, seed=3).rows(200, queries)) != set(Part(40, seed=4).rows(200, queries))
 
 
 @pytest.mark.parametrize(

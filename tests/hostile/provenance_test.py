@@ -138,7 +138,7 @@ def test_encoded_data_of_other_inputs_are_not_used(tmp_path: Path, change: dict[
     first, second = (tmp_path / "cache" / "mood" / f"train-{split.manifest['key'][:16]}" for split in (before, after))
     shutil.rmtree(second)
     first.rename(second)
-    with pytest.raises(UserError, match=r"is expected|was made from other inputs than its name tells"):
+    with pytest.raises(UserError, match=r"is expected|made from other inputs than its name says"):
         _encode(tmp_path / "a", tmp_path / "cache", **change)
 
 

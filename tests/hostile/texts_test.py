@@ -108,12 +108,12 @@ _TOKENIZERS = {lowercase: WordPieceTokenizer(VOCABULARY, lowercase) for lowercas
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"text": "a \\ud83d b", "label": "a"}\n', "data.jsonl:1: a text holds half a surrogate pair"),
+        (b'{"text": "a \\ud83d b", "label": "a"}\n', "data.jsonl:1: a text has half a surrogate pair"),
         (b'{"text": "a \xed\xa0\xbd b", "label": "a"}\n', "data.jsonl:1: not UTF-8"),
         (b'{"text": "a\tb", "label": "a"}\n', "data.jsonl:1: not JSON"),  # JSON spells a tab \\t.
         (b'{"text": "a\x00b", "label": "a"}\n', "data.jsonl:1: not JSON"),
-        (b'{"text": null, "label": "a"}\n', "data.jsonl:1: column 'text' is null"),
-        (b'{"text": ["a"], "label": "a"}\n', "data.jsonl:1: column 'text' takes text"),
+        (b'{"text": null, "label": "a"}\n', "data.jsonl:1: column 'text' must be text, got null"),
+        (b'{"text": ["a"], "label": "a"}\n', "data.jsonl:1: column 'text' must be text or a number"),
     ],
 )
 def test_what_is_no_text_is_refused_with_its_line(tmp_path: Path, content: bytes, message: str) -> None:

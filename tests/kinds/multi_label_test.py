@@ -127,7 +127,7 @@ def test_other_cells_are_refused(tmp_path, cell, message):
 def test_unlabelled_rows_are_refused_where_every_row_needs_labels(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "one", "gold": null}\n')
     task = dataclasses.replace(TASK, files={"train": SplitFile("a.jsonl", label="gold")})
-    with pytest.raises(UserError, match=r"a.jsonl:1: column 'gold' is empty; every row takes a label"):
+    with pytest.raises(UserError, match=r"a.jsonl:1: column 'gold' must have a label in every row, got none"):
         read_examples(task, "train", DataSource("files", tmp_path))
 
 

@@ -38,11 +38,7 @@ class ReplicaLayout(NamedTuple):
         return {name: values[places] for name, values in batch.items()}
 
     def arrange(self, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Returns what `take` does, where padding has no weight.
-
-        Args:
-            batch: Features [rows, ...], `query` and `example_weight` among them.
-        """
+        """Returns what `take` does of a batch with `query` and `example_weight`, where padding has no weight."""
         arranged, is_real = self.take(batch), self.is_real.ravel()
         arranged["example_weight"] = np.where(is_real, arranged["example_weight"], 0.0).astype(np.float32)
         # A repeated row is not a candidate of the query it is taken from.
@@ -106,15 +102,7 @@ def _fill(shares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def restore_rows(layouts: Sequence[ReplicaLayout], outputs: Sequence[np.ndarray]) -> np.ndarray:
-    """Returns the outputs for the rows of a batch, in their order: the inverse of `ReplicaLayout.take`.
-
-    Args:
-        layouts: The layout of each replica.
-        outputs: Outputs of each replica, [parts * size, ...].
-
-    Returns:
-        [rows, ...].
-    """
+    """Returns the outputs [rows, ...] for a batch from those of each replica, [parts * size, ...]; inverts `take`."""
     is_real = np.concatenate([layout.is_real.ravel() for layout in layouts])
     rows = np.concatenate([layout.rows.ravel() for layout in layouts])[is_real]
     return np.concatenate(outputs)[is_real][np.argsort(rows)]
@@ -123,9 +111,7 @@ def restore_rows(layouts: Sequence[ReplicaLayout], outputs: Sequence[np.ndarray]
 def static_size(size: int, most: int | None = None) -> int:
     """Returns the smallest of 16, 24, 32, 48, 64, 96 and so on that is not below a size: at most a third is padding.
 
-    Args:
-        size: 0 or more.
-        most: Upper bound of all sizes, which replaces the largest bucket. Defaults to none.
+    A bound `most` of all sizes replaces the largest of them.
     """
     bucket = _SMALLEST
     while bucket < size:
@@ -142,12 +128,7 @@ def doubled_size(size: int, base: int) -> int:
 
 
 def pad_length(batch: dict[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
-    """Returns a batch whose rows are padded to a length with [PAD].
-
-    Args:
-        batch: Features [rows, ...]; `token_ids`, `segment_ids` and `padding_mask` are [rows, up to `length`].
-        length: In word pieces.
-    """
+    """Returns a batch whose `token_ids`, `segment_ids` and `padding_mask`, [rows, up to `length`], are padded to it."""
     missing = length - batch["padding_mask"].shape[1]
     padded = {
         name: np.pad(batch[name], ((0, 0), (0, missing))) for name in ("token_ids", "segment_ids", "padding_mask")

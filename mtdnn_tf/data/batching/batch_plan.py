@@ -1,10 +1,10 @@
 """Which rows make up the batch of a training step: a pure function of the seed and the step's number.
 
-An epoch is the paper's (Algorithm 1): every task's rows are cut into batches of that task alone, and the
-union of all tasks' batches is shuffled, so that tasks are visited in proportion to their sizes. With another
-sampler an epoch has as many steps, of which each task gets its drawn share; a task's batches are then cut from
-one pass over its rows after another, and its next epoch goes on where the last one stopped. A ranking's batches hold
-whole queries (`query_batches`). Told a number of tokens, batches hold as many rows as fit in it (`token_batches`).
+An epoch is the paper's (Algorithm 1): every task's rows are cut into batches of that task, and the union of all tasks'
+batches is shuffled, so that tasks are visited in proportion to their sizes. With another sampler an epoch has as many
+steps, of which each task gets its drawn share; a task's batches are then cut from one pass over its rows after another,
+and its next epoch goes on where the last one stopped. `packed_batches` cuts those of a ranking, and those of a given
+number of tokens.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mtdnn_tf.data.batching.packed_batches import QueryBatches, TokenBatches
 from mtdnn_tf.data.batching.permutation import seeded_permutation
-from mtdnn_tf.data.batching.query_batches import QueryBatches
 from mtdnn_tf.data.batching.sampling import Sampler, draw_visits
-from mtdnn_tf.data.batching.token_batches import TokenBatches
 from mtdnn_tf.errors import UserError
 
 # Batches are cut from rows sorted by length within chunks of this many batches: enough for little padding,
@@ -56,9 +55,8 @@ class PlannedBatch(NamedTuple):
 class BatchPlan:
     """Plans the batch of every training step, without end; any step is reached as fast as any other.
 
-    With the proportional sampler each epoch holds every row once, in batches of one task, of rows of similar
-    length, with at most one partial batch a task. Epochs differ in which rows meet in a batch and in the order
-    of the batches. Adding a task changes no other task's batches or their order.
+    With the proportional sampler each epoch holds every row once, with at most one partial batch per task. Epochs
+    differ in which rows meet in a batch and in the order of the batches. Adding a task changes no other task's batches.
 
     Attributes:
         steps_per_epoch: Number of batches that hold every row once.
@@ -76,28 +74,17 @@ class BatchPlan:
 
         Args:
             task_rows: The tasks, of different names, each of one or more rows.
-            batch_size: Rows of a batch.
+            batch_size: Rows per batch.
             seed: Chooses the shuffles, 0 or more.
-            sampler: How often each task is trained on; proportional to its size by default.
-            batch_tokens: Most tokens of a batch, padding included, in place of `batch_size`; None for none.
-
-        Raises:
-            UserError: There is no task, a task without rows, one task twice, or a number out of range.
+            sampler: How often each task is trained on. Defaults to proportional sampling.
+            batch_tokens: Maximum number of tokens per batch, padding included, in place of `batch_size`.
         """
         names = [task.name for task in task_rows]
         if not names:
-            raise UserError("a batch plan takes one or more tasks, none given")
-        if len(set(names)) < len(names):
-            raise UserError(f"a batch plan takes tasks of different names, {', '.join(names)} given")
+            raise UserError("a training needs one or more tasks with a head of their own, got none")
         for task in task_rows:
             if not len(task.lengths):
                 raise UserError(f"task {task.name} has no rows to train on")
-        if batch_size < 1:
-            raise UserError(f"the batch size is 1 or more, {batch_size} given")
-        if batch_tokens is not None and batch_tokens < 1:
-            raise UserError(f"the tokens of a batch are 1 or more, {batch_tokens} given")
-        if seed < 0:
-            raise UserError(f"the seed is 0 or more, {seed} given")
         self._tasks = tuple(task_rows)
         self._batch_size = batch_size
         self._seed = seed
@@ -123,27 +110,6 @@ class BatchPlan:
             raise ValueError(f"steps are counted from 0, {n} given")
         epoch, place = divmod(n, self.steps_per_epoch)
         return self._epoch(epoch)[place]
-
-    def batches(self, start: int, stop: int) -> Iterator[PlannedBatch]:
-        """Yields the batches of the steps from `start` to before `stop`."""
-        for n in range(start, stop):
-            yield self.step(n)
-
-    def padding_ratio(self, epochs: int = 1) -> float:
-        """Returns tokens with padding per token without, over the first epochs.
-
-        Args:
-            epochs: Number of epochs, 1 or more.
-
-        Returns:
-            1 or more; each batch is padded to its longest row.
-        """
-        padded = real = 0
-        for batch in self.batches(0, epochs * self.steps_per_epoch):
-            lengths = self._tasks[batch.task_index].lengths[batch.rows]
-            padded += int(lengths.max()) * len(lengths)
-            real += int(lengths.sum(dtype=np.int64))
-        return padded / real
 
     def _plan_epoch(self, epoch: int) -> list[PlannedBatch]:
         """Returns the batches of an epoch: tasks in shuffled order, each task's batches in its own order."""

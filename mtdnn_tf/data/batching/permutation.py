@@ -8,17 +8,10 @@ import numpy as np
 
 
 def seeded_permutation(num_rows: int, *key: int | str) -> np.ndarray:
-    """Returns the permutation of `num_rows` rows that belongs to a key.
+    """Returns the permutation of `num_rows` rows that belongs to a key of names and integers >= 0, int64 [num_rows].
 
-    It sorts by the raw stream of PCG64, which NumPy keeps the same in every version, as it does not promise
-    of `Generator.permutation`: a run may be resumed under another NumPy.
-
-    Args:
-        num_rows: Number of rows.
-        *key: Whole numbers of 0 or more, and names.
-
-    Returns:
-        int64 [num_rows].
+    It sorts by the raw stream of PCG64, which is the same in every version of NumPy, unlike `Generator.permutation`:
+    a run may be resumed under another NumPy.
     """
     return np.argsort(_stream(num_rows, key), kind="stable")
 

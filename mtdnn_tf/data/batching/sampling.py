@@ -77,26 +77,13 @@ class Sampler(Options):
         return self.name == PROPORTIONAL and len({self.weights.get(name, 1.0) for name in names}) == 1
 
     def check_tasks(self, names: Sequence[str]) -> None:
-        """Refuses weights of tasks that are not trained.
-
-        Raises:
-            UserError: A weight is of none of the names.
-        """
+        """Refuses weights of tasks that are not trained."""
         for name in self.weights:
             if name not in names:
                 raise unknown_name("task of `task_weights`", name, names)
 
     def shares(self, names: Sequence[str], sizes: Sequence[int], epoch: int) -> np.ndarray:
-        """Returns each task's share of an epoch's steps.
-
-        Args:
-            names: The tasks.
-            sizes: Rows of each task.
-            epoch: The epoch, counted from 0; those after the last are as the last.
-
-        Returns:
-            Float64 [tasks], of sum 1.
-        """
+        """Returns each task's share of an epoch's steps, float64 [tasks] of sum 1."""
         weights = np.array([self.weights.get(name, 1.0) for name in names])
         # Divided by the largest, so that a large power does not overflow.
         rates = weights * (np.asarray(sizes, np.float64) / max(sizes)) ** self.power_at(epoch)
@@ -112,19 +99,10 @@ class Sampler(Options):
 
 
 def draw_visits(shares: np.ndarray, steps: int, seed: int, epoch: int) -> np.ndarray:
-    """Returns how many of an epoch's steps go to each task.
+    """Returns how many of an epoch's steps go to each task, int64 [tasks] of sum `steps`.
 
-    Systematic sampling: one random number shifts a comb of `steps` teeth over the tasks' shares. The expected number
-    is exactly shares * steps, and no epoch is off by one step or more.
-
-    Args:
-        shares: Float64 [tasks], of sum 1.
-        steps: Steps of the epoch.
-        seed: Chooses the number, with the epoch.
-        epoch: The epoch.
-
-    Returns:
-        int64 [tasks], of sum `steps`.
+    Systematic sampling: one random number shifts a comb of `steps` teeth over the tasks' shares, float64 [tasks] of
+    sum 1. The expected number is exactly shares * steps, and no epoch is off by one step or more.
     """
     borders = np.cumsum(shares) * steps
     borders[-1] = steps

@@ -16,7 +16,7 @@ class Example(NamedTuple):
         text_b: The hypothesis of a pair; None for a single sentence.
         label: Gold label as the task's kind reads it (`Kind.read_label`), such as an index into the task's `labels` or
             a score; None if there is none.
-        group: What tells the query of a ranking's candidate; None for other kinds.
+        group: The query of a ranking's candidate; None for other kinds.
     """
 
     example_id: str
@@ -32,8 +32,7 @@ _SEPARATOR = "\x1f"
 class HashedIds:
     """Gives each example of a split an id made from its texts, the same from any source.
 
-    Examples with the same texts are told apart by the order they come in: the second gets "-2",
-    the third "-3".
+    Later examples with the same texts get "-2", "-3" and so on in their order.
     """
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from absl import logging
 
 from mtdnn_tf.data.sources.example import Example, HashedIds
-from mtdnn_tf.data.sources.tables import TableRow, read_rows
+from mtdnn_tf.data.sources.tables import TableRow, has_blank_last_rows, read_rows
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.json_files import to_json
@@ -17,16 +17,12 @@ from mtdnn_tf.tasks.task import SplitFile, Task
 
 
 def file_splits(task: Task, data_dir: Path) -> list[str]:
-    """Returns the splits whose files stand in the data folder, in the task's order."""
+    """Returns the splits whose files exist, in the task's order."""
     return [split for split in task.files if split_path(task, split, data_dir).is_file()]
 
 
 def split_path(task: Task, split: str, data_dir: Path) -> Path:
-    """Returns the file of a split.
-
-    Raises:
-        UserError: The task has no such split.
-    """
+    """Returns the file of a split."""
     if split not in task.files:
         raise unknown_name(f"split of task {task.name}", split, task.files)
     return data_dir / task.files[split].path
@@ -35,26 +31,19 @@ def split_path(task: Task, split: str, data_dir: Path) -> Path:
 def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
     """Returns what a split's examples are made from: the file's checksum, and how it is read."""
     path = _existing_path(task, split, data_dir)
+    # Versions before 2026-12 left these rows out.
+    new = {"blank_last_rows": True} if has_blank_last_rows(path) else {}
     fields = to_json(task)
     how = {name: fields[name] for name in ("kind", "text", "labels", "file_labels", "skip_labels", "id", "group")}
     file = {name: value for name, value in fields["files"][split].items() if name != "path"}
-    return {"kind": "files", "format": path.suffix, "sha256": sha256_of_file(path), "file": file, "task": how}
+    return {"kind": "files", "format": path.suffix, "sha256": sha256_of_file(path), "file": file, "task": how, **new}
 
 
 def read_file_examples(task: Task, split: str, data_dir: Path, keep_skipped: bool = False) -> list[Example]:
     """Reads a split's examples in the order of its file.
 
-    Rows are numbered before any is skipped, as TensorFlow Datasets numbers them.
-
-    Args:
-        task: The task.
-        split: Name of the split, such as "train".
-        data_dir: The data folder.
-        keep_skipped: Whether rows without an agreed label (`Task.skip_labels`) are kept, without a label.
-            Defaults to False.
-
-    Raises:
-        UserError: The file is missing, or a row, label, score or id of it is not accepted.
+    Rows are numbered before any is skipped, as TensorFlow Datasets numbers them. With `keep_skipped`, rows without an
+    agreed label (`Task.skip_labels`) are kept, without a label.
     """
     path = _existing_path(task, split, data_dir)
     return _SplitReader(task, split, path).read(keep_skipped)
@@ -87,14 +76,14 @@ class _SplitReader:
         self._line_of_id: dict[str, int] = {}
 
     def read(self, keep_skipped: bool) -> list[Example]:
-        """Returns the split's examples, having logged how many rows were skipped and why."""
+        """Returns the split's examples; logs how many rows were skipped and why."""
         examples: list[Example] = []
         incomplete = 0
         without_label = 0
         for row in self._rows():
             if row.problem or self._lacks_label(row):
                 if not self._file.skip_incomplete_rows:
-                    reason = row.problem or f"column {self._file.label!r} is empty; every row takes a label"
+                    reason = row.problem or f"column {self._file.label!r} must have a label in every row, got none"
                     raise UserError(f"{self._path}:{row.line}: {reason}")
                 incomplete += 1
             elif self._label_cell(row) in self._task.skip_labels and not keep_skipped:
@@ -132,7 +121,7 @@ class _SplitReader:
         texts = [row.cells[column] for column in self._text_columns]
         for column, text in zip(self._text_columns, texts):
             if text is None:
-                raise UserError(f"{where}: column {column!r} is null; it takes text")
+                raise UserError(f"{where}: column {column!r} must be text, got null")
         text_a = texts[0] or ""
         text_b = (texts[1] or "") if self._task.is_pair else None
         cell = self._label_cell(row)
@@ -148,7 +137,7 @@ class _SplitReader:
         group = row.cells[self._task.group] if self._task.group else text_a
         if not group:
             column = self._task.group or self._text_columns[0]
-            raise UserError(f"{where}: column {column!r} is empty; it tells the query of a candidate")
+            raise UserError(f"{where}: column {column!r} must name the query of the candidate, got nothing")
         return group
 
     def _example_id(self, row: TableRow, text_a: str, text_b: str | None) -> str:
@@ -161,12 +150,10 @@ class _SplitReader:
         where = f"{self._path}:{row.line}"
         # Ids are written a line each, to soft targets and to predictions.
         if not example_id or not example_id.isprintable():
-            raise UserError(
-                f"{where}: column {self._task.id!r} takes an id of printable characters, "
-                f"{shortened(example_id)!r} given"
-            )
+            given = repr(shortened(example_id))
+            raise UserError(f"{where}: column {self._task.id!r} must be an id of printable characters, got {given}")
         if example_id in self._line_of_id:
             first = self._line_of_id[example_id]
-            raise UserError(f"{where}: id {example_id!r} stands on line {first} already; ids must differ")
+            raise UserError(f"{where}: duplicate id {example_id!r}, also on line {first}; ids must be unique")
         self._line_of_id[example_id] = row.line
         return example_id

@@ -22,8 +22,8 @@ class DataSource:
     """Where examples come from.
 
     Attributes:
-        kind: "files", GLUE's official layout, or "tfds", prepared by TensorFlow Datasets. A task that is
-            not in TensorFlow Datasets, such as a user's, is read from its files with either.
+        kind: "files", or "tfds" for data prepared by TensorFlow Datasets; a task that is not in TensorFlow Datasets is
+            read from its files with either.
         data_dir: The folder of either.
     """
 
@@ -36,22 +36,14 @@ class DataSource:
 
 
 def available_splits(task: Task, source: DataSource) -> list[str]:
-    """Returns the splits of a task whose data are there.
-
-    Raises:
-        UserError: TensorFlow Datasets has not prepared the task's data.
-    """
+    """Returns the splits of a task whose data are there."""
     if _reads_tfds(task, source):
         return tfds_splits(task, source.data_dir)
     return file_splits(task, source.data_dir)
 
 
 def has_split(task: Task, split: str, source: DataSource) -> bool:
-    """Returns whether a task declares a split, though its file may be missing.
-
-    Raises:
-        UserError: TensorFlow Datasets has not prepared the task's data.
-    """
+    """Returns whether a task declares a split, though its file may be missing."""
     return split in (tfds_splits(task, source.data_dir) if _reads_tfds(task, source) else task.files)
 
 
@@ -61,11 +53,7 @@ def reads_data_dir(task: Task, source: DataSource) -> bool:
 
 
 def source_fingerprint(task: Task, split: str, source: DataSource) -> dict[str, Any]:
-    """Returns what a split's examples are made from, as JSON values; the same in any folder.
-
-    Raises:
-        UserError: The split is unknown or its data are not there.
-    """
+    """Returns what a split's examples are made from, as JSON values; the same in any folder."""
     if _reads_tfds(task, source):
         return tfds_fingerprint(task, split, source.data_dir)
     return file_fingerprint(task, split, source.data_dir)

@@ -26,21 +26,18 @@ _ROWS_PER_SHARD = 100_000
 
 
 def prepare_tfds(task: Task, data_dir: Path, tfds_dir: Path) -> Path:
-    """Writes the splits of a task whose files stand as the data set that `tfds.load` knows by the task's name there.
+    """Writes the existing files of a task as its data set in TensorFlow Datasets, and returns the prepared folder.
 
-    The folder has the name, version and features of TensorFlow Datasets' own, and its rows the order and the
-    numbers of the files. Rows without an agreed label are kept with label -1, as TensorFlow Datasets keeps them.
+    Name, version and features are those of TensorFlow Datasets, order and numbers of rows those of the files. Rows
+    without an agreed label are kept with label -1, as TensorFlow Datasets keeps them.
 
     Args:
         task: A task that is in TensorFlow Datasets.
         data_dir: Folder of the task's files.
-        tfds_dir: What `tfds.load` takes as `data_dir`.
-
-    Returns:
-        The prepared folder, `<tfds_dir>/<name>/<config>/<version>`, which appears when it is complete.
+        tfds_dir: `data_dir` of `tfds.load`; the folder is `<tfds_dir>/<name>/<config>/<version>`.
 
     Raises:
-        UserError: No file of the task stands, one has a fault, or other data are prepared there already.
+        UserError: There is no file of the task, one has a fault, or other data are prepared there already.
     """
     declared = _declared_builder(task)
     rows = {split: _rows(task, split, data_dir, declared.info.features) for split in file_splits(task, data_dir)}
@@ -112,7 +109,7 @@ def _row_id(example_id: str, dtype: Any, where: str) -> str | int:
         return example_id
     largest = np.iinfo(dtype).max
     if not re.fullmatch("[0-9]{1,18}", example_id) or int(example_id) > largest:
-        raise UserError(f"{where} takes a number from 0 to {largest}, {example_id!r} given")
+        raise UserError(f"{where} must be an integer from 0 to {largest}, got {example_id!r}")
     return int(example_id)
 
 

@@ -6,7 +6,6 @@ TensorFlow Datasets is imported where it is used: it is slow to import, and read
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from absl import logging
 
 from mtdnn_tf.data.sources.example import Example, HashedIds
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import TRAIN, Task, TfdsData
 
@@ -25,25 +25,17 @@ _ROWS_READ_AT_ONCE = 1024
 
 
 def tfds_splits(task: Task, data_dir: Path) -> list[str]:
-    """Returns the prepared splits.
-
-    Raises:
-        UserError: The data are not prepared.
-    """
+    """Returns the prepared splits."""
     return list(_prepared_builder(data_of(task), data_dir).info.splits)
 
 
 def tfds_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
-    """Returns what a split's examples are made from: the prepared files' checksums, and how they are read.
-
-    Raises:
-        UserError: The data are not prepared, or have no such split.
-    """
+    """Returns what a split's examples are made from: the prepared files' checksums, and how they are read."""
     data = data_of(task)
     builder = _prepared_builder(data, data_dir, split)
     split_info = builder.info.splits[split]
     with _readable(data, data_dir):
-        checksums = [_sha256(path) for path in split_info.filepaths]
+        checksums = [sha256_of_file(Path(path)) for path in split_info.filepaths]
     features = builder.info.features
     fields = to_json(task)
     return {
@@ -61,10 +53,6 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
     """Reads a split's examples, ordered by row number where rows are numbered, else as they were prepared.
 
     TensorFlow Datasets shuffles rows when it prepares them; by row number the order is that of GLUE's files.
-
-    Raises:
-        UserError: The data are not prepared or are damaged, have no such split, feature or label, or a
-            score is not a number.
     """
     data = data_of(task)
     builder = _prepared_builder(data, data_dir, split)
@@ -142,24 +130,15 @@ def _score(task: Task, split: str, gold: float, where: str) -> float | None:
     if gold == NO_GOLD and split not in (TRAIN, *task.evaluation_splits):
         return None
     if not math.isfinite(gold):
-        raise UserError(f"{where}: the score takes a number, {gold} given")
+        raise UserError(f"{where}: the score must be a number, got {gold}")
     return gold
 
 
 def data_of(task: Task) -> TfdsData:
-    """Returns where a task stands in TensorFlow Datasets.
-
-    Raises:
-        UserError: It does not.
-    """
+    """Returns the task's data set in TensorFlow Datasets, or raises UserError if it has none."""
     if task.tfds is None:
         raise UserError(f"task {task.name} is not in TensorFlow Datasets; read it from files")
     return task.tfds
-
-
-def _prepare_command(data: TfdsData, data_dir: Path) -> str:
-    """Returns the command that prepares a data set."""
-    return f"tfds build {data.name} --data_dir={data_dir}"
 
 
 def _prepared_builder(data: TfdsData, data_dir: Path, split: str | None = None) -> Any:
@@ -170,8 +149,8 @@ def _prepared_builder(data: TfdsData, data_dir: Path, split: str | None = None) 
     # What is not prepared has no splits.
     if not builder.info.splits:
         raise UserError(
-            f"{data_dir}: {builder.info.full_name} is not prepared there; prepare it with"
-            f" `{_prepare_command(data, data_dir)}`"
+            f"{data_dir}: {builder.info.full_name} is not prepared there; prepare it with `tfds build {data.name} "
+            f"--data_dir={data_dir}`"
         )
     if split is not None and split not in builder.info.splits:
         raise unknown_name(f"split of {data.name}", split, builder.info.splits, str(data_dir))
@@ -188,15 +167,6 @@ def _readable(data: TfdsData, data_dir: Path) -> Iterator[None]:
     except (OSError, UnicodeDecodeError, tf.errors.OpError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
         raise UserError(
-            f"{data_dir}: {data.name} is damaged ({reason}); delete it and prepare it again with"
-            f" `{_prepare_command(data, data_dir)}`"
+            f"{data_dir}: {data.name} is damaged ({reason}); delete it and prepare it again with "
+            f"`tfds build {data.name} --data_dir={data_dir}`"
         ) from None
-
-
-def _sha256(path: Any) -> str:
-    """Returns the hexadecimal SHA-256 of a file that TensorFlow Datasets prepared, local or remote."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

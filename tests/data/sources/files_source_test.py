@@ -104,10 +104,10 @@ def test_a_label_that_is_not_required_may_be_absent(tmp_path: Path):
         ("2\thello", "row has 2 column(s), the file has 3"),
         ("2\thello\tbuy\tmore", "row has 4 column(s), the file has 3"),
         ("2\thello\tBuy", "unknown label of task intent 'Buy'; did you mean 'buy'? Accepted: buy, greet"),
-        ("2\thello\t", "column 'label' is empty; every row takes a label"),
-        ("1\thello\tbuy", "id '1' stands on line 2 already; ids must differ"),
-        ("\thello\tbuy", "column 'number' takes an id of printable characters, '' given"),
-        ("a\x85b\thello\tbuy", "column 'number' takes an id of printable characters, 'a\\x85b' given"),
+        ("2\thello\t", "column 'label' must have a label in every row, got none"),
+        ("1\thello\tbuy", "duplicate id '1', also on line 2; ids must be unique"),
+        ("\thello\tbuy", "column 'number' must be an id of printable characters, got ''"),
+        ("a\x85b\thello\tbuy", "column 'number' must be an id of printable characters, got 'a\\x85b'"),
     ],
 )
 def test_bad_rows_are_told_with_their_line(tmp_path: Path, row: str, message: str):
@@ -125,7 +125,7 @@ def test_bad_scores_are_told_with_their_line(tmp_path: Path, score: str):
 
 def test_a_null_text_is_refused(tmp_path: Path):
     _write(tmp_path, "train.jsonl", '{"first": "a", "second": null, "score": 1}')
-    assert _message(_SIMILARITY, "train", tmp_path).endswith("train.jsonl:1: column 'second' is null; it takes text")
+    assert _message(_SIMILARITY, "train", tmp_path).endswith("train.jsonl:1: column 'second' must be text, got null")
 
 
 def test_incomplete_rows_are_skipped_counted_and_numbered(tmp_path: Path, caplog: pytest.LogCaptureFixture):

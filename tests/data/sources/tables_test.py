@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mtdnn_tf.data.sources.tables import TableRow, read_rows, read_table
+from mtdnn_tf.data.sources.tables import TableRow, has_blank_last_rows, read_rows, read_table
 from mtdnn_tf.errors import UserError
 
 # What texts really hold: separators of other conventions, control characters, quotes, other scripts.
@@ -117,7 +117,7 @@ def test_objects_without_a_column_say_so(tmp_path: Path):
     assert [row.problem for row in rows] == [
         "",
         "unknown column 'text'; did you mean 'txt'? Accepted: txt",
-        "column 'text' takes text or a number, [\"z\"] given",
+        "column 'text' must be text or a number, got [\"z\"]",
     ]
 
 
@@ -138,9 +138,9 @@ def test_files_that_are_not_of_their_format_are_refused_with_the_line(tmp_path: 
     assert _message(comma, 'a,b\n1,2\n3,"a"b\n').startswith(f"{comma}:3: not CSV")
     assert _message(jsonl, '{"a": 1}\n{"a": 1\n').startswith(f"{jsonl}:2: not JSON")
     assert _message(jsonl, '{"a": 1}\n\n{"a": 1}\n').startswith(f"{jsonl}:2: not JSON")
-    assert _message(jsonl, '{"a": 1}\n["a"]\n').startswith(f"{jsonl}:2: a line takes one JSON object")
+    assert _message(jsonl, '{"a": 1}\n["a"]\n').startswith(f"{jsonl}:2: a line must be one JSON object")
     assert _message(jsonl, '{"a": 1, "b": 2, "a": 3}\n') == f"{jsonl}:1: not accepted JSON ('a' is given twice)"
-    assert _message(jsonl, '{"a": "\\ud83d"}\n').startswith(f"{jsonl}:1: a text holds half a surrogate pair")
+    assert _message(jsonl, '{"a": "\\ud83d"}\n').startswith(f"{jsonl}:1: a text has half a surrogate pair")
     assert _message(jsonl, "[" * 100_000 + "\n").startswith(f"{jsonl}:1: not")
 
 
@@ -171,7 +171,75 @@ def test_a_table_is_read_with_every_column_it_has(tmp_path):
     assert list(objects) == [
         TableRow(0, 1, {"b": "1", "a": "x"}),
         TableRow(1, 2, {"c": None}),
-        TableRow(2, 3, {}, "column 'd' takes text or a number, [\"1\"] given"),
+        TableRow(2, 3, {}, "column 'd' must be text or a number, got [\"1\"]"),
     ]
     (tmp_path / "empty.tsv").write_text("")
     assert read_table(tmp_path / "empty.tsv")[0] == []
+
+
+_BLANK = [
+    # Format, content, texts of the rows, blank lines that are no rows.
+    (".tsv", "a\nx\n\ny\n\n\n", ["x", "", "y", "", ""], 0),
+    (".tsv", "a\nx\n\ny\n\n", ["x", "", "y", ""], 0),
+    (".tsv", "a\nx\n\ny", ["x", "", "y"], 0),
+    (".tsv", "a\r\nx\r\n\r\ny\r\n\r\n", ["x", "", "y", ""], 0),
+    (".tsv", "a\nx\n  \n \n", ["x", "  ", " "], 0),
+    (".tsv", "a\n\n", [""], 0),
+    (".tsv", "a\tb\nx\t1\n\n\n", ["x"], 2),
+    (".tsv", "a\tb\r\nx\t1\r\n\r\n", ["x"], 1),
+    (".tsv", "a\tb\n\t\n", [""], 0),
+    (".csv", "a\nx\n\ny\n\n\n", ["x", "", "y", "", ""], 0),
+    (".csv", 'a\nx\n""\ny\n""\n', ["x", "", "y", ""], 0),
+    (".csv", 'a\n"x\n\n"\n\n', ["x\n\n", ""], 0),
+    (".csv", "a\r\nx\r\n\r\n", ["x", ""], 0),
+    (".csv", "a\n \n", [" "], 0),
+    (".csv", "a,b\nx,1\n\n\n", ["x"], 2),
+    (".csv", "a,b\n,\n", [""], 0),
+    (".jsonl", '{"a": "x"}\n{"a": ""}\n\n\n', ["x", ""], 2),
+    (".jsonl", '{"a": "x"}\n  \r\n', ["x"], 1),
+    (".jsonl", '{"a": "x"}', ["x"], 0),
+]
+
+
+@pytest.mark.parametrize(("ending", "content", "texts", "blank"), _BLANK)
+def test_rows_in_are_rows_out_and_other_blank_lines_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, ending: str, content: str, texts: list[str], blank: int
+):
+    with caplog.at_level("INFO", "absl"):
+        rows = _read(tmp_path / f"a{ending}", content, ["a"])
+    assert [row.cells.get("a") for row in rows] == texts
+    assert [row.number for row in rows] == list(range(len(texts)))
+    assert caplog.messages == ([f"{tmp_path}/a{ending}: {blank} blank line(s) at its end are no rows"] if blank else [])
+
+
+@pytest.mark.parametrize(
+    ("ending", "content", "problem"),
+    [
+        (".tsv", "a\tb\nx\t1\n\ny\t2\n", "row has 1 column(s), the file has 2"),
+        (".csv", "a,b\nx,1\n\ny,2\n", "row has 1 column(s), the file has 2"),
+        (".csv", 'a,b\nx,1\n""\n', "row has 1 column(s), the file has 2"),
+        (".tsv", "a\tb\nx\t1\n  \n", "row has 1 column(s), the file has 2"),
+    ],
+)
+def test_blank_lines_among_rows_of_several_columns_are_problems(
+    tmp_path: Path, ending: str, content: str, problem: str
+):
+    rows = _read(tmp_path / f"a{ending}", content, ["a"])
+    assert [(row.line, row.problem) for row in rows if row.problem] == [(3, problem)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.tsv", "a\nx\n\n", True),
+        ("a.tsv", "a\nx\n", False),
+        ("a.tsv", "a\nx", False),
+        ("a.csv", "a\r\nx\r\n\r\n", True),
+        ("a.csv", "a,b\nx,1\n\n", False),
+        ("a.jsonl", '{"a": 1}\n\n', False),
+        ("a.tsv", "", False),
+    ],
+)
+def test_blank_lines_at_the_end_that_are_rows_are_found(tmp_path: Path, name: str, content: str, expected: bool):
+    (tmp_path / name).write_bytes(content.encode())
+    assert has_blank_last_rows(tmp_path / name) is expected

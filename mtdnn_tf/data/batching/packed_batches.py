@@ -1,15 +1,82 @@
-"""Batches of a task by their number of tokens: many short rows, or few long ones."""
+"""Batches of a task that are cut by their number of tokens, or of whole queries."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from mtdnn_tf.data.batching.permutation import seeded_permutation
-from mtdnn_tf.data.batching.query_batches import QueryBatches
 
 # Rows of one class of lengths share batches: at most so much longer than the shortest, unless a class had too few rows.
 _LONGEST_TO_SHORTEST = 1.25
 _BATCHES_PER_CLASS = 4
+
+
+class QueryBatches:
+    """Cuts the rows of a ranking into batches that no query is split over.
+
+    How many candidates the queries of each batch have is fixed once, so that every pass has as many batches; which
+    queries of that size they are changes from pass to pass.
+
+    Args:
+        queries: Number of each row's query, int [rows].
+        lengths: Tokens of each row, int [rows].
+        batch_size: Maximum number of rows per batch; a query that has more is a batch of its own.
+        batches_per_chunk: Queries are sorted by length within chunks of about so many batches.
+
+    Attributes:
+        count: Number of batches.
+    """
+
+    def __init__(self, queries: np.ndarray, lengths: np.ndarray, batch_size: int, batches_per_chunk: int) -> None:
+        _, number, sizes = np.unique(queries, return_inverse=True, return_counts=True)
+        by_query = np.argsort(number, kind="stable")
+        self._rows = np.split(by_query, np.cumsum(sizes)[:-1])
+        self._lengths = np.maximum.reduceat(np.asarray(lengths)[by_query], np.cumsum(sizes) - sizes)
+        self._of_size = {int(size): np.flatnonzero(sizes == size) for size in np.unique(sizes)}
+        self._packed = pack_sizes(sizes, batch_size)
+        self._batches_per_chunk = batches_per_chunk
+        self.count = len(self._packed)
+
+    def cut(self, *key: int | str) -> list[np.ndarray]:
+        """Returns the rows of each batch of one pass in training order, shuffled by the key."""
+        waiting = {
+            size: queries[seeded_permutation(len(queries), f"queries of {size}", *key)]
+            for size, queries in self._of_size.items()
+        }
+        order = seeded_permutation(self.count, "batches", *key)
+        batches: list[np.ndarray] = []
+        for chunk in np.array_split(order, -(-self.count // self._batches_per_chunk)):
+            slots = {size: sum(self._packed[batch].count(size) for batch in chunk) for size in waiting}
+            by_length = {}
+            for size, wanted in slots.items():
+                taken, waiting[size] = np.split(waiting[size], [wanted])
+                by_length[size] = iter(taken[np.argsort(self._lengths[taken], kind="stable")])
+            filled = [[next(by_length[size]) for size in self._packed[batch]] for batch in chunk]
+            # Filled from short to long, trained on in another order.
+            places = seeded_permutation(len(filled), "places", *key, len(batches))
+            batches += [np.concatenate([self._rows[query] for query in filled[place]]) for place in places]
+        return batches
+
+
+def pack_sizes(sizes: np.ndarray, capacity: int) -> list[list[int]]:
+    """Returns the sizes of batches whose sums do not exceed a capacity: best fit, the largest first.
+
+    A size above the capacity is a batch of its own.
+    """
+    batches: list[list[int]] = []
+    # Batches by the room that is left in them.
+    open_batches: list[list[int]] = [[] for _ in range(capacity + 1)]
+    for size in sorted(map(int, sizes), reverse=True):
+        room = next((room for room in range(size, capacity + 1) if open_batches[room]), None)
+        if room is None:
+            batches.append([])
+            number, room = len(batches) - 1, max(capacity, size)
+        else:
+            number = open_batches[room].pop()
+        batches[number].append(size)
+        if room - size > 0:
+            open_batches[room - size].append(number)
+    return batches
 
 
 class TokenBatches:
@@ -20,8 +87,8 @@ class TokenBatches:
 
     Args:
         lengths: Tokens of each row, int [rows].
-        queries: Of a ranking, whose query each row belongs to, int [rows], which no batch splits; None for other kinds.
-        batch_tokens: Most tokens of a batch, padding included; a row, or a query, that has more is a batch of its own.
+        queries: Of a ranking, the number of each row's query, which no batch splits, int [rows]; None for other kinds.
+        batch_tokens: Maximum number of tokens per batch, padding included; a row or query with more is its own batch.
         batches_per_chunk: Rows are sorted by length within chunks of about so many batches.
 
     Attributes:
@@ -51,14 +118,7 @@ class TokenBatches:
         self.count = sum(self._counts)
 
     def cut(self, *key: int | str) -> list[np.ndarray]:
-        """Returns the batches of one pass over the rows, in the order they are trained on.
-
-        Args:
-            *key: Chooses the shuffles.
-
-        Returns:
-            Row numbers of each batch, int64.
-        """
+        """Returns the rows of each batch of one pass in training order, shuffled by the key."""
         batches: list[np.ndarray] = []
         for number, (rows, count, packed) in enumerate(zip(self._classes, self._counts, self._queries)):
             if packed is None:
