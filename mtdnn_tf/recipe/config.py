@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError
@@ -80,29 +81,20 @@ class RecipeConfig(Options):
             )
         if self.base.checkpoints.evaluation == "never":
             raise UserError("`evaluation` must be every_epoch or end, so that the recipe can compare models, got never")
-        if self.top_k is not None and self.top_k > self.grid_size:
-            raise UserError(f"`top_k` must be <= {self.grid_size}, the number of teachers, got {self.top_k}")
+        if self.top_k is not None and self.top_k > len(self.grid):
+            raise UserError(f"`top_k` must be <= {len(self.grid)}, the number of teachers, got {self.top_k}")
         if len(set(self.seeds)) < len(self.seeds):
             raise UserError(f"`seeds` must be different numbers, got {shown(self.seeds)}")
 
     @property
     def grid(self) -> list[tuple[str, float]]:
         """Encoder and dropout of each teacher."""
-        return [
-            (backbone, dropout)
-            for backbone in self.teacher_backbones or (self.base.encoder.backbone,)
-            for dropout in self.dropouts
-        ]
-
-    @property
-    def grid_size(self) -> int:
-        """Number of teachers that are trained."""
-        return len(self.dropouts) * max(1, len(self.teacher_backbones))
+        return list(itertools.product(self.teacher_backbones or (self.base.encoder.backbone,), self.dropouts))
 
     @property
     def kept(self) -> int:
         """Number of teachers that are kept."""
-        return self.top_k or self.grid_size
+        return self.top_k or len(self.grid)
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
@@ -125,22 +117,13 @@ class RecipeConfig(Options):
             learning_rate=self.fine_tune_learning_rate or steps.learning_rate,
         )
 
-    @property
-    def student(self) -> TrainingConfig:
-        """The base of the student's training."""
-        return self.base.replace(epochs=self.student_epochs or self.base.optimization.epochs)
-
     def stage_folder(self, name: str) -> Path:
         """Returns the folder of a stage."""
         return self.base.output_dir / name
 
-    def tasks(self) -> list[Task]:
-        """Returns all tasks."""
-        return self.base.data.selected_tasks()
-
     def trained_tasks(self) -> list[Task]:
         """Returns the tasks that have a head of their own."""
-        return [task for task in self.tasks() if task.head_of is None]
+        return [task for task in self.base.data.selected_tasks() if task.head_of is None]
 
     def taught_tasks(self) -> list[Task]:
         """Returns the tasks that get soft targets."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -12,17 +12,9 @@ from mtdnn_tf.evaluation.measures.cost import forward_flops, parameters
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig
-from mtdnn_tf.recipe.run_names import RunNames
+from mtdnn_tf.recipe.run_names import SINGLE_TASK, STUDENT, ensemble, seed_stage
 from mtdnn_tf.report.data import Cost, CostRow
 from mtdnn_tf.tasks.task import Task
-
-
-class _Measured(NamedTuple):
-    """What is kept of a model: the shape that `forward_flops` asks for, not the encoder, of which there may be many."""
-
-    parameters: int
-    shape: BackboneConfig
-    heads: dict[str, tf.keras.layers.Layer]
 
 
 def answering_cost(config: RecipeConfig) -> Cost:
@@ -34,32 +26,30 @@ def answering_cost(config: RecipeConfig) -> Cost:
     Args:
         config: A recipe whose stages are all done.
     """
-    names, seed = RunNames(config), config.all_seeds[0]
-    tasks = config.trained_tasks()
-    first = config.taught_tasks()[0]
-    student = names.folder(names.student(seed))
+    seed, tasks, first = config.all_seeds[0], config.trained_tasks(), config.taught_tasks()[0]
+    student = config.stage_folder(seed_stage(STUDENT, seed))
+    length = config.base.data.max_sequence_length
+    measured = functools.cache(_measure)
+
+    def row(name: str, runs: Mapping[Path, Sequence[Task]]) -> CostRow:
+        count = flops = 0
+        for run, answered in runs.items():
+            of_run, shape, heads = measured(run)
+            count += of_run
+            flops += forward_flops(shape, [heads[task.head_task] for task in answered], length)
+        return CostRow(name, count, flops)
+
+    runs_of = functools.partial(ensemble, config)
     rows = [
-        (f"{first.name}: ensemble of {config.kept}", _answered([first], names.ensemble)),
-        (f"{first.name}: student", {student: [first]}),
+        row(f"{first.name}: ensemble of {config.kept}", _answered([first], runs_of)),
+        row(f"{first.name}: student", {student: [first]}),
     ]
     if config.single_task:
-        alone = {names.folder(names.single_task(task, seed)): [task] for task in tasks}
-        rows.append((f"all {len(tasks)} tasks: single-task models", alone))
-    rows.append((f"all {len(tasks)} tasks: ensembles", _answered(tasks, names.ensemble)))
-    rows.append((f"all {len(tasks)} tasks: student", {student: tasks}))
-    measured = {run: _measure(run) for run in sorted({run for _, runs in rows for run in runs})}
-    length = config.base.data.max_sequence_length
-    return Cost(
-        [
-            CostRow(
-                name,
-                sum(measured[run].parameters for run in runs),
-                sum(_flops(measured[run], answered, length) for run, answered in runs.items()),
-            )
-            for name, runs in rows
-        ],
-        length,
-    )
+        alone = {config.stage_folder(seed_stage(SINGLE_TASK, seed, task)): [task] for task in tasks}
+        rows.append(row(f"all {len(tasks)} tasks: single-task models", alone))
+    rows.append(row(f"all {len(tasks)} tasks: ensembles", _answered(tasks, runs_of)))
+    rows.append(row(f"all {len(tasks)} tasks: student", {student: tasks}))
+    return Cost(rows, length)
 
 
 def _answered(tasks: Sequence[Task], runs_of: Callable[[Task], Sequence[Path]]) -> dict[Path, list[Task]]:
@@ -71,11 +61,8 @@ def _answered(tasks: Sequence[Task], runs_of: Callable[[Task], Sequence[Path]]) 
     return answered
 
 
-def _measure(run: Path) -> _Measured:
+def _measure(run: Path) -> tuple[int, BackboneConfig, dict[str, tf.keras.layers.Layer]]:
+    """Returns a model's parameters, shape and heads, without the encoder: there may be many."""
     tf.keras.backend.clear_session()
     model = load_model(run).model
-    return _Measured(parameters(model).total, model.backbone.config, dict(model.heads))
-
-
-def _flops(measured: _Measured, tasks: Sequence[Task], length: int) -> int:
-    return forward_flops(measured.shape, [measured.heads[task.head_task] for task in tasks], length)
+    return parameters(model).total, model.backbone.config, dict(model.heads)

@@ -20,12 +20,12 @@ from mtdnn_tf.evaluation.measures.calibration import ReliabilityBin, calibration
 from mtdnn_tf.evaluation.measures.fidelity import Gain, fidelity, gain_kept, grouped_gains
 from mtdnn_tf.evaluation.measures.statistics import paired_difference
 from mtdnn_tf.json_files import read_checked_json
+from mtdnn_tf.recipe import run_names
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.cost import answering_cost
-from mtdnn_tf.recipe.finding import finding
 from mtdnn_tf.recipe.predictions import ComparedPredictions
-from mtdnn_tf.recipe.results import ModelResults
-from mtdnn_tf.recipe.run_names import RunNames
+from mtdnn_tf.recipe.results import ModelResults, finding
+from mtdnn_tf.recipe.run_names import seed_stage
 from mtdnn_tf.report.data import (
     AVERAGE,
     ENSEMBLE,
@@ -58,13 +58,7 @@ _COMPARED = (
 
 
 def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictions: ComparedPredictions) -> ReportData:
-    """Returns the data of the report.
-
-    Args:
-        config: A recipe with all stages done.
-        results: Result of `collect_results`.
-        predictions: The predictions passed to `collect_results`.
-    """
+    """Returns the data of the report, from the predictions and the result of `collect_results`."""
     by_role = {model.role: model for model in results}
     tasks = [task for task in config.trained_tasks() if task.evaluation_splits]
     taught = {task.name for task in config.taught_tasks()}
@@ -97,7 +91,7 @@ def report_data(config: RecipeConfig, results: Sequence[ModelResults], predictio
         ],
         fidelity=[_fidelity(task, task.name in taught, predictions, by_role) for task in tasks],
         cost=cost,
-        flags=recipe_flags(config),
+        flags=config.base.to_flagfile() + config.to_flagfile(),
         fingerprints=_fingerprints(config),
         finding=finding(gains(config, results), cost, config.kept, len(config.all_seeds)),
         notes=_notes(config),
@@ -138,10 +132,9 @@ def _differences(first: ModelResults, second: ModelResults, tasks: Sequence[Task
 
 def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str, list[Point]]:
     """Returns the development scores after each epoch, where the recipe evaluated them."""
-    runs = RunNames(config)
     points: dict[str, list[Point]] = {task.name: [] for task in tasks}
     for seed in config.all_seeds:
-        folder = runs.folder(runs.student(seed) if role == STUDENT else runs.multi_task(seed))
+        folder = config.stage_folder(seed_stage(run_names.STUDENT if role == STUDENT else run_names.MULTI_TASK, seed))
         for path in sorted((folder / "metrics").glob("epoch_*.json")):
             metrics, epoch = read_checked_json(path, _REMEDY), int(path.stem.removeprefix("epoch_"))
             for task in tasks:
@@ -151,13 +144,17 @@ def _curves(config: RecipeConfig, role: str, tasks: Sequence[Task]) -> dict[str,
 
 def _reliability(model: str, task: Task, predictions: ComparedPredictions, role: str) -> Iterator[Reliability]:
     """Returns a model's calibration on a task: per seed the mean over splits, and bins over all seeds and splits."""
+    splits = [
+        (
+            result_name(task, split),
+            np.asarray(predictions.split(task, split).labels),
+            _queries(predictions, task, split),
+        )
+        for split in task.evaluation_splits
+    ]
     by_seed = []
-    for of_seed in predictions.of(role):
-        fits = []
-        for split in task.evaluation_splits:
-            encoded = predictions.split(task, split)
-            queries = None if encoded.queries is None else np.asarray(encoded.queries)
-            fits.append(calibration(task, of_seed[result_name(task, split)], np.asarray(encoded.labels), queries))
+    for of_seed in predictions.by_role[role]:
+        fits = (calibration(task, of_seed[name], gold, queries) for name, gold, queries in splits)
         by_seed.append([fit for fit in fits if fit is not None])
     known = list(itertools.chain.from_iterable(by_seed))
     if known:
@@ -182,21 +179,26 @@ def _fidelity(
     task: Task, has_teacher: bool, predictions: ComparedPredictions, by_role: Mapping[str, ModelResults]
 ) -> Fidelity:
     """Returns the student's fidelity to the ensemble on a task: per seed the mean over its splits."""
-    agreements, divergences = [], []
-    (ensemble,) = predictions.of(ENSEMBLE)
-    for of_seed in predictions.of(STUDENT):
-        splits = []
-        for split in task.evaluation_splits:
-            name, queries = result_name(task, split), predictions.split(task, split).queries
-            queries = None if queries is None else np.asarray(queries)
-            splits.append(fidelity(task, of_seed[name], ensemble[name], queries))
-        agreements.append(_mean([split.agreement for split in splits]))
-        divergences.append(_mean([split.divergence for split in splits]))
+    (ensemble,) = predictions.by_role[ENSEMBLE]
+    queries = {result_name(task, split): _queries(predictions, task, split) for split in task.evaluation_splits}
+    by_seed = [
+        [fidelity(task, of_seed[name], ensemble[name], of_split) for name, of_split in queries.items()]
+        for of_seed in predictions.by_role[STUDENT]
+    ]
+    agreements, divergences = (
+        [_mean([getattr(split, measure) for split in splits]) for splits in by_seed]
+        for measure in ("agreement", "divergence")
+    )
     baseline, ensemble_score, student = (
         statistics.fmean(_score_by_seed(by_role[role], task.name).values()) for role in (MULTI_TASK, ENSEMBLE, STUDENT)
     )
     kept = gain_kept(baseline, ensemble_score, student)
     return Fidelity(task.name, agreements, divergences, has_teacher, kept)
+
+
+def _queries(predictions: ComparedPredictions, task: Task, split: str) -> np.ndarray | None:
+    queries = predictions.split(task, split).queries
+    return None if queries is None else np.asarray(queries)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -205,12 +207,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def gains(config: RecipeConfig, results: Sequence[ModelResults]) -> dict[str, Gain]:
-    """Returns the ensemble's gain, and the student's share of it, for tasks with and without soft targets and for all.
-
-    Args:
-        config: A recipe with all stages done.
-        results: Result of `collect_results`.
-    """
+    """Returns the ensemble's gain and the student's share of it: of tasks with soft targets, without, and of all."""
     by_role = {model.role: model for model in results}
     tasks = [task.name for task in config.trained_tasks() if task.evaluation_splits]
     baseline, ensemble, student = (
@@ -220,14 +217,9 @@ def gains(config: RecipeConfig, results: Sequence[ModelResults]) -> dict[str, Ga
     return grouped_gains(baseline, ensemble, student, [task.name for task in config.taught_tasks()])
 
 
-def recipe_flags(config: RecipeConfig) -> str:
-    """Returns a flagfile that makes tools.recipe repeat the recipe."""
-    return config.base.to_flagfile() + config.to_flagfile()
-
-
 def _fingerprints(config: RecipeConfig) -> dict[str, str]:
-    runs = RunNames(config)
-    student = read_checked_json(runs.folder(runs.student(config.all_seeds[0])) / "config.json", _REMEDY)
+    run = config.stage_folder(seed_stage(run_names.STUDENT, config.all_seeds[0]))
+    student = read_checked_json(run / "config.json", _REMEDY)
     fingerprints = {"encoder": str(student["backbone_weights"])}
     fingerprints.update({f"data of {task}": str(key) for task, key in student["data"].items()})
     fingerprints.update({f"soft targets of {name}": str(key) for name, key in student["soft_targets"].items()})
@@ -235,9 +227,8 @@ def _fingerprints(config: RecipeConfig) -> dict[str, str]:
 
 
 def _notes(config: RecipeConfig) -> list[str]:
-    seeds = config.all_seeds
     notes = ["Scores are on development splits, which were used only to select teachers."]
-    if len(seeds) == 1:
+    if len(config.all_seeds) == 1:
         notes.append("One seed: differences may be due to chance.")
     if config.base.part.max_examples is not None:
         notes.append(f"At most {config.base.part.max_examples} training examples per task.")

@@ -21,9 +21,8 @@ from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.report import gains, report_data
 from mtdnn_tf.recipe.results import ModelResults, collect_results, runs_by_model
-from mtdnn_tf.recipe.run_names import RunNames
-from mtdnn_tf.recipe.stage import Stage
-from mtdnn_tf.recipe.stages import all_stages
+from mtdnn_tf.recipe.run_names import STUDENT, seed_stage
+from mtdnn_tf.recipe.stages import Stage, all_stages
 from mtdnn_tf.report.data import ReportData
 from mtdnn_tf.report.write import DATA, PAGE, check_folder, write_report
 from mtdnn_tf.serving.export import export_saved_model
@@ -36,13 +35,7 @@ _log = logging.getLogger("absl")
 
 
 class RecipeOutcome(NamedTuple):
-    """What a recipe that has ended leaves to read.
-
-    Attributes:
-        results: Development metrics of every model, by seed.
-        finding: What they say, in sentences.
-        page: The report's page.
-    """
+    """The results of a recipe: scores of every model, what they say in sentences, and the report's page."""
 
     results: list[ModelResults]
     finding: Sequence[str]
@@ -58,46 +51,31 @@ class RecipeOutcome(NamedTuple):
 def run_recipe(config: RecipeConfig) -> RecipeOutcome:
     """Runs every stage that is not done, then evaluates, reports and exports.
 
-    Args:
-        config: What to run.
-
-    Returns:
-        Scores of every model, what they say, and where the report is.
-
     Raises:
         UserError: Something given is not accepted, or a stage's folder holds a stage of other settings; or another
             process runs a recipe there.
     """
     folder = config.base.output_dir
     with locked_folder(folder, f"`output_dir` {folder}", [Path(SECONDS).parent.name]):
-        return _run_recipe(config)
-
-
-def _run_recipe(config: RecipeConfig) -> RecipeOutcome:
-    check_recipe(config)
-    check_folder(config.stage_folder(_REPORT))
-    stages = all_stages(config)
-    for number, stage in enumerate(stages, start=1):
-        stop_if_asked()
-        if stage.is_done():
-            stage.check()
-        else:
-            _log.info("%s: stage %d of %d: %s", config.stage_folder(stage.name), number, len(stages), stage.what)
-            _run_timed(config, stage)
-    predictions = ComparedPredictions(config)
-    results = collect_results(config, predictions)
-    write_checked_json(
-        config.stage_folder("results.json"),
-        {
-            "models": [model.to_json() for model in results],
-            "gains": {name: gain.to_json() for name, gain in gains(config, results).items()},
-        },
-    )
-    runs = runs_by_model(results)
-    write_text(config.stage_folder("results.md"), markdown_results(runs, show_metrics=True))
-    data = report_data(config, results, predictions)
-    _report(config, data)
-    _export(config)
+        check_recipe(config)
+        check_folder(config.stage_folder(_REPORT))
+        stages = all_stages(config)
+        for number, stage in enumerate(stages, start=1):
+            stop_if_asked()
+            if stage.is_done():
+                stage.check()
+            else:
+                _log.info("%s: stage %d of %d: %s", config.stage_folder(stage.name), number, len(stages), stage.what)
+                _run_timed(config, stage)
+        predictions = ComparedPredictions(config)
+        results = collect_results(config, predictions)
+        models = [model.to_json() for model in results]
+        found = {name: gain.to_json() for name, gain in gains(config, results).items()}
+        write_checked_json(config.stage_folder("results.json"), {"models": models, "gains": found})
+        write_text(config.stage_folder("results.md"), markdown_results(runs_by_model(results), show_metrics=True))
+        data = report_data(config, results, predictions)
+        _report(config, data)
+        _export(config)
     return RecipeOutcome(results, data.finding, config.stage_folder(_REPORT) / PAGE)
 
 
@@ -155,5 +133,5 @@ def _export(config: RecipeConfig) -> None:
         if (version / MANIFEST).is_file():  # Version 0.1 wrote none.
             read_manifest(version, "delete it and run tools.recipe again")
         return
-    export_saved_model(load_model(config.stage_folder(RunNames(config).student(config.all_seeds[0]))), version)
+    export_saved_model(load_model(config.stage_folder(seed_stage(STUDENT, config.all_seeds[0]))), version)
     _log.info("%s: SavedModel written", version)

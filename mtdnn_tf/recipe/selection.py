@@ -16,9 +16,7 @@ _REMEDY = "delete it and run tools.recipe again"
 def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Metrics]]) -> list[int]:
     """Returns the numbers of the teachers that are kept, the best first, and writes why.
 
-    Args:
-        config: The recipe.
-        metrics: Development metrics of each teacher, by its number.
+    `metrics` are development metrics by a teacher's number and result name.
     """
     scores = {number: _score(config, results) for number, results in metrics.items()}
     # Of equal teachers the first.

@@ -1,209 +1,215 @@
-"""The stages of a recipe, in the order in which they are run."""
+"""The stages of a recipe, in the order in which they are run: something with a name that is done or not."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mtdnn_tf.data.sources.source import has_split
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
 from mtdnn_tf.recipe.config import RecipeConfig
-from mtdnn_tf.recipe.run_names import RunNames
-from mtdnn_tf.recipe.selection import SELECTION, is_selected, select_teachers
-from mtdnn_tf.recipe.stage import Stage, training_stage
+from mtdnn_tf.recipe.run_names import (
+    FINE_TUNED,
+    MULTI_TASK,
+    SINGLE_TASK,
+    STUDENT,
+    fold_stage,
+    places,
+    scorers,
+    seed_stage,
+    teacher_stage,
+    tuned_teacher_stage,
+)
+from mtdnn_tf.recipe.selection import SELECTION, is_selected, kept_teachers, select_teachers
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.run import read_metrics
+from mtdnn_tf.training.preparation import training_size
+from mtdnn_tf.training.run import check_trained, is_trained, read_metrics, train
 
 SOFT_TARGETS = "soft_targets"
 
 
-def all_stages(config: RecipeConfig) -> list[Stage]:
-    """Returns every stage, each of which needs only those before it.
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage.
 
-    Args:
-        config: The recipe.
+    Attributes:
+        name: Its folder or file below the recipe's folder.
+        what: What it makes, in a few words.
+        run: Makes it, going on where an interrupted run stopped.
+        is_done: Whether it is.
+        steps: Returns how many training steps it takes from its start; the tokenizer encodes the rows for it.
+        check: Refuses other settings than those that it was done with.
     """
-    return _Stages(config).in_order()
+
+    name: str
+    what: str
+    run: Callable[[], object]
+    is_done: Callable[[], bool]
+    steps: Callable[[WordPieceTokenizer], int] = lambda tokenizer: 0
+    check: Callable[[], object] = lambda: None
 
 
-class _Stages:
-    """Makes the stages of a recipe."""
+def all_stages(config: RecipeConfig) -> list[Stage]:
+    """Returns every stage, each of which needs only those before it."""
+    stages = _single_task(config) if config.single_task else []
+    stages += _teachers(config)
+    if config.fine_tune_teachers:
+        stages += _fine_tuned_teachers(config)
+    if config.folds is not None:
+        stages += _folds(config, config.folds)
+    return [*stages, *_soft_targets(config), *_seeds(config)]
 
-    def __init__(self, config: RecipeConfig) -> None:
-        self._config = config
-        self._runs = RunNames(config)
 
-    def in_order(self) -> list[Stage]:
-        """Returns all stages."""
-        config = self._config
-        stages = self._single_task() if config.single_task else []
-        stages += self._teachers()
-        if config.fine_tune_teachers:
-            stages += self._fine_tuned_teachers()
-        if config.folds is not None:
-            stages += self._folds(config.folds)
-        stages += self._soft_targets()
-        stages += self._seeds()
-        return stages
+def _training(
+    config: RecipeConfig,
+    name: str,
+    what: str,
+    settings: TrainingConfig,
+    known_later: Callable[[], dict[str, object]] = dict,
+) -> Stage:
+    """Returns the stage of a training; what earlier stages decide, `known_later`, changes no number of steps."""
+    settings = settings.replace(output_dir=config.stage_folder(name))
 
-    def _training(self, name: str, what: str, base: TrainingConfig, **changes: object) -> Stage:
-        """Returns the stage of a training of which everything is known."""
-        settings = base.replace(output_dir=self._runs.folder(name), **changes)
-        return training_stage(name, what, settings)
+    def known() -> TrainingConfig:
+        return settings.replace(**known_later())
 
-    def _fine_tuning(self, name: str, what: str, task: Task, place: int, start: str | None, **changes: object) -> Stage:
-        """Returns the stage of the fine-tuning of a kept teacher, or of `start`, which was made as it."""
-        settings = self._config.fine_tuning.replace(
-            output_dir=self._runs.folder(name),
-            tasks=(task.name,),
-            **changes,
+    return Stage(
+        name=name,
+        what=what,
+        run=lambda: train(known()),
+        is_done=lambda: is_trained(settings.output_dir),
+        steps=lambda tokenizer: settings.optimization.epochs * training_size(settings, tokenizer).steps_per_epoch,
+        check=lambda: check_trained(known()),
+    )
+
+
+def _teacher_settings(config: RecipeConfig, number: int) -> dict[str, object]:
+    """Returns the settings of a teacher that differ from the others'."""
+    backbone, dropout = config.grid[number - 1]
+    seed = config.base.optimization.seed + number
+    return {"backbone": backbone, "dropout": dropout, "seed": seed, "student_layers": None}
+
+
+def _as_kept(config: RecipeConfig, place: int) -> dict[str, object]:
+    return _teacher_settings(config, kept_teachers(config)[place - 1])
+
+
+def _tuned(config: RecipeConfig, task: Task, place: int, fold: int | None = None) -> Stage:
+    """Returns the stage of the fine-tuning of a kept teacher, or of the model that was made as it without a fold."""
+    name, what, left_out = tuned_teacher_stage(task, place), f"kept teacher {place} on {task.name}", {}
+    if fold is not None:
+        name, left_out = fold_stage(place, fold, task), {"folds": config.folds, "held_out_fold": fold}
+        what = f"as kept teacher {place} on {task.name}, without fold {fold} of {config.folds}"
+
+    def known_later() -> dict[str, object]:
+        made_as = _as_kept(config, place)
+        start = fold_stage(place, fold) if fold is not None else teacher_stage(kept_teachers(config)[place - 1])
+        run = str(config.stage_folder(start))
+        return {"init_from": run, "dropout": made_as["dropout"], "seed": made_as["seed"]}
+
+    settings = config.fine_tuning.replace(tasks=(task.name,), **left_out)
+    return _training(config, name, what, settings, known_later)
+
+
+def _single_task(config: RecipeConfig) -> list[Stage]:
+    alone = config.gold_only.replace(student_layers=None, task_weights=())
+    stages = []
+    for seed in config.all_seeds:
+        for task in config.trained_tasks():
+            settings = alone.replace(tasks=(task.name,), seed=seed)
+            stages.append(_training(config, seed_stage(SINGLE_TASK, seed, task), f"{task.name} alone", settings))
+    return stages
+
+
+def _teachers(config: RecipeConfig) -> list[Stage]:
+    numbers = range(1, len(config.grid) + 1)
+    stages = []
+    for number in numbers:
+        made_as = _teacher_settings(config, number)
+        what = f"teacher {number}: {made_as['backbone']}, dropout {made_as['dropout']}"
+        stages.append(_training(config, teacher_stage(number), what, config.gold_only.replace(**made_as)))
+
+    def select() -> list[int]:
+        metrics = {number: read_metrics(config.stage_folder(teacher_stage(number))) for number in numbers}
+        return select_teachers(config, metrics)
+
+    what = f"the best {config.kept} of {len(numbers)}"
+    return [*stages, Stage(SELECTION, what, select, functools.partial(is_selected, config))]
+
+
+def _fine_tuned_teachers(config: RecipeConfig) -> list[Stage]:
+    return [_tuned(config, task, place) for task in config.taught_tasks() for place in places(config)]
+
+
+def _folds(config: RecipeConfig, folds: int) -> list[Stage]:
+    stages = []
+    for place in places(config):
+        for fold in range(folds):
+            what = f"as kept teacher {place}, without fold {fold} of {folds}"
+            base = config.gold_only.replace(student_layers=None, folds=folds, held_out_fold=fold)
+            known_later = functools.partial(_as_kept, config, place)
+            stages.append(_training(config, fold_stage(place, fold), what, base, known_later))
+            if config.fine_tune_teachers:
+                stages += [_tuned(config, task, place, fold) for task in config.taught_tasks()]
+    return stages
+
+
+def _soft_targets(config: RecipeConfig) -> list[Stage]:
+    base, taught = config.base, config.taught_tasks()
+    # Teachers that answer several tasks are read once for all of them.
+    groups = [[task] for task in taught] if config.fine_tune_teachers else [taught]
+    stages = []
+    for split in (TRAIN, *base.distillation.transfer_splits):
+        for group in groups:
+            tasks = [task for task in group if has_split(task, split, base.data.source)]
+            if tasks:
+                of_split = "" if split == TRAIN else f"-{split}"
+                name = f"{SOFT_TARGETS}/{tasks[0].name if len(tasks) == 1 else 'all'}{of_split}"
+                what = f"soft targets of {', '.join(task.name for task in tasks)}, split {split}"
+                run = functools.partial(_score, config, tasks, split)
+                stages.append(Stage(name, what, run, functools.partial(_are_scored, config, tasks, split)))
+    return stages
+
+
+def _are_scored(config: RecipeConfig, tasks: Sequence[Task], split: str) -> bool:
+    folder = config.stage_folder(SOFT_TARGETS)
+    return is_selected(config) and all(
+        is_scored_by(soft_target_folder(folder, task, split), scorers(config, task)) for task in tasks
+    )
+
+
+def _score(config: RecipeConfig, tasks: Sequence[Task], split: str) -> None:
+    base = config.base
+    left = [task for task in tasks if not _are_scored(config, [task], split)]
+    score(
+        Scoring(
+            scorers(config, left[0]),
+            left,
+            split,
+            base.data.task_data(),
+            config.stage_folder(SOFT_TARGETS),
+            inference=base.inference_settings(),
+            train_part=base.part,
         )
+    )
 
-        def deferred_settings() -> dict[str, object]:
-            number = self._runs.kept_number(place)
-            made_as = self._of_teacher(number)
-            run = self._runs.folder(start or self._runs.teacher(number))
-            return {"init_from": str(run), "dropout": made_as["dropout"], "seed": made_as["seed"]}
 
-        return training_stage(name, what, settings, deferred_settings)
-
-    def _single_task(self) -> list[Stage]:
-        alone = self._config.gold_only.replace(student_layers=None, task_weights=())
-        return [
-            self._training(
-                self._runs.single_task(task, seed), f"{task.name} alone", alone, tasks=(task.name,), seed=seed
-            )
-            for seed in self._config.all_seeds
-            for task in self._config.trained_tasks()
-        ]
-
-    def _of_teacher(self, number: int) -> dict[str, object]:
-        """Returns what a teacher's settings have of their own."""
-        backbone, dropout = self._config.grid[number - 1]
-        seed = self._config.base.optimization.seed + number
-        return {"backbone": backbone, "dropout": dropout, "seed": seed, "student_layers": None}
-
-    def _teachers(self) -> list[Stage]:
-        numbers = range(1, self._config.grid_size + 1)
-        stages = []
-        for number in numbers:
-            made_as = self._of_teacher(number)
-            what = f"teacher {number}: {made_as['backbone']}, dropout {made_as['dropout']}"
-            stages.append(self._training(self._runs.teacher(number), what, self._config.gold_only, **made_as))
-
-        def select() -> list[int]:
-            metrics = {number: read_metrics(self._runs.folder(self._runs.teacher(number))) for number in numbers}
-            return select_teachers(self._config, metrics)
-
-        what = f"the best {self._config.kept} of {len(numbers)}"
-        return [*stages, Stage(SELECTION, what, select, functools.partial(is_selected, self._config))]
-
-    def _fine_tuned_teachers(self) -> list[Stage]:
-        return [
-            self._fine_tuning(
-                self._runs.fine_tuned_teacher(task, place), f"kept teacher {place} on {task.name}", task, place, None
-            )
-            for task in self._config.taught_tasks()
-            for place in self._runs.places
-        ]
-
-    def _folds(self, folds: int) -> list[Stage]:
-        stages = []
-        for place in self._runs.places:
-            for fold in range(folds):
-                name = self._runs.fold(place, fold)
-                left_out = {"folds": folds, "held_out_fold": fold}
-                settings = self._config.gold_only.replace(
-                    output_dir=self._runs.folder(name),
-                    student_layers=None,
-                    **left_out,
-                )
-                what = f"as kept teacher {place}, without fold {fold} of {folds}"
-                stages.append(training_stage(name, what, settings, functools.partial(self._as_kept, place)))
-                if not self._config.fine_tune_teachers:
-                    continue
-                stages += [
-                    self._fine_tuning(
-                        self._runs.fine_tuned_fold(task, place, fold),
-                        f"as kept teacher {place} on {task.name}, without fold {fold} of {folds}",
-                        task,
-                        place,
-                        name,
-                        **left_out,
-                    )
-                    for task in self._config.taught_tasks()
-                ]
-        return stages
-
-    def _as_kept(self, place: int) -> dict[str, object]:
-        return self._of_teacher(self._runs.kept_number(place))
-
-    def _soft_targets(self) -> list[Stage]:
-        base, taught = self._config.base, self._config.taught_tasks()
-        # Teachers that answer several tasks are read once for all of them.
-        groups = [[task] for task in taught] if self._config.fine_tune_teachers else [taught]
-        stages = []
-        for split in (TRAIN, *base.distillation.transfer_splits):
-            for group in groups:
-                tasks = [task for task in group if has_split(task, split, base.data.source)]
-                if tasks:
-                    names = ", ".join(task.name for task in tasks)
-                    of_split = "" if split == TRAIN else f"-{split}"
-                    stages.append(
-                        Stage(
-                            f"{SOFT_TARGETS}/{tasks[0].name if len(tasks) == 1 else 'all'}{of_split}",
-                            f"soft targets of {names}, split {split}",
-                            functools.partial(self._score, tasks, split),
-                            functools.partial(self._are_scored, tasks, split),
-                        )
-                    )
-        return stages
-
-    def _is_scored(self, task: Task, split: str) -> bool:
-        store = soft_target_folder(self._config.stage_folder(SOFT_TARGETS), task, split)
-        return is_selected(self._config) and is_scored_by(store, self._runs.scorers(task))
-
-    def _are_scored(self, tasks: Sequence[Task], split: str) -> bool:
-        return all(self._is_scored(task, split) for task in tasks)
-
-    def _score(self, tasks: Sequence[Task], split: str) -> None:
-        base, folder = self._config.base, self._config.stage_folder(SOFT_TARGETS)
-        left = [task for task in tasks if not self._is_scored(task, split)]
-        score(
-            Scoring(
-                self._runs.scorers(left[0]),
-                left,
-                split,
-                base.data.task_data(),
-                folder,
-                inference=base.inference_settings(),
-                train_part=base.part,
-            )
-        )
-
-    def _seeds(self) -> list[Stage]:
-        config, soft_targets = self._config, self._config.stage_folder(SOFT_TARGETS)
-        stages = []
-        for seed in config.all_seeds:
-            multi_task, student = self._runs.multi_task(seed), self._runs.student(seed)
-            stages.append(self._training(multi_task, f"all tasks, seed {seed}", config.gold_only, seed=seed))
-            what = f"the student, seed {seed}"
-            stages.append(self._training(student, what, config.student, seed=seed, soft_targets=(soft_targets,)))
-            if config.fine_tune_student:
-                stages += self._fine_tuned("multi_task", multi_task, seed) + self._fine_tuned("student", student, seed)
-        return stages
-
-    def _fine_tuned(self, model: str, start: str, seed: int) -> list[Stage]:
-        return [
-            self._training(
-                self._runs.fine_tuned(model, task, seed),
-                f"{start} on {task.name}",
-                self._config.fine_tuning,
-                tasks=(task.name,),
-                seed=seed,
-                init_from=str(self._runs.folder(start)),
-            )
-            for task in self._config.trained_tasks()
-        ]
+def _seeds(config: RecipeConfig) -> list[Stage]:
+    stages = []
+    for seed in config.all_seeds:
+        multi_task, student = seed_stage(MULTI_TASK, seed), seed_stage(STUDENT, seed)
+        stages.append(_training(config, multi_task, f"all tasks, seed {seed}", config.gold_only.replace(seed=seed)))
+        epochs = config.student_epochs or config.base.optimization.epochs
+        settings = config.base.replace(epochs=epochs, seed=seed, soft_targets=(config.stage_folder(SOFT_TARGETS),))
+        stages.append(_training(config, student, f"the student, seed {seed}", settings))
+        for model in (MULTI_TASK, STUDENT) if config.fine_tune_student else ():
+            start = seed_stage(model, seed)
+            tuned = config.fine_tuning.replace(seed=seed, init_from=str(config.stage_folder(start)))
+            for task in config.trained_tasks():
+                name = seed_stage(FINE_TUNED + model, seed, task)
+                stages.append(_training(config, name, f"{start} on {task.name}", tuned.replace(tasks=(task.name,))))
+    return stages

@@ -27,7 +27,7 @@ def config(tmp_path):
 
 def test_the_grid_is_every_encoder_with_every_dropout(config):
     assert config.grid == [("tiny", 0.1), ("tiny", 0.2), ("other", 0.1), ("other", 0.2)]
-    assert (config.grid_size, config.kept) == (4, 4)
+    assert config.kept == 4
     assert dataclasses.replace(config, teacher_backbones=()).grid == [("tiny", 0.1), ("tiny", 0.2)]
 
 

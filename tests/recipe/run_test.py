@@ -175,7 +175,7 @@ def test_the_report_has_what_an_answer_costs(config):
 def test_the_ensemble_is_the_mean_of_its_fine_tuned_teachers(config):
     results = {model.name: model for model in run_recipe(config).results}
     base = config.base
-    (task,) = [task for task in config.tasks() if task.name == "mood"]
+    (task,) = [task for task in config.base.data.selected_tasks() if task.name == "mood"]
     teachers = [base.output_dir / "fine_tuned_teachers" / "mood" / str(place) for place in (1, 2)]
     alone = [predict_with_runs([run], [task], [], base.data.task_data())["mood"] for run in teachers]
     mean = (alone[0].predictions.astype(np.float64) + alone[1].predictions) / 2
