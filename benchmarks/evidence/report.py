@@ -99,8 +99,10 @@ def write_figures(study: Study, folder: Path) -> list[Path]:
         )
         for arm, role in _DRAWN.items()
     ]
+    metrics = next(iter(study.models[MULTI_TASK].values()))
     infos = [
-        TaskInfo(task, "classification", (), task in tasks["with_teacher"], [task]) for task in study.plan.trained_tasks
+        TaskInfo(task, "", list(metrics[task, TEST]["metrics"]), task in tasks["with_teacher"], [task])
+        for task in study.plan.trained_tasks
     ]
     differences = []
     for first, second in (*PRIMARY, *SECONDARY):
