@@ -22,7 +22,7 @@ _TASKS = flags.DEFINE_list("tasks", [], "Comma-separated tasks to export; defaul
 _BATCH_SIZES = flags.DEFINE_list(
     "warmup_batch_sizes",
     [str(size) for size in WARMUP_BATCH_SIZES],
-    "Comma-separated batch sizes of warm-up requests, and allowed batch sizes of batching.config; none if empty.",
+    "Comma-separated batch sizes of warm-up requests; the last is the largest batch in batching.config. None if empty.",
 )
 _MODEL_NAME = flags.DEFINE_string("model_name", MODEL_NAME, "Name of the model in TF Serving.")
 _WEIGHTS = flags.DEFINE_enum(

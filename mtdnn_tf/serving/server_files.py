@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,10 @@ MAX_RECORDS = 1000
 _BASE = "/models"
 # How long a request waits for others to share its batch with, in microseconds.
 _BATCH_TIMEOUT = 1000
-_QUEUED_BATCHES = 100
+# Of a request, as `tools.serve` accepts; a larger one than a batch is split.
+_MAX_ROWS = 1024
+# Together, requests that wait.
+_QUEUED_ROWS = 4 * _MAX_ROWS
 # Sentences of 4 to 40 words, so that every batch holds rows of different lengths, as clients' do.
 _SENTENCES = (Path(__file__).parent / "warmup_sentences.txt").read_text(encoding="utf-8").splitlines()
 
@@ -58,16 +62,19 @@ def models_config(model_name: str) -> str:
 
 
 def batching_config(batch_sizes: Sequence[int]) -> str:
-    """Returns the text form of TF Serving's BatchingParameters; a batch is filled up to one of the sizes.
+    """Returns the text form of TF Serving's BatchingParameters; the last size is the largest that is computed at once.
 
-    The number of threads is left to the server: its default is the number of processors.
+    The number of threads is left to the server: its default is the number of processors. There are no allowed sizes:
+    the graph takes any, and a request of no rows would end the server, which fills it up with its first row.
     """
+    largest = batch_sizes[-1]
     lines = [
-        f"max_batch_size {{ value: {batch_sizes[-1]} }}",
+        f"max_batch_size {{ value: {max(largest, _MAX_ROWS)} }}",
+        "enable_large_batch_splitting { value: true }",
+        f"max_execution_batch_size {{ value: {largest} }}",
         f"batch_timeout_micros {{ value: {_BATCH_TIMEOUT} }}",
-        f"max_enqueued_batches {{ value: {_QUEUED_BATCHES} }}",
-        *(f"allowed_batch_sizes: {size}" for size in batch_sizes),
-        # Token ids of different lengths share a batch: what is filled up is masked.
+        f"max_enqueued_batches {{ value: {math.ceil(_QUEUED_ROWS / largest)} }}",
+        # Token ids of different lengths share a batch; the signature masks what is filled up.
         "pad_variable_length_inputs: true",
     ]
     return "".join(f"{line}\n" for line in lines)

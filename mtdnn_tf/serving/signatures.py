@@ -66,6 +66,9 @@ class Steps:
         return {name: tf.cast(values, tf.int32) for name, values in to_model_inputs(packed).items()}
 
     def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        # Without rows there is no longest one, and the encoder reads the first position.
+        missing = tf.cast(tf.shape(inputs[INPUTS[0]])[1] == 0, tf.int32)
+        inputs = {name: tf.pad(values, [[0, 0], [0, missing]]) for name, values in inputs.items()}
         return self._loaded.model.encode(inputs, training=False, tasks=self._names, weights=self._weights)
 
 
@@ -162,7 +165,16 @@ class Signatures(tf.Module):
         return {"embedding": tf.cast(self._encode_any(text_a, text_b)["pooled_output"], tf.float32)}
 
     def logits_of_tokens(self, **inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Returns every task's logits [batch, num_outputs] from the model's inputs, int32 [batch, length]."""
+        """Returns every task's logits [batch, num_outputs] from the model's inputs, int32 [batch, length].
+
+        TF Serving pads requests that share a batch with their first elements, [CLS] and, in the mask, 1. Positions at a
+        row's end that repeat its first token are therefore masked; a packed row ends with [SEP].
+        """
+        ids, mask = inputs["token_ids"], inputs["padding_mask"]
+        is_token = tf.cast((mask != 0) & (ids != ids[:, :1]), tf.int32)
+        until_last = tf.cast(tf.cumsum(is_token, axis=1, reverse=True) > 0, tf.int32)
+        # A row of [CLS] alone keeps it.
+        inputs["padding_mask"] = tf.concat([mask[:, :1], mask[:, 1:] * until_last[:, 1:]], axis=1)
         encoded = self._steps.encode(inputs)
         return {task.name: self._logits(encoded, task) for task in self.tasks}
 

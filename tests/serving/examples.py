@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.backbone import POOLER, BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
@@ -63,7 +63,7 @@ assert not loaded, loaded
 """
 
 
-def loaded_model(tasks: Sequence[Task] = (*TASKS, MERGED)) -> LoadedModel:
+def loaded_model(tasks: Sequence[Task] = (*TASKS, MERGED), pooling: str = POOLER) -> LoadedModel:
     """Returns a model of two layers whose answers depend on the text."""
     config = BackboneConfig(
         vocabulary_size=len(VOCABULARY),
@@ -72,6 +72,7 @@ def loaded_model(tasks: Sequence[Task] = (*TASKS, MERGED)) -> LoadedModel:
         hidden_dim=WIDTH,
         intermediate_dim=2 * WIDTH,
         max_positions=MAX_SEQUENCE_LENGTH,
+        pooling=pooling,
     )
     pretrained = PretrainedBackbone("test", config, VOCABULARY, lowercase=True, weights={})
     # Dropout is on in the model, so that an export that leaves it on is seen.

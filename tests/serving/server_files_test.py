@@ -4,7 +4,7 @@ import json
 import logging
 
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from mtdnn_tf.errors import UserError
@@ -22,32 +22,7 @@ from mtdnn_tf.serving.server_files import (
 )
 from mtdnn_tf.serving.signatures import Signatures
 from tests.serving.examples import TASKS, loaded_model, run_alone
-
-
-def _batching_parameters():
-    """Returns TF Serving's BatchingParameters, which its API's package lacks, by session_bundle_config.proto."""
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="batching.proto",
-        package="tensorflow.serving",
-        syntax="proto3",
-        dependency=[wrappers_pb2.DESCRIPTOR.name],
-    )
-    message = file.message_type.add(name="BatchingParameters")
-    for number, name in enumerate(
-        ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads"), 1
-    ):
-        message.field.add(
-            name=name, number=number, type=field.TYPE_MESSAGE, label=1, type_name=".google.protobuf.Int64Value"
-        )
-    message.field.add(name="allowed_batch_sizes", number=6, type=field.TYPE_INT64, label=3)
-    message.field.add(name="pad_variable_length_inputs", number=7, type=field.TYPE_BOOL, label=1)
-    pool = descriptor_pool.DescriptorPool()
-    wrappers = descriptor_pb2.FileDescriptorProto()
-    wrappers_pb2.DESCRIPTOR.CopyToProto(wrappers)
-    pool.Add(wrappers)
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("tensorflow.serving.BatchingParameters"))
+from tests.serving.tf_serving_batching import parse
 
 
 def test_the_models_file_parses_as_tf_servings_and_names_one_model():
@@ -59,9 +34,10 @@ def test_the_models_file_parses_as_tf_servings_and_names_one_model():
 
 
 def test_the_batching_file_parses_as_tf_servings_and_keeps_its_rules():
-    parameters = text_format.Parse(batching_config((1, 8, 32)), _batching_parameters()())
-    assert list(parameters.allowed_batch_sizes) == [1, 8, 32]
-    assert parameters.max_batch_size.value == parameters.allowed_batch_sizes[-1]
+    parameters = parse(batching_config((1, 8, 32)))
+    assert parameters.max_execution_batch_size.value == 32 <= parameters.max_batch_size.value
+    assert parameters.enable_large_batch_splitting.value
+    assert not parameters.allowed_batch_sizes
     assert 0 <= parameters.batch_timeout_micros.value <= 10_000
     assert parameters.max_enqueued_batches.value > 0
     assert not parameters.HasField("num_batch_threads")

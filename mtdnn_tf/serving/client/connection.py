@@ -138,7 +138,9 @@ class GrpcConnection(Connection):
     def __init__(self, address: str, model: str, patience: Patience) -> None:
         super().__init__(f"grpc://{address}", patience)
         self._model = model
-        self._channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
+        # No proxy of the environment, as in REST.
+        options = [("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0)]
+        self._channel = grpc.insecure_channel(address, options=options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
 
     def __exit__(self, *_: object) -> None:

@@ -95,6 +95,19 @@ def test_a_server_that_is_not_there_is_asked_again_and_then_told(scheme):
     assert time.monotonic() - begun > 0.2 + 0.4
 
 
+@pytest.mark.parametrize("protocol", ["REST", "gRPC"])
+def test_no_proxy_of_the_environment_is_used(addresses, protocol, monkeypatch):
+    monkeypatch.delenv("no_proxy", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        with connect(addresses[protocol], "each", Patience(5.0, retries=0)) as connection:
+            assert list(ask(connection, [Texts("a")], "mood", 3)) == [_approximately({"mood": _MOOD})]
+        proxy.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
 class _Busy(http.server.BaseHTTPRequestHandler):
     """Is busy twice, then answers; or never answers, or something else."""
 

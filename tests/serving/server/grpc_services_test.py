@@ -24,7 +24,7 @@ _SECONDS = 60
 
 @pytest.fixture(name="channel", scope="module")
 def _channel(server):
-    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
         yield channel
 
 

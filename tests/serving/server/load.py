@@ -36,7 +36,7 @@ class Asker:
 
     def __init__(self, port: int, grpc_port: int) -> None:
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
-        channel = grpc.insecure_channel(f"127.0.0.1:{grpc_port}")
+        channel = grpc.insecure_channel(f"127.0.0.1:{grpc_port}", options=[("grpc.enable_http_proxy", 0)])
         self._prediction = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         self._models = model_service_pb2_grpc.ModelServiceStub(channel)
 

@@ -120,6 +120,15 @@ def test_an_export_answers_as_in_python(server, models):
     assert answer["label_names"] == [["yes", "maybe", "no"]] * 2
 
 
+@pytest.mark.parametrize("signature", ["serving_default", "entailment", "similarity", "embed"])
+def test_no_rows_of_an_export_are_answered_by_no_rows(server, signature):
+    body = {"signature_name": signature, "inputs": {"text_a": [], "text_b": []}}
+    answer = server.ask("/v1/models/tiny:predict", body)
+    assert answer.status == 200
+    outputs = answer.body["outputs"]
+    assert outputs == ([] if signature in ("similarity", "embed") else {key: [] for key in outputs})
+
+
 def _predict(**body):
     return ("POST", _PREDICT, {"instances": [1.0], **body})
 

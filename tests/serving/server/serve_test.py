@@ -41,7 +41,7 @@ def test_too_many_at_once_are_told_to_come_again_and_an_end_answers_what_has_beg
             refused = next(answer for answer in answers if answer.status == 429)
             assert set(refused.body) == {"error"} and refused.headers["retry-after"] == "1"
 
-            channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}")
+            channel = grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}", options=[("grpc.enable_http_proxy", 0)])
             stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
             calls = [stub.Predict.future(_slow_request(), 120) for _ in range(12)]
             codes = [call.code() for call in calls]
