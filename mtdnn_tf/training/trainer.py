@@ -16,6 +16,33 @@ from mtdnn_tf.training.accumulation import sum_in_parallel, sum_over_micro_batch
 MAX_GRADIENT_NORM = 1.0
 
 
+class MeanByTask(tf.keras.metrics.Metric):
+    """Averages a value separately for each task, over the replicas too, which Keras's MeanTensor does not."""
+
+    def __init__(self, task_names: Sequence[str], name: str) -> None:
+        super().__init__(name=name)
+        self._task_names = list(task_names)
+        shape = (len(task_names),)
+        self.total = self.add_weight(name="total", shape=shape, initializer="zeros")
+        self.count = self.add_weight(name="count", shape=shape, initializer="zeros")
+
+    def update_state(self, value: tf.Tensor, task_index: tf.Tensor) -> None:
+        """Adds a value of the task with an index; both are scalars."""
+        is_task = tf.one_hot(task_index, len(self._task_names))
+        self.total.assign_add(is_task * value)
+        self.count.assign_add(is_task)
+
+    def reset_state(self) -> None:
+        """Forgets all values."""
+        for variable in (self.total, self.count):
+            variable.assign(tf.zeros_like(variable))
+
+    def result(self) -> dict[str, tf.Tensor]:
+        """Returns the average of each task as "<task>/<name>"; 0 for a task without a value."""
+        means = tf.math.divide_no_nan(self.total, self.count)
+        return {f"{task}/{self.name}": means[index] for index, task in enumerate(self._task_names)}
+
+
 class Trainer(tf.keras.Model):
     """Trains the multi-task network by Algorithm 1 of 1901.11504 with the loss of 1904.09482 sec. 3.
 
@@ -40,8 +67,8 @@ class Trainer(tf.keras.Model):
         self._total_steps = total_steps
         self._micro_batches = micro_batches
         self._parallel_parts = parallel_parts
-        names = ("loss", "gold_loss", "distilled_loss")
-        self._means = {name: tf.keras.metrics.MeanTensor(name=name, shape=[len(tasks)]) for name in names}
+        names = [task.name for task in tasks]
+        self._means = {name: MeanByTask(names, name) for name in ("loss", "gold_loss", "distilled_loss")}
         self.built = True
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> dict[str, tf.Tensor]:
@@ -95,9 +122,8 @@ class Trainer(tf.keras.Model):
             [_sum_repeated_rows(gradient) for gradient in gradients], MAX_GRADIENT_NORM
         )
         self._apply(gradients, variables)
-        is_task = tf.one_hot(batch["task_index"][0], len(self._tasks_in_order))
         for name, mean in self._means.items():
-            mean.update_state(losses[name] * replica.num_replicas_in_sync * is_task, is_task)
+            mean.update_state(losses[name] * replica.num_replicas_in_sync, batch["task_index"][0])
         return {"gradient_norm": gradient_norm, **self.mean_losses()}
 
     def _of_micro_batch(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
@@ -122,9 +148,7 @@ class Trainer(tf.keras.Model):
 
     def mean_losses(self) -> dict[str, tf.Tensor]:
         """Returns the means over an epoch as "<task>/<loss>"; 0 for a task without a batch."""
-        means = {name: tf.unstack(mean.result()) for name, mean in self._means.items()}
-        tasks = list(enumerate(self._tasks_in_order))
-        return {f"{task.name}/{name}": values[index] for name, values in means.items() for index, task in tasks}
+        return {key: value for mean in self._means.values() for key, value in mean.result().items()}
 
     @property
     def metrics(self) -> list[tf.keras.metrics.Metric]:
