@@ -69,9 +69,7 @@ class ReducedWeights(tf.Module):
 
     They are variables, not constants, which a server would convert to float32 when it loads the graph.
 
-    Args:
-        encoder: The encoder; it is not changed.
-        weights: FLOAT16; or INT8, with a scale for each output of a matrix and each row of the word embeddings.
+    INT8 has a scale for each output of a matrix and each row of the word embeddings.
 
     Raises:
         UserError: A weight is not finite, or too large for the format.

@@ -75,10 +75,6 @@ class Steps:
 class Signatures(tf.Module):
     """Answers from texts, serialized examples or token ids, by the tokenizer and model of a run.
 
-    Args:
-        loaded: The model; it is used without dropout.
-        weights: Storage format of the encoder's large matrices, one of `reduced_weights.WEIGHTS`.
-
     Raises:
         UserError: A task has no head, two signatures would have one name, or weights cannot be stored in the format.
     """
@@ -130,12 +126,7 @@ class Signatures(tf.Module):
         return task.kind_object.answer_tensors(task, self._logits(encoded, task))
 
     def answer_examples(self, task: Task, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Answers one task by the contract of TF Serving's Classify and Regress; see `Kind.example_outputs`.
-
-        Args:
-            task: The task.
-            inputs: Serialized tf.Example, string [batch], with the features `text_a`, and `text_b` of a pair.
-        """
+        """Answers one task from serialized tf.Examples, string [batch]; see `Kind.example_outputs`."""
         features = {name: tf.io.FixedLenFeature([], tf.string) for name in TEXTS[: len(task.text)]}
         answer = self.answer_texts(task, **tf.io.parse_example(inputs, features))
         return task.kind_object.example_outputs(answer)

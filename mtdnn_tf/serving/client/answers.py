@@ -16,15 +16,9 @@ def is_answer(outputs: Sequence[str]) -> bool:
 
 
 def answers_of_row(outputs: Mapping[str, Sequence[Any]], row: int, task: str) -> dict[str, dict[str, Any]]:
-    """Returns the answers to a row's texts, by task.
+    """Returns the answers to a row's texts by task; outputs without a task's name belong to `task`.
 
-    Args:
-        outputs: A value per row, by output.
-        row: The row's number.
-        task: The task that outputs without a task's name belong to.
-
-    Returns:
-        By task `label` and `probabilities` by label, or `score`; other outputs of the signature under their own names.
+    An answer has `label` and `probabilities` by label, or `score`, and other outputs under their own names.
     """
     found: dict[str, dict[str, Any]] = {}
     for name, values in outputs.items():

@@ -37,11 +37,7 @@ def connect(server: str, model: str, patience: Patience) -> Connection:
 
 
 def read_texts(path: Path, columns: Sequence[str]) -> list[Texts]:
-    """Reads the texts of a .tsv, .csv or .jsonl file.
-
-    Args:
-        path: The file.
-        columns: The column of the sentence, or both of a pair; `text_a`, and `text_b` where the file has it, if empty.
+    """Reads the texts of a .tsv, .csv or .jsonl file: its columns, or `text_a` and, if present, `text_b`.
 
     Raises:
         UserError: The file is not of its format, has no row, or lacks a column or text.

@@ -75,9 +75,7 @@ def _models(store: ModelStore) -> list[dict[str, Any]]:
 def _describe(servable: Servable) -> dict[str, Any]:
     """Returns the description of a model for the page.
 
-    Returns:
-        Name, version, `together` (whether the default signature answers every task at once), `tasks` (the signatures
-        that answer one task from texts: name, number of texts) and the longest input in word pieces, or None.
+    `together`: the default signature answers every task at once; `tasks`: the signatures that answer one from texts.
     """
     default = servable.signatures.get(DEFAULT_SIGNATURE)
     tasks = [
