@@ -10,7 +10,6 @@ import numpy as np
 from scipy import stats
 
 from mtdnn_tf.json_files import finite, to_json
-from mtdnn_tf.kinds.lists import relevance_distribution
 from mtdnn_tf.kinds.values import Metric
 
 _CONFIDENCE = 0.95
@@ -101,63 +100,32 @@ def sign_flip_test(differences: np.ndarray) -> float:
 
 
 def paired_examples(
-    gold: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    metric: Metric,
-    seed: int,
-    queries: np.ndarray | None = None,
-    resamples: int = 1000,
+    gold: np.ndarray, first: np.ndarray, second: np.ndarray, metric: Metric, seed: int, resamples: int = 1000
 ) -> PairedDifference | None:
-    """Returns the difference of two models' metrics on one split, first less second, for the split's examples alone.
+    """Returns the difference of two models' metrics on one split, first less second, over its examples only.
 
-    What another training would give is not in it: that is the spread over seeds. The interval is the bootstrap's 95 %
+    The effect of another training is not in it: that is the spread over seeds. The interval is the bootstrap's 95 %
     percentile interval over examples drawn with replacement, the same for both models; the test exchanges the models'
-    predictions example by example (approximate randomization). For a ranking, queries are drawn and exchanged.
+    predictions example by example (approximate randomization).
 
     Args:
-        gold: Labels, -1 for none, or scores, nan for none, [rows, ...]; rows without are left out.
-        first: Predictions of one model, [rows, ...], as the metric takes them.
+        gold: Gold labels or scores of examples that have one, [rows, ...]; for a ranking any [queries].
+        first: Predictions of one model, [rows, ...], as the metric takes them; for a ranking its metric per query.
         second: Predictions of the other model, as `first`.
-        metric: From gold and predictions to a number; for a ranking from whether each candidate of one query is
-            relevant and its prediction, the split's being the mean over queries.
-        seed: Of the random draws.
-        queries: For a ranking, the number of each row's query, int [rows]; queries without a relevant candidate, or
-            with one that has no gold label, are left out.
+        metric: From gold and predictions to a number; for a ranking the mean of the predictions.
+        seed: Seed of the random draws.
         resamples: Number of bootstrap samples, and of random exchanges. Defaults to 1000.
 
     Returns:
-        The difference, with the number of examples or queries as its n; None if no row has gold.
-
-    Raises:
-        ValueError: The arrays do not have the same number of rows.
+        The difference, with the number of examples or queries as its n; None without rows.
     """
-    rows = {len(gold), len(first), len(second), len(gold if queries is None else queries)}
-    if len(rows) > 1:
-        raise ValueError(f"paired examples must have as many predictions as gold labels, {len(gold)}, got {rows} rows")
-    if queries is None:
-        first_numbers = gold.reshape(len(gold), -1)[:, 0]
-        kept = np.flatnonzero(np.isfinite(first_numbers) if gold.dtype.kind == "f" else first_numbers >= 0)
-        labels, predictions = np.concatenate([gold[kept]] * 2), np.concatenate([first[kept], second[kept]])
-        n = len(kept)
-
-        def measured(drawn: np.ndarray) -> float:
-            return metric(labels[drawn], predictions[drawn])
-    else:
-        lists = [
-            np.flatnonzero(queries == query) for query in np.unique(queries[relevance_distribution(gold, queries)[1]])
-        ]
-        values = np.array([metric(gold[rows] == 1, side[rows]) for side in (first, second) for rows in lists])
-        n = len(lists)
-
-        def measured(drawn: np.ndarray) -> float:
-            return float(values[drawn].mean())
-
+    n = len(gold)
     if not n:
         return None
+    labels, predictions = np.concatenate([gold, gold]), np.concatenate([first, second])
 
     def difference(one: np.ndarray, other: np.ndarray) -> float:
-        return measured(one) - measured(other)
+        return metric(labels[one], predictions[one]) - metric(labels[other], predictions[other])
 
     # Numbers of the first model's examples, and of the second's.
     pairs = np.arange(n), np.arange(n, 2 * n)
