@@ -33,14 +33,15 @@ class DistillationOptions(Options):
     temperature: float = option(
         1.0,
         "Temperature that divides the logits of student and teacher in classification and ranking; the loss is "
-        "multiplied by its square.",
+        "multiplied by its square. 1 with `--distill_loss=mse`.",
         above=0,
         below=math.inf,
     )
     loss: str = option(
         "cross_entropy",
         "Distilled loss of classification, and of ranking over the candidates of each query: cross-entropy against the "
-        "averaged probabilities, KL divergence, or mean squared error of centered logits.",
+        "averaged probabilities, KL divergence, or mean squared error of centered logits (teachers' probabilities are "
+        "at least 1e-6).",
         name="distill_loss",
         choices=DISTILL_LOSSES,
     )
@@ -71,6 +72,9 @@ class DistillationOptions(Options):
             raise UserError(
                 f"`transfer_splits` must be different splits other than {TRAIN}, got {shown(self.transfer_splits)}"
             )
+        if self.loss == "mse" and self.temperature != 1:
+            # It would change nothing: it divides the logits, and its square multiplies the loss.
+            raise UserError(f"`temperature` must be 1 with `distill_loss=mse`, got {self.temperature:g}")
 
     @property
     def first_weight(self) -> float:

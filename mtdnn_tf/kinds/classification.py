@@ -9,7 +9,7 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.kinds.lists import ListKind, check_sums
-from mtdnn_tf.kinds.values import Confidences, KindTask, Metric
+from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, KindTask, Metric
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -52,13 +52,9 @@ class Classification(ListKind):
         if isinstance(task.class_weights, str):
             if task.class_weights != BALANCED:
                 raise unknown_name(f"class_weights of task {task.name}", task.class_weights, (BALANCED,))
-        elif task.class_weights and (
-            len(task.class_weights) != len(task.labels) or not all(0 < weight < np.inf for weight in task.class_weights)
-        ):
-            raise UserError(
-                f"task {task.name}: class_weights must be {BALANCED!r} or {len(task.labels)} numbers above 0, one per "
-                f"label, got {list(task.class_weights)}"
-            )
+        elif not all(0 < weight < np.inf for weight in task.class_weights):
+            given = list(task.class_weights)
+            raise UserError(f"task {task.name}: class_weights must be {BALANCED!r} or numbers above 0, got {given}")
         if "f1" in task.metrics and len(task.labels) != 2:
             raise UserError(f"task {task.name}: metric f1 takes two labels, {len(task.labels)} given; use f1_macro")
 
@@ -97,7 +93,7 @@ class Classification(ListKind):
 
         if loss == "mse":
             # Logits mean the same after adding a constant to all of them, so both sides are centred first.
-            difference = logits - teacher
+            difference = logits - tf.maximum(teacher, SMALLEST_LOGIT)
             return tf.reduce_mean(tf.square(difference - tf.reduce_mean(difference, axis=-1, keepdims=True)), axis=-1)
         cross_entropy = _cross_entropy(logits, teacher)
         return cross_entropy - _cross_entropy(teacher, teacher) if loss == "kl" else cross_entropy

@@ -14,6 +14,7 @@ from mtdnn_tf.kinds.base import Kind
 from mtdnn_tf.kinds.classification import Classification
 from mtdnn_tf.kinds.values import (
     LIST_SEPARATOR,
+    SMALLEST_LOGIT,
     SMALLEST_PROBABILITY,
     Confidences,
     KindTask,
@@ -121,6 +122,7 @@ class MultiLabel(Classification):
         import tensorflow as tf
 
         if loss == "mse":
+            teacher = tf.clip_by_value(teacher, SMALLEST_LOGIT, -SMALLEST_LOGIT)
             return tf.reduce_mean(tf.square(logits - teacher), axis=-1)
         soft = tf.sigmoid(teacher)
         entries = tf.nn.sigmoid_cross_entropy_with_logits(labels=soft, logits=logits)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.lists import RELEVANT, ListKind, check_sums, list_sums, relevance_distribution
-from mtdnn_tf.kinds.values import Confidences, KindTask
+from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, KindTask
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -20,18 +20,16 @@ _MASKED = -1e9
 _SMALLEST_LIKELIHOOD = np.finfo(np.float64).eps
 
 
-def _ranks(scores: np.ndarray) -> np.ndarray:
-    """Returns each candidate's rank from 1; candidates of one score all have the lowest place among them.
+def _first_rank(relevant: np.ndarray, scores: np.ndarray) -> int:
+    """Returns the rank from 1 of the best relevant candidate, after the irrelevant ones that are tied with it.
 
     A model that scores all candidates alike has ranked none, wherever the file happens to list the relevant one.
     """
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(-scores, method="max"))
+    return 1 + int(np.sum(scores[~relevant] >= scores[relevant].max()))
 
 
 def _reciprocal_rank(relevant: np.ndarray, scores: np.ndarray) -> float:
-    return float(1.0 / _ranks(scores)[relevant].min())
+    return 1.0 / _first_rank(relevant, scores)
 
 
 def _average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
@@ -41,7 +39,7 @@ def _average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
 
 
 def _accuracy_at_1(relevant: np.ndarray, scores: np.ndarray) -> float:
-    return float(_ranks(scores)[relevant].min() == 1)
+    return float(_first_rank(relevant, scores) == 1)
 
 
 class Ranking(ListKind):
@@ -95,7 +93,7 @@ class Ranking(ListKind):
         if loss == "mse":
             same = tf.cast(_same_query(queries), tf.float32)
             candidates = tf.reduce_sum(same, axis=1)
-            difference = logits - teacher
+            difference = logits - tf.maximum(teacher, SMALLEST_LOGIT)
             # Scores mean the same after adding a constant to all of a list, so both sides are centred first.
             mean = tf.linalg.matvec(same, difference) / candidates
             return tf.square(difference - mean) / candidates

@@ -18,6 +18,9 @@ DISTILL_LOSSES = ("cross_entropy", "kl", "mse")
 CORRELATIONS = ("matthews_correlation", "pearson", "spearman")
 # Keeps the log of a probability finite; the smallest normal float32 is about 1e-38.
 SMALLEST_PROBABILITY = 1e-30
+# The mean squared error of logits takes probabilities of teachers from here on: log(1e-30), of an imported 0, would be
+# hundreds of times what cross-entropy makes of it. Tables with six decimals lose nothing.
+SMALLEST_LOGIT = math.log(1e-6)
 # How far from 1 the probabilities of a list may sum: float32 rounds, and text files have few decimals.
 SUM_TOLERANCE = 1e-3
 ID_COLUMN = "id"

@@ -11,7 +11,7 @@ from pathlib import Path
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.json_files import OMITTED
 from mtdnn_tf.kinds.base import Kind
-from mtdnn_tf.kinds.registry import KINDS, kind_named
+from mtdnn_tf.kinds.registry import KINDS
 
 AUTO = "auto"
 LINEAR = "linear"
@@ -166,7 +166,7 @@ class Task:
     @property
     def kind_object(self) -> Kind:
         """The task's kind."""
-        return kind_named(self.kind)
+        return KINDS[self.kind]
 
     @property
     def is_pair(self) -> bool:

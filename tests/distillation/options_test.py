@@ -24,7 +24,15 @@ def test_weight_schedules():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"weight": 1.5}, {"weight": float("nan")}, {"temperature": 0.0}, {"loss": "ce"}, {"schedule": "cosine"}]
+    "fields",
+    [
+        {"weight": 1.5},
+        {"weight": float("nan")},
+        {"temperature": 0.0},
+        {"loss": "ce"},
+        {"schedule": "cosine"},
+        {"temperature": 2.0, "loss": "mse"},
+    ],
 )
 def test_options_out_of_range_are_refused(fields):
     with pytest.raises(UserError):

@@ -77,9 +77,9 @@ def test_class_weights_multiply_the_gold_loss_and_not_the_distilled_one():
     ("fields", "message"),
     [
         ({"class_weights": "even"}, "unknown class_weights of task nli 'even'. Accepted: balanced"),
-        ({"class_weights": (1.0, 2.0)}, "must be 'balanced' or 3 numbers above 0, one per label, got .1.0, 2.0."),
-        ({"class_weights": (1.0, 0.0, 1.0)}, "3 numbers above 0"),
-        ({"class_weights": (1.0, float("nan"), 1.0)}, "3 numbers above 0"),
+        ({"class_weights": (1.0, 2.0)}, "class_weights must have one value for each of 3 labels, got 2"),
+        ({"class_weights": (1.0, 0.0, 1.0)}, "must be 'balanced' or numbers above 0, got .1.0, 0.0, 1.0."),
+        ({"class_weights": (1.0, float("nan"), 1.0)}, "numbers above 0"),
         (
             {"class_weights": "balanced", "kind": "regression", "labels": (), "metrics": ("pearson",)},
             "task nli: class_weights goes with classification, got kind regression",

@@ -34,8 +34,9 @@ def test_the_rows_of_a_query_sum_to_the_likelihood_of_its_relevant_candidates():
     assert expected[1] == 0.0  # A list of one has nothing to learn.
 
 
-@pytest.mark.parametrize("temperature", [1.0, 2.5])
-@pytest.mark.parametrize("loss", ["cross_entropy", "kl", "mse"])
+@pytest.mark.parametrize(
+    ("loss", "temperature"), [("cross_entropy", 1.0), ("cross_entropy", 2.5), ("kl", 1.0), ("kl", 2.5), ("mse", 1.0)]
+)
 def test_distilled_losses_compare_the_lists(loss, temperature):
     expected = []
     for query in range(3):
@@ -119,6 +120,23 @@ def test_a_model_that_ranks_nothing_is_not_rewarded_for_the_files_order():
     gold, queries = np.array([1, 0, 0, 0]), np.zeros(4, np.int64)
     metrics = compute_metrics(TASK, np.zeros((4, 1)), gold, queries)
     assert metrics == {"mrr": 0.25, "map": 0.25, "accuracy_at_1": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("scores", "gold", "rank", "average_precision"),
+    [
+        ([2, 2, 1], [1, 1, 0], 1, 1.0),
+        ([2, 2, 1], [1, 0, 1], 2, (1 / 2 + 2 / 3) / 2),
+        ([2, 2, 2, 1], [1, 1, 0, 0], 2, 2 / 3),
+        ([3, 2, 2], [0, 1, 1], 2, 2 / 3),
+        ([1, 1, 1, 1], [1, 1, 1, 1], 1, 1.0),
+    ],
+)
+def test_a_relevant_candidate_comes_after_irrelevant_ones_that_are_tied_with_it_only(
+    scores, gold, rank, average_precision
+):
+    metrics = compute_metrics(TASK, np.array(scores, float)[:, None], np.array(gold), np.zeros(len(gold), int))
+    assert metrics == pytest.approx({"mrr": 1 / rank, "map": average_precision, "accuracy_at_1": float(rank == 1)})
 
 
 def test_queries_without_gold_are_left_out():

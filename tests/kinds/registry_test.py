@@ -2,10 +2,14 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.kinds.registry import KINDS, kind_named
+from mtdnn_tf.kinds.registry import KINDS
+from mtdnn_tf.kinds.values import DISTILL_LOSSES
+from mtdnn_tf.tasks.task import Task
 
 ROOT = Path(__file__).parents[2]
 MODULES = {f"mtdnn_tf.kinds.{name}" for name in KINDS}
@@ -70,6 +74,28 @@ def test_nothing_outside_the_kinds_branches_on_a_kind():
 
 
 def test_an_unknown_kind_is_refused_with_the_closest_one():
-    assert all(kind_named(name).name == name for name in KINDS)
-    with pytest.raises(UserError, match=r"unknown kind of task 'rankin'; did you mean 'ranking'\? Accepted: class"):
-        kind_named("rankin")
+    assert all(KINDS[name].name == name for name in KINDS)
+    with pytest.raises(UserError, match=r"kind of task mood 'rankin'; did you mean 'ranking'\? Accepted: class"):
+        Task("mood", "rankin", ("text",))
+
+
+@pytest.mark.parametrize(
+    ("kind", "imported", "most"),
+    [
+        ("classification", [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]], 43.0),
+        ("ranking", [[1.0], [0.0], [0.0], [0.0]], 36.0),
+        ("multi_label", [[1.0, 0.0], [0.0, 0.0]], 191.0),
+    ],
+)
+def test_hard_zeros_of_imported_teachers_make_a_bounded_error_of_logits(kind, imported, most):
+    teacher = KINDS[kind].to_logits(np.array(imported))
+    queries = tf.zeros(len(teacher), tf.int32)
+    losses = {
+        loss: KINDS[kind].distilled_loss(tf.zeros(teacher.shape), tf.constant(teacher, tf.float32), queries, loss)
+        for loss in DISTILL_LOSSES
+    }
+    assert 1.0 < tf.reduce_max(losses["mse"]) < most
+    floor = KINDS[kind].to_logits(np.clip(np.array(imported), 1e-6, 1 - 1e-6))
+    clipped = KINDS[kind].distilled_loss(tf.zeros(teacher.shape), tf.constant(floor, tf.float32), queries, "mse")
+    np.testing.assert_allclose(losses["mse"], clipped, rtol=1e-5)
+    assert all(np.isfinite(values).all() for values in losses.values())
