@@ -56,7 +56,12 @@ def main() -> None:
         for task in tasks
     }
     left_out = {task.name for task in majority_tasks}
-    tasks = [task for task in tasks if splits_of[task.name] and task.name not in left_out]
+    tasks = [task for task in tasks if task.name not in left_out]
+    if _GLUE_SUBMISSION.value:
+        tasks = [task for task in tasks if splits_of[task.name]]
+    else:
+        # Predictions need no gold labels, which may not be there for a split that is to be predicted.
+        tasks = [task.without_labels(_SPLIT.value) for task in tasks]
     output = Path(_OUTPUT.value or "")
     if output.suffix:
         check_format(output, "predictions")

@@ -72,7 +72,8 @@ class AdaptationConfig(Options):
                 raise UserError(f"`{name}` is not accepted by an adaptation{instead}")
         if self.base.checkpoints.evaluation == "never":
             raise UserError("`evaluation` must be every_epoch or end, so that an adaptation can compare, got never")
-        _only_task(self.base)
+        if not _only_task(self.base).evaluation_splits:
+            raise UserError(f"task {self.task.name} must have a development split, on which an adaptation compares")
         for seed in self.subset_seeds:  # Refuses what is no seed.
             self.base.replace(seed=self.base.optimization.seed + seed)
 

@@ -31,6 +31,13 @@ def check_gold_labels(encoded: EncodedSplit) -> None:
         _log.warning("%s: all of its %d gold labels are %s; its metrics tell little", where, len(labelled), value)
 
 
+def warn_of_labels(encoded: EncodedSplit, rows: np.ndarray) -> None:
+    """Logs what keeps a task from learning from the gold labels of some labelled rows of its training split."""
+    task, queries = encoded.task, None if encoded.queries is None else np.asarray(encoded.queries)[rows]
+    for fault in task.kind_object.training_faults(task, np.asarray(encoded.labels)[rows], queries) if len(rows) else ():
+        _log.warning("task %s: %s", task.name, fault)
+
+
 def majority_predictions(task: Task, split: str, source: DataSource) -> Predictions:
     """Returns the label frequencies of a task's training split as the probabilities of every example of a split.
 

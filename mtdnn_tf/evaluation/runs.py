@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +31,8 @@ from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings, Predictor
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_fold, read_tasks, read_tokenizer
 from mtdnn_tf.tasks.task import TRAIN, Task
+
+_log = logging.getLogger("absl")
 
 
 class SplitPredictions(NamedTuple):
@@ -123,6 +126,7 @@ def predict_each_run(
         task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
         for task in tasks
     }
+    check_splits(splits_of)
     predictions: dict[str, RunPredictions] = {}
     for number, run in enumerate(runs):
         tf.keras.backend.clear_session()
@@ -162,6 +166,15 @@ def check_runs(runs: Sequence[Path], tasks: Sequence[Task], max_sequence_length:
                 f"{max_sequence_length}"
             )
     return tasks
+
+
+def check_splits(splits_of: Mapping[str, Sequence[str]]) -> None:
+    """Refuses tasks, by name, none of which has a split to predict; logs those that have none beside others."""
+    without = [name for name, splits in splits_of.items() if not splits]
+    if len(without) == len(splits_of):
+        raise UserError(f"nothing to predict: no development split of {', '.join(without)}; --split must name a split")
+    if without:
+        _log.warning("not predicted, because they have no development split: %s", ", ".join(without))
 
 
 def predictions_per_example(folds: Sequence[Fold | None]) -> int:

@@ -108,6 +108,14 @@ class Kind(abc.ABC):
         """Returns a row of `label_array` as a message shows it."""
         return repr(task.labels[label])
 
+    def training_faults(self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None) -> list[str]:
+        """Returns what keeps a task from learning from gold labels [rows, ...] with `labelled` rows only.
+
+        By default: names of labels that no row has.
+        """
+        absent = set(range(len(task.labels))) - set(np.unique(labels).tolist())
+        return absent_labels([task.labels[label] for label in sorted(absent)])
+
     # === Losses ===
 
     @abc.abstractmethod
@@ -270,3 +278,8 @@ class Kind(abc.ABC):
             tf.saved_model.CLASSIFY_OUTPUT_CLASSES: answer["label_names"],
             tf.saved_model.CLASSIFY_OUTPUT_SCORES: answer["probabilities"],
         }
+
+
+def absent_labels(names: Sequence[str]) -> list[str]:
+    """Returns the line about labels that no training row has; none for no labels."""
+    return [f"no training row has the label {', '.join(map(repr, names))}"] if names else []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mtdnn_tf.errors import UserError, shortened, unknown_name
-from mtdnn_tf.kinds.base import Kind
+from mtdnn_tf.kinds.base import Kind, absent_labels
 from mtdnn_tf.kinds.classification import Classification
 from mtdnn_tf.kinds.values import (
     LIST_SEPARATOR,
@@ -107,6 +107,9 @@ class MultiLabel(Classification):
 
     def label_text(self, task: KindTask, label: Any) -> str:
         return repr(self._names(task, label == 1))
+
+    def training_faults(self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None) -> list[str]:
+        return absent_labels(self._names(task, ~(labels == 1).any(axis=0)))
 
     # === Losses ===
 

@@ -79,6 +79,12 @@ class Ranking(ListKind):
         assert queries is not None
         return relevance_distribution(labels, queries)
 
+    def training_faults(self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None) -> list[str]:
+        """Returns a line about lists of one candidate, whose loss is 0."""
+        assert queries is not None
+        num_queries = len(np.unique(queries))
+        return [f"each of its {num_queries} queries has one candidate only"] if num_queries == len(labels) else []
+
     # === Losses ===
 
     def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:

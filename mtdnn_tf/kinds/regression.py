@@ -14,6 +14,10 @@ from mtdnn_tf.kinds.values import KindTask, LabelledPredictions, Metric, read_nu
 if TYPE_CHECKING:
     import tensorflow as tf
 
+# With squared errors, a head that begins near 0 learns at a rate of about 1e-4 per step.
+_LARGEST_SCORE = 100.0
+_SMALLEST_SPREAD = 1e-3
+
 
 def _correlation(function: str) -> Metric:
     def correlation(gold: np.ndarray, predicted: np.ndarray) -> float:
@@ -43,6 +47,16 @@ class Regression(Kind):
 
     def label_text(self, task: KindTask, label: Any) -> str:
         return f"{label:g}"
+
+    def training_faults(self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None) -> list[str]:
+        """Returns a line about scores whose magnitude a head does not reach at the learning rates of an encoder."""
+        largest, spread = float(np.abs(labels).max()), float(labels.std())
+        if largest <= _LARGEST_SCORE and (spread >= _SMALLEST_SPREAD or spread == 0):
+            return []
+        return [
+            f"its scores have a magnitude of {largest:g} and a standard deviation of {spread:g}, which hardly train; "
+            "scale them to a deviation near 1, as from 0 to 5"
+        ]
 
     # === Losses ===
 

@@ -141,6 +141,15 @@ def check_recipe(config: RecipeConfig) -> None:
         unknown = set(getattr(config, flag)) - set(names)
         if unknown:
             raise UserError(f"`{flag}`: {', '.join(sorted(unknown))} is not among `tasks`")
+    developed = {task.name for task in config.trained_tasks() if task.evaluation_splits}
+    if not developed:
+        raise UserError(f"a recipe compares models on development splits, and {', '.join(names)} has none")
+    chosen_by, teachers = config.selection_tasks or names, len(config.grid)
+    if config.kept < teachers and developed.isdisjoint(chosen_by):
+        raise UserError(
+            f"`top_k={config.kept}` of {teachers} teachers needs `selection_tasks` with a development split, got "
+            f"{', '.join(chosen_by)}"
+        )
     encoder = config.base.encoder
     if encoder.student_layers is not None:
         initial = find_backbone(encoder.initial)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, shortened, unknown_name
@@ -207,6 +207,16 @@ class Task:
             for split, path in paths.items()
         }
         return dataclasses.replace(self, files={**self.files, **moved})
+
+    def without_labels(self, splits: Collection[str]) -> Task:
+        """Returns the task without gold labels in files of some splits, unless labels decide which rows are read."""
+        if self.skip_labels:
+            return self
+        files = {
+            split: dataclasses.replace(file, label=None) if split in splits else file
+            for split, file in self.files.items()
+        }
+        return dataclasses.replace(self, files=files)
 
     def with_input(self, path: Path) -> Task:
         """Returns the task with the only split "input", a file of texts without gold labels."""

@@ -14,6 +14,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.gold_labels import warn_of_labels
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, read_fold, read_tasks
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, select_layers, with_pooling
@@ -22,7 +23,7 @@ from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.cluster import Cluster, run_on_chief_first
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.identity import run_identity
-from mtdnn_tf.training.inputs.task_inputs import TaskInputs, check_soft_targets, inputs_of_tasks
+from mtdnn_tf.training.inputs.task_inputs import TaskInputs, inputs_of_tasks, used_soft_targets
 from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
 
 _log = logging.getLogger("absl")
@@ -59,13 +60,16 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
         _log.info("%s has one segment: both texts of a pair have its embedding", pretrained.source)
     _check_initial_run(config, trained_tasks)
     folders = config.distillation.soft_targets
-    targets = find_soft_targets(folders, trained_tasks) if folders else {}
-    check_soft_targets(config, trained_tasks, targets)
+    found = find_soft_targets(folders, trained_tasks) if folders else {}
+    targets = used_soft_targets(config, trained_tasks, found)
     config.sampler.check_tasks([task.name for task in trained_tasks])
     tokenizer = pretrained.tokenizer()
     data = config.data.encoded(tokenizer)
     with run_on_chief_first(cluster, strategy):
         inputs = inputs_of_tasks(config, trained_tasks, data, targets)
+    if cluster.is_chief:
+        for task in inputs:
+            warn_of_labels(task.encoded, task.rows[task.has_gold])
     # A fold that is held out changes no head: teachers of all folds are of one architecture.
     examples = {task.task.name: len(task.rows) + task.held_out for task in inputs}
     tasks = choose_heads(tasks, examples, encoder.pair_head)

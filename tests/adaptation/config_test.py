@@ -62,6 +62,13 @@ def test_settings_of_a_training_that_are_refused(config, change, message):
         dataclasses.replace(config, base=config.base.replace(**change))
 
 
+def test_a_task_without_a_development_split_is_refused(config, tmp_path):
+    path = tmp_path / "tasks" / "tasks.yaml"
+    path.write_text(path.read_text().replace("validation: mood_validation.tsv, ", ""))
+    with pytest.raises(UserError, match="task mood must have a development split, on which"):
+        dataclasses.replace(config)
+
+
 @pytest.mark.parametrize(
     ("tasks", "message"),
     [((), "one task, got 3: mood, entailment, similarity"), (("mod",), "did you mean"), (("ax",), "another's head")],

@@ -1,4 +1,6 @@
 import dataclasses
+import logging
+from typing import Any
 
 import numpy as np
 import pytest
@@ -115,6 +117,34 @@ def test_a_run_that_does_not_answer_the_task_is_refused(runs):
     turned = dataclasses.replace(tasks[0], labels=("good", "bad"))
     with pytest.raises(UserError, match=r"trained as classification with labels .'bad', 'good'., declared now"):
         predict_with_runs(folders, [turned], ["test"], TaskData(source, cache))
+
+
+def test_tasks_without_a_development_split_are_refused_or_said(runs, caplog):
+    folders, tasks, source, cache = runs
+    mood, entailment = (dataclasses.replace(task, evaluation_splits=()) for task in tasks[:2])
+    empty: list[Any] = [[], {"mood": [], "entailment": []}]
+    for splits in empty:
+        with pytest.raises(UserError, match="nothing to predict: no development split of mood, entailment; --split"):
+            predict_with_runs(folders[:1], [mood, entailment], splits, TaskData(source, cache))
+    with caplog.at_level(logging.WARNING, "absl"):
+        predicted = predict_with_runs(folders[:1], [mood, tasks[1]], [], TaskData(source, cache))
+    assert list(predicted) == ["entailment"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "not predicted, because they have no development split: mood"
+    ]
+
+
+def test_a_split_is_predicted_whatever_its_labels_are(runs, tmp_path):
+    folders, tasks, source, cache = runs
+    hidden = [select_tasks([], [write_tasks(tmp_path)])[0].without_labels(["test"])]
+    path = tmp_path / "mood_test.tsv"
+    header, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([header, *(row.rpartition("\t")[0] + "\t-1" for row in rows)]) + "\n")
+    predicted = predict_with_runs(folders[:1], hidden, ["test"], TaskData(source, cache))["mood/test"]
+    expected = predict_with_runs(folders[:1], tasks[:1], ["test"], TaskData(source, cache))["mood/test"]
+    np.testing.assert_array_equal(predicted.predictions, expected.predictions)
+    assert not hidden[0].kind_object.labelled(np.asarray(predicted.encoded.labels)).any()
+    assert hidden[0].files["train"].label == "mood"
 
 
 HALVES = [Fold(2, 0), Fold(2, 1)]

@@ -94,6 +94,20 @@ def test_what_needs_the_tasks_or_the_encoder_is_refused_before_the_first_trainin
     check_recipe(config)
 
 
+def test_teachers_are_not_chosen_by_tasks_without_development_rows(config, tmp_path):
+    path = tmp_path / "tasks" / "tasks.yaml"
+    path.write_text(path.read_text().replace("validation: mood_validation.tsv, ", ""))
+    check_recipe(dataclasses.replace(config, top_k=2))
+    check_recipe(dataclasses.replace(config, top_k=4, selection_tasks=("mood",)))
+    check_recipe(dataclasses.replace(config, top_k=2, selection_tasks=("mood", "similarity")))
+    with pytest.raises(
+        UserError, match="`top_k=2` of 4 teachers needs `selection_tasks` with a development split, got mood"
+    ):
+        check_recipe(dataclasses.replace(config, top_k=2, selection_tasks=("mood",)))
+    with pytest.raises(UserError, match="compares models on development splits, and mood has none"):
+        check_recipe(dataclasses.replace(config, base=config.base.replace(tasks=("mood",))))
+
+
 @pytest.mark.parametrize("preset", ["paper_base", "paper_large"])
 def test_the_papers_presets_have_san_for_all_classification_of_pairs(preset):
     lines = (Path(__file__).parents[2] / "flags" / "presets" / f"{preset}.flags").read_text().splitlines()

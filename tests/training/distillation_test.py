@@ -231,7 +231,10 @@ def _config(folder: Path, tmp_path: Path) -> TrainingConfig:
     [
         ({"soft_targets": ()}, "`transfer_splits` needs `soft_targets`, got none"),
         ({"soft_targets": (), "transfer_splits": (), "distill_variance_weighting": True}, "needs `soft_targets`"),
-        ({"transfer_splits": ()}, "soft targets of split unlabelled, which is not trained on; `transfer_splits="),
+        (
+            {"transfer_splits": (), "tasks": ("classification_unlabelled",)},
+            "only of split unlabelled, which is not trained on; `transfer_splits=unlabelled` trains on it",
+        ),
         ({"transfer_splits": ("unlabeled",)}, "split of `transfer_splits` 'unlabeled'; did you mean 'unlabelled'"),
         (
             {"tasks": ("classification_teacher", "classification_skipped"), "distill_variance_weighting": True},

@@ -118,20 +118,29 @@ def check_settings(config: TrainingConfig, tasks: Sequence[Task], taught: Collec
         )
 
 
-def check_soft_targets(config: TrainingConfig, tasks: Sequence[Task], targets: Mapping[str, SoftTargets]) -> None:
-    """Refuses soft targets, given by task and split, and settings of distillation that would have no effect."""
+def used_soft_targets(
+    config: TrainingConfig, tasks: Sequence[Task], targets: Mapping[str, SoftTargets]
+) -> dict[str, SoftTargets]:
+    """Returns the soft targets, by task and split, of splits that are trained on; the others are logged.
+
+    Refuses soft targets of which none is used, and settings of distillation that would have no effect.
+    """
     for name in ("transfer_splits", "distill_variance_weighting"):
         if config.values()[name] and not targets:
             raise UserError(f"`{name}` needs `soft_targets`, got none")
-    check_settings(config, tasks, {key.partition("/")[0] for key in targets})
-    used = {result_key(task.name, split) for task in tasks for split in (TRAIN, *config.distillation.transfer_splits)}
-    for key, target in targets.items():
-        if key not in used:
-            split = target.manifest.get("split")
-            raise UserError(
-                f"{target.folder}: soft targets of split {split}, which is not trained on; "
-                f"`transfer_splits={split}` trains on it"
-            )
+    splits = (TRAIN, *config.distillation.transfer_splits)
+    keys = {result_key(task.name, split) for task in tasks for split in splits}
+    used = {key: target for key, target in targets.items() if key in keys}
+    unused = sorted({str(target.manifest.get("split")) for key, target in targets.items() if key not in keys})
+    if targets and not used:
+        raise UserError(
+            f"`soft_targets` are only of split {', '.join(unused)}, which is not trained on; "
+            f"`transfer_splits={','.join(unused)}` trains on it"
+        )
+    for split in unused:
+        _log.info("soft targets of split %s are not used; --transfer_splits=%s trains on it", split, split)
+    check_settings(config, tasks, {key.partition("/")[0] for key in used})
+    return used
 
 
 def _transfer_inputs(
