@@ -13,7 +13,7 @@ from mtdnn_tf.evaluation.gold_labels import majority_predictions
 from mtdnn_tf.evaluation.predictions import write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.tasks.registry import select_tasks
-from mtdnn_tf.tasks.task import INPUT
+from mtdnn_tf.tasks.task import INPUT, TRAIN
 from mtdnn_tf.text_tables import check_format
 from tools import cli
 
@@ -60,8 +60,8 @@ def main() -> None:
     if _GLUE_SUBMISSION.value:
         tasks = [task for task in tasks if splits_of[task.name]]
     else:
-        # Predictions need no gold labels, which may not be there for a split that is to be predicted.
-        tasks = [task.without_labels(_SPLIT.value) for task in tasks]
+        # Splits that are neither trained nor evaluated on may hide their gold labels, which predictions do not need.
+        tasks = [task.without_labels({*_SPLIT.value} - {TRAIN, *task.evaluation_splits}) for task in tasks]
     output = Path(_OUTPUT.value or "")
     if output.suffix:
         check_format(output, "predictions")

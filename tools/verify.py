@@ -7,6 +7,7 @@ from pathlib import Path
 
 from absl import flags
 
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.manifests import verify
 from tools import cli
 
@@ -17,6 +18,8 @@ def main() -> None:
     """Prints damaged files and the number of intact ones; exits with 1 if any is damaged."""
     folder = Path(_FOLDER.value)
     found = verify(folder)
+    if not found.intact and not found.problems:
+        raise UserError(f"{folder}: nothing to verify, none of its {len(found.unchecked)} files has a checksum")
     for problem in found.problems:
         print(f"error: {problem}", file=sys.stderr)
     damaged, unchecked = len(found.problems), len(found.unchecked)

@@ -305,6 +305,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      ["mood_test.tsv:1", "unknown column 'text_a'"]),
     ("query into a file of another kind", "query", "--model=m --text_a=a --output={out}.tsv", _nothing, ["--output must be a .jsonl file"]),
     ("verify what is not there", "verify", "--folder={tasks}/none", _nothing, ["none", "must be a folder"]),
+    ("verify files without checksums", "verify", "--folder={tasks}", _nothing, ["nothing to verify", "has a checksum"]),
     ("verify nothing", "verify", "", _nothing, ["folder", "must have a value"]),
     ("answers of no model", "demo_answers", "--model={tasks}", _nothing, ["--model must be a folder with saved_model.pb"]),
     ("demo of no rows", "demo_corpus", "--output_dir={out} --train_examples=0", _nothing, ["0"]),
