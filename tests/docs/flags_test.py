@@ -13,6 +13,7 @@ from tools.update_option_tables import GROUPS, with_tables
 
 # Blocks that are not run, by page: the first program of each, and why.
 NOT_TESTED = [
+    ("docs/evidence_plan.md", "benchmarks.evidence", "takes an hour"),
     ("docs/performance.md", "benchmarks.run", "needs PyTorch"),
     ("docs/results.md", "benchmarks.quickstart", "takes an hour"),
     ("docs/results.md", "benchmarks.reference_pytorch", "needs PyTorch"),
