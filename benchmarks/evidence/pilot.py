@@ -10,12 +10,13 @@ from typing import Any
 
 import yaml
 
-from benchmarks.evidence.block import read_predictions, read_seconds, run_trainings
+from benchmarks.evidence.block import Predictions, read_predictions, read_seconds, run_trainings
 from benchmarks.evidence.measures import ensemble_predictions, scores
 from benchmarks.evidence.plan import Plan
 from benchmarks.evidence.splits import DEVELOPMENT, write_splits
 from benchmarks.evidence.trainings import Block
 from mtdnn_tf.json_files import write_checked_json
+from mtdnn_tf.report.data import AVERAGE
 
 PILOT = Path(__file__).with_name("pilot.yaml")
 JSON = "pilot.json"
@@ -44,18 +45,26 @@ def run_pilot(plan: Plan, suite: Path, output: Path, variants: Path = PILOT) -> 
         members, others = block.members()[: variant["members"]], variant.get("others", [])
         chosen = [*members, *(training for training in block.others() if training.name in others)]
         run_trainings(block, chosen)
-        by_name = {training.name: scores(block, read_predictions(block, training), DEVELOPMENT) for training in chosen}
+        by_name = {training.name: _with_average(block, read_predictions(block, training)) for training in chosen}
+        gain = None
         if len(members) > 1:
-            by_name["ensemble"] = scores(block, ensemble_predictions(block, members), DEVELOPMENT)
+            by_name["ensemble"] = _with_average(block, ensemble_predictions(block, members))
+            mean = statistics.fmean(by_name[member.name][AVERAGE] for member in members)
+            gain = by_name["ensemble"][AVERAGE] - mean
         found[variant["name"]] = {
             "plan": variant.get("plan", {}),
-            "scores": {
-                name: {**by_task, "average": statistics.fmean(by_task.values())} for name, by_task in by_name.items()
-            },
+            "scores": by_name,
+            "ensemble_gain": gain,
             "seconds": read_seconds(block),
         }
         write_checked_json(output / JSON, found)
     return output / JSON
+
+
+def _with_average(block: Block, predictions: Predictions) -> dict[str, float]:
+    """Returns development scores by task, and their mean."""
+    by_task = scores(block, predictions, DEVELOPMENT)
+    return {**by_task, AVERAGE: statistics.fmean(by_task.values())}
 
 
 def _changed(plan: Plan, changes: Mapping[str, Any]) -> Plan:

@@ -31,7 +31,7 @@ from benchmarks.evidence.trainings import (
 from mtdnn_tf.evaluation.measures.statistics import PairedDifference, summarise
 from mtdnn_tf.files import new_file
 from mtdnn_tf.report import data as report_data
-from mtdnn_tf.report.data import Difference, Model, ReportData, Run, TaskInfo
+from mtdnn_tf.report.data import AVERAGE, Difference, Model, ReportData, Run, TaskInfo
 from mtdnn_tf.report.figures import difference_figure, score_figure
 from mtdnn_tf.report.plotting import Style, to_png
 from mtdnn_tf.text_tables import markdown_table
@@ -221,7 +221,7 @@ def _pilot(pilot: Mapping[str, Any]) -> str:
     for name, variant in pilot.items():
         for model, scores in variant["scores"].items():
             seconds = variant["seconds"].get(model)
-            rows.append((name, model, f"{100 * scores['average']:.1f}", "-" if seconds is None else f"{seconds:.0f}"))
+            rows.append((name, model, f"{100 * scores[AVERAGE]:.1f}", "-" if seconds is None else f"{seconds:.0f}"))
     return markdown_table(rows, num_text_columns=2)
 
 
