@@ -147,7 +147,7 @@ def predict_each_run(
 
 
 def check_runs(runs: Sequence[Path], tasks: Sequence[Task], max_sequence_length: int | None = None) -> Sequence[Task]:
-    """Returns the tasks, by default those of the first run; refuses runs of other labels or shorter sequences."""
+    """Returns the tasks, by default those of the first run; refuses runs of other tasks or shorter sequences."""
     for run in runs:
         trained = {task.name: task for task in read_tasks(run)}
         tasks = tasks or list(trained.values())
@@ -155,10 +155,11 @@ def check_runs(runs: Sequence[Path], tasks: Sequence[Task], max_sequence_length:
             head = trained.get(task.head_task)
             if head is None:
                 raise unknown_name(f"task of run {run}", task.head_task, trained)
-            if (head.kind, head.labels) != (task.kind, task.labels_of_head):
+            differences = task.differences(trained.get(task.name, head))
+            if differences:
                 raise UserError(
-                    f"run {run}: task {task.name} was trained as {head.kind} with labels {list(head.labels)}, "
-                    f"declared now as {task.kind} with labels {list(task.labels_of_head)}"
+                    f"run {run}: task {task.name} is not the one that was trained: {'; '.join(differences)}. If a file "
+                    "has other names for the columns, declare them as `{path: FILE, text: [...], label: ...}`"
                 )
         if max_sequence_length is not None and not 8 <= max_sequence_length <= (longest := read_tokenizer(run)[1]):
             raise UserError(

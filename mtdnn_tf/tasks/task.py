@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.json_files import OMITTED
@@ -109,8 +110,8 @@ class Task:
     text: tuple[str, ...]
     labels: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
-    head: str = dataclasses.field(default=AUTO, metadata={CHOICES: HEADS})
-    dropout: float = 0.1
+    head: str = dataclasses.field(default=AUTO, metadata={CHOICES: HEADS, DECIDES_WEIGHTS: True})
+    dropout: float = dataclasses.field(default=0.1, metadata={DECIDES_WEIGHTS: True})
     files: Mapping[str, SplitFile] = dataclasses.field(default_factory=dict)
     tfds: TfdsData | None = None
     file_labels: tuple[str, ...] = dataclasses.field(default=(), metadata={PER_LABEL: True})
@@ -155,6 +156,10 @@ class Task:
                 )
         if len(self.text) not in (1, 2):
             raise UserError(f"task {self.name}: text must be one or two columns, got {len(self.text)}")
+        for split, split_file in self.files.items():
+            if split_file.text and len(split_file.text) != len(self.text):
+                needed = f"{len(self.text)} column(s), got {len(split_file.text)}"
+                raise UserError(f"task {self.name}: text of the {split} file must be {needed}")
         if self.head == SAN and not self.is_pair_classification:
             raise UserError(f"task {self.name}: head {SAN} needs two texts and labels (pair classification)")
         if not 0.0 <= self.dropout < 1.0:
@@ -193,6 +198,29 @@ class Task:
         """Labels of the head that answers this task, in the order of its outputs."""
         return tuple(label for label, _ in self.head_labels) or self.labels
 
+    def differences(self, trained: Task) -> list[str]:
+        """Returns what has another meaning than in a task of a trained run: the same task, or that of its head.
+
+        Files, and what only trainings and metrics read, may differ. Other names of the columns in a file are declared
+        in its `SplitFile`.
+        """
+        is_same = self.name == trained.name
+        pairs: dict[str, tuple[Any, Any]] = {
+            "kind": (trained.kind, self.kind),
+            "labels": (trained.labels_of_head, self.labels_of_head),
+        }
+        # A diagnostic set has its own names for the texts of its head's task.
+        if is_same or len(self.text) != len(trained.text) or sorted(self.text) == sorted(trained.text):
+            pairs["text"] = (trained.text, self.text)
+        if is_same and self.kind_object.has_queries:
+            pairs["group"] = (trained.group or trained.text[0], self.group or self.text[0])
+        if is_same and TRAIN in self.files and TRAIN in trained.files:
+            pairs["label"] = (trained.files[TRAIN].label, self.files[TRAIN].label)
+        if is_same and sorted(self.file_labels) == sorted(trained.file_labels):
+            pairs["file_labels"] = (trained.file_labels, self.file_labels)
+        differing = [(name, before, now) for name, (before, now) in pairs.items() if before != now]
+        return [f"{name} {_shown(now)} instead of {_shown(before)}" for name, before, now in differing]
+
     def portable(self) -> Task:
         """Returns the task with files relative to a data folder, as a published model lists them.
 
@@ -222,3 +250,7 @@ class Task:
         """Returns the task with the only split "input", a file of texts without gold labels."""
         files = {INPUT: SplitFile(str(path.resolve()), label=None)}
         return dataclasses.replace(self, files=files, tfds=None, id="row", submission={})
+
+
+def _shown(value: Any) -> str:
+    return f"[{', '.join(value)}]" if isinstance(value, tuple) else str(value)

@@ -15,7 +15,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit, joined_key
 from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets, result_key
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_files import fingerprint, read_checked_json, to_json, write_checked_json
+from mtdnn_tf.json_files import OMITTED, fingerprint, read_checked_json, to_json, write_checked_json
 from mtdnn_tf.modeling.checkpoints.model_folder import RUN_CONFIG, read_tokenizer
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import DECIDES_WEIGHTS, TRAIN, Task
@@ -25,8 +25,9 @@ from mtdnn_tf.training.inputs.task_inputs import TaskInputs
 REMEDY = "delete the run's folder and train again"
 # It decides no weight, and yet what epochs are compared by. Left out where nothing is evaluated.
 _DEVELOPMENT = "development_data"
-# Absent from runs of earlier versions.
+# Absent from runs of earlier versions, like the keys of tasks' fields.
 _PARTS = "parallel_parts"
+_FIELDS = [field for field in dataclasses.fields(Task) if field.metadata.get(DECIDES_WEIGHTS)]
 
 
 def run_identity(
@@ -51,13 +52,19 @@ def run_identity(
 
 
 def _task_fields(tasks: Sequence[Task]) -> dict[str, Any]:
-    """Returns the fields of tasks that decide weights, by task; only those set, as in runs of earlier versions."""
-    fields = [field for field in dataclasses.fields(Task) if field.metadata.get(DECIDES_WEIGHTS)]
-    values = {
-        field.name: {task.name: to_json(getattr(task, field.name)) for task in tasks if getattr(task, field.name)}
-        for field in fields
-    }
-    return {name: by_task for name, by_task in values.items() if by_task}
+    """Returns the fields of tasks that decide weights, by task; those that JSON omits at their default only if set."""
+    found: dict[str, Any] = {}
+    for field in _FIELDS:
+        values = {task.name: getattr(task, field.name) for task in tasks}
+        if field.metadata.get(OMITTED):
+            values = {name: value for name, value in values.items() if value != field.default}
+        if values:
+            found[_key(field)] = to_json(values)
+    return found
+
+
+def _key(field: dataclasses.Field[Any]) -> str:
+    return field.name if field.metadata.get(OMITTED) else f"task_{field.name}"
 
 
 def begun_with(config: TrainingConfig) -> TrainingConfig:
@@ -85,8 +92,8 @@ def _weights_fingerprint(pretrained: PretrainedBackbone) -> str:
 def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
     """Refuses to continue a run that depended on something else, or was evaluated on something else.
 
-    Runs without a record of development data or parallel parts are accepted: runs of earlier versions, and runs that
-    evaluate nothing.
+    Runs without a record of development data, parallel parts, heads or dropout are accepted: runs of earlier versions,
+    and runs that evaluate nothing.
     """
     _compare(folder, identity, {*TrainingConfig.default_fields(), *_read(folder), *identity})
 
@@ -102,10 +109,11 @@ def check_finished(config: TrainingConfig) -> None:
     now = {
         **begun_with(config).decisive_fields(),
         **_of_soft_targets(targets),
+        **_task_fields(tasks),
         "tasks": [task.name for task in tasks],
         "data": {**_read(config.output_dir).get("data", {}), **_data_keys(config, tasks, targets)},
     }
-    _compare(config.output_dir, now, set(now))
+    _compare(config.output_dir, now, {*now, *map(_key, _FIELDS)})
 
 
 def _data_keys(config: TrainingConfig, tasks: Sequence[Task], targets: Collection[str]) -> dict[str, str]:
@@ -124,7 +132,8 @@ def _data_keys(config: TrainingConfig, tasks: Sequence[Task], targets: Collectio
 def _compare(folder: Path, now: Mapping[str, Any], keys: set[str]) -> None:
     recorded = _read(folder)
     before = {**TrainingConfig.default_fields(), **recorded}
-    keys = keys - {key for key in (_DEVELOPMENT, _PARTS) if key not in recorded or key not in now}
+    later = {_key(field) for field in _FIELDS if not field.metadata.get(OMITTED)} | {_DEVELOPMENT, _PARTS}
+    keys = keys - {key for key in later if key not in recorded or key not in now}
     differing = sorted(key for key in keys if before.get(key) != now.get(key))
     if (folder / RUN_CONFIG).exists() and differing:
         diff = "; ".join(f"{key}: {_difference(before.get(key), now.get(key))}" for key in differing)

@@ -115,7 +115,7 @@ def test_a_run_that_does_not_answer_the_task_is_refused(runs):
     with pytest.raises(UserError, match=r"unknown task of run .*run0 'rte'"):
         predict_with_runs(folders, [get_task("rte")], ["test"], TaskData(source, cache))
     turned = dataclasses.replace(tasks[0], labels=("good", "bad"))
-    with pytest.raises(UserError, match=r"trained as classification with labels .'bad', 'good'., declared now"):
+    with pytest.raises(UserError, match=r"not the one that was trained: labels \[good, bad\] instead of \[bad, good\]"):
         predict_with_runs(folders, [turned], ["test"], TaskData(source, cache))
 
 

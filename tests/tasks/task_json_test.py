@@ -82,3 +82,68 @@ def test_class_weights_are_left_out_where_there_are_none():
     plain = dataclasses.replace(_FULL, class_weights=())
     assert to_json(_FULL) == {**to_json(plain), "class_weights": [1.5, 0.5]}
     assert from_json({**to_json(plain), "class_weights": "balanced"}, Task, "task").class_weights == "balanced"
+
+
+_PAIR = Task("pair", "classification", ("a", "b"), ("no", "yes"), ("accuracy",), files={"train": SplitFile("t.tsv")})
+_SINGLE = dataclasses.replace(_PAIR, text=("a",))
+_SPELLED = dataclasses.replace(_PAIR, file_labels=("0", "1"))
+_LIST = dataclasses.replace(_RANKING, group=None)
+_DIAGNOSTIC = dataclasses.replace(_PAIR, name="other", head_of="pair", files={})
+
+
+@pytest.mark.parametrize(
+    ("trained", "change", "expected"),
+    [
+        # What changes the meaning.
+        (_PAIR, {"text": ("a",)}, ["text [a] instead of [a, b]"]),
+        (_PAIR, {"text": ("b", "a")}, ["text [b, a] instead of [a, b]"]),
+        (_PAIR, {"text": ("a", "c")}, ["text [a, c] instead of [a, b]"]),
+        (_SINGLE, {"text": ("a", "b")}, ["text [a, b] instead of [a]"]),
+        (_SINGLE, {"text": ("b",)}, ["text [b] instead of [a]"]),
+        (_PAIR, {"labels": ("yes", "no")}, ["labels [yes, no] instead of [no, yes]"]),
+        (_PAIR, {"labels": ("no", "maybe", "yes")}, ["labels [no, maybe, yes] instead of [no, yes]"]),
+        (_PAIR, {"kind": "ranking", "metrics": ("map",)}, ["kind ranking instead of classification"]),
+        (_PAIR, {"files": {"train": SplitFile("t.tsv", label="gold")}}, ["label gold instead of label"]),
+        (_SPELLED, {"file_labels": ("1", "0")}, ["file_labels [1, 0] instead of [0, 1]"]),
+        (_LIST, {"group": "number"}, ["group number instead of question"]),
+        (_RANKING, {"group": None}, ["group question instead of question_id"]),
+        (_RANKING, {"group": "other"}, ["group other instead of question_id"]),
+        (
+            _LIST,
+            {"text": ("answer", "question")},
+            ["text [answer, question] instead of [question, answer]", "group answer instead of question"],
+        ),
+        # What does not.
+        (_PAIR, {}, []),
+        (_PAIR, {"metrics": ("f1",), "dropout": 0.5, "head": "san", "class_weights": "balanced"}, []),
+        (_PAIR, {"id": "hash", "evaluation_splits": ("dev",), "skip_labels": ("-",)}, []),
+        (_PAIR, {"files": {"train": SplitFile("t.csv", ("x", "b", "a", "label"), text=("x", "y"))}}, []),
+        (_PAIR, {"files": {"dev": SplitFile("t.csv", label="gold")}}, []),
+        (_SPELLED, {"file_labels": ("n", "y")}, []),
+        (_SPELLED, {"file_labels": ()}, []),
+        (_LIST, {"group": "question"}, []),
+    ],
+)
+def test_a_task_that_differs_from_a_trained_one(trained: Task, change: dict[str, Any], expected: list[str]):
+    assert dataclasses.replace(trained, **change).differences(trained) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, []),
+        ({"text": ("premise", "hypothesis")}, []),
+        ({"text": ("b", "a")}, ["text [b, a] instead of [a, b]"]),
+        ({"text": ("a",)}, ["text [a] instead of [a, b]"]),
+        ({"files": {"train": SplitFile("x.tsv", label="gold")}}, []),
+        ({"labels": ("yes", "no")}, ["labels [yes, no] instead of [no, yes]"]),
+        ({"labels": ("n", "y"), "head_labels": (("no", "n"), ("yes", "y"))}, []),
+    ],
+)
+def test_a_task_that_another_tasks_head_answers(change: dict[str, Any], expected: list[str]):
+    assert dataclasses.replace(_DIAGNOSTIC, **change).differences(_PAIR) == expected
+
+
+def test_a_files_texts_are_as_many_as_the_tasks():
+    with pytest.raises(UserError, match=r"task pair: text of the train file must be 2 column\(s\), got 1"):
+        dataclasses.replace(_PAIR, files={"train": SplitFile("t.tsv", text=("a",))})

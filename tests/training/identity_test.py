@@ -11,7 +11,7 @@ import pytest
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.identity import begun_with, check_identity, write_identity
+from mtdnn_tf.training.identity import begun_with, check_finished, check_identity, write_identity
 from mtdnn_tf.training.run import train
 from tests.helpers import write_tasks
 
@@ -137,3 +137,30 @@ def test_class_weights_are_part_of_the_identity_where_there_are_some(
     assert model_fingerprint(weighted.output_dir) != model_fingerprint(config.output_dir)
     # Continuing reads the weights from JSON.
     train(weighted)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("dropout: 0.3", r"task_dropout: \{'mood': 0.1\} before, \{'mood': 0.3\} now"),
+        ("head: linear", r"task_head: \{'mood': 'auto'\} before, \{'mood': 'linear'\} now"),
+        ("class_weights: balanced", r"class_weights: None before, \{'mood': 'balanced'\} now"),
+    ],
+)
+def test_a_task_file_that_would_give_other_weights_is_noticed(
+    config: TrainingConfig, changed: TrainingConfig, finished: bool, line: str, message: str
+) -> None:
+    if not finished:
+        shutil.rmtree(changed.output_dir / "model")
+    path = changed.data.task_file[0]
+    path.write_text(path.read_text().replace("    labels: [bad, good]\n", f"    labels: [bad, good]\n    {line}\n"))
+    shutil.copy(config.data.data_dir / "tasks" / "mood_validation.tsv", path.parent)
+    with pytest.raises(UserError, match=message):
+        check_finished(changed) if finished else train(changed)
+
+
+def test_a_run_that_has_no_record_of_heads_and_dropout_is_continued(tmp_path: Path) -> None:
+    config = TrainingConfig.build(output_dir=tmp_path)
+    write_identity(tmp_path, config.decisive_fields())
+    check_identity(tmp_path, {**config.decisive_fields(), "task_dropout": {"mood": 0.3}, "task_head": {"mood": "san"}})
