@@ -168,7 +168,7 @@ def test_ten_thousand_characters_are_answered(page, text, width):
 def test_a_refusal_is_told_and_the_next_question_is_answered(page):
     page.ask("x" * 100_001)
     page.wait("!document.querySelector('#problem').hidden")
-    assert "longer than 100000 bytes" in page.text("#problem")
+    assert "at most 100000 bytes" in page.text("#problem")
     page.ask("the cat")
     page.answered()
     assert page.browser.evaluate("document.querySelector('#problem').hidden")
