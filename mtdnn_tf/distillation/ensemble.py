@@ -152,6 +152,6 @@ def check_weights(weights: Sequence[float] | None, teachers: int) -> None:
     if weights is None:
         return
     if len(weights) != teachers:
-        raise UserError(f"--weights takes one number a teacher: {teachers} teachers, {len(weights)} weights given")
+        raise UserError(f"--weights must be one number per teacher, got {len(weights)} weights for {teachers} teachers")
     if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
-        raise UserError(f"--weights takes numbers of 0 or more, not all 0; {', '.join(map(str, weights))} given")
+        raise UserError(f"--weights must be numbers >= 0, not all 0, got {', '.join(map(str, weights))}")

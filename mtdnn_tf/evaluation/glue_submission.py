@@ -67,7 +67,7 @@ def _file_content(predictions: Predictions) -> str:
     try:
         numbers = np.array([int(example_id) for example_id in predictions.example_ids], np.int64)
     except ValueError:
-        raise UserError(f"task {task.name}: ids of a GLUE submission are row numbers, others given") from None
+        raise UserError(f"task {task.name}: ids of a GLUE submission must be row numbers") from None
     order = np.argsort(numbers, kind="stable")
     wrong = np.flatnonzero(numbers[order] != np.arange(len(order)))
     if len(wrong):

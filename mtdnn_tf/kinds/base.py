@@ -32,6 +32,7 @@ class Kind(abc.ABC):
         name: What `kind:` of a task file is.
         metrics: Functions by metric name.
         default_metrics: Metrics of a task file that names none.
+        accepted_labels: Least and largest number of labels, and what a message calls these.
         default_labels: Labels of a task file that names none.
         has_queries: Whether rows are candidates of queries, which batches and subsets keep together.
         takes_lists: Whether a label is a list: JSONL holds an array, and an empty cell is an empty list.
@@ -45,6 +46,7 @@ class Kind(abc.ABC):
     name: str
     metrics: ClassVar[Mapping[str, Metric]]
     default_metrics: tuple[str, ...]
+    accepted_labels: tuple[int, float, str]
     default_labels: tuple[str, ...] = ()
     has_queries = False
     takes_lists = False
@@ -57,12 +59,15 @@ class Kind(abc.ABC):
 
     def check(self, task: KindTask) -> None:
         """Refuses fields of a task that do not go with this kind."""
+        least, most, accepted = self.accepted_labels
+        if not least <= len(task.labels) <= most or len(set(task.labels)) < len(task.labels):
+            raise UserError(f"task {task.name}: labels must be {accepted}, got {list(task.labels)}")
         if task.group is not None and not self.has_queries:
-            raise UserError(f"task {task.name}: group goes with a ranking, kind {self.name} given")
+            raise UserError(f"task {task.name}: group needs kind ranking, got kind {self.name}")
         if task.class_weights and not self.has_one_label:
-            raise UserError(f"task {task.name}: class_weights goes with classification, got kind {self.name}")
+            raise UserError(f"task {task.name}: class_weights needs kind classification, got kind {self.name}")
         if not task.metrics:
-            raise UserError(f"task {task.name}: metrics takes one or more of {', '.join(self.metrics)}")
+            raise UserError(f"task {task.name}: metrics must be one or more of {', '.join(self.metrics)}, got none")
         for metric in task.metrics:
             if metric not in self.metrics:
                 raise unknown_name(f"metric of {self.name} task {task.name}", metric, self.metrics)

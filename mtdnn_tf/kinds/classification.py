@@ -40,14 +40,12 @@ class Classification(ListKind):
         "matthews_correlation": _metric("matthews_corrcoef"),
     }
     default_metrics: tuple[str, ...] = ("accuracy",)
+    accepted_labels = (2, np.inf, "two or more different names")
     has_one_label = True
     list_name = "a row"
     examples_api = "classify"
 
     def check(self, task: KindTask) -> None:
-        """Refuses fewer than two labels, and F1 of more."""
-        if len(task.labels) < 2 or len(set(task.labels)) < len(task.labels):
-            raise UserError(f"task {task.name}: labels takes two or more different names, {list(task.labels)} given")
         super().check(task)
         if isinstance(task.class_weights, str):
             if task.class_weights != BALANCED:
@@ -56,7 +54,7 @@ class Classification(ListKind):
             given = list(task.class_weights)
             raise UserError(f"task {task.name}: class_weights must be {BALANCED!r} or numbers above 0, got {given}")
         if "f1" in task.metrics and len(task.labels) != 2:
-            raise UserError(f"task {task.name}: metric f1 takes two labels, {len(task.labels)} given; use f1_macro")
+            raise UserError(f"task {task.name}: metric f1 needs two labels, got {len(task.labels)}; use f1_macro")
 
     def num_outputs(self, task: KindTask) -> int:
         return len(task.labels)

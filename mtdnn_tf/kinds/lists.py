@@ -66,7 +66,7 @@ def check_sums(probabilities: np.ndarray, sums: np.ndarray) -> None:
         sums: Of each list, float [lists].
     """
     if not (probabilities >= 0).all() or not (np.abs(sums - 1) <= SUM_TOLERANCE).all():
-        raise ValueError("calibration takes probabilities: from 0 on, with a sum of 1; others, such as logits, given")
+        raise ValueError("calibration needs probabilities >= 0 with a sum of 1, got others, such as logits")
 
 
 class ListKind(Kind):

@@ -51,14 +51,13 @@ class MultiLabel(Classification):
         "subset_accuracy": _subset_accuracy,
     }
     default_metrics = ("f1_micro", "f1_macro", "subset_accuracy")
+    accepted_labels = (1, np.inf, "one or more different names")
     has_one_label = False
     takes_lists = True
     disagreement_measure = "share of examples with different sets of labels"
 
     def check(self, task: KindTask) -> None:
         """Refuses labels that a list cannot hold."""
-        if not task.labels or len(set(task.labels)) < len(task.labels):
-            raise UserError(f"task {task.name}: labels must be one or more different names, got {list(task.labels)}")
         for label in task.labels:
             if LIST_SEPARATOR in label or label.startswith("[") or label != label.strip():
                 raise UserError(

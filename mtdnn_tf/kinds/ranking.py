@@ -48,6 +48,7 @@ class Ranking(ListKind):
     name = "ranking"
     metrics: ClassVar = {"mrr": _reciprocal_rank, "map": _average_precision, "accuracy_at_1": _accuracy_at_1}
     default_metrics = ("mrr", "map", "accuracy_at_1")
+    accepted_labels = (2, 2, "two names, the second for relevant candidates")
     default_labels = ("0", "1")
     has_queries = True
     list_name = "a query's candidates"
@@ -55,12 +56,7 @@ class Ranking(ListKind):
 
     def check(self, task: KindTask) -> None:
         if len(task.text) != 2:
-            raise UserError(f"task {task.name}: a ranking takes two texts, query and candidate; 1 given")
-        if len(task.labels) != 2 or len(set(task.labels)) < 2:
-            raise UserError(
-                f"task {task.name}: labels of a ranking takes two names, the second for relevant candidates; "
-                f"{list(task.labels)} given"
-            )
+            raise UserError(f"task {task.name}: text of a ranking must be two columns, query and candidate, got 1")
         if task.group is not None and task.tfds is not None:
             raise UserError(
                 f"task {task.name}: group goes with files; in TensorFlow Datasets the first text is the query"

@@ -34,13 +34,9 @@ class Regression(Kind):
     name = "regression"
     metrics: ClassVar = {"pearson": _correlation("pearsonr"), "spearman": _correlation("spearmanr")}
     default_metrics = ("pearson", "spearman")
+    accepted_labels = (0, 0, "left out for a regression")
     predicts_scores = True
     disagreement_measure = "mean absolute difference of scores"
-
-    def check(self, task: KindTask) -> None:
-        if task.labels:
-            raise UserError(f"task {task.name}: a regression task takes no labels, {list(task.labels)} given")
-        super().check(task)
 
     def read_label(self, task: KindTask, cell: str, column: str, where: str) -> float:
         return read_number(cell, column, where)
@@ -95,7 +91,7 @@ class Regression(Kind):
 
     def target_columns(self, task: KindTask, logits: bool) -> tuple[str, ...]:
         if logits:
-            raise UserError(f"--values=logits goes with probabilities, task {task.name} is of kind {self.name}")
+            raise UserError(f"--values=logits needs a task with probabilities, {task.name} is of kind {self.name}")
         return ("score",)
 
     def labelled_predictions(

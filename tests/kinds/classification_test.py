@@ -82,11 +82,11 @@ def test_class_weights_multiply_the_gold_loss_and_not_the_distilled_one():
         ({"class_weights": (1.0, float("nan"), 1.0)}, "numbers above 0"),
         (
             {"class_weights": "balanced", "kind": "regression", "labels": (), "metrics": ("pearson",)},
-            "task nli: class_weights goes with classification, got kind regression",
+            "task nli: class_weights needs kind classification, got kind regression",
         ),
         (
             {"class_weights": (1.0, 2.0), "kind": "ranking", "labels": ("0", "1"), "metrics": ("mrr",)},
-            "task nli: class_weights goes with classification, got kind ranking",
+            "task nli: class_weights needs kind classification, got kind ranking",
         ),
         ({"class_weights": "balanced", "kind": "multi_label", "metrics": ("f1_micro",)}, "got kind multi_label"),
     ],

@@ -62,7 +62,7 @@ CASES: list[tuple[str, str, Change, list[str]]] = [
     ("unknown split", MOOD + " --split=dev", ("score.tsv", "", ""), ["split of task mood 'dev'"]),
     ("two tasks", MOOD.replace("=mood ", "=mood,score "), ("score.tsv", "", ""), ["--tasks must name one task", "mood, score"]),
     ("a name too many", MOOD + " --teacher_names=a,b", ("score.tsv", "", ""), ["got 2 names for 1 files"]),
-    ("a weight too many", MOOD + " --weights=1,2", ("score.tsv", "", ""), ["1 teachers, 2 weights"]),
+    ("a weight too many", MOOD + " --weights=1,2", ("score.tsv", "", ""), ["got 2 weights for 1 teachers"]),
     ("both verbs", MOOD + " --export_to={out}.tsv", ("score.tsv", "", ""), ["--import_from and --export_to", "exactly one"]),
     ("no verb", "--tasks=mood", ("score.tsv", "", ""), ["exactly one of --import_from and --export_to"]),
     ("no folder", MOOD.replace("--output_dir={out}", ""), ("score.tsv", "", ""), ["--output_dir is needed with --import_from"]),

@@ -157,7 +157,7 @@ def test_without_gold_there_is_nothing_to_fit():
 
 @pytest.mark.parametrize("given", [[[2.0, -1.0]], [[0.7, 0.7]], [[math.nan, 1.0]], [[0.5, 0.5], [0.5, 0.5]], [1.0]])
 def test_what_are_no_probabilities_is_refused(given):
-    with pytest.raises(ValueError, match=r"takes probabilities|must have finite predictions"):
+    with pytest.raises(ValueError, match=r"needs probabilities|must have finite predictions"):
         calibration(np.array(given), np.array([0]))
 
 
