@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -39,24 +39,23 @@ def answering_cost(config: RecipeConfig) -> Cost:
             flops += forward_flops(shape, [heads[task.head_task] for task in answered], length)
         return CostRow(name, count, flops)
 
-    runs_of = functools.partial(ensemble, config)
     rows = [
-        row(f"{first.name}: ensemble of {config.kept}", _answered([first], runs_of)),
+        row(f"{first.name}: ensemble of {config.kept}", _answered(config, [first])),
         row(f"{first.name}: student", {student: [first]}),
     ]
     if config.single_task:
         alone = {config.stage_folder(seed_stage(SINGLE_TASK, seed, task)): [task] for task in tasks}
         rows.append(row(f"all {len(tasks)} tasks: single-task models", alone))
-    rows.append(row(f"all {len(tasks)} tasks: ensembles", _answered(tasks, runs_of)))
+    rows.append(row(f"all {len(tasks)} tasks: ensembles", _answered(config, tasks)))
     rows.append(row(f"all {len(tasks)} tasks: student", {student: tasks}))
     return Cost(rows, length)
 
 
-def _answered(tasks: Sequence[Task], runs_of: Callable[[Task], Sequence[Path]]) -> dict[Path, list[Task]]:
-    """Returns the tasks that each run answers."""
+def _answered(config: RecipeConfig, tasks: Sequence[Task]) -> dict[Path, list[Task]]:
+    """Returns the tasks that each run of their ensembles answers."""
     answered: dict[Path, list[Task]] = {}
     for task in tasks:
-        for run in runs_of(task):
+        for run in ensemble(config, task):
             answered.setdefault(run, []).append(task)
     return answered
 

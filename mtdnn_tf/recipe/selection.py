@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from mtdnn_tf.evaluation.measures.average import Metrics, average, task_of_result
 from mtdnn_tf.json_files import read_checked_json, write_checked_json
@@ -23,25 +22,21 @@ def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Met
     ranked = sorted(scores, key=lambda number: (-scores[number], number))
     kept = ranked[: config.kept]
     choice = {"tasks": _tasks(config), "scores": {str(number): scores[number] for number in ranked}, "kept": kept}
-    write_checked_json(_file(config), choice)
+    write_checked_json(config.stage_folder(SELECTION), choice)
     return kept
 
 
 def is_selected(config: RecipeConfig) -> bool:
     """Returns whether as many teachers have been chosen, by the same tasks."""
-    if not _file(config).is_file():
+    if not config.stage_folder(SELECTION).is_file():
         return False
-    choice = read_checked_json(_file(config), _REMEDY)
+    choice = read_checked_json(config.stage_folder(SELECTION), _REMEDY)
     return choice["tasks"] == _tasks(config) and len(choice["kept"]) == config.kept
 
 
 def kept_teachers(config: RecipeConfig) -> list[int]:
     """Returns what `select_teachers` wrote."""
-    return list(read_checked_json(_file(config), _REMEDY)["kept"])
-
-
-def _file(config: RecipeConfig) -> Path:
-    return config.stage_folder(SELECTION)
+    return list(read_checked_json(config.stage_folder(SELECTION), _REMEDY)["kept"])
 
 
 def _tasks(config: RecipeConfig) -> list[str]:
