@@ -7,9 +7,7 @@ from pathlib import Path
 
 from flags.options import define, given
 from mtdnn_tf.data.settings import common_run_data
-from mtdnn_tf.parallelism import use_single_threaded_ops
 from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.strategies import split_cpu
 
 define(TrainingConfig)
 
@@ -22,11 +20,3 @@ def training_config(runs: Sequence[Path] = ()) -> TrainingConfig:
     """
     values = given(TrainingConfig)
     return TrainingConfig.build(**{**common_run_data(runs, values), **values})
-
-
-def prepare_cores(config: TrainingConfig) -> None:
-    """Configures the processor cores for a training; must be called before TensorFlow computes anything."""
-    if config.runtime.logical_cpus > 1:
-        split_cpu(config.runtime.logical_cpus)
-    if config.splits_over_cores:
-        use_single_threaded_ops()

@@ -2,10 +2,58 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mtdnn_tf.api.model import Model
+    from mtdnn_tf.api.tasks import Classification, MultiLabel, Ranking, Regression, TaskDeclaration
+    from mtdnn_tf.api.verbs import SoftTargets, distill, load, score, train
+    from mtdnn_tf.errors import UserError
 
 # TF 2.16 made Keras 3 its default, and Keras 3 has no TPUStrategy. The variable must be set before TensorFlow is
 # imported, and must not be set for TF 2.15, where it would load a second Keras.
 if tuple(int(part) for part in importlib.metadata.version("tensorflow").split(".")[:2]) >= (2, 16):
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+# Where the public names are defined. They are imported when they are first used: importing TensorFlow takes seconds.
+_MODULES = {
+    "Classification": "api.tasks",
+    "Model": "api.model",
+    "MultiLabel": "api.tasks",
+    "Ranking": "api.tasks",
+    "Regression": "api.tasks",
+    "SoftTargets": "api.verbs",
+    "TaskDeclaration": "api.tasks",
+    "UserError": "errors",
+    "distill": "api.verbs",
+    "load": "api.verbs",
+    "score": "api.verbs",
+    "train": "api.verbs",
+}
+__all__ = [
+    "Classification",
+    "Model",
+    "MultiLabel",
+    "Ranking",
+    "Regression",
+    "SoftTargets",
+    "TaskDeclaration",
+    "UserError",
+    "distill",
+    "load",
+    "score",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -7,7 +7,7 @@ from pathlib import Path
 from absl import flags
 
 from flags.options import define, given
-from flags.training import prepare_cores, training_config
+from flags.training import training_config
 from mtdnn_tf.adaptation.config import AdaptationConfig
 from mtdnn_tf.adaptation.results import markdown_results
 from mtdnn_tf.adaptation.run import plan, run_adaptation
@@ -52,7 +52,7 @@ def main() -> None:
     if _DRY_RUN.value:
         print(plan(config), end="")
         return
-    prepare_cores(config.base)
+    config.base.prepare_cores()
     print(markdown_results(run_adaptation(config)), end="")
 
 

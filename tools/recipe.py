@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from flags.options import define, given
-from flags.training import prepare_cores, training_config
+from flags.training import training_config
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run import plan, run_recipe
 from tools import cli
@@ -20,7 +20,7 @@ def main() -> None:
     if _DRY_RUN.value:
         print(plan(config), end="")
         return
-    prepare_cores(config.base)
+    config.base.prepare_cores()
     print(run_recipe(config).to_text(), end="")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flags.training import prepare_cores, training_config
+from flags.training import training_config
 from mtdnn_tf.training.run import train
 from tools import cli
 
@@ -10,7 +10,7 @@ from tools import cli
 def main() -> None:
     """Trains the run."""
     config = training_config()
-    prepare_cores(config)
+    config.prepare_cores()
     train(config)
 
 

@@ -17,10 +17,10 @@ from mtdnn_tf.modeling.backbone import AUTO as AUTO_POOLING
 from mtdnn_tf.modeling.backbone import FLOAT32, MIXED_FLOAT16, POOLINGS, PRECISIONS
 from mtdnn_tf.modeling.checkpoints.pretrained import check_choice
 from mtdnn_tf.options import Options, option
-from mtdnn_tf.parallelism import num_parallel_parts
+from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.tasks.task import AUTO, HEADS
 from mtdnn_tf.training.optimization.optimizers import OPTIMIZERS
-from mtdnn_tf.training.strategies import LOCAL_TPU, OFF, STRATEGIES, TPU
+from mtdnn_tf.training.strategies import LOCAL_TPU, OFF, STRATEGIES, TPU, split_cpu
 
 # The others, tensorflow-addons', leave XLA, or update only some rows of tables, which XLA does not know beforehand.
 _COMPILED_OPTIMIZERS = ("adamax", "adamw")
@@ -229,6 +229,13 @@ class TrainingConfig(Options):
         """The number of micro-batches that are computed one after the other, and of parallel parts of each."""
         micro_batches, parts = self.optimization.gradient_accumulation, self.optimization.parallel_parts or 1
         return (micro_batches * parts, 1) if self.optimization.recompute_activations else (micro_batches, parts)
+
+    def prepare_cores(self) -> None:
+        """Configures the processor cores; must be called before TensorFlow computes anything."""
+        if self.runtime.logical_cpus > 1:
+            split_cpu(self.runtime.logical_cpus)
+        if self.splits_over_cores:
+            use_single_threaded_ops()
 
     def parts_on_this_machine(self) -> int:
         """Returns the number of parallel parts of a run that begins now."""

@@ -1,0 +1,1 @@
+"""The Python interface. `import mtdnn_tf` offers its public names."""

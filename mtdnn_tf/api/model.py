@@ -1,0 +1,198 @@
+"""A trained model in Python."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from mtdnn_tf.api.tables import Table, write_table
+from mtdnn_tf.api.tasks import TaskDeclaration
+from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.encoding import EncodedData
+from mtdnn_tf.data.sources.source import FILES, DataSource
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
+from mtdnn_tf.evaluation.runs import SplitPredictions
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
+from mtdnn_tf.serving.export import export_saved_model, export_version
+from mtdnn_tf.serving.reduced_weights import FLOAT32
+from mtdnn_tf.serving.signatures import Steps
+from mtdnn_tf.tasks.task import INPUT, SplitFile, Task
+from mtdnn_tf.training.run import read_metrics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EVALUATED = "evaluated"
+
+
+class Model:
+    """A trained model of one or several tasks.
+
+    Args:
+        run: Folder of a trained run, a model folder or a release.
+
+    Raises:
+        UserError: The folder is missing, damaged or of another version.
+
+    Example:
+        >>> model = mtdnn_tf.load("runs/student")  # doctest: +SKIP
+        >>> model.predict(["where is my parcel?"])["label"]  # doctest: +SKIP
+    """
+
+    def __init__(self, run: str | Path) -> None:
+        self.folder = Path(run).expanduser()
+        self._loaded: LoadedModel = load_model(self.folder)
+
+    def __repr__(self) -> str:
+        return f"Model({str(self.folder)!r}, tasks={list(self.tasks)})"
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Names of the model's tasks."""
+        return tuple(task.name for task in self._loaded.tasks)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, float]]:
+        """Metrics of the run's development splits after its last epoch, by task (and split, if it has several)."""
+        return read_metrics(self.folder)
+
+    @property
+    def keras_model(self) -> MultiTaskModel:
+        """The `tf.keras.Model`, whose heads are by task in its attribute `heads`."""
+        return self._loaded.model
+
+    @functools.cached_property
+    def _predictor(self) -> Predictor:
+        return Predictor(self._loaded.model, InferenceSettings())
+
+    def predict(self, inputs: Sequence[Any] | Table, task: str | None = None) -> pd.DataFrame:
+        """Answers a task for some texts.
+
+        Args:
+            inputs: Texts, pairs of texts, or a table with the task's text columns (and the `group` of a ranking).
+            task: Name of the task; may be left out if the model has one.
+
+        Returns:
+            One row per input, in order: `label` and `probability_<label>` of a classification, `labels` and
+            `probability_<label>` of multi-label, `score` of a regression, `probability` among the query's candidates of
+            a ranking.
+
+        Raises:
+            UserError: There is no such task, or an input is not accepted.
+        """
+        import pandas as pd
+
+        chosen = self._task(task)
+        with tempfile.TemporaryDirectory() as folder:
+            path = write_table(_as_table(inputs, chosen), _declaration(chosen), INPUT, Path(folder), has_label=False)
+            encoded = self._encoded(chosen.with_input(path), INPUT, Path(folder))
+            predictions = self._predictor.predict(encoded)
+        return pd.DataFrame([_answer(chosen, values) for values in predictions])
+
+    def evaluate(self, data: Mapping[str, Table]) -> dict[str, dict[str, float]]:
+        """Computes the metrics of tasks on labelled tables.
+
+        Args:
+            data: A table, or a file, by name of the task.
+
+        Returns:
+            Metrics by task.
+
+        Raises:
+            UserError: There is no such task, or a row lacks its label.
+        """
+        metrics = {}
+        for name, table in data.items():
+            task = self._task(name)
+            with tempfile.TemporaryDirectory() as folder:
+                path = write_table(table, _declaration(task), _EVALUATED, Path(folder), has_label=True)
+                file = SplitFile(str(path), label=_declaration(task).label)
+                labelled = dataclasses.replace(task, files={_EVALUATED: file}, tfds=None, id="row")
+                encoded = self._encoded(labelled, _EVALUATED, Path(folder))
+                metrics[name] = SplitPredictions(encoded, self._predictor.predict(encoded)).metrics()
+        return metrics
+
+    def embed(self, texts: Sequence[Any], batch_size: int = 64) -> np.ndarray:
+        """Returns the pooled vector of each text or pair of texts, which linear heads read.
+
+        Args:
+            texts: Texts or pairs of texts.
+            batch_size: Number of texts per batch.
+
+        Returns:
+            Float32 [texts, width of the encoder].
+        """
+        steps = Steps(self._loaded, [])
+        vectors = []
+        for start in range(0, len(texts), batch_size):
+            pairs = [(text, "") if isinstance(text, str) else tuple(text) for text in texts[start : start + batch_size]]
+            inputs = steps.any_inputs(*(tf.constant(list(column)) for column in zip(*pairs)))
+            vectors.append(tf.cast(steps.encode(inputs)["pooled_output"], tf.float32).numpy())
+        return np.concatenate(vectors) if vectors else np.zeros((0, self._loaded.model.backbone.config.hidden_dim))
+
+    def export(self, folder: str | Path, tasks: Sequence[str] = (), weights: str = FLOAT32) -> Path:
+        """Writes the model as a new version for TF Serving.
+
+        Args:
+            folder: Folder of the served model, which has one folder per version.
+            tasks: Tasks to export; all by default.
+            weights: Storage format of the encoder's large matrices.
+
+        Returns:
+            The version's folder.
+
+        Raises:
+            UserError: A task or format is not accepted.
+        """
+        version = export_version(Path(folder).expanduser())
+        export_saved_model(self._loaded, version, tasks, weights=weights)
+        return version
+
+    def _task(self, name: str | None) -> Task:
+        if name is None and len(self._loaded.tasks) != 1:
+            raise UserError(f"`task` must be one of {', '.join(self.tasks)}, got none")
+        if name is not None and name not in self.tasks:
+            raise unknown_name("task", name, self.tasks)
+        return self._loaded.task(name or self.tasks[0])
+
+    def _encoded(self, task: Task, split: str, cache_dir: Path) -> EncodedSplit:
+        loaded = self._loaded
+        source = DataSource(FILES, cache_dir)
+        return EncodedData(source, loaded.tokenizer, loaded.max_sequence_length, cache_dir).split(task, split)
+
+
+def _answer(task: Task, values: np.ndarray) -> dict[str, Any]:
+    """Returns the answer to a row by column."""
+    fields = task.kind_object.answer_fields(task, values, values.tolist())
+    probabilities = fields.pop("probabilities", {})
+    return {**fields, **{f"probability_{label}": value for label, value in probabilities.items()}}
+
+
+def _as_table(inputs: Any, task: Task) -> Table:
+    """Returns texts, or pairs of texts, as the columns of a task; tables as they are."""
+    if not isinstance(inputs, Sequence) or isinstance(inputs, str):
+        return inputs
+    if not task.is_pair:
+        return {task.text[0]: list(inputs)}
+    for number, pair in enumerate(inputs):
+        if isinstance(pair, str) or len(pair) != 2:
+            raise UserError(f"task {task.name}, row {number}: must be a pair of texts, got {pair!r}")
+    return {name: [pair[i] for pair in inputs] for i, name in enumerate(task.text)}
+
+
+def _declaration(task: Task) -> TaskDeclaration:
+    """Returns a task of a model as its declaration, to read tables by."""
+    labels = [file.label for file in task.files.values() if file.label]
+    options: dict[str, Any] = {"labels": task.labels}
+    if task.group and task.group not in task.text:
+        options["group"] = task.group
+    return TaskDeclaration(task.name, task.kind, task.text, labels[0] if labels else "label", options)

@@ -1,0 +1,140 @@
+"""Tables of rows as Python users have them, and the files that trainings read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union
+
+import numpy as np
+
+from mtdnn_tf.api.tasks import TaskDeclaration
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import write_text
+
+# A file; a mapping of columns; or a pandas or polars DataFrame or a Hugging Face Dataset.
+Table = Union[str, Path, Mapping[str, Sequence[Any]], Any]
+
+
+def is_table(value: Any) -> bool:
+    """Returns whether a value is one table, and not a mapping from splits to tables."""
+    return not (isinstance(value, Mapping) and any(map(_holds_columns, value.values())))
+
+
+def _holds_columns(value: Any) -> bool:
+    return isinstance(value, (str, Path, Mapping)) or hasattr(value, "columns") or hasattr(value, "column_names")
+
+
+def read_columns(table: Any, what: str) -> dict[str, list[Any]]:
+    """Returns the columns of a table in memory.
+
+    Args:
+        table: A mapping of columns, a pandas or polars DataFrame, or a Hugging Face Dataset.
+        what: What the table is, for messages.
+
+    Raises:
+        UserError: It is no table, or its columns differ in length.
+    """
+    names = table if isinstance(table, Mapping) else getattr(table, "column_names", getattr(table, "columns", None))
+    if names is None:
+        raise UserError(
+            f"{what}: must be a file, a mapping of columns, a pandas or polars DataFrame or a Hugging Face Dataset, "
+            f"got {type(table).__name__}"
+        )
+    columns = {str(name): _values(table[name]) for name in names}
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise UserError(f"{what}: columns must have the same number of rows, got {listed}")
+    return columns
+
+
+def _values(column: Any) -> list[Any]:
+    for method in ("to_list", "tolist"):
+        if hasattr(column, method):
+            return list(getattr(column, method)())
+    return list(column)
+
+
+def _label_names(table: Table, task: TaskDeclaration) -> Sequence[str]:
+    """Returns what integers in the label column stand for: a Dataset's own names, else the task's."""
+    features = getattr(table, "features", None) or {}
+    own = features.get(task.label) if hasattr(features, "get") else None
+    return getattr(own, "names", None) or task.labels
+
+
+def table_rows(table: Table, task: TaskDeclaration, split: str, has_label: bool) -> Iterator[dict[str, Any]]:
+    """Yields the rows of a table as a data file's JSON objects.
+
+    Args:
+        table: A table in memory.
+        task: The task whose columns are read.
+        split: Name of the split, for messages.
+        has_label: Whether every row must have a label; otherwise the column may be missing.
+
+    Raises:
+        UserError: A column is missing, a text is not a string, or a label is not of the task.
+    """
+    what = f"task {task.name}, split {split}"
+    columns = read_columns(table, what)
+    needed = [*task.required_columns, *([task.label] if has_label else [])]
+    for name in needed:
+        if name not in columns:
+            raise UserError(f"{what}: column {name!r} is missing; the columns are {', '.join(columns) or 'none'}")
+    kept = list(dict.fromkeys([*needed, *([task.label] if task.label in columns else [])]))
+    names = _label_names(table, task)
+    for number, values in enumerate(zip(*(columns[name] for name in kept))):
+        row = dict(zip(kept, values))
+        for name in task.texts:
+            if not isinstance(row[name], str):
+                raise UserError(f"{what}, row {number}: column {name!r} must be text, got {row[name]!r}")
+        if task.label in row:
+            label = _label(row.pop(task.label), names)
+            if label is not None:
+                row[task.label] = label
+            elif has_label:
+                raise UserError(f"{what}, row {number}: column {task.label!r} is empty; every row must have a label")
+        yield {name: value if isinstance(value, (str, float, list)) else str(value) for name, value in row.items()}
+
+
+def _label(value: Any, names: Sequence[str]) -> Any:
+    """Returns a gold label or score as JSON; None if there is none."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_label(item, names) for item in value]
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if not names:
+        return value if isinstance(value, str) else float(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if is_number and str(value) not in names and 0 <= value < len(names):
+        return names[value]
+    return str(value)
+
+
+def write_table(table: Table, task: TaskDeclaration, split: str, folder: Path, has_label: bool) -> Path:
+    """Returns the file of a table: the given one, or a JSONL file named by its content, written to a folder.
+
+    Args:
+        table: See `Table`.
+        task: The task whose columns are written.
+        split: Name of the split.
+        folder: Where to write.
+        has_label: See `table_rows`.
+
+    Raises:
+        UserError: See `table_rows`.
+    """
+    if isinstance(table, (str, Path)):
+        return Path(table).expanduser().resolve()
+    rows = table_rows(table, task, split, has_label)
+    content = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    path = folder / f"{task.name}-{split}-{digest}.jsonl"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(path, content)
+    return path.resolve()
