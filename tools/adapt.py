@@ -32,20 +32,16 @@ def _starts() -> dict[str, str]:
     if init_from:
         pairs = [(Path(run).name, run) for run in init_from.split(",")]
     else:
-        parts = [start.partition(":") for start in _STARTS.value]
-        pairs = [(name, run) for name, _, run in parts]
+        pairs = [(name, run) for name, _, run in (start.partition(":") for start in _STARTS.value)]
         if not all(run for _, run in pairs):
             raise UserError(f"--starts must be comma-separated NAME:RUN, got {','.join(_STARTS.value)}")
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
-        raise UserError(
-            f"runs to start from must have different names, got {','.join(names)}; --starts=NAME:RUN names them"
-        )
+        raise UserError(f"runs must have different names, got {','.join(names)}; --starts=NAME:RUN names them")
     return dict(pairs)
 
 
 def main() -> None:
-    """Runs the adaptation and prints its table."""
     starts = _starts()
     base = training_config([Path(run) for run in starts.values()]).replace(init_from=None)
     config = AdaptationConfig.build(base=base, starts=starts, **given(AdaptationConfig))

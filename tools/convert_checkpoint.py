@@ -23,19 +23,14 @@ _ACCEPT_APPROXIMATE_GELU = flags.DEFINE_bool(
 
 
 def main() -> None:
-    """Writes the converted encoder."""
     folder = Path(_TO.value)
     check_target(folder)
     pretrained = find_backbone(_FROM.value)
     convert(pretrained, folder, _FORMAT.value, _ACCEPT_APPROXIMATE_GELU.value)
+    case = "uncased" if pretrained.lowercase else "cased"
+    shape = f"{pretrained.config.num_layers} layers of width {pretrained.config.hidden_dim}"
     logging.info(
-        "%s: %s folder written: %d layers of width %d, %d word pieces, %s",
-        folder,
-        _FORMAT.value,
-        pretrained.config.num_layers,
-        pretrained.config.hidden_dim,
-        len(pretrained.vocabulary),
-        "uncased" if pretrained.lowercase else "cased",
+        "%s: %s folder written: %s, %d word pieces, %s", folder, _FORMAT.value, shape, len(pretrained.vocabulary), case
     )
 
 

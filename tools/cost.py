@@ -28,7 +28,6 @@ _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the costs.")
 
 
 def main() -> None:
-    """Prints the costs, and writes them with --output."""
     batch_sizes = parse_list("batch_size", _BATCH_SIZE.value, "int")
     if not batch_sizes or min(batch_sizes) < 1:
         given = ",".join(_BATCH_SIZE.value) or "nothing"

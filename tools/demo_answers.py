@@ -14,7 +14,6 @@ _MODEL = flags.DEFINE_string("model", None, "Folder of the exported version, wit
 
 
 def main() -> None:
-    """Prints the answers and the number of correct ones."""
     folder = Path(_MODEL.value)
     if not (folder / "saved_model.pb").is_file():
         raise UserError(f"--model must be a folder with saved_model.pb, got {folder}")

@@ -18,15 +18,8 @@ _TEST_EXAMPLES = flags.DEFINE_integer("test_examples", 200, "Test examples per t
 
 
 def main() -> None:
-    """Writes the corpus."""
-    path = write_demo_corpus(
-        Path(_OUTPUT_DIR.value),
-        _SEED.value,
-        _TRAIN_EXAMPLES.value,
-        _UNLABELLED_EXAMPLES.value,
-        _VALIDATION_EXAMPLES.value,
-        _TEST_EXAMPLES.value,
-    )
+    sizes = (_TRAIN_EXAMPLES, _UNLABELLED_EXAMPLES, _VALIDATION_EXAMPLES, _TEST_EXAMPLES)
+    path = write_demo_corpus(Path(_OUTPUT_DIR.value), _SEED.value, *(size.value for size in sizes))
     logging.info("%s: three tasks", path)
 
 

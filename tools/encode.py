@@ -42,7 +42,6 @@ def _prepare() -> None:
 
 
 def main() -> None:
-    """Encodes or prepares the available splits."""
     if _PREPARE_TFDS.value is not None:
         _prepare()
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from absl import flags
 
@@ -47,7 +46,6 @@ _DISAGREEMENT = flags.DEFINE_bool("disagreement", False, "Also print how much ea
 
 
 def main() -> None:
-    """Prints the metrics, and writes them with --output."""
     how = inference.inference_settings()
     if bool(_RUN.value) == bool(_RUNS.value):
         raise UserError("exactly one of --run and --runs must be given")
@@ -70,19 +68,15 @@ def main() -> None:
     without = leave_one_out(by_run, names, weights, _AVERAGE.value) if _LEAVE_ONE_OUT.value else {}
     disagreements = {result: disagreement(split, names) for result, split in by_run.items() if _DISAGREEMENT.value}
     if _OUTPUT.value:
-        # No task's name starts with _.
         over_tasks = average(metrics)
-        content: dict[str, Any] = dict(metrics)
-        if over_tasks:
-            content["_average"] = {over_tasks.name: over_tasks.score}
-        if by_category:
-            content["_by_category"] = {
-                name: [category._asdict() for category in found] for name, found in by_category.items()
-            }
-        if without:
-            content["_leave_one_out"] = without
-        if disagreements:
-            content["_disagreement"] = {result: found.to_json() for result, found in disagreements.items()}
+        more = {
+            "average": over_tasks and {over_tasks.name: over_tasks.score},
+            "by_category": {name: [category._asdict() for category in found] for name, found in by_category.items()},
+            "leave_one_out": without,
+            "disagreement": {result: found.to_json() for result, found in disagreements.items()},
+        }
+        # No task's name starts with _.
+        content = {**metrics, **{f"_{name}": value for name, value in more.items() if value}}
         write_json(Path(_OUTPUT.value), content)
     name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
     print(text_table({name: [metrics], **{of: [found] for of, found in without.items()}}, show_metrics=True), end="")

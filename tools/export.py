@@ -38,7 +38,6 @@ _RELEASE_METRICS = flags.DEFINE_string(
 
 
 def main() -> None:
-    """Writes the version, the release, or both."""
     if not _EXPORT_DIR.value and not _RELEASE.value:
         raise UserError("--export_dir or --release must be given")
     if _RELEASE_METRICS.value and not _RELEASE.value:

@@ -32,7 +32,6 @@ _GLUE_MAJORITY = flags.DEFINE_list(
 
 
 def main() -> None:
-    """Writes the predictions."""
     how = inference.inference_settings()
     if not _OUTPUT.value and not _GLUE_SUBMISSION.value:
         raise UserError("--output or --glue_submission must be given")
@@ -46,9 +45,8 @@ def main() -> None:
     splits = _SPLIT.value
     if _INPUT.value:
         if len(tasks) != 1:
-            raise UserError(
-                f"--tasks must name the one task that --input is for, got {', '.join(task.name for task in tasks)}"
-            )
+            given = ", ".join(task.name for task in tasks)
+            raise UserError(f"--tasks must name the one task that --input is for, got {given}")
         tasks, splits = [tasks[0].with_input(Path(_INPUT.value))], [INPUT]
     # Tasks outside GLUE are not part of the submission.
     splits_of = {
@@ -65,8 +63,7 @@ def main() -> None:
     output = Path(_OUTPUT.value or "")
     if output.suffix:
         check_format(output, "predictions")
-        count = sum(map(len, splits_of.values()))
-        if count > 1:
+        if (count := sum(map(len, splits_of.values()))) > 1:
             raise UserError(f"--output {output}: must be a folder for {count} tasks and splits")
     results = [
         majority_predictions(task, split, task_data.source) for task in majority_tasks for split in task.submission

@@ -49,7 +49,6 @@ def _texts() -> list[Texts]:
 
 
 def main() -> None:
-    """Prints or writes the answers."""
     python_logging.getLogger("httpx").setLevel(python_logging.WARNING)  # httpx logs every request.
     texts = _texts()
     if _OUTPUT.value and Path(_OUTPUT.value).suffix != ".jsonl":

@@ -15,7 +15,6 @@ _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the stages, their training
 
 
 def main() -> None:
-    """Runs the recipe and prints its table, finding and report."""
     config = RecipeConfig.build(base=training_config(), **given(RecipeConfig))
     if _DRY_RUN.value:
         print(plan(config), end="")

@@ -14,7 +14,6 @@ _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the new report;
 
 
 def main() -> None:
-    """Writes the report."""
     folder = Path(_OUTPUT_DIR.value)
     write_report(read_report(Path(_FROM.value)), folder)
     logging.info("%s: report written, its page is index.html", folder)

@@ -58,7 +58,6 @@ def shard_of_flags() -> Shard | None:
 
 
 def main() -> None:
-    """Writes soft targets, or a shard of the teachers' predictions."""
     how = inference.inference_settings()
     shard, part = shard_of_flags(), Part.build(**given(Part))
     if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):

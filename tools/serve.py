@@ -29,7 +29,6 @@ _THREADS = flags.DEFINE_integer("threads", _DEFAULTS.threads, "Maximum number of
 
 
 def main() -> None:
-    """Serves the models until SIGINT or SIGTERM."""
     limits = Limits(_REQUEST_BYTES.value, _BATCH_ROWS.value, _CONCURRENCY.value, _THREADS.value)
     store = ModelStore(parse_models(_MODEL.value))
     serve(store, limits, Address(_HOST.value, _PORT.value, _GRPC_PORT.value), _POLL_SECONDS.value, _GRACE_SECONDS.value)

@@ -33,7 +33,6 @@ _GOES_WITH = {
 
 
 def main() -> None:
-    """Imports or exports soft targets."""
     if bool(_IMPORT_FROM.value) == bool(_EXPORT_TO.value):
         raise UserError("exactly one of --import_from and --export_to must be given")
     verb, other = ("import_from", "export_to") if _IMPORT_FROM.value else ("export_to", "import_from")

@@ -8,7 +8,6 @@ from tools import cli
 
 
 def main() -> None:
-    """Trains the run."""
     config = training_config()
     config.prepare_cores()
     train(config)

@@ -15,7 +15,6 @@ _FOLDER = flags.DEFINE_string("folder", None, "Folder to verify, with all subfol
 
 
 def main() -> None:
-    """Prints damaged files and the number of intact ones; exits with 1 if any is damaged."""
     folder = Path(_FOLDER.value)
     found = verify(folder)
     if not found.intact and not found.problems:

@@ -13,15 +13,9 @@ _RELEASE = flags.DEFINE_string("release", None, "Folder that tools.export --rele
 
 
 def main() -> None:
-    """Verifies the release."""
-    verified = verify_release(Path(_RELEASE.value))
-    logging.info(
-        "%s: %d files intact; answers to %d tasks differ by at most %.1e between all parts",
-        _RELEASE.value,
-        verified.files,
-        verified.tasks,
-        verified.difference,
-    )
+    files, tasks, difference = verify_release(Path(_RELEASE.value))
+    text = "%s: %d files intact; answers to %d tasks differ by at most %.1e between all parts"
+    logging.info(text, _RELEASE.value, files, tasks, difference)
 
 
 if __name__ == "__main__":
