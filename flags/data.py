@@ -26,7 +26,9 @@ def settings(runs: Sequence[Path] = (), ignored: Collection[str] = ()) -> DataSe
         UserError: The runs have different values of a setting that is not given.
     """
     values = given(DataSettings)
-    return DataSettings(**{**common_run_data(runs, {*values, *ignored}), **values})
+    found = DataSettings(**{**common_run_data(runs, {*values, *ignored}), **values})
+    found.check_cache()
+    return found
 
 
 def run_inputs(runs: Sequence[Path], needs_files: bool = True) -> tuple[list[Task], TaskData]:

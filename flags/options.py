@@ -7,6 +7,7 @@ from typing import Any
 from absl import flags
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import user_path
 from mtdnn_tf.options import Option, Options
 
 _AUTO = "auto"
@@ -65,7 +66,11 @@ def _parsed(option: Option, value: Any) -> Any:
         if not value.isdecimal():
             raise UserError(f"`{option.name}` must be {_AUTO} or an integer, got {value}")
         return int(value)
-    if not (option.is_tuple or option.value_type == "Path"):
-        return value
-    parsed = option.parse(value if option.is_tuple else [value])
-    return parsed if option.is_tuple else parsed[0]
+    if option.is_tuple:
+        return option.parse(value)
+    if option.value_type == "Path" and not value:
+        raise UserError(f"`{option.name}` must be a path, got nothing")
+    if option.value_type == "Path":
+        return user_path(value)
+    # Some texts are a folder or a name.
+    return str(user_path(value)) if isinstance(value, str) and value.startswith("~") else value

@@ -19,4 +19,6 @@ def training_config(runs: Sequence[Path] = ()) -> TrainingConfig:
         runs: Runs whose data settings are used where no flag gives one; none by default.
     """
     values = given(TrainingConfig)
-    return TrainingConfig.build(**{**common_run_data(runs, values), **values})
+    config = TrainingConfig.build(**{**common_run_data(runs, values), **values})
+    config.data.check_cache()
+    return config

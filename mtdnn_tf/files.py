@@ -21,6 +21,15 @@ DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _HEADER_ERRORS = (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError, TokenError)
 
 
+def user_path(text: str) -> Path:
+    """Returns the path of a text in which a leading `~` is the home folder."""
+    try:
+        # `Path("./~")` would be expanded too.
+        return Path(text).expanduser() if text.startswith("~") else Path(text)
+    except RuntimeError:
+        raise UserError(f"{text}: the home folder is not known; give the path without ~") from None
+
+
 def sha256_of_file(path: Path) -> str:
     """Returns the hexadecimal SHA-256 of a file's bytes."""
     digest = hashlib.sha256()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Collection, Iterable, Iterator
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.text_tables import markdown_table
+from mtdnn_tf.files import user_path
+from mtdnn_tf.text_tables import csv_table, markdown_table
 
 _KEY = "option"
 _T = TypeVar("_T", bound="Options")
-_PARSERS = {"int": int, "float": float, "str": str, "Path": Path}
+_PARSERS: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str, "Path": user_path}
 _NUMBERS = {"int": ("an integer", "integers"), "float": ("a number", "numbers")}
 _BOUNDS = {
     "above": (">", operator.gt),
@@ -62,9 +64,12 @@ class Option:
         return parse_list(self.name, text, self.value_type)
 
     def check(self, value: Any) -> None:
-        """Raises UserError for a value that is not one of the choices, or out of bounds."""
+        """Raises UserError for a value that is not one of the choices, out of bounds, or not text of one line."""
         if value is None:
             return
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, (str, Path)) and not is_flag_text(str(item)):
+                raise UserError(f"`{self.name}` must be UTF-8 text without control characters, got {item}")
         if self.choices and value not in self.choices:
             raise unknown_name(f"`{self.name}`", value, self.choices)
         bounds = {bound: getattr(self, bound) for bound in _BOUNDS if getattr(self, bound) is not None}
@@ -78,6 +83,11 @@ class Option:
 def option(default: Any, help: str, **declared: Any) -> Any:
     """Returns a dataclass field that is an option; `declared` are other attributes of `Option`."""
     return dataclasses.field(default=default, metadata={_KEY: Option(help, **declared)})
+
+
+def is_flag_text(text: str) -> bool:
+    """Returns whether a text can be a line of a flagfile: UTF-8 without control characters."""
+    return not any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
 def shown(value: Any) -> str:
@@ -190,9 +200,22 @@ class Options:
         for option, value in self._items():
             if isinstance(value, bool):
                 lines.append(f"--{'' if value else 'no'}{option.name}\n")
+            elif option.is_repeated:
+                lines += [f"--{option.name}={_written(item)}\n" for item in value]
+            elif option.is_tuple and value is not None and (value or option.default):
+                lines.append(f"--{option.name}={csv_table([list(map(_written, value))])}")
             elif value is not None and value != ():
-                lines += [f"--{option.name}={shown(item)}\n" for item in (value if option.is_repeated else (value,))]
+                lines.append(f"--{option.name}={_written(value)}\n")
         return "".join(lines)
+
+
+def _written(item: Any) -> str:
+    """Returns an item as a flagfile has it; in a path, a leading ~ and spaces at the ends are kept from absl."""
+    text = str(item)
+    if isinstance(item, Path):
+        text = f"./{text}" if text[0].isspace() or text[0] == "~" else text
+        text = f"{text}/" if text[-1].isspace() else text
+    return text
 
 
 def _own_options(cls: type) -> dict[str, Option]:

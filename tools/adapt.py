@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from absl import flags
@@ -12,6 +13,7 @@ from mtdnn_tf.adaptation.config import AdaptationConfig
 from mtdnn_tf.adaptation.results import markdown_results
 from mtdnn_tf.adaptation.run import plan, run_adaptation
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import user_path
 from mtdnn_tf.training.config import EncoderOptions
 from tools import cli
 
@@ -30,7 +32,7 @@ def _starts() -> dict[str, str]:
     if bool(init_from) == bool(_STARTS.value):
         raise UserError("the runs to start from must be given by one of --init_from and --starts")
     if init_from:
-        pairs = [(Path(run).name, run) for run in init_from.split(",")]
+        pairs = [(Path(run).name, run) for run in next(csv.reader([init_from]))]
     else:
         pairs = [(name, run) for name, _, run in (start.partition(":") for start in _STARTS.value)]
         if not all(run for _, run in pairs):
@@ -38,7 +40,7 @@ def _starts() -> dict[str, str]:
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         raise UserError(f"runs must have different names, got {','.join(names)}; --starts=NAME:RUN names them")
-    return dict(pairs)
+    return {name: str(user_path(run)) for name, run in pairs}
 
 
 def main() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging as python_logging
 import re
 import shutil
 import sys
-import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +16,7 @@ from absl import app, flags, logging
 from mtdnn_tf.errors import UserError, printable
 from mtdnn_tf.files import DISK_IS_FULL
 from mtdnn_tf.interruption import Interrupted, install_handlers
+from mtdnn_tf.options import is_flag_text
 
 
 def _fail(message: str) -> NoReturn:
@@ -42,9 +43,12 @@ def _space(path: Path) -> str:
 
 
 def _parse_flags(argv: list[str]) -> list[str]:
+    if not all(map(str.isascii, argv)) and sys.getfilesystemencoding() != "utf-8":
+        encoding = sys.getfilesystemencoding()
+        _fail(f"the locale's encoding must be UTF-8 for flags that are not ASCII, got {encoding}; set PYTHONUTF8=1")
     for argument in argv[1:]:
         # A run writes its flags to a UTF-8 file, one per line.
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in argument):
+        if not is_flag_text(argument):
             _fail(f"{argument!r}: flags must be UTF-8 text without control characters")
     try:
         rest = flags.FLAGS(argv)
@@ -72,6 +76,8 @@ def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
         main: Function without arguments; reads the flags.
         required: Names of flags that must have a value.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # For a terminal or a pipe that is not UTF-8.
     for module, defined in flags.FLAGS.flags_by_module_dict().items():
         for flag in defined if module.startswith("flags.") else ():
             flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # So that --help lists it.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags, logging
 
+from flags.paths import define_path
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.conversion import FORMATS, check_target, convert
 from tools import cli
 
-_FROM = flags.DEFINE_string(
-    "from", None, "The encoder: a run, a Hugging Face, Google BERT or KerasNLP folder, a preset's name, or 'demo'."
+_FROM = define_path(
+    "from", "The encoder: a run, a Hugging Face, Google BERT or KerasNLP folder, a preset's name, or 'demo'."
 )
-_TO = flags.DEFINE_string("to", None, "Folder to write; must not exist.")
+_TO = define_path("to", "Folder to write; must not exist.")
 _FORMAT = flags.DEFINE_enum("format", None, FORMATS, "Layout of the folder.")
 _ACCEPT_APPROXIMATE_GELU = flags.DEFINE_bool(
     "accept_approximate_gelu",
@@ -23,9 +22,9 @@ _ACCEPT_APPROXIMATE_GELU = flags.DEFINE_bool(
 
 
 def main() -> None:
-    folder = Path(_TO.value)
+    folder = _TO.value
     check_target(folder)
-    pretrained = find_backbone(_FROM.value)
+    pretrained = find_backbone(str(_FROM.value))
     convert(pretrained, folder, _FORMAT.value, _ACCEPT_APPROXIMATE_GELU.value)
     case = "uncased" if pretrained.lowercase else "cased"
     shape = f"{pretrained.config.num_layers} layers of width {pretrained.config.hidden_dim}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from absl import flags
 
+from flags.paths import define_path, define_paths
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.measures.cost import REPEATS, Cost, compare_costs, cost_ratios, parameters
 from mtdnn_tf.json_files import write_json
@@ -18,13 +18,13 @@ from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.text_tables import aligned_table
 from tools import cli
 
-_RUNS = flags.DEFINE_list("runs", [], "Comma-separated folders of the ensemble's runs.")
-_STUDENT = flags.DEFINE_string("student", None, "Folder of the student's run.")
+_RUNS = define_paths("runs", "Comma-separated folders of the ensemble's runs.")
+_STUDENT = define_path("student", "Folder of the student's run.")
 _TASK = flags.DEFINE_string("task", None, "Task to measure; default: the first task that all runs have.")
 _LENGTH = flags.DEFINE_integer("length", 64, "Number of word pieces per sequence, including padding.", lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_list("batch_size", ["1", "8", "32"], "Comma-separated numbers of sequences per request.")
 _REPEATS = flags.DEFINE_integer("repeats", REPEATS, "Number of timed requests per batch size.", lower_bound=1)
-_OUTPUT = flags.DEFINE_string("output", None, "JSON file for the costs.")
+_OUTPUT = define_path("output", "JSON file for the costs.")
 
 
 def main() -> None:
@@ -32,15 +32,15 @@ def main() -> None:
     if not batch_sizes or min(batch_sizes) < 1:
         given = ",".join(_BATCH_SIZE.value) or "nothing"
         raise UserError(f"--batch_size must be comma-separated integers >= 1, got {given}")
-    task = _common_task([read_tasks(Path(run)) for run in (_STUDENT.value, *_RUNS.value)])
-    ensemble = [load_model(Path(run)) for run in _RUNS.value]
-    student = load_model(Path(_STUDENT.value))
+    task = _common_task([read_tasks(run) for run in (_STUDENT.value, *_RUNS.value)])
+    ensemble = [load_model(run) for run in _RUNS.value]
+    student = load_model(_STUDENT.value)
     candidates = {f"ensemble of {len(ensemble)}": [loaded.model for loaded in ensemble], "student": [student.model]}
     costs = compare_costs(candidates, task, _LENGTH.value, batch_sizes, _REPEATS.value)
     ratios = cost_ratios(*costs)
     if _OUTPUT.value:
         write_json(
-            Path(_OUTPUT.value),
+            _OUTPUT.value,
             {
                 "task": task.name,
                 "length": _LENGTH.value,

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from absl import flags
-
+from flags.paths import define_path
 from mtdnn_tf.demo.answers import answer_questions
 from mtdnn_tf.errors import UserError
 from tools import cli
 
-_MODEL = flags.DEFINE_string("model", None, "Folder of the exported version, with saved_model.pb.")
+_MODEL = define_path("model", "Folder of the exported version, with saved_model.pb.")
 
 
 def main() -> None:
-    folder = Path(_MODEL.value)
+    folder = _MODEL.value
     if not (folder / "saved_model.pb").is_file():
         raise UserError(f"--model must be a folder with saved_model.pb, got {folder}")
     answers = answer_questions(folder)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags, logging
 
+from flags.paths import define_path
 from mtdnn_tf.demo.corpus import write_demo_corpus
 from tools import cli
 
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the corpus; replaced if it exists.")
+_OUTPUT_DIR = define_path("output_dir", "Folder of the corpus; replaced if it exists.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the corpus.")
 _TRAIN_EXAMPLES = flags.DEFINE_integer("train_examples", 120, "Labelled training examples per task.")
 _UNLABELLED_EXAMPLES = flags.DEFINE_integer("unlabelled_examples", 600, "Unlabelled examples per task.")
@@ -19,7 +18,7 @@ _TEST_EXAMPLES = flags.DEFINE_integer("test_examples", 200, "Test examples per t
 
 def main() -> None:
     sizes = (_TRAIN_EXAMPLES, _UNLABELLED_EXAMPLES, _VALIDATION_EXAMPLES, _TEST_EXAMPLES)
-    path = write_demo_corpus(Path(_OUTPUT_DIR.value), _SEED.value, *(size.value for size in sizes))
+    path = write_demo_corpus(_OUTPUT_DIR.value, _SEED.value, *(size.value for size in sizes))
     logging.info("%s: three tasks", path)
 
 

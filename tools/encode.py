@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from absl import flags, logging
+from absl import logging
 
 from flags import data
 from flags.options import define, given
+from flags.paths import define_path
 from mtdnn_tf.data.sources.source import FILES, available_splits
 from mtdnn_tf.data.sources.tfds_preparation import prepare_tfds
 from mtdnn_tf.errors import UserError
@@ -16,9 +15,8 @@ from mtdnn_tf.training.config import EncoderOptions
 from tools import cli
 
 define(EncoderOptions)
-_PREPARE_TFDS = flags.DEFINE_string(
+_PREPARE_TFDS = define_path(
     "prepare_tfds",
-    None,
     "Write the tasks' files for `tfds.load(..., data_dir=FOLDER)` to this folder, and encode nothing.",
 )
 
@@ -27,8 +25,6 @@ def _prepare() -> None:
     """Prepares the tasks that are in TensorFlow Datasets."""
     settings = data.settings()
     tasks, source = settings.selected_tasks(), settings.source
-    if not _PREPARE_TFDS.value:
-        raise UserError("--prepare_tfds must be a folder")
     if source.kind != FILES:
         raise UserError(f"--prepare_tfds needs --data_source={FILES}, got {source.kind}")
     known = [task for task in tasks if task.tfds]
@@ -38,7 +34,7 @@ def _prepare() -> None:
         if task.tfds is None:
             logging.info("skipped %s, not available in TensorFlow Datasets", task.name)
     for task in known:
-        prepare_tfds(task, source.data_dir, Path(_PREPARE_TFDS.value))
+        prepare_tfds(task, source.data_dir, _PREPARE_TFDS.value)
 
 
 def main() -> None:

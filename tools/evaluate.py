@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
 from flags import data, inference
+from flags.paths import define_path, define_paths
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.ensemble_tables import (
@@ -28,14 +27,14 @@ from mtdnn_tf.json_files import write_json
 from mtdnn_tf.options import parse_list
 from tools import cli
 
-_RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
-_RUNS = flags.DEFINE_list("runs", [], "Comma-separated folders of runs whose predictions are averaged.")
+_RUN = define_path("run", "Folder of a trained run.")
+_RUNS = define_paths("runs", "Comma-separated folders of runs whose predictions are averaged.")
 _WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per run; default: equal weights.")
 _AVERAGE = flags.DEFINE_enum(
     "average", PROBABILITIES, AVERAGES, "Average probabilities or logits (scores for regression)."
 )
 _SPLIT = flags.DEFINE_list("split", [], "Comma-separated splits to evaluate; default: each task's development splits.")
-_OUTPUT = flags.DEFINE_string("output", None, "JSON file for the metrics.")
+_OUTPUT = define_path("output", "JSON file for the metrics.")
 _BY_CATEGORY = flags.DEFINE_list(
     "by_category",
     [],
@@ -49,7 +48,7 @@ def main() -> None:
     how = inference.inference_settings()
     if bool(_RUN.value) == bool(_RUNS.value):
         raise UserError("exactly one of --run and --runs must be given")
-    runs = [Path(run) for run in _RUNS.value or [_RUN.value]]
+    runs = _RUNS.value or [_RUN.value]
     weights = parse_list("weights", _WEIGHTS.value) or None
     check_weights(weights, len(runs))
     for flag in (_LEAVE_ONE_OUT, _DISAGREEMENT):
@@ -77,7 +76,7 @@ def main() -> None:
         }
         # No task's name starts with _.
         content = {**metrics, **{f"_{name}": value for name, value in more.items() if value}}
-        write_json(Path(_OUTPUT.value), content)
+        write_json(_OUTPUT.value, content)
     name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
     print(text_table({name: [metrics], **{of: [found] for of, found in without.items()}}, show_metrics=True), end="")
     if disagreements:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags, logging
 
+from flags.paths import define_path
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.options import parse_list
@@ -15,8 +14,8 @@ from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
 from mtdnn_tf.serving.server_files import MODEL_NAME
 from tools import cli
 
-_RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
-_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Folder of the served model, with one subfolder per version.")
+_RUN = define_path("run", "Folder of a trained run.")
+_EXPORT_DIR = define_path("export_dir", "Folder of the served model, with one subfolder per version.")
 _VERSION = flags.DEFINE_integer("version", None, "Version number; default: the highest existing version plus 1.")
 _TASKS = flags.DEFINE_list("tasks", [], "Comma-separated tasks to export; default: all tasks of the run.")
 _BATCH_SIZES = flags.DEFINE_list(
@@ -29,10 +28,9 @@ _WEIGHTS = flags.DEFINE_enum(
     "weights", FLOAT32, list(WEIGHTS), "Storage format of the encoder's large matrices; computation is in float32."
 )
 
-_RELEASE = flags.DEFINE_string("release", None, "Folder to write a release to; must not exist.")
-_RELEASE_METRICS = flags.DEFINE_string(
+_RELEASE = define_path("release", "Folder to write a release to; must not exist.")
+_RELEASE_METRICS = define_path(
     "release_metrics",
-    None,
     "report.json or results.json of the recipe that trained the run, for metrics over its seeds.",
 )
 
@@ -43,18 +41,16 @@ def main() -> None:
     if _RELEASE_METRICS.value and not _RELEASE.value:
         raise UserError("--release_metrics needs --release")
     sizes = parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int")
-    run = Path(_RUN.value)
     if _RELEASE.value:
         # Checked before the version is written.
-        check_release_folder(Path(_RELEASE.value))
+        check_release_folder(_RELEASE.value)
     if _EXPORT_DIR.value:
-        folder = export_version(Path(_EXPORT_DIR.value), _VERSION.value)
-        export_saved_model(load_model(run), folder, _TASKS.value, sizes, _MODEL_NAME.value, _WEIGHTS.value)
+        folder = export_version(_EXPORT_DIR.value, _VERSION.value)
+        export_saved_model(load_model(_RUN.value), folder, _TASKS.value, sizes, _MODEL_NAME.value, _WEIGHTS.value)
         logging.info("%s: SavedModel of %s weights written", folder, _WEIGHTS.value)
     if _RELEASE.value:
-        metrics = Path(_RELEASE_METRICS.value) if _RELEASE_METRICS.value else None
-        options = ReleaseOptions(_TASKS.value, sizes, _MODEL_NAME.value, metrics, _WEIGHTS.value)
-        verified = write_release(run, Path(_RELEASE.value), options)
+        options = ReleaseOptions(_TASKS.value, sizes, _MODEL_NAME.value, _RELEASE_METRICS.value, _WEIGHTS.value)
+        verified = write_release(_RUN.value, _RELEASE.value, options)
         logging.info("%s: release of %d files written and verified", _RELEASE.value, verified.files)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from flags import data, inference
+from flags.paths import define_path
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.glue_submission import write_submission
 from mtdnn_tf.evaluation.gold_labels import majority_predictions
@@ -17,13 +18,11 @@ from mtdnn_tf.tasks.task import INPUT, TRAIN
 from mtdnn_tf.text_tables import check_format
 from tools import cli
 
-_RUN = flags.DEFINE_string("run", None, "Folder of a trained run.")
+_RUN = define_path("run", "Folder of a trained run.")
 _SPLIT = flags.DEFINE_list("split", [], "Splits to predict, comma-separated; each task's development splits if empty.")
-_INPUT = flags.DEFINE_string("input", None, "File of texts (.tsv, .csv, .jsonl) with the columns of one task.")
-_OUTPUT = flags.DEFINE_string("output", None, "A .tsv or .jsonl file for one task and split; a folder for several.")
-_GLUE_SUBMISSION = flags.DEFINE_string(
-    "glue_submission", None, "Zip file with predictions of all test splits for GLUE's server."
-)
+_INPUT = define_path("input", "File of texts (.tsv, .csv, .jsonl) with the columns of one task.")
+_OUTPUT = define_path("output", "A .tsv or .jsonl file for one task and split; a folder for several.")
+_GLUE_SUBMISSION = define_path("glue_submission", "Zip file with predictions of all test splits for GLUE's server.")
 _GLUE_MAJORITY = flags.DEFINE_list(
     "glue_majority",
     [],
@@ -40,14 +39,13 @@ def main() -> None:
     if _GLUE_MAJORITY.value and not _GLUE_SUBMISSION.value:
         raise UserError("--glue_majority needs --glue_submission")
     majority_tasks = select_tasks(_GLUE_MAJORITY.value, []) if _GLUE_MAJORITY.value else []
-    run = Path(_RUN.value)
-    tasks, task_data = data.run_inputs([run], needs_files=not _INPUT.value)
+    tasks, task_data = data.run_inputs([_RUN.value], needs_files=not _INPUT.value)
     splits = _SPLIT.value
     if _INPUT.value:
         if len(tasks) != 1:
             given = ", ".join(task.name for task in tasks)
             raise UserError(f"--tasks must name the one task that --input is for, got {given}")
-        tasks, splits = [tasks[0].with_input(Path(_INPUT.value))], [INPUT]
+        tasks, splits = [tasks[0].with_input(_INPUT.value)], [INPUT]
     # Tasks outside GLUE are not part of the submission.
     splits_of = {
         task.name: splits or list(task.submission if _GLUE_SUBMISSION.value else task.evaluation_splits)
@@ -60,7 +58,7 @@ def main() -> None:
     else:
         # Splits that are neither trained nor evaluated on may hide their gold labels, which predictions do not need.
         tasks = [task.without_labels({*_SPLIT.value} - {TRAIN, *task.evaluation_splits}) for task in tasks]
-    output = Path(_OUTPUT.value or "")
+    output = _OUTPUT.value or Path()
     if output.suffix:
         check_format(output, "predictions")
         if (count := sum(map(len, splits_of.values()))) > 1:
@@ -69,10 +67,10 @@ def main() -> None:
         majority_predictions(task, split, task_data.source) for task in majority_tasks for split in task.submission
     ]
     if tasks:
-        predictions = predict_with_runs([run], tasks, splits_of, task_data, how)
+        predictions = predict_with_runs([_RUN.value], tasks, splits_of, task_data, how)
         results += [predicted.rows() for predicted in predictions.values()]
     if _GLUE_SUBMISSION.value:
-        write_submission(Path(_GLUE_SUBMISSION.value), results)
+        write_submission(_GLUE_SUBMISSION.value, results)
         logging.info("%s: %d files", _GLUE_SUBMISSION.value, len(results))
         return
     for rows in results:

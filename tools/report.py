@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from absl import logging
 
-from absl import flags, logging
-
+from flags.paths import define_path
 from mtdnn_tf.report.write import read_report, write_report
 from tools import cli
 
-_FROM = flags.DEFINE_string("from", None, "The report.json of a report.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the new report; an existing report is replaced.")
+_FROM = define_path("from", "The report.json of a report.")
+_OUTPUT_DIR = define_path("output_dir", "Folder of the new report; an existing report is replaced.")
 
 
 def main() -> None:
-    folder = Path(_OUTPUT_DIR.value)
-    write_report(read_report(Path(_FROM.value)), folder)
-    logging.info("%s: report written, its page is index.html", folder)
+    write_report(read_report(_FROM.value), _OUTPUT_DIR.value)
+    logging.info("%s: report written, its page is index.html", _OUTPUT_DIR.value)
 
 
 if __name__ == "__main__":

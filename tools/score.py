@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from absl import flags, logging
 
 from flags import data, inference
 from flags.options import define, given
+from flags.paths import define_path, define_paths
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
@@ -20,7 +20,7 @@ from mtdnn_tf.training.cluster import read_cluster
 from tools import cli
 
 define(Part)
-_TEACHERS = flags.DEFINE_list("teachers", None, "Comma-separated folders of the teachers' runs.")
+_TEACHERS = define_paths("teachers", "Comma-separated folders of the teachers' runs.")
 _WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per teacher; default: equal weights.")
 _FIT_WEIGHTS_ON = flags.DEFINE_list(
     "fit_weights_on",
@@ -40,7 +40,7 @@ _SHARD = flags.DEFINE_string(
 _MERGE_SHARDS = flags.DEFINE_integer(
     "merge_shards", None, "Number of shards to merge into soft targets.", lower_bound=1, upper_bound=9999
 )
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder of the soft targets, with one subfolder per task.")
+_OUTPUT_DIR = define_path("output_dir", "Folder of the soft targets, with one subfolder per task.")
 
 
 def shard_of_flags() -> Shard | None:
@@ -62,14 +62,14 @@ def main() -> None:
     shard, part = shard_of_flags(), Part.build(**given(Part))
     if _SPLIT.value != TRAIN and (part.max_examples, part.fraction) != (None, None):
         raise UserError(f"--max_train_examples and --train_fraction need --split={TRAIN}, got {_SPLIT.value}")
-    teachers = [Path(run) for run in _TEACHERS.value]
+    teachers = _TEACHERS.value
     tasks, task_data = data.run_inputs(teachers)
     scoring = Scoring(
         runs=teachers,
         tasks=tasks,
         split=_SPLIT.value,
         data=task_data,
-        output_dir=Path(_OUTPUT_DIR.value),
+        output_dir=_OUTPUT_DIR.value,
         weights=parse_list("weights", _WEIGHTS.value) or None,
         inference=how,
         average=_AVERAGE.value,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags, logging
 
 from flags import data
+from flags.paths import define_path
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.distillation.exchange import export_soft_targets, import_soft_targets
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import user_path
 from mtdnn_tf.options import parse_list
 from mtdnn_tf.text_tables import check_format
 from tools import cli
@@ -21,9 +21,9 @@ _TEACHER_NAMES = flags.DEFINE_list(
     "teacher_names", [], "Comma-separated names, one per imported file; default: the files' names."
 )
 _WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per imported file; default: equal weights.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder to write imported soft targets to.")
-_EXPORT_TO = flags.DEFINE_string("export_to", None, "A .tsv or .jsonl file to export to.")
-_SOFT_TARGETS = flags.DEFINE_string("soft_targets", None, "Folder of the soft targets to export.")
+_OUTPUT_DIR = define_path("output_dir", "Folder to write imported soft targets to.")
+_EXPORT_TO = define_path("export_to", "A .tsv or .jsonl file to export to.")
+_SOFT_TARGETS = define_path("soft_targets", "Folder of the soft targets to export.")
 _SPLIT = flags.DEFINE_string("split", "train", "Split of the examples.")
 _VALUES = flags.DEFINE_enum("values", PROBABILITIES, AVERAGES, "Values in a file, for classification and ranking.")
 _GOES_WITH = {
@@ -46,17 +46,17 @@ def main() -> None:
     if len(tasks) != 1:
         raise UserError(f"--tasks must name one task here, got {', '.join(task.name for task in tasks)}")
     if _EXPORT_TO.value:
-        path = Path(_EXPORT_TO.value)
+        path = _EXPORT_TO.value
         check_format(path, "soft targets")
-        rows = export_soft_targets(Path(_SOFT_TARGETS.value), tasks[0], split, path, _VALUES.value)
+        rows = export_soft_targets(_SOFT_TARGETS.value, tasks[0], split, path, _VALUES.value)
         logging.info("%s: soft targets of %d examples of %s", path, rows, tasks[0].name)
         return
     folder = import_soft_targets(
-        [Path(path) for path in _IMPORT_FROM.value],
+        [user_path(path) for path in _IMPORT_FROM.value],
         tasks[0],
         split,
         settings.source,
-        Path(_OUTPUT_DIR.value),
+        _OUTPUT_DIR.value,
         _TEACHER_NAMES.value,
         parse_list("weights", _WEIGHTS.value) or None,
         _VALUES.value,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
-from absl import flags
-
+from flags.paths import define_path
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.manifests import verify
 from tools import cli
 
-_FOLDER = flags.DEFINE_string("folder", None, "Folder to verify, with all subfolders.")
+_FOLDER = define_path("folder", "Folder to verify, with all subfolders.")
 
 
 def main() -> None:
-    folder = Path(_FOLDER.value)
+    folder = _FOLDER.value
     found = verify(folder)
     if not found.intact and not found.problems:
         raise UserError(f"{folder}: nothing to verify, none of its {len(found.unchecked)} files has a checksum")

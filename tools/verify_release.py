@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from absl import logging
 
-from absl import flags, logging
-
+from flags.paths import define_path
 from mtdnn_tf.release.verify import verify_release
 from tools import cli
 
-_RELEASE = flags.DEFINE_string("release", None, "Folder that tools.export --release wrote.")
+_RELEASE = define_path("release", "Folder that tools.export --release wrote.")
 
 
 def main() -> None:
-    files, tasks, difference = verify_release(Path(_RELEASE.value))
+    files, tasks, difference = verify_release(_RELEASE.value)
     text = "%s: %d files intact; answers to %d tasks differ by at most %.1e between all parts"
     logging.info(text, _RELEASE.value, files, tasks, difference)
 

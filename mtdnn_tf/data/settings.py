@@ -13,6 +13,7 @@ from mtdnn_tf.data.encoding import EncodedData, TaskData
 from mtdnn_tf.data.sources.source import FILES, SOURCES, DataSource, reads_data_dir
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import user_path
 from mtdnn_tf.json_files import read_checked_json, write_checked_json
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.registry import select_tasks
@@ -21,6 +22,16 @@ from mtdnn_tf.tasks.task import Task
 
 RUN_DATA = "data.json"
 _REMEDY = "run the same tools.train command again, or delete it and give `task_file` or `data_dir`"
+
+
+def _cache_home() -> Path:
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if given.is_absolute():
+        return given
+    try:
+        return user_path("~/.cache")
+    except UserError:  # `DataSettings.check_cache` refuses it, when the cache is needed.
+        return Path("~/.cache")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +62,7 @@ class DataSettings(Options):
         decides_weights=False,
     )
     cache_dir: Path = option(
-        Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mtdnn_tf",
+        _cache_home() / "mtdnn_tf",
         "Folder of encoded data.",
         unset="`mtdnn_tf` in `$XDG_CACHE_HOME` or `~/.cache`",
         is_kept_by_runs=True,
@@ -63,6 +74,11 @@ class DataSettings(Options):
     def source(self) -> DataSource:
         """Where examples come from."""
         return DataSource(self.data_source, self.data_dir)
+
+    def check_cache(self) -> None:
+        """Raises UserError if the default cache is in a home folder that is not known."""
+        if self.cache_dir.parts[:1] == ("~",):
+            raise UserError("`cache_dir` must be given: the home folder is not known, got none")
 
     def task_data(self, max_sequence_length: int | None = None) -> TaskData:
         """Returns the data for models that encode it to their own lengths, or to a given one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,9 +46,9 @@ def read_provenance(run: Path) -> Provenance:
         raise UserError(f"--run={run}: {missing[0]} is missing; a release needs a finished run")
     flags = (run / FLAGS).read_text(encoding="utf-8")
     identity = read_checked_json(run / IDENTITY, "train the run again")
-    folders = [line.partition("=")[2].split(",") for line in flags.splitlines() if line.startswith("--soft_targets=")]
+    given = [line.partition("=")[2] for line in flags.splitlines() if line.startswith("--soft_targets=")]
     teachers = dict.fromkeys(identity.get("soft_targets", {}), 0)
-    for folder in (Path(path) for paths in folders for path in paths):
+    for folder in (Path(path) for paths in csv.reader(given) for path in paths):
         for name in teachers:
             manifest = folder / name.replace("/", "-") / MANIFEST
             if manifest.is_file():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.files import user_path
 from mtdnn_tf.kinds.registry import KINDS
 from mtdnn_tf.tasks.task import CHOICES, PER_LABEL, TRAIN, SplitFile, Task, TfdsData
 from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
@@ -106,7 +107,7 @@ def _record(value: YamlValue, made: type, required: Collection[str]) -> dict[str
 def _file(value: YamlValue, is_labelled: bool, label: str, task: str, folder: Path | None) -> SplitFile:
     """Returns the file of a split, given as its path or with what is special about it."""
     fields = {"path": value.text()} if value.is_text else _record(value, SplitFile, ("path",))
-    path = Path(fields["path"])
+    path = user_path(fields["path"])
     if path.suffix not in FILE_ENDINGS:
         raise unknown_name(f"ending of a file of task {task}", path.suffix, FILE_ENDINGS, value.where)
     fields = {"label": label, **fields, "path": str(path if folder is None else (folder / path).resolve())}

@@ -59,12 +59,14 @@ class Running(NamedTuple):
 
 
 class Binaries:
-    """A server that runs binaries."""
+    """A server that runs binaries, with more variables in its environment, or without those that are None."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str | None] | None = None) -> None:
+        variables = {**os.environ, **(environment or {})}
         self._server = subprocess.Popen(
             [sys.executable, "-m", "tests.tools.binaries"],
             cwd=ROOT,
+            env={name: value for name, value in variables.items() if value is not None},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -11,6 +11,7 @@ import grpc
 from absl import logging
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import user_path
 from mtdnn_tf.serving.server.served_model import ServedModel, versions_on_disk
 from mtdnn_tf.serving.server.status import ServingError, one_line
 
@@ -26,7 +27,7 @@ def parse_models(values: list[str]) -> dict[str, Path]:
     models: dict[str, Path] = {}
     for value in values:
         name, colon, folder = value.partition(":")
-        base = Path(folder if colon else value)
+        base = user_path(folder if colon else value)
         name = name if colon else base.absolute().name
         if not _NAME.fullmatch(name) or not value:
             raise UserError(
