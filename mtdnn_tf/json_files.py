@@ -56,7 +56,7 @@ def object_without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value: dict[str, Any] = {}
     for name, item in pairs:
         if name in value:
-            raise ValueError(f"{name[:60]!r} is given twice")
+            raise ValueError(f"duplicate name {name[:60]!r}")
         value[name] = item
     return value
 

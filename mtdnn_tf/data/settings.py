@@ -163,7 +163,7 @@ def common_run_data(runs: Sequence[Path], given: Collection[str] = ()) -> dict[s
                 continue
             if common.setdefault(name, value) != value:
                 raise UserError(
-                    f"`{name}` is needed: run {first[name]} was trained with {shown(common[name])}, run {run} with "
+                    f"`{name}` must be given: run {first[name]} was trained with {shown(common[name])}, run {run} with "
                     f"{shown(value)}"
                 )
             first.setdefault(name, run)

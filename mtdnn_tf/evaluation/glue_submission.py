@@ -39,14 +39,14 @@ def write_submission(path: Path, predictions: Sequence[Predictions], allow_parti
                 f"task {part.task.name}: split {part.split!r} is no part of a GLUE submission; accepted: {accepted}"
             )
         if f"{name}.tsv" in contents:
-            raise UserError(f"{name}.tsv of the GLUE submission is given twice; give each task and split once")
+            raise UserError(f"duplicate {name}.tsv in the GLUE submission; give each task and split once")
         contents[f"{name}.tsv"] = _file_content(part)
         rows, official = len(part.example_ids), part.task.submission_rows.get(part.split)
         if official not in (None, rows):
-            logging.warning("%s.tsv: %d rows; GLUE's server takes %d, those of its test file", name, rows, official)
+            logging.warning("%s.tsv: %d rows; GLUE's server expects %d, those of its test file", name, rows, official)
     missing = [file for file in submission_files() if file not in contents]
     if missing and not allow_partial:
-        raise UserError(f"{path}: GLUE's server takes no submission without {', '.join(missing)}")
+        raise UserError(f"{path}: a GLUE submission must have all files, missing {', '.join(missing)}")
     if path.suffix == ".zip":
         _write_zip(path, contents)
         return
@@ -73,7 +73,7 @@ def _file_content(predictions: Predictions) -> str:
     if len(wrong):
         raise UserError(
             f"task {task.name}: split {predictions.split} has {len(order)} rows, and row {wrong[0]} is "
-            "missing or given twice; GLUE's server scores whole test files only"
+            "missing or duplicate; GLUE's server scores whole test files only"
         )
     if task.labels:
         spelling = dict(zip(task.labels, task.submission_labels or task.labels))

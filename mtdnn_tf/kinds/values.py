@@ -101,5 +101,5 @@ def check_range(probabilities: np.ndarray, where: Callable[[int], str]) -> None:
     if len(wrong):
         shown = ", ".join(f"{number:g}" for number in probabilities[wrong[0]])
         raise UserError(
-            f"{where(wrong[0])}: probabilities must be from 0 to 1, got {shown}; --values=logits takes logits"
+            f"{where(wrong[0])}: probabilities must be from 0 to 1, got {shown}; use --values=logits for logits"
         )

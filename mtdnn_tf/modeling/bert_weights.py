@@ -95,7 +95,7 @@ def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], sour
     """Refuses arrays, laid out as in a file, that lack one of an encoder's, or one of another shape or not finite."""
     for weight in encoder_weights(config):
         if weight.name not in arrays:
-            raise UserError(f"{source}: weight {weight.name} is missing; an encoder of BERT's architecture is needed")
+            raise UserError(f"{source}: weight {weight.name} is missing; the encoder must have BERT's architecture")
         shape = arrays[weight.name].shape
         if shape != weight.shape:
             raise UserError(f"{source}: weight {weight.name} has shape {shape}, the config asks for {weight.shape}")

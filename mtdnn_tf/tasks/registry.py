@@ -63,6 +63,6 @@ def select_tasks(names: Sequence[str], task_files: Sequence[Path]) -> list[Task]
         if name not in known:
             raise unknown_name("task", name, known)
         if name in selected:
-            raise UserError(f"task {name!r} is given twice; name each task once")
+            raise UserError(f"duplicate task {name!r}")
         selected[name] = known[name]
     return list(selected.values())

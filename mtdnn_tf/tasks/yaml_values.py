@@ -74,7 +74,7 @@ class YamlValue:
             if not isinstance(key, yaml.ScalarNode) or not key.value:
                 raise UserError(f"{self._path}:{line}: keys of {self._name} must be names, got {_shown(key)}")
             if key.value in fields:
-                raise UserError(f"{self._path}:{line}: {key.value!r} is given twice in {self._name}; give it once")
+                raise UserError(f"{self._path}:{line}: duplicate {key.value!r} in {self._name}")
             if accepted and key.value not in accepted:
                 raise unknown_name(f"key of {self._name}", key.value, accepted, f"{self._path}:{line}")
             fields[key.value] = YamlValue(value, self._path, naming.replace("{}", key.value, 1), line)
@@ -101,7 +101,7 @@ class YamlValue:
         for item in self.items():
             text = item.text()
             if text in texts:
-                raise UserError(f"{item.where}: {text!r} is given twice in {self._name}; give it once")
+                raise UserError(f"{item.where}: duplicate {text!r} in {self._name}")
             texts[text] = None
         return tuple(texts)
 

@@ -41,7 +41,9 @@ def read_cluster() -> Cluster:
     """Returns the cluster that the environment variable TF_CONFIG describes."""
     text = os.environ.get("TF_CONFIG")
     if not text:
-        raise UserError(f"`strategy=multi_worker` takes its workers from TF_CONFIG, not set; {_FORM} is accepted")
+        raise UserError(
+            f"`strategy=multi_worker` needs the environment variable TF_CONFIG, which is not set; {_FORM} is accepted"
+        )
     try:
         found = json.loads(text)
     except ValueError as error:
@@ -52,12 +54,12 @@ def read_cluster() -> Cluster:
         raise _refused(f"has jobs other than worker: {', '.join(other)}")
     hosts = workers.get("worker")
     if not isinstance(hosts, list) or not hosts or not all(_is_address(host) for host in hosts):
-        raise _refused(f"has no list of HOST:PORT as cluster.worker, {json.dumps(hosts)} given")
+        raise _refused(f"must have a list of HOST:PORT as cluster.worker, got {json.dumps(hosts)}")
     if len(set(hosts)) < len(hosts):
-        raise _refused(f"names a worker twice: {', '.join(hosts)}")
+        raise _refused(f"has a duplicate worker: {', '.join(hosts)}")
     index = task.get("index")
     if task.get("type") != "worker" or type(index) is not int or not 0 <= index < len(hosts):
-        raise _refused(f"has no task of type worker and index 0 to {len(hosts) - 1}, {json.dumps(task)} given")
+        raise _refused(f"must have a task of type worker and index 0 to {len(hosts) - 1}, got {json.dumps(task)}")
     return Cluster(len(hosts), index)
 
 

@@ -79,7 +79,7 @@ def _runs(folder: Path, *different: dict[str, Any]) -> list[Path]:
 def test_runs_that_differ_need_the_flag(tmp_path, fields):
     (name,) = fields
     runs = _runs(tmp_path, {}, fields)
-    with pytest.raises(UserError, match=f"`{name}` is needed: run .*run0 was trained with .*, run .*run1 with "):
+    with pytest.raises(UserError, match=f"`{name}` must be given: run .*run0 was trained with .*, run .*run1 with "):
         common_run_data(runs)
     assert name not in common_run_data(runs, {name})
 

@@ -94,14 +94,14 @@ def test_another_number_of_rows_than_glues_is_warned_of(tmp_path, caplog):
     caplog.set_level("WARNING", logger="absl")
     write_submission(tmp_path / "glue.zip", [_predictions("wnli", rows=146), _predictions("ax")], allow_partial=True)
     assert [record.getMessage() for record in caplog.records] == [
-        "AX.tsv: 3 rows; GLUE's server takes 1104, those of its test file"
+        "AX.tsv: 3 rows; GLUE's server expects 1104, those of its test file"
     ]
 
 
 def test_missing_files_are_named(tmp_path):
     path = tmp_path / "glue.zip"
     given = [part for part in _all_predictions() if part.task.name not in ("ax", "qqp")]
-    with pytest.raises(UserError, match=r"without QQP\.tsv, AX\.tsv$"):
+    with pytest.raises(UserError, match=r"missing QQP\.tsv, AX\.tsv$"):
         write_submission(path, given)
     assert not list(tmp_path.iterdir())
     write_submission(path, given, allow_partial=True)
@@ -113,7 +113,7 @@ def test_missing_files_are_named(tmp_path):
     ("ids", "message"),
     [
         (["0", "2", "3"], "row 1 is missing"),
-        (["0", "1", "1"], "row 2 is missing or given twice"),
+        (["0", "1", "1"], "row 2 is missing or duplicate"),
         (["1", "2", "3"], "row 0 is missing"),
         (["0", "1", "two"], "row numbers"),
     ],
@@ -131,7 +131,7 @@ def test_a_split_that_glue_does_not_score_is_refused(tmp_path, task, split):
 
 
 def test_a_file_given_twice_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"CoLA\.tsv .* given twice"):
+    with pytest.raises(UserError, match=r"duplicate CoLA\.tsv"):
         _written(tmp_path, _predictions("cola"), _predictions("cola"))
 
 

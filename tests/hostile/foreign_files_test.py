@@ -98,7 +98,7 @@ def test_tags_of_objects_are_text(tmp_path: Path) -> None:
         ('{"a": -Infinity}', "-Infinity is no number"),
         ('{"a": 1e999}', "1e999 is too large"),
         ('{"a": ' + "9" * 5000 + "}", "a number of 5000 digits"),
-        ('{"a": 1, "b": 2, "a": 3}', "'a' is given twice"),
+        ('{"a": 1, "b": 2, "a": 3}', "duplicate name 'a'"),
         ("[" * 100_000, "nested too deeply"),
         ('{"a": "\\ud83d"}', "half a surrogate pair"),
         ('{"a": 1', "not JSON"),
@@ -331,7 +331,7 @@ def test_weights_by_a_link_or_of_other_names_are_refused(model: Path, tmp_path: 
     save_file({"a": np.zeros(3, np.float32)}, folder / "weights.safetensors")
     (folder / MANIFEST).unlink()
     write_manifest(folder, {"what": "model"})
-    _refused(lambda: load_model(folder), "is missing; an encoder of BERT's architecture is needed")
+    _refused(lambda: load_model(folder), "is missing; the encoder must have BERT's architecture")
     (folder / "model.json").unlink()
     _refused(lambda: read_tasks(folder), "no trained model here")
 

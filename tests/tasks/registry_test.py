@@ -123,7 +123,7 @@ def test_a_users_task_may_not_shadow_another(tmp_path: Path):
 def test_bad_selections_are_refused():
     with pytest.raises(UserError, match="no task given"):
         registry.select_tasks([], [])
-    with pytest.raises(UserError, match="'rte' is given twice"):
+    with pytest.raises(UserError, match="duplicate task 'rte'"):
         registry.select_tasks(["rte", "cola", "rte"], [])
     with pytest.raises(UserError, match="did you mean 'mnli'"):
         registry.select_tasks(["mnlii"], [])

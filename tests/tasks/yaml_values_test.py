@@ -37,7 +37,7 @@ def test_numbers(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "line", "message"),
     [
-        ("a: 1\na: 2\n", 2, "'a' is given twice in the file"),
+        ("a: 1\na: 2\n", 2, "duplicate 'a' in the file"),
         ("[a, b]: 1\n", 1, "must be names, got a list"),
         ("a: [\n", 2, "not YAML"),
         ("a: 1\n---\nb: 1\n", 2, "not YAML"),

@@ -203,7 +203,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      "--cache_dir={cache} --output={out}", _nothing, ["mood_validation.tsv:1", "unknown column 'sentense'", "'sentence'"]),
     ("no submission of GLUE's tasks", "predict",
      "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --glue_submission={out} --cache_dir={cache}",
-     _nothing, ["no submission without", "CoLA.tsv", "AX.tsv"]),
+     _nothing, ["must have all files, missing", "CoLA.tsv", "AX.tsv"]),
     ("majority of a score", "predict", "--run={run} --glue_majority=stsb --glue_submission={out} --cache_dir={cache}",
      _nothing, ["task stsb", "needs a classification task"]),
     ("a fold of none", "train", TRAIN + " --held_out_fold=0", _nothing, ["--folds and --held_out_fold must be given together"]),

@@ -107,7 +107,7 @@ class BatchPlan:
     def step(self, n: int) -> PlannedBatch:
         """Returns the batch of step `n`, counted from 0."""
         if n < 0:
-            raise ValueError(f"steps are counted from 0, {n} given")
+            raise ValueError(f"the step must be >= 0, got {n}")
         epoch, place = divmod(n, self.steps_per_epoch)
         return self._epoch(epoch)[place]
 

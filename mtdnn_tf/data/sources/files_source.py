@@ -112,7 +112,7 @@ class _SplitReader:
         return cell if cell or self._task.kind_object.takes_lists else None
 
     def _lacks_label(self, row: TableRow) -> bool:
-        """Returns whether the row has no label where every row takes one."""
+        """Returns whether the row has no label where every row must have one."""
         return bool(self._file.label) and self._file.label_required and self._label_cell(row) is None
 
     def _example(self, row: TableRow) -> Example:

@@ -73,7 +73,7 @@ def read_examples(task: Task, split: str, source: DataSource) -> list[Example]:
         examples = read_file_examples(task, split, source.data_dir)
         where = f"{source.data_dir / task.files[split].path}"
     if not examples:
-        raise UserError(f"{where}: no example of task {task.name}; a split takes one or more")
+        raise UserError(f"{where}: no example of task {task.name}; a split must have one or more")
     seen: set[str] = set()
     for example in examples:
         if example.example_id in seen:

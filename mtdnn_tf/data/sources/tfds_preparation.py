@@ -99,7 +99,7 @@ def _rows(task: Task, split: str, data_dir: Path, features: Mapping[str, Any]) -
             row[data.id] = _row_id(example.example_id, features[data.id].np_dtype, f"{path}: id")
         rows.append(row)
     if not rows:
-        raise UserError(f"{path}: no example of task {task.name}; a split takes one or more")
+        raise UserError(f"{path}: no example of task {task.name}; a split must have one or more")
     return rows
 
 

@@ -100,7 +100,7 @@ def _arguments_of(kind: str, path: Path) -> dict[str, Any]:
     """Returns the arguments of the class that a file describes, refusing other classes."""
     values = read_json_object(path)
     if values.get("class_name") != kind or not isinstance(values.get("config"), dict):
-        raise UserError(f"{path}: class_name {kind!r} with its config is needed, got {str(values)[:60]}")
+        raise UserError(f"{path}: must be class_name {kind!r} with its config, got {str(values)[:60]}")
     return dict(values["config"])
 
 

@@ -33,7 +33,7 @@ def test_a_task_that_is_not_in_tfds_is_read_from_its_files(tmp_path: Path, kind:
 
 def test_an_empty_split_is_refused(tmp_path: Path):
     (tmp_path / "train.csv").write_text("text,score\n")
-    with pytest.raises(UserError, match=r"train.csv: no example of task mine; a split takes one or more"):
+    with pytest.raises(UserError, match=r"train.csv: no example of task mine; a split must have one or more"):
         read_examples(_TASK, "train", DataSource("files", tmp_path))
 
 

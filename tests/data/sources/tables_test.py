@@ -139,7 +139,7 @@ def test_files_that_are_not_of_their_format_are_refused_with_the_line(tmp_path: 
     assert _message(jsonl, '{"a": 1}\n{"a": 1\n').startswith(f"{jsonl}:2: not JSON")
     assert _message(jsonl, '{"a": 1}\n\n{"a": 1}\n').startswith(f"{jsonl}:2: not JSON")
     assert _message(jsonl, '{"a": 1}\n["a"]\n').startswith(f"{jsonl}:2: a line must be one JSON object")
-    assert _message(jsonl, '{"a": 1, "b": 2, "a": 3}\n') == f"{jsonl}:1: not accepted JSON ('a' is given twice)"
+    assert _message(jsonl, '{"a": 1, "b": 2, "a": 3}\n') == f"{jsonl}:1: not accepted JSON (duplicate name 'a')"
     assert _message(jsonl, '{"a": "\\ud83d"}\n').startswith(f"{jsonl}:1: a text has half a surrogate pair")
     assert _message(jsonl, "[" * 100_000 + "\n").startswith(f"{jsonl}:1: not")
 
