@@ -162,7 +162,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      ["TensorFlow Datasets has none of mood, entailment, similarity"]),
     ("prepare a bad file", "encode", "--tasks=rte --data_dir={tasks} --prepare_tfds={out}",
      _append("RTE/dev.tsv", b"index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentails\n"), ["RTE/dev.tsv:2", "'entails'", "entailment"]),
-    ("prepare into no folder", "encode", "--tasks=rte --data_dir={tasks} --prepare_tfds=", _nothing, ["--prepare_tfds must be a folder"]),
+    ("prepare into no folder", "encode", "--tasks=rte --data_dir={tasks} --prepare_tfds=", _nothing, ["--prepare_tfds=: must be a path, got nothing"]),
     ("prepare into a file", "encode", "--tasks=rte --data_dir={tasks} --prepare_tfds={tasks}/tasks.yaml",
      _append("RTE/dev.tsv", b"index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n"), ["tasks.yaml", "directory"]),
     ("TFDS not prepared", "train", TRAIN + " --tasks=rte --data_source=tfds", _nothing, ["glue/rte", "tfds build"]),
@@ -197,7 +197,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      _remove("mood_validation.tsv"), ["mood_validation.tsv: no such file", "--task_file must name a task file"]),
     ("sequences longer than the run's", "evaluate", "--run={run} --max_sequence_length=33 --cache_dir={cache}", _nothing,
      ["--max_sequence_length must be 8 to 32", "got 33"]),
-    ("too many weights", "evaluate", "--runs={run},{run} --weights=1,2,3 --cache_dir={cache}", _nothing, ["2 teachers, 3 weights"]),
+    ("too many weights", "evaluate", "--runs={run},{run} --weights=1,2,3 --cache_dir={cache}", _nothing, ["2 teachers, got 3 weights"]),
     ("weights no numbers", "evaluate", "--runs={run} --weights=a --cache_dir={cache}", _nothing, ["--weights must be comma-separated numbers, got a"]),
     ("unknown category column", "evaluate", "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --by_category=sentense "
      "--cache_dir={cache} --output={out}", _nothing, ["mood_validation.tsv:1", "unknown column 'sentense'", "'sentence'"]),
