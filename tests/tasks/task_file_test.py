@@ -83,7 +83,7 @@ def test_tasks_are_read(tmp_path: Path):
         ("label: intent", "label: utterance", 5, "label of task intent must be another column than the texts"),
         ("[utterance]", "utterance", 4, "text of task intent must be a list of one or more"),
         ("[utterance]", "[a, b, c]", 2, "text must be one or two columns, got 3"),
-        ("[yes, no, 3]", "[yes, no, yes]", 6, "'yes' is given twice in labels of task intent"),
+        ("[yes, no, 3]", "[yes, no, yes]", 6, "duplicate 'yes' in labels of task intent"),
         ("[yes, no, 3]", "[yes]", 2, "labels must be two or more different names"),
         ("[yes, no, 3]", "{yes: no}", 6, "must be a list"),
         ("f1_macro", "f1_makro", 7, "unknown metrics of task intent 'f1_makro'; did you mean 'f1_m"),

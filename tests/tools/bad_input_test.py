@@ -197,7 +197,7 @@ CASES: list[tuple[str, str, str, Change, list[str]]] = [
      _remove("mood_validation.tsv"), ["mood_validation.tsv: no such file", "--task_file must name a task file"]),
     ("sequences longer than the run's", "evaluate", "--run={run} --max_sequence_length=33 --cache_dir={cache}", _nothing,
      ["--max_sequence_length must be 8 to 32", "got 33"]),
-    ("too many weights", "evaluate", "--runs={run},{run} --weights=1,2,3 --cache_dir={cache}", _nothing, ["2 teachers, got 3 weights"]),
+    ("too many weights", "evaluate", "--runs={run},{run} --weights=1,2,3 --cache_dir={cache}", _nothing, ["got 3 weights for 2 teachers"]),
     ("weights no numbers", "evaluate", "--runs={run} --weights=a --cache_dir={cache}", _nothing, ["--weights must be comma-separated numbers, got a"]),
     ("unknown category column", "evaluate", "--run={run} --tasks=mood --task_file={tasks}/tasks.yaml --by_category=sentense "
      "--cache_dir={cache} --output={out}", _nothing, ["mood_validation.tsv:1", "unknown column 'sentense'", "'sentence'"]),
