@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 from absl import logging
 
 from flags import data
 from flags.options import define, given
 from flags.paths import define_path
+from mtdnn_tf.data.checks import DataChecks
 from mtdnn_tf.data.sources.source import FILES, available_splits
 from mtdnn_tf.data.sources.tfds_preparation import prepare_tfds
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.config import EncoderOptions
 from tools import cli
 
 define(EncoderOptions)
+define(DataChecks)
 _PREPARE_TFDS = define_path(
     "prepare_tfds",
     "Write the tasks' files for `tfds.load(..., data_dir=FOLDER)` to this folder, and encode nothing.",
@@ -47,14 +51,20 @@ def main() -> None:
     pretrained = find_backbone(EncoderOptions.build(**given(EncoderOptions)).initial)
     pretrained.check_length(settings.max_sequence_length)
     encoded = settings.encoded(pretrained.tokenizer())
+    checks = DataChecks.build(**given(DataChecks))
     splits = []
     for task in tasks:
         found = available_splits(task, source)
         if not found:
             raise UserError(f"{source.data_dir}: no file of task {task.name} here or next to its task file")
         splits += [(task, split) for split in found]
-    for task, split in splits:
-        encoded.split(task, split)
+    made = [encoded.split(task, split) for task, split in splits]
+    evaluated = [split for split in made if split.split in split.task.evaluation_splits]
+    for training in made:
+        if training.split == TRAIN:
+            labelled = np.flatnonzero(training.task.kind_object.labelled(training.labels, training.queries))
+            development = [split for split in evaluated if split.task.head_task == training.task.name]
+            checks.check(training, labelled, development, encoded.tokenizer)
     logging.info("%s: %d splits of %d tasks", settings.cache_dir, len(splits), len(tasks))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.data.batching.sampling import Sampler
+from mtdnn_tf.data.checks import DataChecks
 from mtdnn_tf.data.folds import FoldOptions
 from mtdnn_tf.data.settings import DataSettings
 from mtdnn_tf.data.subset import Part
@@ -174,6 +175,7 @@ class TrainingConfig(Options):
 
     output_dir: Path = option(Path(), "Folder of the run.", decides_weights=False, unset="required")
     data: DataSettings = DataSettings()
+    checks: DataChecks = DataChecks()
     encoder: EncoderOptions = EncoderOptions()
     optimization: OptimizationOptions = OptimizationOptions()
     sampler: Sampler = Sampler()

@@ -67,15 +67,18 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
     data = config.data.encoded(tokenizer)
     with run_on_chief_first(cluster, strategy):
         inputs = inputs_of_tasks(config, trained_tasks, data, targets)
-    if cluster.is_chief:
-        for task in inputs:
-            warn_of_labels(task.encoded, task.rows[task.has_gold])
     # A fold that is held out changes no head: teachers of all folds are of one architecture.
     examples = {task.task.name: len(task.rows) + task.held_out for task in inputs}
     tasks = choose_heads(tasks, examples, encoder.pair_head)
     # Encoding validates development data before an epoch is trained.
     evaluates = config.checkpoints.evaluation != "never" and cluster.is_chief
     development = [data.split(task, split) for task in tasks for split in task.evaluation_splits if evaluates]
+    for task in inputs if cluster.is_chief else ():
+        rows = task.rows[task.has_gold]
+        warn_of_labels(task.encoded, rows)
+        of_head = [split for split in development if split.task.head_task == task.task.name]
+        batch_size = config.optimization.batch_size if config.optimization.batch_tokens is None else None
+        config.checks.check(task.encoded, rows, of_head, tokenizer, batch_size)
     identity = run_identity(config, pretrained, inputs, targets, development)
     return Prepared(config, tasks, pretrained, tokenizer, inputs, targets, development, identity)
 

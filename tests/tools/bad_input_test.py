@@ -91,6 +91,11 @@ def _nothing(folder: Path) -> None:
 TRAIN = "--task_file={tasks}/tasks.yaml --backbone=tiny --output_dir={out} --cache_dir={cache} --epochs=1"
 CASES: list[tuple[str, str, str, Change, list[str]]] = [
     ("unknown task", "train", TRAIN + " --tasks=mod", _nothing, ["unknown task 'mod'", "did you mean 'mood'"]),
+    ("development rows that are trained on", "train", TRAIN + " --tasks=mood --fail_on_leak",
+     _edit("tasks.yaml", "validation: mood_validation.tsv", "validation: mood_train.tsv"),
+     ["task mood, split validation: 40 of 40 rows (100.0%) have the texts of rows that are trained on", "--fail_on_leak"]),
+    ("development rows that are trained on, encoded", "encode", "--task_file={tasks}/tasks.yaml --tasks=mood --backbone=tiny --cache_dir={cache} --fail_on_leak",
+     _edit("tasks.yaml", "validation: mood_validation.tsv", "validation: mood_train.tsv"), ["40 of 40 rows"]),
     ("unknown flag", "train", TRAIN + " --epoch=3", _nothing, ["epoch"]),
     ("unknown flag value", "train", TRAIN + " --optimizer=adam", _nothing, ["optimizer", "adamax", "adam"]),
     ("flag of another type", "train", TRAIN + " --epochs=three", _nothing, ["--epochs=three"]),

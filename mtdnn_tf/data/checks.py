@@ -1,0 +1,91 @@
+"""Checks of encoded splits: texts in two splits, contradicting labels, texts without a known word piece."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.options import Options, option
+
+_log = logging.getLogger("absl")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataChecks(Options):
+    """What is refused instead of logged."""
+
+    fail_on_leak: bool = option(
+        False,
+        "Refuse development rows whose texts are in the training split, which are otherwise counted in the log.",
+        decides_weights=False,
+    )
+
+    def check(
+        self,
+        training: EncodedSplit,
+        rows: np.ndarray,
+        development: Sequence[EncodedSplit],
+        tokenizer: WordPieceTokenizer,
+        batch_size: int | None = None,
+    ) -> None:
+        """Logs one line for each thing that makes a task's training or its evaluation doubtful.
+
+        Texts are compared as the model reads them: lower-cased where it is, and cut to its length.
+
+        Args:
+            training: The training split.
+            rows: Numbers of the rows that are trained on with gold labels; nothing is checked if there are none.
+            development: Splits that the task's head is evaluated on.
+            tokenizer: The tokenizer of the splits.
+            batch_size: Rows per batch; None if batches have another measure.
+        """
+        if not len(rows):
+            return
+        task, hashes = training.task, _hashes(training)[rows]
+        if batch_size is not None and len(rows) < batch_size:
+            _log.warning("task %s: has %d training rows, less than a batch of %d", task.name, len(rows), batch_size)
+        if texts := _contradictions(hashes, np.asarray(training.labels)[rows]):
+            _log.warning("task %s: %d text(s) have different labels in the training rows", task.name, texts)
+        for encoded, of in ((training, rows), *((split, np.arange(len(split))) for split in development)):
+            if unknown := np.count_nonzero(~_has_known_piece(encoded, tokenizer)[of]):
+                _log.warning(
+                    "task %s, split %s: %d of %d rows have no known word piece: their texts are empty or [UNK]",
+                    *(encoded.task.name, encoded.split, unknown, len(of)),
+                )
+        for split in development:
+            if leaked := np.count_nonzero(np.isin(_hashes(split), hashes)):
+                line = (
+                    f"task {split.task.name}, split {split.split}: {leaked} of {len(split)} rows "
+                    f"({leaked / len(split):.1%}) have the texts of rows that are trained on"
+                )
+                if self.fail_on_leak:
+                    raise UserError(f"{line}; remove them, or leave out `fail_on_leak`")
+                _log.warning("%s", line)
+
+
+def _hashes(encoded: EncodedSplit) -> np.ndarray:
+    """Returns a number for the texts of each row, int64 [rows]: equal for equal word pieces."""
+    tokens, offsets = np.asarray(encoded.token_ids), encoded.offsets.tolist()
+    firsts = np.asarray(encoded.first_segment_lengths).tolist()
+    rows = (hash((first, tokens[start:end].tobytes())) for first, start, end in zip(firsts, offsets, offsets[1:]))
+    return np.fromiter(rows, np.int64, len(encoded))
+
+
+def _contradictions(hashes: np.ndarray, labels: np.ndarray) -> int:
+    """Returns the number of texts that have rows of different labels."""
+    _, kind_of_label = np.unique(labels.reshape(len(labels), -1), axis=0, return_inverse=True)
+    pairs = np.unique(np.column_stack([hashes, kind_of_label.ravel()]), axis=0)
+    return int(np.count_nonzero(np.unique(pairs[:, 0], return_counts=True)[1] > 1))
+
+
+def _has_known_piece(encoded: EncodedSplit, tokenizer: WordPieceTokenizer) -> np.ndarray:
+    """Returns which rows have a word piece other than [UNK], bool [rows]."""
+    others = [tokenizer.start_id, tokenizer.end_id, tokenizer.unknown_id]
+    is_known = ~np.isin(np.asarray(encoded.token_ids), others)
+    return np.logical_or.reduceat(is_known, encoded.offsets[:-1])
