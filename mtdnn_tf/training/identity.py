@@ -132,8 +132,11 @@ def _data_keys(config: TrainingConfig, tasks: Sequence[Task], targets: Collectio
 def _compare(folder: Path, now: Mapping[str, Any], keys: set[str]) -> None:
     recorded = _read(folder)
     before = {**TrainingConfig.default_fields(), **recorded}
-    later = {_key(field) for field in _FIELDS if not field.metadata.get(OMITTED)} | {_DEVELOPMENT, _PARTS}
-    keys = keys - {key for key in later if key not in recorded or key not in now}
+    of_tasks = {_key(field) for field in _FIELDS if not field.metadata.get(OMITTED)}
+    keys = keys - {key for key in {*of_tasks, _DEVELOPMENT, _PARTS} if key not in recorded or key not in now}
+    for key in of_tasks & keys:
+        # Tasks of one side only are named under `tasks`.
+        before[key], now = _common(before[key], now[key]), {**now, key: _common(now[key], before[key])}
     differing = sorted(key for key in keys if before.get(key) != now.get(key))
     if (folder / RUN_CONFIG).exists() and differing:
         diff = "; ".join(f"{key}: {_difference(before.get(key), now.get(key))}" for key in differing)
@@ -141,6 +144,10 @@ def _compare(folder: Path, now: Mapping[str, Any], keys: set[str]) -> None:
             f"`output_dir` {folder}: holds a run that differs ({diff}); give another folder, or the same settings and "
             "data"
         )
+
+
+def _common(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name in others}
 
 
 def _read(folder: Path) -> dict[str, Any]:
