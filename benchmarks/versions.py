@@ -32,6 +32,7 @@ class _Side:
         common = [encoder, tasks, f"--output={output}", f"--max_length={MAX_LENGTH}"]
         training = [f"--glue={flags.glue.resolve()}", f"--rows={flags.rows}", *common]
         self._product = Worker(sys.executable, "benchmarks.product_worker", training, checkout)
+        self._product("write_rows", path=str(output / "rows.json"))  # The rows that `encode` reads.
         self._answers = Worker(sys.executable, "benchmarks.answer_worker", common, checkout)
 
     def train(self, round_number: int) -> float:

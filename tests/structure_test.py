@@ -1,14 +1,20 @@
-"""The package rewrites no objects of others, and names of theirs that are private stand in one module."""
+"""The package changes no objects of other libraries, uses their private names in one module, and stays small."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / "mtdnn_tf"
+PROJECT = Path(__file__).resolve().parents[1]
+PACKAGE = PROJECT / "mtdnn_tf"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+SIZED = [*MODULES, *sorted((PROJECT / "flags").glob("*.py")), *sorted((PROJECT / "tools").glob("*.py"))]
+MAX_MODULE_LINES = 300
+MAX_FUNCTION_LINES = 60
+MAX_MODULES_PER_FOLDER = 14
 PRIVATE_NAMES = PACKAGE / "private_names.py"
 # Documented as public though they begin with an underscore: of tuples with names, and os._exit.
 PUBLIC = {"_asdict", "_fields", "_make", "_replace", "_exit"}
@@ -93,3 +99,19 @@ def test_a_module_uses_others_objects_as_they_are(path):
 )
 def test_what_is_refused_is_found(source):
     assert len(findings(source)) == 1
+
+
+@pytest.mark.parametrize("path", SIZED, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_modules_and_functions_are_short(path):
+    source = path.read_text(encoding="utf-8")
+    assert len(source.splitlines()) <= MAX_MODULE_LINES
+    functions = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    lines = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {name: count for name, count in lines.items() if count > MAX_FUNCTION_LINES} == {}
+
+
+def test_folders_of_the_package_have_few_modules():
+    counts = Counter(path.parent.relative_to(PROJECT) for path in MODULES if path.name != "__init__.py")
+    assert {folder: count for folder, count in counts.items() if count > MAX_MODULES_PER_FOLDER} == {}
