@@ -132,3 +132,11 @@ def test_variances_are_kept_and_weigh_the_rows_that_are_asked_for(scored, tmp_pa
     write_soft_targets(folder / task.name, task, encoded, predictions, 2 * TEACHERS)
     with pytest.raises(UserError, match="two or more teachers with their variance, got 2 without;"):
         join_variance_weights(find_soft_targets([folder], [task])[task.name], encoded, rows)
+
+
+def test_soft_targets_of_the_texts_in_another_order_are_refused(scored, tmp_path):
+    task, _, _, folder = scored
+    swapped = dataclasses.replace(task, text=task.text[::-1], id="row")
+    targets = find_soft_targets([folder], [swapped])[task.name]
+    with pytest.raises(UserError, match="soft targets of another data set or task"):
+        join_soft_targets(targets, swapped, _encode(swapped, tmp_path), np.arange(5))

@@ -254,3 +254,27 @@ def test_real_examples_are_those_that_csv_reads(name: str, split: str):
         else:
             assert example.label is not None
             assert task.labels[example.label] == meaning.get(row[label_column], row[label_column])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "texts"),
+    [
+        ("a.tsv", "utterance\nhello\n\nbye\n\n\n", ["hello", "", "bye", "", ""]),
+        ("a.csv", "utterance\nhello\n\nbye\n\n\n", ["hello", "", "bye", "", ""]),
+        ("a.csv", 'utterance\r\nhello\r\n""\r\n\r\n', ["hello", "", ""]),
+        ("a.jsonl", '{"utterance": "hello"}\n{"utterance": ""}\n\n', ["hello", ""]),
+    ],
+)
+def test_an_input_file_has_an_example_per_row(tmp_path: Path, name: str, content: str, texts: list[str]):
+    (tmp_path / name).write_bytes(content.encode())
+    task = Task("intent", "classification", ("utterance",), ("no", "yes"), ("accuracy",)).with_input(tmp_path / name)
+    examples = read_file_examples(task, "input", tmp_path)
+    assert [example.text_a for example in examples] == texts
+    assert [example.example_id for example in examples] == [str(number) for number in range(len(texts))]
+
+
+def test_only_the_fingerprint_of_a_file_with_blank_last_rows_says_so(tmp_path: Path):
+    task = Task("intent", "classification", ("utterance",), ("no", "yes"), ("accuracy",)).with_input(tmp_path / "a.tsv")
+    for content, expected in (("utterance\nhello\n\n", True), ("utterance\nhello\n", None)):
+        (tmp_path / "a.tsv").write_text(content)
+        assert file_fingerprint(task, "input", tmp_path).get("blank_last_rows") is expected
