@@ -15,11 +15,13 @@ warnings.filterwarnings("ignore", message=r"\s*TensorFlow Addons \(TFA\) has end
 
 # A user's KERAS_BACKEND or keras.json for Keras 3 would end the import.
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["MPLBACKEND"] = "agg"  # Figures are files; another value may be unknown.
 # Without HOME, libraries do not find the folder of an unknown user: an error, or files in a folder named ~.
 _has_home = os.path.expanduser("~") != "~"  # noqa: PTH111
 if not _has_home:
     os.environ["HOME"] = "/dev/null"
     os.environ.setdefault("KERAS_HOME", "/dev/null/.keras")
+    os.environ.setdefault("MPLCONFIGDIR", "/dev/null/matplotlib")  # Matplotlib then makes a temporary folder.
 
 import mtdnn_tf  # noqa: E402, F401  # Selects the Keras version for keras_nlp.
 
