@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mtdnn_tf.api.model import Model
     from mtdnn_tf.api.tasks import Classification, MultiLabel, Ranking, Regression, TaskDeclaration
-    from mtdnn_tf.api.verbs import SoftTargets, distill, load, score, train
+    from mtdnn_tf.api.verbs import distill, load, score, train
+    from mtdnn_tf.distillation.soft_targets import SoftTargets
     from mtdnn_tf.errors import UserError
 
 # TF 2.16 made Keras 3 its default, and Keras 3 has no TPUStrategy. The variable must be set before TensorFlow is
@@ -25,7 +26,7 @@ _MODULES = {
     "MultiLabel": "api.tasks",
     "Ranking": "api.tasks",
     "Regression": "api.tasks",
-    "SoftTargets": "api.verbs",
+    "SoftTargets": "distillation.soft_targets",
     "TaskDeclaration": "api.tasks",
     "UserError": "errors",
     "distill": "api.verbs",

@@ -16,7 +16,14 @@ from mtdnn_tf.text_tables import csv_table, markdown_table
 _KEY = "option"
 _T = TypeVar("_T", bound="Options")
 _PARSERS: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str, "Path": user_path}
-_NUMBERS = {"int": ("an integer", "integers"), "float": ("a number", "numbers")}
+# Types of values: the class, and what messages call one value and several.
+_TYPES: dict[str, tuple[Any, str, str]] = {
+    "bool": (bool, "true or false", "true or false"),
+    "int": (int, "an integer", "integers"),
+    "float": ((int, float), "a number", "numbers"),
+    "str": (str, "text", "texts"),
+    "Path": (Path, "a path", "paths"),
+}
 _BOUNDS = {
     "above": (">", operator.gt),
     "at_least": (">=", operator.ge),
@@ -64,18 +71,20 @@ class Option:
         return parse_list(self.name, text, self.value_type)
 
     def check(self, value: Any) -> None:
-        """Raises UserError for a value that is not one of the choices, out of bounds, or not text of one line."""
+        """Raises UserError for a value of another type, not one of the choices, out of bounds, or of several lines."""
         if value is None:
             return
-        for item in value if isinstance(value, tuple) else (value,):
+        items = value if isinstance(value, tuple) and self.is_tuple else (value,)
+        accepted, what = _TYPES[self.value_type][0], _TYPES[self.value_type][1 + self.is_tuple]
+        for item in items:
+            if not isinstance(item, accepted) or (isinstance(item, bool) and accepted is not bool):
+                raise UserError(f"`{self.name}` must be {what}, got {item!r}")
             if isinstance(item, (str, Path)) and not is_flag_text(str(item)):
                 raise UserError(f"`{self.name}` must be UTF-8 text without control characters, got {item}")
         if self.choices and value not in self.choices:
             raise unknown_name(f"`{self.name}`", value, self.choices)
         bounds = {bound: getattr(self, bound) for bound in _BOUNDS if getattr(self, bound) is not None}
-        numbers = value if self.is_tuple else (value,)
-        if not all(_BOUNDS[bound][1](number, limit) for number in numbers for bound, limit in bounds.items()):
-            what = _NUMBERS[self.value_type][self.is_tuple]
+        if not all(_BOUNDS[bound][1](item, limit) for item in items for bound, limit in bounds.items()):
             limits = " and ".join(f"{_BOUNDS[bound][0]} {limit}" for bound, limit in bounds.items())
             raise UserError(f"`{self.name}` must be {what} {limits}, got {shown(value)}")
 
@@ -109,7 +118,7 @@ def parse_list(name: str, text: Iterable[str], value_type: str = "float") -> tup
     try:
         return tuple(_PARSERS[value_type](item) for item in items)
     except ValueError:
-        raise UserError(f"`{name}` must be comma-separated {_NUMBERS[value_type][1]}, got {','.join(items)}") from None
+        raise UserError(f"`{name}` must be comma-separated {_TYPES[value_type][2]}, got {','.join(items)}") from None
 
 
 class Options:

@@ -60,6 +60,10 @@ def test_values_flagfile_and_identity_have_the_names_of_flags():
         ({"rate": 0.0}, "`rate` must be a number > 0 and <= 1, got 0.0"),
         ({"rate": float("nan")}, "`rate` must be a number > 0 and <= 1, got nan"),
         ({"sizes": (1, 0)}, "`sizes` must be integers >= 1, got 1,0"),
+        ({"rate": "0.5"}, "`rate` must be a number, got '0.5'"),
+        ({"rate": True}, "`rate` must be a number, got True"),
+        ({"sizes": [1, 2]}, "`sizes` must be integers, got [1, 2]"),
+        ({"folder": "x"}, "`folder` must be a path, got 'x'"),
         ({"kind": "c"}, "unknown `kind` 'c'. Accepted: a, b"),
     ],
 )

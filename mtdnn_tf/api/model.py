@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,26 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.api.tables import Table, write_table
+from mtdnn_tf.api.tables import Table, table_rows, write_table
 from mtdnn_tf.api.tasks import TaskDeclaration
-from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import FILES, DataSource
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.evaluation.runs import SplitPredictions
+from mtdnn_tf.files import user_path
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.serving.export import export_saved_model, export_version
 from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.serving.signatures import Steps
-from mtdnn_tf.tasks.task import INPUT, SplitFile, Task
+from mtdnn_tf.tasks.task import INPUT, Task
 from mtdnn_tf.training.run import read_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_EVALUATED = "evaluated"
 
 
 class Model:
@@ -49,7 +46,7 @@ class Model:
     """
 
     def __init__(self, run: str | Path) -> None:
-        self.folder = Path(run).expanduser()
+        self.folder = user_path(str(run))
         self._loaded: LoadedModel = load_model(self.folder)
 
     def __repr__(self) -> str:
@@ -74,6 +71,10 @@ class Model:
     def _predictor(self) -> Predictor:
         return Predictor(self._loaded.model, InferenceSettings())
 
+    @functools.cached_property
+    def _steps(self) -> Steps:
+        return Steps(self._loaded, [])
+
     def predict(self, inputs: Sequence[Any] | Table, task: str | None = None) -> pd.DataFrame:
         """Answers a task for some texts.
 
@@ -92,11 +93,11 @@ class Model:
         import pandas as pd
 
         chosen = self._task(task)
-        with tempfile.TemporaryDirectory() as folder:
-            path = write_table(_as_table(inputs, chosen), _declaration(chosen), INPUT, Path(folder), has_label=False)
-            encoded = self._encoded(chosen.with_input(path), INPUT, Path(folder))
-            predictions = self._predictor.predict(encoded)
-        return pd.DataFrame([_answer(chosen, values) for values in predictions])
+        table = _as_table(inputs, chosen)
+        answers = []
+        if isinstance(table, (str, Path)) or any(table_rows(table, _declaration(chosen), INPUT, has_label=False)):
+            answers = [_answer(chosen, values) for values in self._predicted(chosen, table).predictions]
+        return pd.DataFrame(answers, columns=list(_answer(chosen, np.zeros(chosen.num_outputs))))
 
     def evaluate(self, data: Mapping[str, Table]) -> dict[str, dict[str, float]]:
         """Computes the metrics of tasks on labelled tables.
@@ -110,16 +111,9 @@ class Model:
         Raises:
             UserError: There is no such task, or a row lacks its label.
         """
-        metrics = {}
-        for name, table in data.items():
-            task = self._task(name)
-            with tempfile.TemporaryDirectory() as folder:
-                path = write_table(table, _declaration(task), _EVALUATED, Path(folder), has_label=True)
-                file = SplitFile(str(path), label=_declaration(task).label)
-                labelled = dataclasses.replace(task, files={_EVALUATED: file}, tfds=None, id="row")
-                encoded = self._encoded(labelled, _EVALUATED, Path(folder))
-                metrics[name] = SplitPredictions(encoded, self._predictor.predict(encoded)).metrics()
-        return metrics
+        return {
+            name: self._predicted(self._task(name), table, has_label=True).metrics() for name, table in data.items()
+        }
 
     def embed(self, texts: Sequence[Any], batch_size: int = 64) -> np.ndarray:
         """Returns the pooled vector of each text or pair of texts, which linear heads read.
@@ -131,13 +125,12 @@ class Model:
         Returns:
             Float32 [texts, width of the encoder].
         """
-        steps = Steps(self._loaded, [])
-        vectors = []
+        vectors = [np.zeros((0, self._loaded.model.backbone.config.hidden_dim), np.float32)]
         for start in range(0, len(texts), batch_size):
             pairs = [(text, "") if isinstance(text, str) else tuple(text) for text in texts[start : start + batch_size]]
-            inputs = steps.any_inputs(*(tf.constant(list(column)) for column in zip(*pairs)))
-            vectors.append(tf.cast(steps.encode(inputs)["pooled_output"], tf.float32).numpy())
-        return np.concatenate(vectors) if vectors else np.zeros((0, self._loaded.model.backbone.config.hidden_dim))
+            inputs = self._steps.any_inputs(*(tf.constant(list(column)) for column in zip(*pairs)))
+            vectors.append(tf.cast(self._steps.encode(inputs)["pooled_output"], tf.float32).numpy())
+        return np.concatenate(vectors)
 
     def export(self, folder: str | Path, tasks: Sequence[str] = (), weights: str = FLOAT32) -> Path:
         """Writes the model as a new version for TF Serving.
@@ -153,7 +146,7 @@ class Model:
         Raises:
             UserError: A task or format is not accepted.
         """
-        version = export_version(Path(folder).expanduser())
+        version = export_version(user_path(str(folder)))
         export_saved_model(self._loaded, version, tasks, weights=weights)
         return version
 
@@ -164,10 +157,15 @@ class Model:
             raise unknown_name("task", name, self.tasks)
         return self._loaded.task(name or self.tasks[0])
 
-    def _encoded(self, task: Task, split: str, cache_dir: Path) -> EncodedSplit:
-        loaded = self._loaded
-        source = DataSource(FILES, cache_dir)
-        return EncodedData(source, loaded.tokenizer, loaded.max_sequence_length, cache_dir).split(task, split)
+    def _predicted(self, task: Task, table: Table, has_label: bool = False) -> SplitPredictions:
+        """Returns what the model predicts for a table, with its gold labels if it has them."""
+        loaded, label = self._loaded, _label_column(task) if has_label else None
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            path = write_table(table, _declaration(task), INPUT, folder, has_label)
+            data = EncodedData(DataSource(FILES, folder), loaded.tokenizer, loaded.max_sequence_length, folder)
+            encoded = data.split(task.with_input(path, label), INPUT)
+            return SplitPredictions(encoded, self._predictor.predict(encoded))
 
 
 def _answer(task: Task, values: np.ndarray) -> dict[str, Any]:
@@ -189,10 +187,11 @@ def _as_table(inputs: Any, task: Task) -> Table:
     return {name: [pair[i] for pair in inputs] for i, name in enumerate(task.text)}
 
 
+def _label_column(task: Task) -> str:
+    return next((file.label for file in task.files.values() if file.label), "label")
+
+
 def _declaration(task: Task) -> TaskDeclaration:
     """Returns a task of a model as its declaration, to read tables by."""
-    labels = [file.label for file in task.files.values() if file.label]
-    options: dict[str, Any] = {"labels": task.labels}
-    if task.group and task.group not in task.text:
-        options["group"] = task.group
-    return TaskDeclaration(task.name, task.kind, task.text, labels[0] if labels else "label", options)
+    group = {"group": task.group} if task.group and task.group not in task.text else {}
+    return TaskDeclaration(task.name, task.kind, task.text, _label_column(task), {"labels": task.labels, **group})

@@ -12,7 +12,7 @@ import numpy as np
 
 from mtdnn_tf.api.tasks import TaskDeclaration
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import write_text
+from mtdnn_tf.files import user_path, write_text
 
 # A file; a mapping of columns; or a pandas or polars DataFrame or a Hugging Face Dataset.
 Table = Union[str, Path, Mapping[str, Sequence[Any]], Any]
@@ -129,12 +129,16 @@ def write_table(table: Table, task: TaskDeclaration, split: str, folder: Path, h
         UserError: See `table_rows`.
     """
     if isinstance(table, (str, Path)):
-        return Path(table).expanduser().resolve()
+        return user_path(str(table)).resolve()
     rows = table_rows(table, task, split, has_label)
     content = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
+    return write_named_by_content(folder, f"{task.name}-{split}", ".jsonl", content)
+
+
+def write_named_by_content(folder: Path, name: str, ending: str, content: str) -> Path:
+    """Returns the absolute path of a text file `<name>-<hash of its content><ending>`, written if it is not there."""
     digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-    path = folder / f"{task.name}-{split}-{digest}.jsonl"
+    path = folder / f"{name}-{digest}{ending}"
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
         write_text(path, content)
     return path.resolve()

@@ -28,7 +28,7 @@ class TaskDeclaration:
     @property
     def labels(self) -> tuple[str, ...]:
         """Names of the labels; empty for a regression."""
-        return tuple(self.options.get("labels", ()))
+        return tuple(map(str, self.options.get("labels", ())))
 
     @property
     def required_columns(self) -> tuple[str, ...]:
@@ -40,6 +40,8 @@ class TaskDeclaration:
     def entry(self, files: Mapping[str, str]) -> dict[str, Any]:
         """Returns the entry of a task file, with the path of each split's file."""
         options = {key: _plain(value) for key, value in self.options.items()}
+        if self.labels:
+            options["labels"] = list(self.labels)
         return {"kind": self.kind, "text": list(self.texts), "label": self.label, **options, "files": dict(files)}
 
 
@@ -49,16 +51,9 @@ def _plain(value: Any) -> Any:
 
 
 def _declare(
-    name: str,
-    kind: str,
-    texts: str | Sequence[str],
-    label: str,
-    labels: Sequence[str] | None,
-    options: Mapping[str, Any],
+    name: str, kind: str, texts: str | Sequence[str], label: str, options: Mapping[str, Any]
 ) -> TaskDeclaration:
-    columns = (texts,) if isinstance(texts, str) else tuple(texts)
-    named = {} if labels is None else {"labels": [str(label) for label in labels]}
-    return TaskDeclaration(name, kind, columns, label, {**named, **options})
+    return TaskDeclaration(name, kind, (texts,) if isinstance(texts, str) else tuple(texts), label, options)
 
 
 def Classification(
@@ -78,7 +73,7 @@ def Classification(
         >>> mtdnn.Classification("intent", "utterance", ["book", "cancel"]).labels
         ('book', 'cancel')
     """
-    return _declare(name, "classification", texts, label, labels, options)
+    return _declare(name, "classification", texts, label, {"labels": labels, **options})
 
 
 def MultiLabel(
@@ -93,7 +88,7 @@ def MultiLabel(
         label: Column of the list of gold labels.
         **options: Other keys of a task file's entry.
     """
-    return _declare(name, "multi_label", texts, label, labels, options)
+    return _declare(name, "multi_label", texts, label, {"labels": labels, **options})
 
 
 def Regression(name: str, texts: str | Sequence[str], label: str = "score", **options: Any) -> TaskDeclaration:
@@ -105,7 +100,7 @@ def Regression(name: str, texts: str | Sequence[str], label: str = "score", **op
         label: Column of the gold score.
         **options: Other keys of a task file's entry.
     """
-    return _declare(name, "regression", texts, label, None, options)
+    return _declare(name, "regression", texts, label, options)
 
 
 def Ranking(
@@ -120,4 +115,4 @@ def Ranking(
         labels: What `label` says of a candidate that is not relevant, and of one that is.
         **options: Other keys of a task file's entry, such as `group`, the column that names the query.
     """
-    return _declare(name, "ranking", texts, label, labels, options)
+    return _declare(name, "ranking", texts, label, {"labels": labels, **options})

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union
 
+import numpy as np
 from absl import logging
 
 from mtdnn_tf.api.inputs import Data, Tasks, task_options
 from mtdnn_tf.api.model import Model
-from mtdnn_tf.data.settings import common_run_data
+from mtdnn_tf.data.settings import DataSettings, common_run_data
 from mtdnn_tf.data.sources.source import has_split
-from mtdnn_tf.distillation.soft_targets import soft_target_folder
+from mtdnn_tf.distillation.ensemble import PROBABILITIES
+from mtdnn_tf.distillation.soft_targets import SoftTargets, read_soft_targets, soft_target_folder
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by
 from mtdnn_tf.evaluation.ensembles.scoring import score as run_scoring
 from mtdnn_tf.evaluation.run_tasks import tasks_of_run
-from mtdnn_tf.tasks.task import TRAIN
+from mtdnn_tf.files import user_path
+from mtdnn_tf.modeling.checkpoints.model_folder import read_tasks
+from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train as run_training
 
 UNLABELLED = "unlabelled"
+_EQUALLY = {"weights": None, "average": PROBABILITIES, "fit_weights_on": None}
 Teacher = Union[str, Path, Model]
-
-
-@dataclasses.dataclass(frozen=True)
-class SoftTargets:
-    """Soft targets that were written.
-
-    Attributes:
-        folder: Their folder, which trainings take as `soft_targets`.
-        tasks: Names of the scored tasks.
-        split: The split that was scored.
-    """
-
-    folder: Path
-    tasks: tuple[str, ...]
-    split: str
 
 
 def train(tasks: Tasks, data: Data | None = None, *, output_dir: str | Path, **options: Any) -> Model:
@@ -60,7 +49,7 @@ def train(tasks: Tasks, data: Data | None = None, *, output_dir: str | Path, **o
     Example:
         >>> mtdnn.train(intent, {"intent": frame}, output_dir="runs/intent", backbone="demo")  # doctest: +SKIP
     """
-    folder = Path(output_dir).expanduser()
+    folder = user_path(str(output_dir))
     config = _config(output_dir=folder, **task_options(tasks, data, folder), **options)
     _prepare_cores(config)
     run_training(config)
@@ -69,36 +58,43 @@ def train(tasks: Tasks, data: Data | None = None, *, output_dir: str | Path, **o
 
 def score(
     teachers: Sequence[Teacher],
+    tasks: Tasks | None = None,
+    data: Data | None = None,
     *,
     output_dir: str | Path,
     split: str = TRAIN,
-    tasks: Sequence[str] = (),
-    **options: Any,
-) -> SoftTargets:
+    weights: Sequence[float] | None = None,
+    average: str = PROBABILITIES,
+    fit_weights_on: str | None = None,
+) -> dict[str, SoftTargets]:
     """Scores a split with an ensemble of teachers and writes their averaged soft targets.
 
     Args:
         teachers: Trained models or their folders.
-        output_dir: Folder of the soft targets.
-        split: The split to score.
-        tasks: Names of the tasks; all that have the split by default.
-        **options: Other fields of `Scoring`: `weights`, `average`, `fit_weights_on`.
+        tasks: The tasks to score, as in `train`; by default those of the teachers, with the data of their trainings.
+        data: Tables of declared tasks, by name, or by name and split; a single table is that of `split`.
+        output_dir: Folder of the soft targets, which trainings take as `soft_targets`.
+        split: The split to score. Defaults to "train".
+        weights: One weight per teacher; equal weights by default.
+        average: Average "probabilities" or "logits". Defaults to "probabilities".
+        fit_weights_on: A labelled split: weights are fitted on half of it, per task.
+
+    Returns:
+        The soft targets by task.
 
     Raises:
-        UserError: A teacher does not answer a task, or a table is missing.
+        UserError: A teacher does not answer a task, a table is missing, or weights are not accepted.
+
+    Example:
+        >>> mtdnn.score(["runs/1", "runs/2"], output_dir="runs/soft_targets")  # doctest: +SKIP
     """
-    runs = [teacher.folder if isinstance(teacher, Model) else Path(teacher).expanduser() for teacher in teachers]
-    if not runs:
-        raise UserError("`teachers` must be one or more trained models, got none")
-    settings = TrainingConfig.build(output_dir=Path(output_dir).expanduser(), **common_run_data(runs)).data
-    known = tasks_of_run(runs[0], tasks, settings.task_file)
-    scored = [task for task in known if tasks or has_split(task, split, settings.source)]
-    folder = Path(output_dir).expanduser()
-    # What an earlier call has written is kept, unless it averages differently.
-    left = [task for task in scored if options or not is_scored_by(soft_target_folder(folder, task, split), runs)]
-    if left:
-        run_scoring(Scoring(runs, left, split, settings.task_data(), folder, **options))
-    return SoftTargets(folder, tuple(task.name for task in scored), split)
+    runs, folder = _folders(teachers), user_path(str(output_dir))
+    shared = common_run_data(runs)
+    given = {} if tasks is None else task_options(tasks, data, folder, split)
+    settings = _config(output_dir=folder, **{**shared, **given}).data
+    known = settings.selected_tasks() if given else tasks_of_run(runs[0], (), settings.task_file)
+    how = {"weights": weights, "average": average, "fit_weights_on": fit_weights_on}
+    return _score(runs, known, settings, folder, split, how)
 
 
 def distill(
@@ -107,7 +103,7 @@ def distill(
     *,
     output_dir: str | Path,
     teachers: int | Sequence[Teacher] = 3,
-    student: dict[str, Any] | None = None,
+    student: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Model:
     """Distils an ensemble of teachers into one student.
@@ -119,7 +115,8 @@ def distill(
         tasks: See `train`.
         data: See `train`.
         output_dir: Folder for `teachers/<i>`, `soft_targets` and `student`.
-        teachers: Number of teachers to train, whose seeds are 1, 2, ... above the student's; or trained models.
+        teachers: Number of teachers to train, whose seeds are 1, 2, ... above the student's; or trained models, which
+            score the tasks that they have. Defaults to 3.
         student: Options of the student that differ from the teachers', such as `epochs` or `student_layers`.
         **options: Options of `tools.train` for teachers and student.
 
@@ -132,36 +129,61 @@ def distill(
     Example:
         >>> mtdnn.distill(intent, {"intent": frame}, output_dir="runs/intent", backbone="demo")  # doctest: +SKIP
     """
-    folder = Path(output_dir).expanduser()
-    inputs = task_options(tasks, data, folder)
-    base = _config(output_dir=folder / "student", **{**inputs, **options, **(student or {})})
-    _prepare_cores(base)
+    folder = user_path(str(output_dir))
+    common = {**task_options(tasks, data, folder), **options}
+    config = _config(output_dir=folder / "student", **{**common, **(student or {})})
+    _prepare_cores(config)
     if isinstance(teachers, int):
-        if teachers < 1:
-            raise UserError(f"`teachers` must be an integer >= 1 or trained models, got {teachers}")
-        configs = [
-            _config(
-                output_dir=folder / "teachers" / str(number),
-                **{**inputs, **options, "seed": base.optimization.seed + number},
-            )
-            for number in range(1, teachers + 1)
-        ]
-        for config in configs:
-            run_training(config)
-        runs: Sequence[Teacher] = [config.output_dir for config in configs]
+        runs = _train_teachers(teachers, folder / "teachers", config.optimization.seed, common)
     else:
-        runs = teachers
-    selected, source = base.data.selected_tasks(), base.data.source
-    transfer = tuple({UNLABELLED for task in selected if has_split(task, UNLABELLED, source)})
+        runs = _folders(teachers)
+    soft_targets, settings, selected = folder / "soft_targets", config.data, config.data.selected_tasks()
+    answered = {task.name for run in runs for task in read_tasks(run)}
+    scored = [task for task in selected if task.name in answered]
+    transfer = tuple({UNLABELLED for task in scored if has_split(task, UNLABELLED, settings.source)})
     for split in (TRAIN, *transfer):
-        score(runs, output_dir=folder / "soft_targets", split=split)
-    run_training(base.replace(soft_targets=(folder / "soft_targets",), transfer_splits=transfer))
-    return Model(base.output_dir)
+        _score(runs, scored, settings, soft_targets, split)
+    run_training(config.replace(soft_targets=(soft_targets,), transfer_splits=transfer))
+    return Model(config.output_dir)
+
+
+def _train_teachers(number: int, folder: Path, seed: int, options: Mapping[str, Any]) -> list[Path]:
+    """Trains teachers whose seeds follow the student's; returns their folders."""
+    if number < 1:
+        raise UserError(f"`teachers` must be an integer >= 1 or trained models, got {number}")
+    configs = [_config(**{**options, "output_dir": folder / str(i), "seed": seed + i}) for i in range(1, number + 1)]
+    for config in configs:
+        run_training(config)
+    return [config.output_dir for config in configs]
+
+
+def _score(
+    runs: Sequence[Path],
+    tasks: Sequence[Task],
+    settings: DataSettings,
+    folder: Path,
+    split: str,
+    how: Mapping[str, Any] = _EQUALLY,
+) -> dict[str, SoftTargets]:
+    """Scores the tasks that have a split; an equal average of the same teachers that is there is kept."""
+    settings.check_cache()
+    scored = [task for task in tasks if has_split(task, split, settings.source)]
+    stores = {task.name: soft_target_folder(folder, task, split) for task in scored}
+    left = [task for task in scored if how != _EQUALLY or not is_scored_by(stores[task.name], runs)]
+    if left:
+        run_scoring(Scoring(runs, left, split, settings.task_data(), folder, **how))
+    return {name: read_soft_targets(store) for name, store in stores.items()}
 
 
 def load(run: str | Path) -> Model:
     """Returns a trained model; see `Model`."""
     return Model(run)
+
+
+def _folders(teachers: Sequence[Teacher]) -> list[Path]:
+    if not teachers:
+        raise UserError("`teachers` must be one or more trained models, got none")
+    return [teacher.folder if isinstance(teacher, Model) else user_path(str(teacher)) for teacher in teachers]
 
 
 def _config(**options: Any) -> TrainingConfig:
@@ -186,4 +208,6 @@ def _as_declared(value: Any, value_type: str, is_tuple: bool) -> Any:
     if is_tuple and value is not None:
         items = [value] if isinstance(value, (str, Path, int, float)) else value
         return tuple(_as_declared(item, value_type, False) for item in items)
-    return Path(value).expanduser() if value_type == "Path" and value is not None else value
+    if isinstance(value, np.generic):
+        return value.item()
+    return user_path(str(value)) if value_type == "Path" and isinstance(value, (str, Path)) else value

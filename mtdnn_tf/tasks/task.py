@@ -246,9 +246,9 @@ class Task:
         }
         return dataclasses.replace(self, files=files)
 
-    def with_input(self, path: Path) -> Task:
-        """Returns the task with the only split "input", a file of texts without gold labels."""
-        files = {INPUT: SplitFile(str(path.resolve()), label=None)}
+    def with_input(self, path: Path, label: str | None = None) -> Task:
+        """Returns the task with the only split "input", a file of texts, and of gold labels if `label` is given."""
+        files = {INPUT: SplitFile(str(path.resolve()), label=label)}
         return dataclasses.replace(self, files=files, tfds=None, id="row", submission={})
 
 
