@@ -15,9 +15,7 @@ _MODEL = flags.DEFINE_list(
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 for all interfaces.")
 _PORT = flags.DEFINE_integer("port", 8501, "Port of the page and of REST; 0 for any free port.", 0, 65535)
 _GRPC_PORT = flags.DEFINE_integer("grpc_port", 8500, "Port of gRPC; 0 for any free port.", 0, 65535)
-_POLL_SECONDS = flags.DEFINE_float(
-    "poll_seconds", 1.0, "Interval of checks for new versions, in seconds.", lower_bound=0.01
-)
+_POLL_SECONDS = flags.DEFINE_float("poll_seconds", 1.0, "Interval of checks for new versions, in seconds.", 0.01, 86400)
 _GRACE_SECONDS = flags.DEFINE_integer("grace_seconds", 30, "Seconds for running requests to finish at shutdown.", 0)
 _DEFAULTS = Limits()
 _REQUEST_BYTES = flags.DEFINE_integer("max_request_bytes", _DEFAULTS.max_request_bytes, "Maximum size of a request.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from pathlib import Path
 
 import tensorflow as tf
@@ -34,8 +33,8 @@ class DistillationOptions(Options):
         1.0,
         "Temperature that divides the logits of student and teacher in classification and ranking; the loss is "
         "multiplied by its square. 1 with `--distill_loss=mse`.",
-        above=0,
-        below=math.inf,
+        at_least=0.01,
+        at_most=1000,
     )
     loss: str = option(
         "cross_entropy",

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.interruption import stop_if_asked
+from mtdnn_tf.modeling.backbone import MIXED_FLOAT16
 from mtdnn_tf.training.building import Built
 from mtdnn_tf.training.checkpoints import Checkpoints
+from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.inputs.task_inputs import TaskInputs
 
 LOGS = "logs"
 _GRADIENT_NORM = "gradient_norm"
+# What trainings that converge do not exceed, as a rule.
+_USUAL = {"learning_rate": 1e-3, "temperature": 20.0, "score": 100.0}
 _log = logging.getLogger("absl")
 
 
@@ -38,11 +44,28 @@ class StopIfNotFinite(tf.keras.callbacks.Callback):
         task = self._built.batches.task_of(step - 1)
         labels = {f"{task}/loss": "loss", _GRADIENT_NORM: "gradient norm"}
         shown = ", ".join(f"{label} {values[name]:g}" for name, label in labels.items() if name in values)
-        raise UserError(
-            f"{self._built.prepared.config.output_dir}: step {step}, task {task}: {shown}: the training diverged; "
-            f"{self._built.checkpoints.kept()}. A lower `learning_rate`, or an encoder and soft targets without huge "
-            "numbers, is needed"
+        prepared = self._built.prepared
+        unusual = ", ".join(_unusual(prepared.config, prepared.inputs))
+        advice = (
+            f"Unusual here: {unusual}" if unusual else "Lower `learning_rate`, or look for huge numbers in the encoder"
         )
+        raise UserError(
+            f"{prepared.config.output_dir}: step {step}, task {task}: {shown}: the training diverged; "
+            f"{self._built.checkpoints.kept()}. {advice}"
+        )
+
+
+def _unusual(config: TrainingConfig, inputs: Sequence[TaskInputs]) -> list[str]:
+    """Returns what is larger in a training than is usual, as messages name it."""
+    values = {"learning_rate": config.optimization.learning_rate, "temperature": config.distillation.temperature}
+    found = [f"`{name}={value:g}`" for name, value in values.items() if value > _USUAL[name]]
+    if config.optimization.precision == MIXED_FLOAT16:
+        found.append(f"`precision={MIXED_FLOAT16}`")
+    for task in inputs:
+        largest = max(float(np.abs(scores).max()) for scores in (task.gold, task.teacher_logits))
+        if task.task.kind_object.predicts_scores and largest > _USUAL["score"]:
+            found.append(f"a score of {largest:g} in task {task.task.name}")
+    return found
 
 
 class SaveCheckpoints(tf.keras.callbacks.Callback):

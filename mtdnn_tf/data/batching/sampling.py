@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,7 +40,7 @@ class Sampler(Options):
         choices=SAMPLERS,
     )
     power: float | None = option(
-        None, "p of `--sampler=power`.", name="sampler_power", unset=f"{DEFAULT_POWER}", at_least=0, below=math.inf
+        None, "p of `--sampler=power`.", name="sampler_power", unset=f"{DEFAULT_POWER}", at_least=0, at_most=10
     )
     task_weights: tuple[str, ...] = option(
         (), "Comma-separated task:weight; multiplies how often `--sampler` draws the task."

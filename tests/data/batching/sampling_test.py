@@ -63,7 +63,7 @@ def test_an_epoch_is_drawn_by_its_seed_and_number_alone():
     [
         ({"name": "anealed"}, "unknown `sampler` 'anealed'; did you mean 'annealed'"),
         ({"name": "uniform", "power": 0.5}, "`sampler_power` needs `sampler=power`, got `sampler=uniform`"),
-        ({"name": "power", "power": -0.5}, "`sampler_power` must be a number >= 0 and < inf, got -0.5"),
+        ({"name": "power", "power": -0.5}, "`sampler_power` must be a number >= 0 and <= 10, got -0.5"),
         ({"name": "power", "power": float("nan")}, "`sampler_power`"),
         ({"task_weights": ("rte",)}, "`task_weights` must be comma-separated task:weight.* got 'rte'"),
         ({"task_weights": ("rte:0",)}, "weights > 0, got 'rte:0'"),
