@@ -23,7 +23,7 @@ from benchmarks.command_line import InputError, run
 from benchmarks.worker import Worker
 from mtdnn_tf.evaluation.measures.average import average, result_score
 from mtdnn_tf.evaluation.measures.statistics import paired_difference, summarise
-from mtdnn_tf.json_files import write_json
+from mtdnn_tf.json_files import to_json, write_json
 from mtdnn_tf.text_tables import markdown_table
 
 _ARMS = ("fast", "plain")
@@ -81,7 +81,7 @@ def summary(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         difference = paired_difference(arms["fast"], arms["plain"])
         assert difference is not None
         spreads = {arm: summarise(values.values())._asdict() for arm, values in arms.items()}
-        rows.append({"measure": name, **spreads, "difference": difference.to_json()})
+        rows.append({"measure": name, **spreads, "difference": to_json(difference)})
     return rows
 
 

@@ -11,7 +11,7 @@ from absl import flags
 from flags.paths import define_path, define_paths
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.measures.cost import REPEATS, Cost, compare_costs, cost_ratios, parameters
-from mtdnn_tf.json_files import write_json
+from mtdnn_tf.json_files import to_json, write_json
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_tasks
 from mtdnn_tf.options import parse_list
 from mtdnn_tf.tasks.task import Task
@@ -47,8 +47,8 @@ def main() -> None:
                 "cpus": os.cpu_count(),
                 "gpus": len(tf.config.list_physical_devices("GPU")),
                 "tensorflow": tf.__version__,
-                "ensemble": costs[0].to_json(),
-                "student": {**costs[1].to_json(), "parts": parameters(student.model).to_json()},
+                "ensemble": to_json(costs[0]),
+                "student": {**to_json(costs[1]), "parts": to_json(parameters(student.model))},
                 "ratios": ratios,
             },
         )

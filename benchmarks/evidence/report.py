@@ -30,7 +30,7 @@ from benchmarks.evidence.trainings import (
 )
 from mtdnn_tf.evaluation.measures.statistics import PairedDifference, summarise
 from mtdnn_tf.files import new_file
-from mtdnn_tf.report import data as report_data
+from mtdnn_tf.report import roles
 from mtdnn_tf.report.data import AVERAGE, Difference, Model, ReportData, Run, TaskInfo
 from mtdnn_tf.report.figures import difference_figure, score_figure
 from mtdnn_tf.report.plotting import Style, to_png
@@ -49,11 +49,11 @@ NAMES = {
     SMALL: "student, unlabelled rows, 3 layers",
 }
 _DRAWN = {
-    SINGLE_TASK: report_data.SINGLE_TASK,
-    MULTI_TASK: report_data.MULTI_TASK,
-    ENSEMBLE: report_data.ENSEMBLE,
-    STUDENT: report_data.STUDENT,
-    TRANSFER: report_data.STUDENT,
+    SINGLE_TASK: roles.SINGLE_TASK,
+    MULTI_TASK: roles.MULTI_TASK,
+    ENSEMBLE: roles.ENSEMBLE,
+    STUDENT: roles.STUDENT,
+    TRANSFER: roles.STUDENT,
 }
 # Measures and their factors in tables.
 _CALIBRATION = (("ece", 100), ("nll", 1), ("brier", 1))

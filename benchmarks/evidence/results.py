@@ -17,7 +17,7 @@ from benchmarks.evidence.splits import write_splits
 from benchmarks.evidence.trainings import ENSEMBLE, MULTI_TASK, Block
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.measures.cost import compare_costs
-from mtdnn_tf.json_files import fingerprint, read_checked_json, write_checked_json
+from mtdnn_tf.json_files import fingerprint, read_checked_json, to_json, write_checked_json
 from mtdnn_tf.locks import locked_folder
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 
@@ -105,7 +105,7 @@ def _cost(block: Block) -> list[dict[str, Any]]:
     candidates = {ENSEMBLE: models, MULTI_TASK: models[:1]}
     candidates.update({arm: [load_model(t.settings.output_dir).model] for arm, t in by_arm.items()})
     costs = compare_costs(candidates, task, block.base.data.max_sequence_length, _BATCH_SIZES)
-    return [cost.to_json() for cost in costs]
+    return [to_json(cost) for cost in costs]
 
 
 def _commit() -> str:

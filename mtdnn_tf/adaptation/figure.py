@@ -7,7 +7,8 @@ from matplotlib.ticker import NullLocator
 
 from mtdnn_tf.adaptation.config import PLAIN
 from mtdnn_tf.adaptation.results import AdaptationResults, percent
-from mtdnn_tf.report.data import MULTI_TASK, SINGLE_TASK, STUDENT, Model
+from mtdnn_tf.report import roles
+from mtdnn_tf.report.data import Model
 from mtdnn_tf.report.plotting import Style, legend_label, looks, new_figure, styled
 
 # Error bars of two starts would hide each other; they are this factor apart on the logarithmic axis.
@@ -17,8 +18,8 @@ _APART = 1.05
 @styled
 def adaptation_figure(results: AdaptationResults, style: Style) -> Figure:
     """Draws mean scores by number of training examples, with error bars of one standard deviation over subsets."""
-    roles = [SINGLE_TASK, MULTI_TASK, *[STUDENT] * len(results.starts)]
-    appearance = looks([Model(name, role, []) for name, role in zip(results.starts, roles)], style.theme)
+    of_starts = [roles.SINGLE_TASK, roles.MULTI_TASK, *[roles.STUDENT] * len(results.starts)]
+    appearance = looks([Model(name, role, []) for name, role in zip(results.starts, of_starts)], style.theme)
     examples = [results.examples(fraction) for fraction in results.fractions]
     n = results.summary(PLAIN, results.fractions[0]).n
     figure = new_figure(style, 3.4 if style.narrow else 4.6)

@@ -6,8 +6,6 @@ import dataclasses
 import logging
 from pathlib import Path
 
-import numpy as np
-
 from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, check_starts
 from mtdnn_tf.adaptation.figure import adaptation_figure
 from mtdnn_tf.adaptation.results import AdaptationResults, AdaptedRun, csv_results, markdown_results
@@ -123,6 +121,6 @@ def _majority_score(config: AdaptationConfig) -> float | None:
     for split in task.evaluation_splits:
         encoded = data.split(task, split)
         answers = majority_predictions(task, split, data.source).values
-        metrics[result_name(task, split)] = compute_metrics(task, answers, np.asarray(encoded.labels))
+        metrics[result_name(task, split)] = compute_metrics(task, answers, encoded.labels)
     found = average(metrics)
     return None if found is None else found.score

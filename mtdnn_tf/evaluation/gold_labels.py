@@ -17,10 +17,9 @@ _log = logging.getLogger("absl")
 
 def check_gold_labels(encoded: EncodedSplit) -> None:
     """Refuses a development split without gold labels, and logs one line where all are alike."""
-    task, queries = encoded.task, None if encoded.queries is None else np.asarray(encoded.queries)
+    task, queries = encoded.task, encoded.queries
     where = f"task {task.name}, split {encoded.split}"
-    labels = np.asarray(encoded.labels)
-    labelled = labels[task.kind_object.labelled(labels, queries)]
+    labelled = encoded.labels[task.kind_object.labelled(encoded.labels, queries)]
     if not len(labelled):
         raise UserError(
             f"{where}: none of its {len(encoded)} rows has a gold label that it can be evaluated with; label it, "
@@ -33,8 +32,8 @@ def check_gold_labels(encoded: EncodedSplit) -> None:
 
 def warn_of_labels(encoded: EncodedSplit, rows: np.ndarray) -> None:
     """Logs what keeps a task from learning from the gold labels of some labelled rows of its training split."""
-    task, queries = encoded.task, None if encoded.queries is None else np.asarray(encoded.queries)[rows]
-    for fault in task.kind_object.training_faults(task, np.asarray(encoded.labels)[rows], queries) if len(rows) else ():
+    task, queries = encoded.task, None if encoded.queries is None else encoded.queries[rows]
+    for fault in task.kind_object.training_faults(task, encoded.labels[rows], queries) if len(rows) else ():
         _log.warning("task %s: %s", task.name, fault)
 
 

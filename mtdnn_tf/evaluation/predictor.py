@@ -169,7 +169,7 @@ class Predictor:
 
 def longest_first(encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
     """Returns the order in which rows are batched, as indices into `rows`: rows of similar length together."""
-    return np.argsort(-np.asarray(encoded.lengths)[rows], kind="stable")
+    return np.argsort(-encoded.lengths[rows], kind="stable")
 
 
 def num_head_outputs(task: Task) -> int:
@@ -193,5 +193,5 @@ def _in_order(
 
 def predictions_of(encoded: EncodedSplit, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Returns what `Predictor.predict` returns, for the `head_outputs` of some rows."""
-    queries = None if encoded.queries is None else np.asarray(encoded.queries)[rows]
+    queries = None if encoded.queries is None else encoded.queries[rows]
     return encoded.task.kind_object.predictions(encoded.task, outputs, queries)

@@ -54,10 +54,7 @@ class SplitPredictions(NamedTuple):
 
     def metrics(self) -> dict[str, float]:
         """Returns the task's metrics against the gold labels."""
-        labels, queries = np.asarray(self.encoded.labels), self.encoded.queries
-        return compute_metrics(
-            self.encoded.task, self.predictions, labels, None if queries is None else np.asarray(queries)
-        )
+        return compute_metrics(self.encoded.task, self.predictions, self.encoded.labels, self.encoded.queries)
 
 
 class RunPredictions(NamedTuple):

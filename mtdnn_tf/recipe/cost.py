@@ -12,7 +12,8 @@ from mtdnn_tf.evaluation.measures.cost import forward_flops, parameters
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig
-from mtdnn_tf.recipe.run_names import SINGLE_TASK, STUDENT, ensemble, seed_stage
+from mtdnn_tf.recipe.run_names import ensemble, seed_stage
+from mtdnn_tf.report import roles
 from mtdnn_tf.report.data import Cost, CostRow
 from mtdnn_tf.tasks.task import Task
 
@@ -27,7 +28,7 @@ def answering_cost(config: RecipeConfig) -> Cost:
         config: A recipe whose stages are all done.
     """
     seed, tasks, first = config.all_seeds[0], config.trained_tasks(), config.taught_tasks()[0]
-    student = config.stage_folder(seed_stage(STUDENT, seed))
+    student = config.stage_folder(seed_stage(roles.STUDENT, seed))
     length = config.base.data.max_sequence_length
     measured = functools.cache(_measure)
 
@@ -44,7 +45,7 @@ def answering_cost(config: RecipeConfig) -> Cost:
         row(f"{first.name}: student", {student: [first]}),
     ]
     if config.single_task:
-        alone = {config.stage_folder(seed_stage(SINGLE_TASK, seed, task)): [task] for task in tasks}
+        alone = {config.stage_folder(seed_stage(roles.SINGLE_TASK, seed, task)): [task] for task in tasks}
         rows.append(row(f"all {len(tasks)} tasks: single-task models", alone))
     rows.append(row(f"all {len(tasks)} tasks: ensembles", _answered(config, tasks)))
     rows.append(row(f"all {len(tasks)} tasks: student", {student: tasks}))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.files import new_folder, read_array
 from mtdnn_tf.locks import remove_leftovers
@@ -17,7 +18,7 @@ from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint
 from mtdnn_tf.recipe import run_names
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.run_names import seed_stage
-from mtdnn_tf.report.data import ENSEMBLE, MULTI_TASK, STUDENT
+from mtdnn_tf.report import roles
 from mtdnn_tf.tasks.task import Task
 
 _METRICS = "metrics"
@@ -46,14 +47,14 @@ class ComparedPredictions:
         self._data = config.base.data.encoded(find_backbone(config.base.encoder.backbone).tokenizer())
         ensemble = _read(config, "ensemble")
         self.ensemble_metrics = ensemble.metrics
-        self.by_role = {ENSEMBLE: [ensemble.predictions]}
-        for role, model in ((STUDENT, run_names.STUDENT), (MULTI_TASK, run_names.MULTI_TASK)):
-            names = [seed_stage(model, seed) for seed in config.all_seeds]
+        self.by_role = {roles.ENSEMBLE: [ensemble.predictions]}
+        for role in (roles.STUDENT, roles.MULTI_TASK):
+            names = [seed_stage(role, seed) for seed in config.all_seeds]
             self.by_role[role] = [_read(config, name, config.stage_folder(name)).predictions for name in names]
 
-    def split(self, task: Task, split: str) -> EncodedSplit:
-        """Returns a development split, with its gold labels."""
-        return self._data.split(task, split)
+    def splits(self, task: Task) -> dict[str, EncodedSplit]:
+        """Returns a task's development splits by result name."""
+        return {result_name(task, split): self._data.split(task, split) for split in task.evaluation_splits}
 
 
 def _read(config: RecipeConfig, name: str, run: Path | None = None) -> DevelopmentPredictions:
@@ -73,15 +74,15 @@ def _read(config: RecipeConfig, name: str, run: Path | None = None) -> Developme
     for runs, answered in grouped.items():
         if any(task.evaluation_splits for task in answered):
             data, inference = config.base.data.task_data(), config.base.inference_settings()
-            for result_name, result in predict_with_runs(runs, answered, [], data, inference).items():
-                found.predictions[result_name], found.metrics[result_name] = result.predictions, result.metrics()
+            for result_of, result in predict_with_runs(runs, answered, [], data, inference).items():
+                found.predictions[result_of], found.metrics[result_of] = result.predictions, result.metrics()
     remove_leftovers(folder)
     with new_folder(folder) as temporary:
-        for result_name, values in found.predictions.items():
-            np.save(temporary / _file(result_name), values, allow_pickle=False)
+        for result_of, values in found.predictions.items():
+            np.save(temporary / _file(result_of), values, allow_pickle=False)
         write_manifest(temporary, {"made_from": made_from, _METRICS: found.metrics})
     return found
 
 
-def _file(result_name: str) -> str:
-    return f"{result_name.replace('/', '-')}.npy"
+def _file(result: str) -> str:
+    return f"{result.replace('/', '-')}.npy"

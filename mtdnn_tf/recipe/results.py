@@ -2,83 +2,67 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
-from mtdnn_tf.evaluation.measures.average import Metrics
+from mtdnn_tf.evaluation.measures.average import Metrics, average, counts_in_average
 from mtdnn_tf.evaluation.measures.fidelity import Gain
 from mtdnn_tf.evaluation.results_table import Runs
-from mtdnn_tf.recipe import run_names
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.run_names import seed_stage, teacher_stage, tuned_teacher_stage
 from mtdnn_tf.recipe.selection import kept_teachers
-from mtdnn_tf.report.data import (
-    ENSEMBLE,
-    FINE_TUNED_MULTI_TASK,
-    FINE_TUNED_STUDENT,
-    MULTI_TASK,
-    SINGLE_TASK,
-    STUDENT,
-    TEACHER,
-    Cost,
-)
+from mtdnn_tf.report import roles
+from mtdnn_tf.report.data import Cost, Model, Run
 from mtdnn_tf.training.run import read_metrics
 
 
-@dataclasses.dataclass(frozen=True)
-class ModelResults:
-    """The development metrics of one model, by seed and result name; an ensemble has the seed 0."""
-
-    name: str  # In tables.
-    role: str  # One of the report's.
-    by_seed: Mapping[int, Mapping[str, Metrics]]
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns it as JSON values."""
-        runs = [{"seed": seed, "metrics": metrics} for seed, metrics in self.by_seed.items()]
-        return {"name": self.name, "role": self.role, "runs": runs}
-
-
-def collect_results(config: RecipeConfig, predictions: ComparedPredictions) -> list[ModelResults]:
-    """Returns the results of every model of a recipe whose stages are all done, in the order of the tables."""
+def collect_results(config: RecipeConfig, predictions: ComparedPredictions) -> list[Model]:
+    """Returns every model of a recipe whose stages are all done, in the order of the tables; an ensemble has seed 0."""
     seeds, tasks, first_seed = config.all_seeds, config.trained_tasks(), config.base.optimization.seed
 
-    def metrics(name: str) -> dict[str, Metrics]:
-        return dict(read_metrics(config.stage_folder(name)))
+    def metrics(*stages: str) -> dict[str, Metrics]:
+        return {name: of for stage in stages for name, of in read_metrics(config.stage_folder(stage)).items()}
 
-    def per_task(model: str) -> dict[int, dict[str, Metrics]]:
-        return {seed: _merged(metrics(seed_stage(model, seed, task)) for task in tasks) for seed in seeds}
+    def per_task(role: str) -> dict[int, dict[str, Metrics]]:
+        return {seed: metrics(*(seed_stage(role, seed, task) for task in tasks)) for seed in seeds}
 
-    results = []
+    results: list[tuple[str, str, Mapping[int, Mapping[str, Metrics]]]] = []
     if config.single_task:
-        results.append(ModelResults("single-task", SINGLE_TASK, per_task(run_names.SINGLE_TASK)))
+        results.append(("single-task", roles.SINGLE_TASK, per_task(roles.SINGLE_TASK)))
     for number, (backbone, dropout) in enumerate(config.grid, start=1):
         of_backbone = f"{backbone.rstrip('/').split('/')[-1]}, " if len(config.teacher_backbones) > 1 else ""
         name = f"teacher {number} ({of_backbone}dropout {dropout:g})"
-        results.append(ModelResults(name, TEACHER, {first_seed + number: metrics(teacher_stage(number))}))
+        results.append((name, roles.TEACHER, {first_seed + number: metrics(teacher_stage(number))}))
     for place, number in enumerate(kept_teachers(config) if config.fine_tune_teachers else (), start=1):
-        tuned = _merged(metrics(tuned_teacher_stage(task, place)) for task in config.taught_tasks())
-        results.append(ModelResults(f"teacher {number}, fine-tuned", TEACHER, {first_seed + number: tuned}))
-    results.append(ModelResults(f"ensemble of {config.kept}", ENSEMBLE, {0: dict(predictions.ensemble_metrics)}))
-    for name, role, tuned_role, model in (
-        ("multi-task", MULTI_TASK, FINE_TUNED_MULTI_TASK, run_names.MULTI_TASK),
-        ("distilled student", STUDENT, FINE_TUNED_STUDENT, run_names.STUDENT),
+        tuned = metrics(*(tuned_teacher_stage(task, place) for task in config.taught_tasks()))
+        results.append((f"teacher {number}, fine-tuned", roles.TEACHER, {first_seed + number: tuned}))
+    results.append((f"ensemble of {config.kept}", roles.ENSEMBLE, {0: predictions.ensemble_metrics}))
+    for name, role, tuned_role in (
+        ("multi-task", roles.MULTI_TASK, roles.FINE_TUNED_MULTI_TASK),
+        ("distilled student", roles.STUDENT, roles.FINE_TUNED_STUDENT),
     ):
-        results.append(ModelResults(name, role, {seed: metrics(seed_stage(model, seed)) for seed in seeds}))
+        results.append((name, role, {seed: metrics(seed_stage(role, seed)) for seed in seeds}))
         if config.fine_tune_student:
-            results.append(ModelResults(f"{name}, fine-tuned", tuned_role, per_task(run_names.FINE_TUNED + model)))
-    return results
+            results.append((f"{name}, fine-tuned", tuned_role, per_task(tuned_role)))
+    needed = {name for *_, by_seed in results for of in by_seed.values() for name in of if counts_in_average(name)}
+
+    def run(seed: int, metrics: Mapping[str, Metrics]) -> Run:
+        over_tasks = average(metrics) if metrics.keys() >= needed else None
+        return Run(seed, metrics, over_tasks.score if over_tasks else None)
+
+    return [Model(name, role, [run(seed, of) for seed, of in by_seed.items()]) for name, role, by_seed in results]
 
 
-def _merged(parts: Iterable[dict[str, Metrics]]) -> dict[str, Metrics]:
-    return {name: values for part in parts for name, values in part.items()}
-
-
-def runs_by_model(results: Sequence[ModelResults]) -> dict[str, Runs]:
+def runs_by_model(results: Sequence[Model]) -> dict[str, Runs]:
     """Returns the metrics of every run as tables of results take them."""
-    return {model.name: list(model.by_seed.values()) for model in results}
+    return {model.name: cast(Runs, [run.metrics for run in model.runs]) for model in results}
+
+
+def models_json(results: Sequence[Model]) -> list[dict[str, Any]]:
+    """Returns models as JSON values, without averages."""
+    runs = [[{"seed": run.seed, "metrics": run.metrics} for run in model.runs] for model in results]
+    return [{"name": model.name, "role": model.role, "runs": of} for model, of in zip(results, runs)]
 
 
 def finding(gains: Mapping[str, Gain], cost: Cost, num_teachers: int, num_seeds: int) -> list[str]:

@@ -12,7 +12,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.results_table import markdown_results, text_table
 from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import stop_if_asked
-from mtdnn_tf.json_files import read_checked_json, read_json, write_checked_json
+from mtdnn_tf.json_files import read_checked_json, read_json, to_json, write_checked_json
 from mtdnn_tf.locks import locked_folder, remove_leftovers
 from mtdnn_tf.manifests import MANIFEST, read_manifest
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
@@ -20,10 +20,11 @@ from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.recipe.config import RecipeConfig, check_recipe
 from mtdnn_tf.recipe.predictions import ComparedPredictions
 from mtdnn_tf.recipe.report import gains, report_data
-from mtdnn_tf.recipe.results import ModelResults, collect_results, runs_by_model
-from mtdnn_tf.recipe.run_names import STUDENT, seed_stage
+from mtdnn_tf.recipe.results import collect_results, models_json, runs_by_model
+from mtdnn_tf.recipe.run_names import seed_stage
 from mtdnn_tf.recipe.stages import Stage, all_stages
-from mtdnn_tf.report.data import ReportData
+from mtdnn_tf.report import roles
+from mtdnn_tf.report.data import Model, ReportData
 from mtdnn_tf.report.write import DATA, PAGE, check_folder, write_report
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.text_tables import aligned_table
@@ -37,7 +38,7 @@ _log = logging.getLogger("absl")
 class RecipeOutcome(NamedTuple):
     """The results of a recipe: scores of every model, what they say in sentences, and the report's page."""
 
-    results: list[ModelResults]
+    results: list[Model]
     finding: Sequence[str]
     page: Path
 
@@ -69,9 +70,8 @@ def run_recipe(config: RecipeConfig) -> RecipeOutcome:
                 _run_timed(config, stage)
         predictions = ComparedPredictions(config)
         results = collect_results(config, predictions)
-        models = [model.to_json() for model in results]
-        found = {name: gain.to_json() for name, gain in gains(config, results).items()}
-        write_checked_json(config.stage_folder("results.json"), {"models": models, "gains": found})
+        content = {"models": models_json(results), "gains": to_json(gains(config, results))}
+        write_checked_json(config.stage_folder("results.json"), content)
         write_text(config.stage_folder("results.md"), markdown_results(runs_by_model(results), show_metrics=True))
         data = report_data(config, results, predictions)
         _report(config, data)
@@ -133,5 +133,5 @@ def _export(config: RecipeConfig) -> None:
         if (version / MANIFEST).is_file():  # Version 0.1 wrote none.
             read_manifest(version, "delete it and run tools.recipe again")
         return
-    export_saved_model(load_model(config.stage_folder(seed_stage(STUDENT, config.all_seeds[0]))), version)
+    export_saved_model(load_model(config.stage_folder(seed_stage(roles.STUDENT, config.all_seeds[0]))), version)
     _log.info("%s: SavedModel written", version)

@@ -5,19 +5,17 @@ A kept teacher goes by its place: 1 for the best.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.selection import kept_teachers
 from mtdnn_tf.tasks.task import Task
 
-SINGLE_TASK, MULTI_TASK, STUDENT = "single_task", "multi_task", "student"
-FINE_TUNED = "fine_tuned_"
 
-
-def seed_stage(model: str, seed: int, task: Task | None = None) -> str:
-    """Returns the stage of a model of a seed: of one task, or of all."""
-    return f"{model}/{task.name}/seed_{seed}" if task else f"{model}/seed_{seed}"
+def seed_stage(role: str, seed: int, task: Task | None = None) -> str:
+    """Returns the stage of a role's model of a seed: of one task, or of all."""
+    return "/".join([re.sub("[ -]", "_", role), *([task.name] if task else []), f"seed_{seed}"])
 
 
 def teacher_stage(number: int) -> str:

@@ -11,19 +11,9 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
 from mtdnn_tf.recipe.config import RecipeConfig
-from mtdnn_tf.recipe.run_names import (
-    FINE_TUNED,
-    MULTI_TASK,
-    SINGLE_TASK,
-    STUDENT,
-    fold_stage,
-    places,
-    scorers,
-    seed_stage,
-    teacher_stage,
-    tuned_teacher_stage,
-)
+from mtdnn_tf.recipe.run_names import fold_stage, places, scorers, seed_stage, teacher_stage, tuned_teacher_stage
 from mtdnn_tf.recipe.selection import SELECTION, is_selected, kept_teachers, select_teachers
+from mtdnn_tf.report import roles
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.preparation import training_size
@@ -121,7 +111,7 @@ def _single_task(config: RecipeConfig) -> list[Stage]:
     for seed in config.all_seeds:
         for task in config.trained_tasks():
             settings = alone.replace(tasks=(task.name,), seed=seed)
-            stages.append(_training(config, seed_stage(SINGLE_TASK, seed, task), f"{task.name} alone", settings))
+            stages.append(_training(config, seed_stage(roles.SINGLE_TASK, seed, task), f"{task.name} alone", settings))
     return stages
 
 
@@ -201,15 +191,15 @@ def _score(config: RecipeConfig, tasks: Sequence[Task], split: str) -> None:
 def _seeds(config: RecipeConfig) -> list[Stage]:
     stages = []
     for seed in config.all_seeds:
-        multi_task, student = seed_stage(MULTI_TASK, seed), seed_stage(STUDENT, seed)
+        multi_task, student = seed_stage(roles.MULTI_TASK, seed), seed_stage(roles.STUDENT, seed)
         stages.append(_training(config, multi_task, f"all tasks, seed {seed}", config.gold_only.replace(seed=seed)))
         epochs = config.student_epochs or config.base.optimization.epochs
         settings = config.base.replace(epochs=epochs, seed=seed, soft_targets=(config.stage_folder(SOFT_TARGETS),))
         stages.append(_training(config, student, f"the student, seed {seed}", settings))
-        for model in (MULTI_TASK, STUDENT) if config.fine_tune_student else ():
-            start = seed_stage(model, seed)
+        fine_tuned = ((multi_task, roles.FINE_TUNED_MULTI_TASK), (student, roles.FINE_TUNED_STUDENT))
+        for start, role in fine_tuned if config.fine_tune_student else ():
             tuned = config.fine_tuning.replace(seed=seed, init_from=str(config.stage_folder(start)))
             for task in config.trained_tasks():
-                name = seed_stage(FINE_TUNED + model, seed, task)
+                name = seed_stage(role, seed, task)
                 stages.append(_training(config, name, f"{start} on {task.name}", tuned.replace(tasks=(task.name,))))
     return stages

@@ -9,19 +9,13 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.measures.calibration import Bin
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.json_files import finite, from_json, to_json
+from mtdnn_tf.report import roles
 
-SINGLE_TASK = "single-task"
-MULTI_TASK = "multi-task"
-TEACHER = "teacher"
-ENSEMBLE = "ensemble"
-STUDENT = "student"
-FINE_TUNED_MULTI_TASK = "fine-tuned multi-task"
-FINE_TUNED_STUDENT = "fine-tuned student"
-ROLES = (SINGLE_TASK, MULTI_TASK, FINE_TUNED_MULTI_TASK, TEACHER, ENSEMBLE, STUDENT, FINE_TUNED_STUDENT)
 AVERAGE = "average"
-_COMPARED = (SINGLE_TASK, MULTI_TASK, ENSEMBLE, STUDENT)
+_COMPARED = (roles.SINGLE_TASK, roles.MULTI_TASK, roles.ENSEMBLE, roles.STUDENT)
 FORMAT = 2
 
 
@@ -36,15 +30,15 @@ class Run:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A model that is compared with others: its unique name, one of `ROLES`, and a run per seed."""
+    """A model that is compared with others: its unique name, one of `roles.ROLES`, and a run per seed."""
 
     name: str
     role: str
     runs: Sequence[Run]
 
     def __post_init__(self) -> None:
-        if self.role not in ROLES:
-            raise UserError(f"model {self.name}: role must be one of {', '.join(ROLES)}, got {self.role!r}")
+        if self.role not in roles.ROLES:
+            raise UserError(f"model {self.name}: role must be one of {', '.join(roles.ROLES)}, got {self.role!r}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,15 +72,6 @@ class Point:
     epoch: float
     score: float | None
     seed: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Bin:
-    """A bin of examples with similar confidence: its means, None if it is empty, and number of examples."""
-
-    confidence: float | None
-    accuracy: float | None
-    count: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,14 +154,17 @@ class ReportData:
         return from_json({key: item for key, item in value.items() if key != "format"}, ReportData, where)
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
+def mean_of_all(values: Iterable[float | None]) -> float | None:
+    """Returns the mean; None of no values, or if one is missing."""
     known = [finite(value) for value in values]
     return None if not known or None in known else float(np.mean(np.asarray(known, np.float64)))
 
 
 def run_score(run: Run, task: TaskInfo) -> float | None:
     """Returns a run's score on a task, the mean of its metrics and splits; None if one is missing."""
-    return _mean(_mean(run.metrics.get(name, {}).get(metric) for metric in task.metrics) for name in task.result_names)
+    return mean_of_all(
+        mean_of_all(run.metrics.get(name, {}).get(metric) for metric in task.metrics) for name in task.result_names
+    )
 
 
 def task_summary(model: Model, task: TaskInfo) -> Summary:

@@ -13,12 +13,9 @@ from matplotlib.ticker import MaxNLocator
 
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.json_files import finite
+from mtdnn_tf.report import roles
 from mtdnn_tf.report.data import (
     AVERAGE,
-    MULTI_TASK,
-    SINGLE_TASK,
-    STUDENT,
-    TEACHER,
     Difference,
     Point,
     Reliability,
@@ -149,9 +146,9 @@ def difference_figure(data: ReportData, style: Style) -> Figure | None:
 
 def _interval(axes: Any, position: int, item: Difference, style: Style) -> None:
     low, high, mean = finite(item.low), finite(item.high), finite(item.mean)
-    role = SINGLE_TASK
+    role = roles.SINGLE_TASK
     if low is not None and high is not None:
-        role = MULTI_TASK if low > 0 else STUDENT if high < 0 else SINGLE_TASK
+        role = roles.MULTI_TASK if low > 0 else roles.STUDENT if high < 0 else roles.SINGLE_TASK
         ends = [100 * low, 100 * high]
         axes.plot(ends, [position] * 2, color=role_colour(role, style.theme), lw=2, solid_capstyle="round")
     marker = "D" if item.task == AVERAGE else "o"
@@ -261,7 +258,7 @@ def agreement_figure(data: ReportData, style: Style) -> Figure | None:
     panels = {name: measure for name, measure in measures.items() if any(v is not None for v in measure[0])}
     if not panels:
         return None
-    colours = {has: role_colour(MULTI_TASK if has else TEACHER, style.theme) for has in (True, False)}
+    colours = {has: role_colour(roles.MULTI_TASK if has else roles.TEACHER, style.theme) for has in (True, False)}
     count = len(data.fidelity)
     figure = new_figure(style, (len(panels) if style.narrow else 1) * (0.75 + 0.25 * count) + 0.45)
     places = small_multiples(figure, len(panels), 1 if style.narrow else 3)

@@ -15,37 +15,29 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mtdnn_tf.report.data import (
-    ENSEMBLE,
-    FINE_TUNED_MULTI_TASK,
-    FINE_TUNED_STUDENT,
-    MULTI_TASK,
-    SINGLE_TASK,
-    STUDENT,
-    TEACHER,
-    Model,
-)
+from mtdnn_tf.report import roles
+from mtdnn_tf.report.data import Model
 
 # After the palettes of Okabe and Ito, and of Tol for further models of a role, which are apart for every kind of colour
 # blindness; darker on white and lighter on black where they would not stand out.
 _ROLE_COLOURS = {
     "light": {
-        SINGLE_TASK: "#767676",
-        MULTI_TASK: "#0072B2",
-        FINE_TUNED_MULTI_TASK: "#5B4FC4",
-        TEACHER: "#B87F00",
-        ENSEMBLE: "#A84683",
-        STUDENT: "#D55E00",
-        FINE_TUNED_STUDENT: "#009E73",
+        roles.SINGLE_TASK: "#767676",
+        roles.MULTI_TASK: "#0072B2",
+        roles.FINE_TUNED_MULTI_TASK: "#5B4FC4",
+        roles.TEACHER: "#B87F00",
+        roles.ENSEMBLE: "#A84683",
+        roles.STUDENT: "#D55E00",
+        roles.FINE_TUNED_STUDENT: "#009E73",
     },
     "dark": {
-        SINGLE_TASK: "#A3A3A3",
-        MULTI_TASK: "#56B4E9",
-        FINE_TUNED_MULTI_TASK: "#8C7DF0",
-        TEACHER: "#F0C75E",
-        ENSEMBLE: "#E59AC6",
-        STUDENT: "#FF8A3D",
-        FINE_TUNED_STUDENT: "#2BC49A",
+        roles.SINGLE_TASK: "#A3A3A3",
+        roles.MULTI_TASK: "#56B4E9",
+        roles.FINE_TUNED_MULTI_TASK: "#8C7DF0",
+        roles.TEACHER: "#F0C75E",
+        roles.ENSEMBLE: "#E59AC6",
+        roles.STUDENT: "#FF8A3D",
+        roles.FINE_TUNED_STUDENT: "#2BC49A",
     },
 }
 _MORE_COLOURS = {
@@ -98,14 +90,14 @@ def role_colour(role: str, theme: Theme) -> str:
 def looks(models: Sequence[Model], theme: Theme) -> Mapping[str, Look]:
     """Returns colour and marker of each model. The first model of a role has the role's colour."""
     result: dict[str, Look] = {}
-    roles: set[str] = set()
+    seen: set[str] = set()
     more = _MORE_COLOURS[theme.name]
     for i, model in enumerate(models):
-        if model.role not in roles:
+        if model.role not in seen:
             colour = role_colour(model.role, theme)
         else:
-            colour = more[(len(result) - len(roles)) % len(more)]
-        roles.add(model.role)
+            colour = more[(len(result) - len(seen)) % len(more)]
+        seen.add(model.role)
         result[model.name] = Look(colour, _MARKERS[i % len(_MARKERS)])
     return result
 

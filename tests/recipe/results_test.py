@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from mtdnn_tf.evaluation.measures.fidelity import Gain, gain_kept
-from mtdnn_tf.recipe.results import ModelResults, finding, runs_by_model
-from mtdnn_tf.report.data import Cost, CostRow
+from mtdnn_tf.recipe.results import finding, models_json, runs_by_model
+from mtdnn_tf.report.data import Cost, CostRow, Model, Run
 
 _COST = Cost([CostRow("a", 1.0, 1.0), CostRow("ensembles", 68_100_000, 6e9), CostRow("student", 22_700_000, 1.5e9)])
 
@@ -46,14 +46,13 @@ def test_seeds_are_named_and_a_missing_ensemble_is_left_out():
 
 
 def test_results_become_json():
-    model = ModelResults("student", "student", {1: {"nli": {"accuracy": 0.5}}})
-    assert model.to_json() == {
-        "name": "student",
-        "role": "student",
-        "runs": [{"seed": 1, "metrics": {"nli": {"accuracy": 0.5}}}],
-    }
+    model = Model("student", "student", [Run(1, {"nli": {"accuracy": 0.5}}, 0.5)])
+    assert models_json([model]) == [
+        {"name": "student", "role": "student", "runs": [{"seed": 1, "metrics": {"nli": {"accuracy": 0.5}}}]}
+    ]
 
 
 def test_tables_get_the_runs_of_every_model():
-    model = ModelResults("student", "student", {4: {"nli": {"accuracy": 0.5}}, 2: {"nli": {"accuracy": 0.75}}})
+    runs = [Run(4, {"nli": {"accuracy": 0.5}}, 0.5), Run(2, {"nli": {"accuracy": 0.75}}, 0.75)]
+    model = Model("student", "student", runs)
     assert runs_by_model([model]) == {"student": [{"nli": {"accuracy": 0.5}}, {"nli": {"accuracy": 0.75}}]}

@@ -9,6 +9,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.recipe.config import RecipeConfig
+from mtdnn_tf.recipe.results import models_json
 from mtdnn_tf.recipe.run import plan, run_recipe
 from mtdnn_tf.training.config import TrainingConfig
 from tests.helpers import write_huggingface_folder, write_tasks
@@ -97,12 +98,21 @@ def test_every_stage_is_run_once_and_the_table_has_every_model(config):
         "multi-task",
         "distilled student",
     ]
-    assert [sorted(model.by_seed) for model in results] == [[1], [2], [3], [kept[0]], [kept[1]], [0], [3, 4], [3, 4]]
+    assert [sorted(run.seed for run in model.runs) for model in results] == [
+        [1],
+        [2],
+        [3],
+        [kept[0]],
+        [kept[1]],
+        [0],
+        [3, 4],
+        [3, 4],
+    ]
     for model in results:
         answered = {"mood", "similarity"} if "fine-tuned" in model.name else {"mood", "entailment", "similarity"}
-        assert all(set(metrics) == answered for metrics in model.by_seed.values())
+        assert all(set(run.metrics) == answered for run in model.runs)
     written_results = json.loads((folder / "results.json").read_text())
-    assert written_results["models"] == [json.loads(json.dumps(model.to_json())) for model in results]
+    assert written_results["models"] == json.loads(json.dumps(models_json(results)))
     assert {name: gain["tasks"] for name, gain in written_results["gains"].items()} == {
         "with": ["mood", "similarity"],
         "without": ["entailment"],
@@ -180,7 +190,7 @@ def test_the_ensemble_is_the_mean_of_its_fine_tuned_teachers(config):
     alone = [predict_with_runs([run], [task], [], base.data.task_data())["mood"] for run in teachers]
     mean = (alone[0].predictions.astype(np.float64) + alone[1].predictions) / 2
     expected = compute_metrics(task, mean, np.asarray(alone[0].encoded.labels))
-    assert results["ensemble of 2"].by_seed[0]["mood"] == expected
+    assert results["ensemble of 2"].runs[0].metrics["mood"] == expected
     trained = [
         predict_with_runs([run], [task], ["train"], base.data.task_data())["mood/train"].predictions for run in teachers
     ]
@@ -251,7 +261,7 @@ def test_student_and_baseline_are_fine_tuned_alike_and_compared(config):
             for model in ("student", "multi_task")
         )
         assert [name for name in student if student[name] != baseline[name]] == ["backbone_weights", "_sha256"]
-        metrics = results["multi-task, fine-tuned"].by_seed[3][task]
+        metrics = results["multi-task, fine-tuned"].runs[0].metrics[task]
         run = folder / "fine_tuned_multi_task" / task / "seed_3" / "metrics" / "validation.json"
         assert metrics == json.loads(run.read_text())[task]
     report = json.loads((folder / "report" / "report.json").read_text())

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from mtdnn_tf.report.data import ROLES, Model
+from mtdnn_tf.report.data import Model
 from mtdnn_tf.report.plotting import DARK, LIGHT, label, legend_label, looks
+from mtdnn_tf.report.roles import ROLES
 
 
 def _luminance(colour: str) -> float:

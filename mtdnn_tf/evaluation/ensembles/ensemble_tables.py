@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from mtdnn_tf.distillation.ensemble import PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.runs import RunPredictions
@@ -75,12 +73,9 @@ def leave_one_out(
 def disagreement(predicted: RunPredictions, names: Sequence[str]) -> Disagreement:
     """Returns how much every two runs, of these names, disagree on a split; gold labels are not used."""
     kind, queries = predicted.encoded.task.kind_object, predicted.encoded.queries
-    queries = None if queries is None else np.asarray(queries)
     by_pair = {
-        (names[one], names[other]): float(
-            kind.differences(predicted.by_run[one], predicted.by_run[other], queries).mean()
-        )
-        for one, other in itertools.combinations(range(len(names)), 2)
+        (one, other): float(kind.differences(first, second, queries).mean())
+        for (one, first), (other, second) in itertools.combinations(zip(names, predicted.by_run), 2)
     }
     return Disagreement(kind.disagreement_measure, not kind.predicts_scores, by_pair)
 

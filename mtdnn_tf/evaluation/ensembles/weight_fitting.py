@@ -36,8 +36,7 @@ def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
         average: "probabilities" or "logits", of which the mean is taken.
     """
     encoded = predicted.encoded
-    task, kind, labels = encoded.task, encoded.task.kind_object, np.asarray(encoded.labels)
-    queries = None if encoded.queries is None else np.asarray(encoded.queries)
+    task, kind, labels, queries = encoded.task, encoded.task.kind_object, encoded.labels, encoded.queries
     labelled = kind.labelled(labels, queries)
     halves = part_numbers(encoded.example_ids, 2, "weights", queries)
     fitted_on, apart = labelled & (halves == 0), labelled & (halves == 1)

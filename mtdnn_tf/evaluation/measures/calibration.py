@@ -14,8 +14,8 @@ NUM_BINS = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class ReliabilityBin:
-    """Mean confidence, accuracy and number of answers of like confidence; None for those of an empty bin."""
+class Bin:
+    """A bin of answers with similar confidence: its means, None if it is empty, and their number."""
 
     confidence: float | None
     accuracy: float | None
@@ -36,7 +36,7 @@ class Calibration(NamedTuple):
     nll: float
     brier: float | None
     ece: float
-    bins: tuple[ReliabilityBin, ...]
+    bins: tuple[Bin, ...]
     n: int
 
 
@@ -67,7 +67,7 @@ def calibration(
     return Calibration(found.nll, found.brier, error, bins, len(found.confidence))
 
 
-def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[tuple[ReliabilityBin, ...], float]:
+def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[tuple[Bin, ...], float]:
     """Returns the bins, and their expected calibration error."""
     bin_of = np.digitize(confidence, np.arange(1, NUM_BINS) / NUM_BINS, right=True)
     bins, error = [], 0.0
@@ -75,8 +75,8 @@ def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[tuple[Relia
         members = bin_of == number
         count = int(members.sum())
         if not count:
-            bins.append(ReliabilityBin(None, None, 0))
+            bins.append(Bin(None, None, 0))
             continue
-        bins.append(ReliabilityBin(float(confidence[members].mean()), float(right[members].mean()), count))
+        bins.append(Bin(float(confidence[members].mean()), float(right[members].mean()), count))
         error += abs(float(right[members].sum() - confidence[members].sum())) / len(confidence)
     return tuple(bins), error

@@ -76,7 +76,7 @@ def category_metrics(
 ) -> list[CategoryMetrics]:
     """Returns the metrics of each column of `read_categories`, first of all its examples, then by value."""
     ids, task = predicted.encoded.example_ids, predicted.encoded.task
-    gold = np.asarray(predicted.encoded.labels)
+    gold = predicted.encoded.labels
     has_gold = task.kind_object.labelled(gold, predicted.encoded.queries)
     found = []
     for column, values_of in categories.items():

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from mtdnn_tf.distillation.ensemble import average_predictions
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_files import to_json
 from mtdnn_tf.modeling.backbone import MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.heads import LinearHead, reads_sequence
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
@@ -23,32 +22,21 @@ WARM_UP = 3
 
 
 class Parameters(NamedTuple):
-    """Numbers of weights of the shared encoder, with embeddings and pooler, and of each task's head."""
+    """Numbers of weights of the shared encoder, with embeddings and pooler, of each task's head, and of the model."""
 
     backbone: int
     heads: dict[str, int]
-
-    @property
-    def total(self) -> int:
-        """Number of weights of the whole model."""
-        return self.backbone + sum(self.heads.values())
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
-        return {**to_json(self), "total": self.total}
+    total: int
 
 
 class Latency(NamedTuple):
-    """Median and quartiles of the time that a request takes, in milliseconds, over `repeats` requests."""
+    """Median, quartiles and interquartile range of the time that `repeats` requests take, in milliseconds."""
 
     median_ms: float
     low_ms: float
     high_ms: float
     repeats: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields and the interquartile range as JSON values."""
-        return {**to_json(self), "iqr_ms": self.high_ms - self.low_ms}
+    iqr_ms: float
 
 
 class Cost(NamedTuple):
@@ -68,15 +56,12 @@ class Cost(NamedTuple):
     flops: int
     latency: dict[int, Latency]
 
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values."""
-        return {**to_json(self), "latency": {str(size): time.to_json() for size, time in self.latency.items()}}
-
 
 def parameters(model: MultiTaskModel) -> Parameters:
     """Returns how many weights a model has."""
     heads = {name: int(head.count_params()) for name, head in model.heads.items()}
-    return Parameters(int(model.backbone.count_params()), heads)
+    backbone = int(model.backbone.count_params())
+    return Parameters(backbone, heads, backbone + sum(heads.values()))
 
 
 def forward_flops(shape: BackboneConfig, heads: Iterable[tf.keras.layers.Layer], length: int) -> int:
@@ -170,7 +155,7 @@ def latency(
     summed = {}
     for name, values in times.items():
         low, median, high = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
-        summed[name] = Latency(median, low, high, repeats)
+        summed[name] = Latency(median, low, high, repeats, high - low)
     return summed
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mtdnn_tf.evaluation.measures.metrics import check_predictions
-from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import Task
 
 
@@ -46,10 +45,6 @@ class Gain(NamedTuple):
     ensemble: float | None
     student: float
     kept: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values, None for nan."""
-        return dict(to_json(self))
 
 
 def fidelity(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None = None) -> Fidelity:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from mtdnn_tf.json_files import finite, to_json
+from mtdnn_tf.json_files import finite
 from mtdnn_tf.kinds.values import Metric
 
 _CONFIDENCE = 0.95
@@ -44,10 +44,6 @@ class PairedDifference(NamedTuple):
     high: float
     p_value: float
     n: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values, None for nan."""
-        return dict(to_json(self))
 
 
 def summarise(values: Iterable[float | None]) -> Summary:

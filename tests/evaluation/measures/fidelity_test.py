@@ -6,6 +6,7 @@ from scipy.special import softmax
 from scipy.stats import entropy
 
 from mtdnn_tf.evaluation.measures.fidelity import fidelity, gain_kept, grouped_gains
+from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import Task
 
 NLI = Task("nli", "classification", ("a", "b"), ("x", "y", "z"), ("accuracy",))
@@ -86,7 +87,7 @@ def test_gains_are_grouped_by_whether_there_was_a_teacher():
     # (0.65 - 0.55) / (0.65 - 0.55): a task whose ensemble gains nothing has no share of its own, but counts here.
     assert groups["with"].tasks == ("a", "b")
     assert groups["with"][1:] == pytest.approx((0.55, 0.65, 0.65, 1.0))
-    assert groups["without"].to_json() == {
+    assert to_json(groups["without"]) == {
         "tasks": ["c"],
         "baseline": 0.7,
         "ensemble": 0.65,

@@ -15,6 +15,7 @@ from mtdnn_tf.evaluation.measures.statistics import (
     sign_flip_test,
     summarise,
 )
+from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.task import Task
 
 ANSWERS = Task("answers", "ranking", ("q", "a"), ("0", "1"), ("mrr", "map", "accuracy_at_1"))
@@ -47,7 +48,7 @@ def test_only_seeds_that_both_have_are_paired():
 def test_one_pair_has_no_interval_and_no_evidence():
     alone = paired_difference({1: 0.5}, {1: 0.25})
     assert alone is not None
-    assert alone.to_json() == {"mean": 0.25, "low": None, "high": None, "p_value": 1.0, "n": 1}
+    assert to_json(alone) == {"mean": 0.25, "low": None, "high": None, "p_value": 1.0, "n": 1}
 
 
 def test_models_that_differ_nowhere_have_p_of_1():
@@ -57,7 +58,7 @@ def test_models_that_differ_nowhere_have_p_of_1():
 def test_a_score_that_is_no_number_is_no_evidence():
     broken = paired_difference({1: 0.5, 2: math.nan}, {1: 0.1, 2: 0.2})
     assert broken is not None
-    assert broken.to_json() == {"mean": None, "low": None, "high": None, "p_value": None, "n": 2}
+    assert to_json(broken) == {"mean": None, "low": None, "high": None, "p_value": None, "n": 2}
 
 
 def test_the_interval_is_that_of_the_paired_t_test():
