@@ -26,10 +26,9 @@ from mtdnn_tf.templates import render
 Images = Mapping[str, Mapping[Style, bytes]]
 _FILES = Path(__file__).parent / "page_files"
 STYLES = {
-    "light": Style(LIGHT),
-    "light_narrow": Style(LIGHT, narrow=True),
-    "dark": Style(DARK),
-    "dark_narrow": Style(DARK, narrow=True),
+    theme.name + ("_narrow" if narrow else ""): Style(theme, narrow)
+    for theme in (LIGHT, DARK)
+    for narrow in (False, True)
 }
 
 

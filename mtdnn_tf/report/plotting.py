@@ -18,49 +18,35 @@ from matplotlib.lines import Line2D
 from mtdnn_tf.report import roles
 from mtdnn_tf.report.data import Model
 
-# After the palettes of Okabe and Ito, and of Tol for further models of a role, which are apart for every kind of colour
-# blindness; darker on white and lighter on black where they would not stand out.
-_ROLE_COLOURS = {
-    "light": {
-        roles.SINGLE_TASK: "#767676",
-        roles.MULTI_TASK: "#0072B2",
-        roles.FINE_TUNED_MULTI_TASK: "#5B4FC4",
-        roles.TEACHER: "#B87F00",
-        roles.ENSEMBLE: "#A84683",
-        roles.STUDENT: "#D55E00",
-        roles.FINE_TUNED_STUDENT: "#009E73",
-    },
-    "dark": {
-        roles.SINGLE_TASK: "#A3A3A3",
-        roles.MULTI_TASK: "#56B4E9",
-        roles.FINE_TUNED_MULTI_TASK: "#8C7DF0",
-        roles.TEACHER: "#F0C75E",
-        roles.ENSEMBLE: "#E59AC6",
-        roles.STUDENT: "#FF8A3D",
-        roles.FINE_TUNED_STUDENT: "#2BC49A",
-    },
-}
-_MORE_COLOURS = {
-    "light": ("#332288", "#882255", "#77771C", "#2B8577", "#661100", "#117733"),
-    "dark": ("#A79BEF", "#D46A92", "#CFCF6A", "#7FD6C8", "#D98FD0", "#6FC78A"),
-}
 _MARKERS = "osD^vPX*<>"
 _Data = TypeVar("_Data")
 _Drawn = TypeVar("_Drawn")
 
 
 class Theme(NamedTuple):
-    """Colours of a figure: of text and axes, background, grid lines and highlighted areas."""
+    """Colours of a figure: of text and axes, background, grid lines, highlighted areas, `ROLES` and further models."""
 
     name: str
     ink: str
     paper: str
     grid: str
     shade: str
+    roles: tuple[str, ...]
+    more: tuple[str, ...]
 
 
-LIGHT = Theme("light", "#1f2328", "#ffffff", "#d8dee4", "#f1f4f7")
-DARK = Theme("dark", "#e6edf3", "#161b22", "#343b44", "#202731")
+# After the palettes of Okabe and Ito, and of Tol for further models of a role, which are apart for every kind of colour
+# blindness; darker on white and lighter on black where they would not stand out.
+LIGHT = Theme(
+    *("light", "#1f2328", "#ffffff", "#d8dee4", "#f1f4f7"),
+    roles=("#767676", "#0072B2", "#5B4FC4", "#B87F00", "#A84683", "#D55E00", "#009E73"),
+    more=("#332288", "#882255", "#77771C", "#2B8577", "#661100", "#117733"),
+)
+DARK = Theme(
+    *("dark", "#e6edf3", "#161b22", "#343b44", "#202731"),
+    roles=("#A3A3A3", "#56B4E9", "#8C7DF0", "#F0C75E", "#E59AC6", "#FF8A3D", "#2BC49A"),
+    more=("#A79BEF", "#D46A92", "#CFCF6A", "#7FD6C8", "#D98FD0", "#6FC78A"),
+)
 
 
 class Style(NamedTuple):
@@ -84,19 +70,18 @@ class Look(NamedTuple):
 
 def role_colour(role: str, theme: Theme) -> str:
     """Returns the colour of a role's first model."""
-    return _ROLE_COLOURS[theme.name][role]
+    return theme.roles[roles.ROLES.index(role)]
 
 
 def looks(models: Sequence[Model], theme: Theme) -> Mapping[str, Look]:
     """Returns colour and marker of each model. The first model of a role has the role's colour."""
     result: dict[str, Look] = {}
     seen: set[str] = set()
-    more = _MORE_COLOURS[theme.name]
     for i, model in enumerate(models):
         if model.role not in seen:
             colour = role_colour(model.role, theme)
         else:
-            colour = more[(len(result) - len(seen)) % len(more)]
+            colour = theme.more[(len(result) - len(seen)) % len(theme.more)]
         seen.add(model.role)
         result[model.name] = Look(colour, _MARKERS[i % len(_MARKERS)])
     return result
@@ -109,33 +94,18 @@ def drawing(style: Style) -> Iterator[None]:
     ink, paper = style.theme.ink, style.theme.paper
     settings: dict[str, Any] = {
         "font.family": "DejaVu Sans",
-        "font.size": size,
+        **dict.fromkeys(("font.size", "axes.labelsize", "legend.fontsize"), size),
+        **dict.fromkeys(("xtick.labelsize", "ytick.labelsize"), size - 0.5),
         "axes.titlesize": size + 0.5,
         "axes.titleweight": "bold",
-        "axes.labelsize": size,
-        "xtick.labelsize": size - 0.5,
-        "ytick.labelsize": size - 0.5,
-        "legend.fontsize": size,
-        "legend.frameon": False,
-        "figure.facecolor": paper,
-        "savefig.facecolor": paper,
-        "axes.facecolor": paper,
-        "axes.edgecolor": style.theme.grid,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.axisbelow": True,
-        "axes.unicode_minus": True,
-        "grid.color": style.theme.grid,
+        **dict.fromkeys(("figure.facecolor", "savefig.facecolor", "axes.facecolor"), paper),
+        **dict.fromkeys(("axes.edgecolor", "grid.color"), style.theme.grid),
+        **dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color"), ink),
+        **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+        **dict.fromkeys(("axes.axisbelow", "axes.unicode_minus", "figure.constrained_layout.use"), True),
         "grid.linewidth": 0.7,
-        "text.color": ink,
-        "axes.labelcolor": ink,
-        "axes.titlecolor": ink,
-        "xtick.color": ink,
-        "ytick.color": ink,
-        "xtick.major.size": 0,
-        "ytick.major.size": 0,
+        **dict.fromkeys(("xtick.major.size", "ytick.major.size"), 0),
         "text.parse_math": False,  # A name may contain "$".
-        "figure.constrained_layout.use": True,
     }
     with mpl.rc_context(settings):
         yield
