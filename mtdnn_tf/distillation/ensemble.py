@@ -37,7 +37,7 @@ def average_predictions(
     """
     check_weights(weights, len(predictions))
     stacked = _stack(predictions)
-    return np.average(stacked, axis=0, weights=_weights_of(stacked, weights, counted)).astype(np.float32)
+    return _average(stacked, weights, counted).astype(np.float32)
 
 
 def average_logits(
@@ -49,19 +49,12 @@ def average_logits(
 ) -> np.ndarray:
     """Returns the prediction of the teachers' mean logits: the normalized geometric mean of their probabilities.
 
-    Other arguments, shape and errors are those of `average_predictions`, as is the result for scores.
-
-    Args:
-        kind: Kind of the task.
-        predictions: Probabilities below 1e-30 count as 1e-30.
-        weights: See `average_predictions`.
-        counted: See `average_predictions`.
-        queries: For a ranking, the number of each example's query, from 0, int [examples].
+    Other arguments, shape and errors are those of `average_predictions`, as is the result for scores. Probabilities
+    below 1e-30 count as 1e-30. `queries` are the numbers of a ranking's queries, from 0, int [examples].
     """
     check_weights(weights, len(predictions))
     logits = kind.to_logits(_stack(predictions))
-    mean = np.average(logits, axis=0, weights=_weights_of(logits, weights, counted))
-    return kind.from_logits(mean, queries).astype(np.float32)
+    return kind.from_logits(_average(logits, weights, counted), queries).astype(np.float32)
 
 
 def prediction_variance(
@@ -69,23 +62,19 @@ def prediction_variance(
 ) -> np.ndarray:
     """Returns the variance around `average_predictions`, by its weights, as a mean over outputs, float32 [examples]."""
     stacked = _stack(predictions)
-    weighting = _weights_of(stacked, weights, counted)
-    mean = np.average(stacked, axis=0, weights=weighting)
-    return np.average((stacked - mean) ** 2, axis=0, weights=weighting).mean(axis=-1).astype(np.float32)
+    squares = (stacked - _average(stacked, weights, counted)) ** 2
+    return _average(squares, weights, counted).mean(axis=-1).astype(np.float32)
 
 
 def _stack(predictions: Sequence[np.ndarray]) -> np.ndarray:
     return np.stack([np.asarray(prediction, np.float64) for prediction in predictions])
 
 
-def _weights_of(
-    stacked: np.ndarray, weights: Sequence[float] | None, counted: np.ndarray | None
-) -> Sequence[float] | np.ndarray | None:
-    """Returns what `np.average` takes as weights of the teachers."""
+def _average(stacked: np.ndarray, weights: Sequence[float] | None, counted: np.ndarray | None) -> np.ndarray:
     if counted is None:
-        return weights
-    by_row = counted * np.ones((len(stacked), 1)) if weights is None else counted * np.reshape(weights, (-1, 1))
-    return np.broadcast_to(by_row[..., np.newaxis], stacked.shape)
+        return np.average(stacked, axis=0, weights=weights)
+    by_row = counted * np.reshape(np.ones(len(stacked)) if weights is None else weights, (-1, 1))
+    return np.average(stacked, axis=0, weights=np.broadcast_to(by_row[..., np.newaxis], stacked.shape))
 
 
 def variance_weights(variances: np.ndarray, mean_variance: float) -> np.ndarray:
@@ -97,15 +86,9 @@ def variance_weights(variances: np.ndarray, mean_variance: float) -> np.ndarray:
 def ensemble_loss(
     labelled: LabelledPredictions, weights: np.ndarray, average: str = PROBABILITIES
 ) -> tuple[float, np.ndarray]:
-    """Returns the loss of the teachers' average, and its gradient by their weights.
+    """Returns the loss of the teachers' average, and its gradient by their weights, float64 [teachers].
 
-    Args:
-        labelled: The teachers' predictions.
-        weights: Of the teachers; they sum to 1.
-        average: "probabilities" or "logits", of which the mean is taken.
-
-    Returns:
-        The mean negative log-likelihood of a list, or the mean squared error of scores; and float64 [teachers].
+    The loss is the mean negative log-likelihood of a list, or the mean squared error of scores. Weights sum to 1.
     """
     values, gold, lists, size = labelled
     if lists is None:

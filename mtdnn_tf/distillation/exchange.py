@@ -43,13 +43,10 @@ def import_soft_targets(
         task: The task.
         split: The split whose examples the files are of.
         source: Where its examples come from.
-        output_dir: Where the task's folder goes.
+        output_dir: Where the task's folder goes, which is returned.
         teacher_names: One name per file; the files' own by default.
         weights: One weight per file; equal by default.
         values: "probabilities" or "logits".
-
-    Returns:
-        The task's folder.
 
     Raises:
         UserError: A file is not accepted, or there are not as many names or weights as files.
@@ -80,14 +77,7 @@ def import_soft_targets(
 
 
 def export_soft_targets(soft_targets: Path, task: Task, split: str, path: Path, values: str = PROBABILITIES) -> int:
-    """Writes the soft targets of a split to one file and returns its number of rows.
-
-    Args:
-        soft_targets: Folder that tools.score wrote.
-        task: The task.
-        split: The split.
-        path: The file; .tsv or .jsonl.
-        values: "probabilities" or "logits".
+    """Writes the soft targets of a split, in a folder of tools.score, by `write_exchange_file`; returns their number.
 
     Raises:
         UserError: There are no such soft targets, or they are of other labels than the task's.
@@ -165,17 +155,10 @@ def read_exchange_file(
 def write_exchange_file(
     path: Path, task: Task, example_ids: Sequence[str], predictions: np.ndarray, values: str = PROBABILITIES
 ) -> None:
-    """Writes predictions so that `read_exchange_file` reads the same float32 numbers.
-
-    Args:
-        path: The file; .tsv or .jsonl.
-        task: The task.
-        example_ids: Ids of the examples.
-        predictions: Float32 [examples, num_outputs]: probabilities or scores.
-        values: "probabilities", or "logits" for the log of them.
+    """Writes predictions, or their logits, so that `read_exchange_file` reads the same float32 numbers.
 
     Raises:
-        UserError: The ending is not accepted, or an id does not fit in a .tsv.
+        UserError: The ending is neither .tsv nor .jsonl, or an id does not fit in a .tsv.
     """
     check_format(path, "soft targets")
     names = _columns(task, values)
@@ -183,9 +166,7 @@ def write_exchange_file(
     # The shortest decimals that float32 reads back.
     rows = [[str(number) for number in row] for row in written]
     if path.suffix == ".tsv":
-        text = tsv_text(
-            path, [[ID_COLUMN, *names], *([example_id, *row] for example_id, row in zip(example_ids, rows))]
-        )
+        text = tsv_text(path, [[ID_COLUMN, *names], *([of, *row] for of, row in zip(example_ids, rows))])
     else:
         text = jsonl_text({ID_COLUMN: of, **dict(zip(names, map(float, row)))} for of, row in zip(example_ids, rows))
     write_text(path, text)

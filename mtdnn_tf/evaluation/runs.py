@@ -238,16 +238,9 @@ def predict_with_runs(
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
 ) -> dict[str, SplitPredictions]:
-    """Averages what `predict_each_run`, whose other arguments these are, returns.
+    """Returns the mean "probabilities" or "logits" of `predict_each_run`, whose other arguments these are.
 
-    Args:
-        runs: Folders of trained runs.
-        tasks: The tasks.
-        splits: The splits.
-        data: Where the splits are.
-        inference: How models are run.
-        weights: One weight per run; equal by default.
-        average: "probabilities" or "logits", of which the mean is taken.
+    `weights` are one per run, equal by default.
     """
     check_weights(weights, len(runs))
     check_average(average)

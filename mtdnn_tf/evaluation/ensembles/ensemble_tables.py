@@ -14,13 +14,10 @@ from mtdnn_tf.text_tables import aligned_table
 
 
 class Disagreement(NamedTuple):
-    """How much the runs of an ensemble disagree on one split, by pairs of their names.
-
-    `is_share` says whether the values of the `measure` are from 0 to 1.
-    """
+    """How much the runs of an ensemble disagree on one split, by pairs of their names."""
 
     measure: str
-    is_share: bool
+    is_share: bool  # Whether values are from 0 to 1.
     by_pair: dict[tuple[str, str], float]
 
     def to_json(self) -> dict[str, Any]:
@@ -47,13 +44,9 @@ def leave_one_out(
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """Returns the metrics of an ensemble without each of its runs, by "without <run>" and result name.
+    """Returns the metrics of an ensemble without each of its two or more runs, by "without <run>" and result name.
 
-    Args:
-        predictions: What each run predicts, by result name; all runs count for all rows.
-        names: Of the runs, two or more.
-        weights: One weight per run; equal by default. Those that remain are divided by their sum.
-        average: "probabilities" or "logits", of which the mean is taken.
+    Predictions are by result name, and all runs count for all rows. Remaining weights are divided by their sum.
     """
     if weights is not None and sum(weight > 0 for weight in weights) < 2:
         raise UserError(f"--leave_one_out needs two or more --weights above 0, got {', '.join(map(str, weights))}")

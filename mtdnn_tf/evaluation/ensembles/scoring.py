@@ -117,11 +117,7 @@ class Scoring:
         return predictions_per_example(self.folds) if self.split == TRAIN else len(self.runs)
 
     def write(self, predict: Callable[[], Mapping[str, RunPredictions]]) -> list[str]:
-        """Writes soft targets unless another process does; returns the names of the tasks.
-
-        Args:
-            predict: Returns what each teacher predicts, by result name.
-        """
+        """Writes soft targets of `predict`, by result name, unless another process does; returns the tasks' names."""
         per_example = self.check_folds()
         with contextlib.ExitStack() as held:
             for task in self.scored_tasks:
@@ -157,13 +153,8 @@ class Scoring:
 def score(scoring: Scoring) -> list[str]:
     """Writes the averaged predictions of teachers as soft targets, one folder per task and split.
 
-    A teacher that was trained without a fold scores only that fold of the training split.
-
-    Args:
-        scoring: What is scored, and how.
-
-    Returns:
-        Names of the scored tasks.
+    A teacher that was trained without a fold scores only that fold of the training split. Returns the names of the
+    scored tasks.
 
     Raises:
         UserError: A teacher does not answer a task, teachers of a fold are missing, or weights cannot be fitted.

@@ -35,6 +35,8 @@ from mtdnn_tf.tasks.task import TRAIN, Task
 _FOLDER = "_shards"
 _SCHEMA = 1
 _MOST = 9999
+# Of a teacher by its number.
+_ROWS, _OUTPUTS = "rows_{}.npy", "outputs_{}.npy"
 
 _log = logging.getLogger("absl")
 
@@ -112,11 +114,11 @@ class _Shards:
         """Predicts a shard with every teacher."""
         with contextlib.ExitStack() as held:
             todo = []
-            for task, split in self._pairs:
-                folder = self._folder(task, split, shard)
+            for pair in self._pairs:
+                folder = self._folder(*pair, shard)
                 held.enter_context(locked_path(folder, f"--shard {shard} in {folder.parent}"))
-                if not self._is_written(task, split, shard):
-                    todo.append((task, split))
+                if not self._is_written(*pair, shard):
+                    todo.append(pair)
             try:
                 self._predict(shard, todo)
             except Interrupted as stop:
@@ -125,9 +127,9 @@ class _Shards:
     def merged(self, count: int) -> dict[str, RunPredictions]:
         """Returns what each teacher predicts, from all shards, by result name."""
         shards = [Shard(index, count) for index in range(count)]
-        for task, split in self._pairs:
-            self._check_complete(task, split, shards)
-        return {result_name(task, split): self._merged(task, split, shards) for task, split in self._pairs}
+        for pair in self._pairs:
+            self._check_complete(*pair, shards)
+        return {result_name(*pair): self._merged(*pair, shards) for pair in self._pairs}
 
     def _merged(self, task: Task, split: str, shards: Sequence[Shard]) -> RunPredictions:
         stored = [self._read(task, split, shard) for shard in shards]
@@ -165,7 +167,7 @@ class _Shards:
         return folder if shard is None else folder / f"{shard.index}_of_{shard.count}"
 
     def _predict(self, shard: Shard, todo: Sequence[tuple[Task, str]]) -> None:
-        arrays: dict[str, dict[str, np.ndarray]] = {result_name(task, split): {} for task, split in todo}
+        arrays: dict[str, dict[str, np.ndarray]] = {result_name(*pair): {} for pair in todo}
         for number, run in enumerate(self._scoring.runs if todo else ()):
             tf.keras.backend.clear_session()
             with self._scoring.inference.scope():
@@ -175,22 +177,19 @@ class _Shards:
                 rows = RunPredictions(encoded, [], counted_runs(encoded, self._scoring.folds)).rows_of(number)
                 rows = shard.take(rows[longest_first(encoded, rows)], self._scoring.inference.batch_size)
                 files = arrays[result_name(task, split)]
-                files[_rows_file(number)] = rows.astype(np.int64)
-                files[_outputs_file(number)] = predictor.head_outputs(encoded, rows)
+                files[_ROWS.format(number)] = rows.astype(np.int64)
+                files[_OUTPUTS.format(number)] = predictor.head_outputs(encoded, rows)
                 if number == len(self._scoring.runs) - 1:
                     self._store(task, split, shard, files)
 
     def _store(self, task: Task, split: str, shard: Shard, files: Mapping[str, np.ndarray]) -> None:
-        rows = [len(files[_rows_file(number)]) for number in range(len(self._scoring.runs))]
+        rows = [len(files[_ROWS.format(number)]) for number in range(len(self._scoring.runs))]
         with new_folder(self._folder(task, split, shard)) as temporary:
             for name, array in files.items():
                 np.save(temporary / name, array, allow_pickle=False)
-            content = {
-                **self._identity(task, split, shard),
-                "runs": [run.name for run in self._scoring.runs],
-                "rows": rows,
-            }
-            write_manifest(temporary, {"schema": _SCHEMA, **content})
+            runs = [run.name for run in self._scoring.runs]
+            identity = self._identity(task, split, shard)
+            write_manifest(temporary, {"schema": _SCHEMA, **identity, "runs": runs, "rows": rows})
         _log.info("%s %s: shard %s: %s rows of each teacher", task.name, split, shard, ", ".join(map(str, rows)))
 
     def _identity(self, task: Task, split: str, shard: Shard) -> dict[str, Any]:
@@ -229,8 +228,8 @@ class _Shards:
         if not missing:
             return
         folder = self._folder(task, split)
-        counts = sorted({path.name.partition("_of_")[2] for path in folder.glob("*_of_*") if path.is_dir()})
-        others = [count for count in counts if count != str(len(shards))]
+        counts = {path.name.partition("_of_")[2] for path in folder.glob("*_of_*") if path.is_dir()}
+        others = sorted(counts - {str(len(shards))})
         there = f" (shards there are of {', '.join(others)})" if others else ""
         raise UserError(
             f"{folder}: {len(missing)} of {len(shards)} shards are missing{there}: "
@@ -241,28 +240,20 @@ class _Shards:
         """Returns each teacher's row numbers and outputs as a shard's folder has them."""
         folder = self._folder(task, split, shard)
         remedy = f"run tools.score --shard={shard} again"
-        files = [name(number) for number in range(len(self._scoring.runs)) for name in (_rows_file, _outputs_file)]
-        manifest = read_manifest(folder, remedy, files)
+        files = [(_ROWS.format(number), _OUTPUTS.format(number)) for number in range(len(self._scoring.runs))]
+        manifest = read_manifest(folder, remedy, [name for pair in files for name in pair])
         check_schema(manifest.get("schema"), _SCHEMA, folder, remedy)
         for field, expected in self._identity(task, split, shard).items():
             if manifest.get(field) != expected:
                 given, now = (shortened(json.dumps(value)) for value in (manifest.get(field), expected))
                 raise UserError(f"{folder}: of other {field}: {given} in the shard, {now} asked for; {remedy}")
         stored = []
-        for number in range(len(self._scoring.runs)):
-            rows, outputs = (read_array(folder / name, remedy) for name in files[2 * number : 2 * number + 2])
+        for pair in files:
+            rows, outputs = (read_array(folder / name, remedy) for name in pair)
             shape = (len(rows), num_head_outputs(task))
             if rows.dtype != np.int64 or rows.ndim != 1:
-                raise UserError(f"{folder / _rows_file(number)}: must be int64 [rows]; {remedy}")
+                raise UserError(f"{folder / pair[0]}: must be int64 [rows]; {remedy}")
             if outputs.dtype != np.float32 or outputs.shape != shape or not np.isfinite(outputs).all():
-                raise UserError(f"{folder / _outputs_file(number)}: must be finite float32 {list(shape)}; {remedy}")
+                raise UserError(f"{folder / pair[1]}: must be finite float32 {list(shape)}; {remedy}")
             stored.append((rows, outputs))
         return stored
-
-
-def _rows_file(teacher: int) -> str:
-    return f"rows_{teacher}.npy"
-
-
-def _outputs_file(teacher: int) -> str:
-    return f"outputs_{teacher}.npy"

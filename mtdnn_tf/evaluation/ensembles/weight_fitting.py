@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -17,23 +16,11 @@ from mtdnn_tf.evaluation.runs import RunPredictions
 _log = logging.getLogger("absl")
 
 
-class FittedWeights(NamedTuple):
-    """Weights of an ensemble's runs, above 0, with a sum of 1.
-
-    `details` are JSON values: the split, numbers of rows, and loss and metrics of equal and fitted weights on the rows
-    that were not used for fitting.
-    """
-
-    weights: list[float]
-    details: dict[str, Any]
-
-
-def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
+def fit_on_half(predicted: RunPredictions, average: str) -> tuple[list[float], dict[str, Any]]:
     """Fits weights on half of the rows of a split, chosen by their ids, and logs what they change on the other half.
 
-    Args:
-        predicted: What each run predicts on the split; all runs count for all of its rows.
-        average: "probabilities" or "logits", of which the mean is taken.
+    All runs count for all rows. Returns the weights, above 0 with a sum of 1, and as JSON values the split, numbers of
+    rows, and loss and metrics of equal and fitted weights on the rows that were not used for fitting.
     """
     encoded = predicted.encoded
     task, kind, labels, queries = encoded.task, encoded.task.kind_object, encoded.labels, encoded.queries
@@ -65,7 +52,7 @@ def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
             encoded.split,
             ", ".join(f"{weight:.3f}" for weight in given) + (" (equal)" if name == "equal" else " (fitted)"),
             apart.sum(),
-            _shown(judged[name]),
+            ", ".join(f"{measure} {value:.4f}" for measure, value in judged[name].items()),
         )
     details = {
         "split": encoded.split,
@@ -73,8 +60,4 @@ def fit_on_half(predicted: RunPredictions, average: str) -> FittedWeights:
         "rows_held_apart": int(apart.sum()),
         "held_apart": judged,
     }
-    return FittedWeights([float(weight) for weight in weights], details)
-
-
-def _shown(values: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+    return weights.tolist(), details

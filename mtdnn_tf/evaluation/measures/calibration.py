@@ -63,20 +63,12 @@ def calibration(
     found = task.kind_object.confidences(predictions[labelled], gold[labelled], of_labelled)
     if found is None:
         return None
-    bins, error = _reliability(found.confidence, found.right)
-    return Calibration(found.nll, found.brier, error, bins, len(found.confidence))
+    bin_of = np.digitize(found.confidence, np.arange(1, NUM_BINS) / NUM_BINS, right=True)
+    bins = tuple(_bin(found.confidence[bin_of == i], found.right[bin_of == i]) for i in range(NUM_BINS))
+    n = len(found.confidence)
+    error = sum(abs((b.accuracy or 0.0) - (b.confidence or 0.0)) * b.count / n for b in bins)
+    return Calibration(found.nll, found.brier, error, bins, n)
 
 
-def _reliability(confidence: np.ndarray, right: np.ndarray) -> tuple[tuple[Bin, ...], float]:
-    """Returns the bins, and their expected calibration error."""
-    bin_of = np.digitize(confidence, np.arange(1, NUM_BINS) / NUM_BINS, right=True)
-    bins, error = [], 0.0
-    for number in range(NUM_BINS):
-        members = bin_of == number
-        count = int(members.sum())
-        if not count:
-            bins.append(Bin(None, None, 0))
-            continue
-        bins.append(Bin(float(confidence[members].mean()), float(right[members].mean()), count))
-        error += abs(float(right[members].sum() - confidence[members].sum())) / len(confidence)
-    return tuple(bins), error
+def _bin(confidence: np.ndarray, right: np.ndarray) -> Bin:
+    return Bin(float(confidence.mean()), float(right.mean()), len(right)) if len(right) else Bin(None, None, 0)

@@ -40,21 +40,13 @@ class Latency(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What one model, or an ensemble of several, costs.
-
-    Attributes:
-        name: Its name.
-        models: Number of models that answer a request, one after the other.
-        parameters: Of them all, every head included.
-        flops: Of one sequence's answer to one task.
-        latency: By batch size.
-    """
+    """What one model, or an ensemble of several, costs."""
 
     name: str
-    models: int
-    parameters: int
-    flops: int
-    latency: dict[int, Latency]
+    models: int  # Number of models that answer a request, one after the other.
+    parameters: int  # Of them all, every head included.
+    flops: int  # Of one sequence's answer to one task.
+    latency: dict[int, Latency]  # By batch size.
 
 
 def parameters(model: MultiTaskModel) -> Parameters:
@@ -107,11 +99,10 @@ def request(models: Sequence[MultiTaskModel], task: Task, batch_size: int, lengt
     """
     functions = []
     for model in models:
+        # Models of one vocabulary are asked the same.
+        tokens = np.random.default_rng(0).integers(0, model.backbone.config.vocabulary_size, (batch_size, length))
         inputs = {
-            # Models of one vocabulary are asked the same.
-            "token_ids": np.random.default_rng(0).integers(
-                0, model.backbone.config.vocabulary_size, (batch_size, length)
-            ),
+            "token_ids": tokens,
             "segment_ids": np.broadcast_to(np.arange(length) >= length // 2, (batch_size, length)),
             "padding_mask": np.ones((batch_size, length)),
         }
@@ -152,11 +143,8 @@ def latency(
             elapsed = clock() - begin
             if round_number >= warm_up:
                 times[name].append(1000 * elapsed)
-    summed = {}
-    for name, values in times.items():
-        low, median, high = np.quantile(values, [0.25, 0.5, 0.75]).tolist()
-        summed[name] = Latency(median, low, high, repeats, high - low)
-    return summed
+    quartiles = {name: np.quantile(values, [0.25, 0.5, 0.75]).tolist() for name, values in times.items()}
+    return {name: Latency(median, low, high, repeats, high - low) for name, (low, median, high) in quartiles.items()}
 
 
 def compare_costs(
@@ -166,22 +154,16 @@ def compare_costs(
     batch_sizes: Sequence[int],
     repeats: int = REPEATS,
 ) -> list[Cost]:
-    """Returns the cost of each of several models or ensembles, timed in turn in one process.
+    """Returns the cost of each of several models or ensembles, by name, timed in turn in one process.
 
-    Args:
-        candidates: The models of each, by name.
-        task: The task to answer.
-        length: Number of word pieces per sequence.
-        batch_sizes: Numbers of sequences per request.
-        repeats: Number of timed requests per batch size. Defaults to 30.
+    A sequence has `length` word pieces; each batch size has `repeats` timed requests.
 
     Raises:
         UserError: A model has fewer positions, or no head for the task.
     """
     for name, models in candidates.items():
         for model in models:
-            if not 1 <= length <= model.backbone.config.max_positions:
-                longest = model.backbone.config.max_positions
+            if not 1 <= length <= (longest := model.backbone.config.max_positions):
                 raise UserError(f"--length must be 1 to {longest}, the positions of {name}, got {length}")
             if task.head_task not in model.heads:
                 raise UserError(f"{name}: no head answers task {task.name}; it has {', '.join(model.heads)}")
@@ -203,12 +185,9 @@ def compare_costs(
 
 def cost_ratios(first: Cost, second: Cost) -> dict[str, Any]:
     """Returns the ratios of two costs as JSON values; latencies are compared by their medians."""
+    sizes = [size for size in first.latency if size in second.latency]
     return {
         "parameters": first.parameters / second.parameters,
         "flops": first.flops / second.flops,
-        "latency": {
-            str(size): first.latency[size].median_ms / second.latency[size].median_ms
-            for size in first.latency
-            if size in second.latency
-        },
+        "latency": {str(size): first.latency[size].median_ms / second.latency[size].median_ms for size in sizes},
     }

@@ -53,8 +53,8 @@ def test_weights_depend_on_one_half_and_are_judged_on_the_other(predicted, caplo
     # Other predictions and labels of the half that is held apart leave the weights as they are.
     turned = [np.where(apart[:, None], run[:, ::-1], run) for run in predicted.by_run]
     encoded = dataclasses.replace(predicted.encoded, labels=np.where(apart, (gold + 1) % 3, gold))
-    assert fit_on_half(RunPredictions(encoded, turned), "probabilities").weights == weights
-    assert fit_on_half(RunPredictions(encoded, turned), "logits").weights != weights
+    assert fit_on_half(RunPredictions(encoded, turned), "probabilities")[0] == weights
+    assert fit_on_half(RunPredictions(encoded, turned), "logits")[0] != weights
 
 
 def test_a_half_without_labels_is_refused(predicted):
