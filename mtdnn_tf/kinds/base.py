@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.kinds.values import CORRELATIONS, ID_COLUMN, Confidences, KindTask, LabelledPredictions, Metric
+from mtdnn_tf.kinds.values import CORRELATIONS, ID_COLUMN, Confidences, LabelledPredictions, Metric, Queries
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from mtdnn_tf.tasks.task import Task
 
 _log = logging.getLogger("absl")
 
@@ -25,39 +27,27 @@ _log = logging.getLogger("absl")
 class Kind(abc.ABC):
     """A kind of task.
 
-    In all methods `predictions` are float [rows, num_outputs], `labels` are gold labels as `label_array` returns
-    them, and `queries` are the number of each row's query from 0, int [rows], or None for kinds without.
-
-    Attributes:
-        name: What `kind:` of a task file is.
-        metrics: Functions by metric name.
-        default_metrics: Metrics of a task file that names none.
-        accepted_labels: Least and largest number of labels, and what a message calls these.
-        default_labels: Labels of a task file that names none.
-        has_queries: Whether rows are candidates of queries, which batches and subsets keep together.
-        takes_lists: Whether a label is a list: JSONL holds an array, and an empty cell is an empty list.
-        has_one_label: Whether a row has exactly one of the labels, as a SAN head, a majority and `class_weights` need.
-        predicts_scores: Whether gold labels and outputs are scores: soft targets have no temperature, and the variance
-            of teachers may weight examples.
-        disagreement_measure: What the mean of `differences` is.
-        examples_api: TF Serving's API for serialized examples: "classify" or "regress".
+    In all methods `predictions` are float [rows, num_outputs], and `labels` are gold labels as `label_array` returns
+    them.
     """
 
-    name: str
-    metrics: ClassVar[Mapping[str, Metric]]
-    default_metrics: tuple[str, ...]
-    accepted_labels: tuple[int, float, str]
-    default_labels: tuple[str, ...] = ()
-    has_queries = False
-    takes_lists = False
-    has_one_label = False
+    name: str  # What `kind:` of a task file is.
+    metrics: ClassVar[Mapping[str, Metric]]  # By metric name.
+    default_metrics: tuple[str, ...]  # Of a task file that names none.
+    accepted_labels: tuple[int, float, str]  # Least and largest number of labels, and what a message calls these.
+    default_labels: tuple[str, ...] = ()  # Of a task file that names none.
+    has_queries = False  # Whether rows are candidates of queries, which batches and subsets keep together.
+    takes_lists = False  # Whether a label is a list: JSONL holds an array, and an empty cell is an empty list.
+    has_one_label = False  # Whether a row has exactly one label, as a SAN head, a majority and `class_weights` need.
+    # Whether gold labels and outputs are scores: soft targets have no temperature, and the variance of teachers may
+    # weight examples.
     predicts_scores = False
-    disagreement_measure = "share of examples with different labels"
-    examples_api = "regress"
+    disagreement_measure = "share of examples with different labels"  # What the mean of `differences` is.
+    examples_api = "regress"  # TF Serving's API for serialized examples, or "classify".
 
     # === Declaration ===
 
-    def check(self, task: KindTask) -> None:
+    def check(self, task: Task) -> None:
         """Refuses fields of a task that do not go with this kind."""
         least, most, accepted = self.accepted_labels
         if not least <= len(task.labels) <= most or len(set(task.labels)) < len(task.labels):
@@ -72,48 +62,42 @@ class Kind(abc.ABC):
             if metric not in self.metrics:
                 raise unknown_name(f"metric of {self.name} task {task.name}", metric, self.metrics)
 
-    def num_outputs(self, task: KindTask) -> int:
+    def num_outputs(self, task: Task) -> int:
         """Returns the width of the head's output."""
         return 1
 
     # === Labels ===
 
-    def read_label(self, task: KindTask, cell: str, column: str, where: str) -> Any:
-        """Returns the label that a cell of a data file spells, by default the index of a label's name.
-
-        Raises:
-            UserError: The cell spells none.
-        """
+    def read_label(self, task: Task, cell: str, column: str, where: str) -> Any:
+        """Returns the label that a cell of a data file spells, by default the index of a label's name."""
         spellings = task.file_labels or task.labels
         if cell not in spellings:
             raise unknown_name(f"label of task {task.name}", cell, spellings, where)
         return spellings.index(cell)
 
-    def label_array(self, task: KindTask, labels: Sequence[Any]) -> np.ndarray:
+    def label_array(self, task: Task, labels: Sequence[Any]) -> np.ndarray:
         """Returns gold labels, as `read_label` returns them, as int32 or float32 [rows, ...]; None as -1 or nan."""
         none, dtype = (math.nan, np.float32) if self.predicts_scores else (-1, np.int32)
         return np.array([none if label is None else label for label in labels], dtype)
 
-    def are_labels(self, task: KindTask, labels: np.ndarray) -> bool:
+    def are_labels(self, task: Task, labels: np.ndarray) -> bool:
         """Returns whether an array may come from `label_array`."""
         return self.predicts_scores or bool(labels.min(initial=0) >= -1 and labels.max(initial=0) < len(task.labels))
 
-    def labelled(self, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    def labelled(self, labels: np.ndarray, queries: Queries = None) -> np.ndarray:
         """Returns which rows have a gold label, bool [rows]."""
         first = labels[:, 0] if labels.ndim > 1 else labels
         return np.asarray(np.isfinite(first) if self.predicts_scores else first >= 0)
 
-    def gold(
-        self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def gold(self, task: Task, labels: np.ndarray, queries: Queries = None) -> tuple[np.ndarray, np.ndarray]:
         """Returns what `gold_loss` reads, [rows] or [rows, numbers], and which rows have it, bool [rows]."""
         return labels, self.labelled(labels, queries)
 
-    def label_text(self, task: KindTask, label: Any) -> str:
+    def label_text(self, task: Task, label: Any) -> str:
         """Returns a row of `label_array` as a message shows it."""
         return repr(task.labels[label])
 
-    def training_faults(self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None) -> list[str]:
+    def training_faults(self, task: Task, labels: np.ndarray, queries: Queries) -> list[str]:
         """Returns what keeps a task from learning from gold labels [rows, ...] with `labelled` rows only.
 
         By default: names of labels that no row has.
@@ -124,7 +108,7 @@ class Kind(abc.ABC):
     # === Losses ===
 
     @abc.abstractmethod
-    def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    def gold_loss(self, task: Task, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
         """Returns the loss against the gold labels (1901.11504 eq. 6 to 9).
 
         Args:
@@ -171,60 +155,48 @@ class Kind(abc.ABC):
         """Returns what logits [batch, num_outputs] stand for as far as each row shows it."""
         return logits
 
-    def predictions(self, task: KindTask, outputs: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def predictions(self, task: Task, outputs: np.ndarray, queries: Queries) -> np.ndarray:
         """Returns the predictions of a task from the `row_outputs` of the head that answers it, for whole queries."""
         return outputs
 
     @abc.abstractmethod
-    def answers(self, predictions: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    def answers(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray:
         """Returns what predictions decide: labels [rows], scores [rows], or the best candidates [queries]."""
 
     @abc.abstractmethod
-    def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
-        """Returns a row's answer for a file of predictions: text, a list, a number, or numbers by label.
+    def answer_fields(self, task: Task, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
+        """Returns a row's answer for a file, from its predictions [num_outputs] and the same rounded (`shown`).
 
-        Args:
-            task: The task.
-            values: The row's predictions, float [num_outputs].
-            shown: The same, rounded.
+        Values are text, a list, a number, or numbers by label.
         """
 
     # === Metrics ===
 
-    def measure(
-        self, task: KindTask, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None
-    ) -> dict[str, float]:
+    def measure(self, task: Task, predictions: np.ndarray, labels: np.ndarray, queries: Queries) -> dict[str, float]:
         """Returns the task's metrics over labelled rows, one or more."""
         answers = self.answers(predictions)
         correlations = [name for name in task.metrics if name in CORRELATIONS]
         named = {"gold labels": labels, "predictions": answers} if correlations else {}
         alike = [what for what, values in named.items() if np.all(values == values[0])]
         for what in alike:
-            _log.warning(
-                "task %s: all %d %s are alike; %s is undefined, and 0 by definition",
-                task.name,
-                len(labels),
-                what,
-                " and ".join(correlations),
-            )
-        undefined = correlations if alike else []
-        return {name: 0.0 if name in undefined else self.metrics[name](labels, answers) for name in task.metrics}
+            undefined = f"{' and '.join(correlations)} is undefined, and 0 by definition"
+            _log.warning("task %s: all %d %s are alike; %s", task.name, len(labels), what, undefined)
+        zeros = correlations if alike else []
+        return {name: 0.0 if name in zeros else self.metrics[name](labels, answers) for name in task.metrics}
 
-    def confidences(
-        self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
-    ) -> Confidences | None:
+    def confidences(self, predictions: np.ndarray, labels: np.ndarray, queries: Queries = None) -> Confidences | None:
         """Returns how probable the answers for labelled rows are and whether they are right; None for scores."""
         return None
 
-    def agreement(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
+    def agreement(self, student: np.ndarray, teacher: np.ndarray, queries: Queries) -> float | None:
         """Returns how often two models answer alike (Stanton et al. 2021, arXiv 2106.05945)."""
         return float(np.mean(~self.differences(student, teacher, queries)))
 
-    def differences(self, first: np.ndarray, second: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def differences(self, first: np.ndarray, second: np.ndarray, queries: Queries) -> np.ndarray:
         """Returns which `answers` of two models differ, bool, or by how much scores do."""
         return np.asarray(self.answers(first, queries) != self.answers(second, queries))
 
-    def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
+    def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: Queries) -> float | None:
         """Returns the mean KL(teacher || student), in nats; None for scores."""
         return None
 
@@ -234,42 +206,32 @@ class Kind(abc.ABC):
         """Returns the logits of averaged predictions, of the same shape and type; scores as they are."""
         return predictions
 
-    def from_logits(self, logits: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def from_logits(self, logits: np.ndarray, queries: Queries) -> np.ndarray:
         """Returns the predictions that logits stand for, float64; scores as they are."""
         return logits
 
-    def target_columns(self, task: KindTask, logits: bool) -> tuple[str, ...]:
-        """Returns the columns beside `id` of a file of soft targets, of probabilities or of logits.
-
-        Raises:
-            UserError: The kind has no logits, or a label has the name of another column.
-        """
+    def target_columns(self, task: Task, logits: bool) -> tuple[str, ...]:
+        """Returns the columns beside `id` of a file of soft targets, of probabilities or of logits if there are any."""
         if ID_COLUMN in task.labels:
             raise UserError(f"task {task.name}: a label is named {ID_COLUMN!r}, as the column of the ids; rename it")
         return task.labels
 
-    def check_targets(self, read: np.ndarray, queries: np.ndarray | None, where: Callable[[int], str]) -> np.ndarray:
-        """Returns predictions of a file of soft targets, probabilities divided by sums that are not quite 1.
+    def check_targets(self, read: np.ndarray, queries: Queries, where: Callable[[int], str]) -> np.ndarray:
+        """Returns predictions of a file, probabilities divided by sums that are not quite 1; refuses other numbers.
 
-        Args:
-            read: Float64 [rows, num_outputs].
-            queries: Of the rows.
-            where: Returns the place of a row, for messages.
-
-        Raises:
-            UserError: Numbers are no probabilities.
+        `where` returns the place of a row, for messages.
         """
         return read
 
     @abc.abstractmethod
     def labelled_predictions(
-        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: np.ndarray | None = None
+        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: Queries = None
     ) -> LabelledPredictions:
         """Returns teachers' predictions, one array per teacher, for the rows that have gold labels."""
 
     # === Serving ===
 
-    def answer_tensors(self, task: KindTask, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def answer_tensors(self, task: Task, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the outputs of the task's signature, by name, for logits [batch, num_outputs]."""
         return {"score": logits[:, 0]}
 

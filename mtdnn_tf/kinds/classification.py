@@ -9,10 +9,12 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.kinds.lists import ListKind, check_sums
-from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, KindTask, Metric
+from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, Metric, Queries
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from mtdnn_tf.tasks.task import Task
 
 BALANCED = "balanced"
 
@@ -45,7 +47,7 @@ class Classification(ListKind):
     list_name = "a row"
     examples_api = "classify"
 
-    def check(self, task: KindTask) -> None:
+    def check(self, task: Task) -> None:
         super().check(task)
         if isinstance(task.class_weights, str):
             if task.class_weights != BALANCED:
@@ -56,12 +58,10 @@ class Classification(ListKind):
         if "f1" in task.metrics and len(task.labels) != 2:
             raise UserError(f"task {task.name}: metric f1 needs two labels, got {len(task.labels)}; use f1_macro")
 
-    def num_outputs(self, task: KindTask) -> int:
+    def num_outputs(self, task: Task) -> int:
         return len(task.labels)
 
-    def gold(
-        self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def gold(self, task: Task, labels: np.ndarray, queries: Queries = None) -> tuple[np.ndarray, np.ndarray]:
         """Returns label indices [rows], or [rows, 2] with the weight of each row's label; and which rows have one.
 
         The weight of a label that `count` of n labelled rows have is n / (labels * count) where they are "balanced", as
@@ -75,9 +75,7 @@ class Classification(ListKind):
         weights = balanced if task.class_weights == BALANCED else np.array(task.class_weights)
         return np.stack([labels, weights[labels]], axis=1), labelled
 
-    # === Losses ===
-
-    def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    def gold_loss(self, task: Task, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
         """Returns the cross-entropy against the gold labels (1901.11504 eq. 6), float32 [batch]."""
         import tensorflow as tf
 
@@ -96,14 +94,12 @@ class Classification(ListKind):
         cross_entropy = _cross_entropy(logits, teacher)
         return cross_entropy - _cross_entropy(teacher, teacher) if loss == "kl" else cross_entropy
 
-    # === Predictions ===
-
     def row_outputs(self, logits: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
 
         return tf.nn.softmax(logits)
 
-    def predictions(self, task: KindTask, outputs: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def predictions(self, task: Task, outputs: np.ndarray, queries: Queries) -> np.ndarray:
         """Returns the labels' probabilities: sums over the labels of another task's head that fall together."""
         if not task.head_labels:
             return outputs
@@ -112,15 +108,13 @@ class Classification(ListKind):
             merged[:, task.labels.index(own)] += outputs[:, column]
         return merged
 
-    def answers(self, predictions: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    def answers(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray:
         return np.asarray(predictions.argmax(axis=1))
 
-    def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
+    def answer_fields(self, task: Task, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
         return {"label": task.labels[values.argmax()], "probabilities": dict(zip(task.labels, shown))}
 
-    def confidences(
-        self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
-    ) -> Confidences | None:
+    def confidences(self, predictions: np.ndarray, labels: np.ndarray, queries: Queries = None) -> Confidences | None:
         """Returns the probability of each most probable label, and whether it is right."""
         from sklearn.metrics import log_loss
 
@@ -136,18 +130,14 @@ class Classification(ListKind):
             brier=float(((probabilities - np.eye(num_labels)[labels]) ** 2).sum(axis=1).mean()),
         )
 
-    # === Soft targets ===
-
-    def lists(self, shape: tuple[int, ...], queries: np.ndarray | None) -> np.ndarray:
+    def lists(self, shape: tuple[int, ...], queries: Queries) -> np.ndarray:
         """Returns the row of each probability: those of a row sum to 1."""
         return np.repeat(np.arange(shape[0]), shape[1])
 
-    def gold_distribution(self, labels: np.ndarray, queries: np.ndarray | None, outputs: int) -> np.ndarray:
+    def gold_distribution(self, labels: np.ndarray, queries: Queries, outputs: int) -> np.ndarray:
         return np.eye(outputs)[labels]
 
-    # === Serving ===
-
-    def answer_tensors(self, task: KindTask, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def answer_tensors(self, task: Task, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns `label` string [batch], `probabilities` float32 and `label_names` string, both [batch, labels]."""
         import tensorflow as tf
 

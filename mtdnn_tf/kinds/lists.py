@@ -9,7 +9,7 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.base import Kind
-from mtdnn_tf.kinds.values import SMALLEST_PROBABILITY, SUM_TOLERANCE, LabelledPredictions, check_range
+from mtdnn_tf.kinds.values import SMALLEST_PROBABILITY, SUM_TOLERANCE, LabelledPredictions, Queries, check_range
 
 # Index of a relevant candidate's label.
 RELEVANT = 1
@@ -17,14 +17,9 @@ _ROUNDING = 1e-6
 
 
 def list_probabilities(scores: np.ndarray, lists: np.ndarray) -> np.ndarray:
-    """Returns the softmax over the scores of each list (1901.11504 eq. 9).
+    """Returns the softmax over the scores of each list (1901.11504 eq. 9), float64 [entries].
 
-    Args:
-        scores: Float [entries].
-        lists: Number of each entry's list, from 0, int [entries].
-
-    Returns:
-        Float64 [entries]; those of a list sum to 1.
+    `scores` are float [entries], `lists` the number of each entry's list, from 0, int [entries].
     """
     scores = np.asarray(scores, np.float64)
     highest = np.full(int(lists.max(initial=-1)) + 1, -np.inf)
@@ -34,23 +29,20 @@ def list_probabilities(scores: np.ndarray, lists: np.ndarray) -> np.ndarray:
 
 
 def list_sums(values: np.ndarray, lists: np.ndarray) -> np.ndarray:
-    """Returns the sum over the entries of each list, float64 [lists], for the arguments' order."""
+    """Returns the sum over the entries of each list, float64 [lists]."""
     return np.bincount(lists, weights=values)
 
 
-def relevance_distribution(labels: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def relevance_distribution(labels: np.ndarray, queries: Queries) -> tuple[np.ndarray, np.ndarray]:
     """Returns the gold distribution over the candidates of each query: even over the relevant ones.
 
     A query without a relevant candidate has none, as in TREC's and WikiQA's evaluations, which leave it out; neither
-    has one with an unlabelled candidate.
-
-    Args:
-        labels: 1 for relevant candidates, 0 for others, -1 for no gold label; int [rows].
-        queries: Number of each row's query, from 0, int [rows].
+    has one with an unlabelled candidate. `labels` are 1 for relevant candidates, 0 for others, -1 for no gold label.
 
     Returns:
         The distribution, float32 [rows], 0 where there is none; and whether there is one, bool [rows].
     """
+    assert queries is not None
     relevant = list_sums(labels == RELEVANT, queries)
     unlabelled = list_sums(labels < 0, queries)
     has_gold = ((relevant > 0) & (unlabelled == 0))[queries]
@@ -59,37 +51,25 @@ def relevance_distribution(labels: np.ndarray, queries: np.ndarray) -> tuple[np.
 
 
 def check_sums(probabilities: np.ndarray, sums: np.ndarray) -> None:
-    """Refuses to calibrate what are no probabilities, such as logits.
-
-    Args:
-        probabilities: Float, of any shape.
-        sums: Of each list, float [lists].
-    """
+    """Refuses to calibrate what are no probabilities with the `sums` [lists] of their lists, such as logits."""
     if not (probabilities >= 0).all() or not (np.abs(sums - 1) <= SUM_TOLERANCE).all():
         raise ValueError("calibration needs probabilities >= 0 with a sum of 1, got others, such as logits")
 
 
 class ListKind(Kind):
-    """A kind whose predictions are probabilities that sum to 1 over lists.
+    """A kind whose predictions are probabilities that sum to 1 over lists."""
 
-    Attributes:
-        list_name: What a list belongs to.
-    """
-
-    list_name: str
+    list_name: str  # What a list belongs to.
 
     @abc.abstractmethod
-    def lists(self, shape: tuple[int, ...], queries: np.ndarray | None) -> np.ndarray:
-        """Returns the list of each entry of predictions of this shape, int [rows * num_outputs].
-
-        The probabilities of a list sum to 1.
-        """
+    def lists(self, shape: tuple[int, ...], queries: Queries) -> np.ndarray:
+        """Returns the list of each entry of predictions of this shape, int [rows * num_outputs]."""
 
     @abc.abstractmethod
-    def gold_distribution(self, labels: np.ndarray, queries: np.ndarray | None, outputs: int) -> np.ndarray:
+    def gold_distribution(self, labels: np.ndarray, queries: Queries, outputs: int) -> np.ndarray:
         """Returns the gold distribution over each list, [rows, outputs]; any numbers where there is no gold label."""
 
-    def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
+    def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: Queries) -> float | None:
         """Returns the mean KL(teacher || student) over lists, in nats; None for scores.
 
         A student's probability below 1e-30 counts as 1e-30, so that the divergence is finite.
@@ -106,24 +86,22 @@ class ListKind(Kind):
     def to_logits(self, predictions: np.ndarray) -> np.ndarray:
         return np.asarray(np.log(np.maximum(predictions, SMALLEST_PROBABILITY)))
 
-    def from_logits(self, logits: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def from_logits(self, logits: np.ndarray, queries: Queries) -> np.ndarray:
         return list_probabilities(logits.ravel(), self.lists(logits.shape, queries)).reshape(logits.shape)
 
-    def check_targets(self, read: np.ndarray, queries: np.ndarray | None, where: Callable[[int], str]) -> np.ndarray:
+    def check_targets(self, read: np.ndarray, queries: Queries, where: Callable[[int], str]) -> np.ndarray:
         check_range(read, where)
         lists = self.lists(read.shape, queries)
         sums = list_sums(read.ravel(), lists)[lists].reshape(read.shape)
         wrong = np.flatnonzero(np.abs(sums[:, 0] - 1.0) > SUM_TOLERANCE)
         if len(wrong):
-            raise UserError(
-                f"{where(wrong[0])}: the probabilities of {self.list_name} must sum to 1, got a sum of "
-                f"{sums[wrong[0], 0]:g}"
-            )
+            found = f"got a sum of {sums[wrong[0], 0]:g}"
+            raise UserError(f"{where(wrong[0])}: the probabilities of {self.list_name} must sum to 1, {found}")
         # Within float32's own rounding they stay as they are: what was written is read back bit by bit.
         return np.where(np.abs(sums - 1.0) > _ROUNDING, read / sums, read)
 
     def labelled_predictions(
-        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: np.ndarray | None = None
+        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: Queries = None
     ) -> LabelledPredictions:
         rows = self.labelled(labels, queries)
         values = np.stack([np.asarray(prediction, np.float64)[rows] for prediction in predictions])

@@ -17,13 +17,15 @@ from mtdnn_tf.kinds.values import (
     SMALLEST_LOGIT,
     SMALLEST_PROBABILITY,
     Confidences,
-    KindTask,
     LabelledPredictions,
+    Queries,
     check_range,
 )
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from mtdnn_tf.tasks.task import Task
 
 THRESHOLD = 0.5
 
@@ -56,7 +58,7 @@ class MultiLabel(Classification):
     takes_lists = True
     disagreement_measure = "share of examples with different sets of labels"
 
-    def check(self, task: KindTask) -> None:
+    def check(self, task: Task) -> None:
         """Refuses labels that a list cannot hold."""
         for label in task.labels:
             if LIST_SEPARATOR in label or label.startswith("[") or label != label.strip():
@@ -68,9 +70,7 @@ class MultiLabel(Classification):
             raise UserError(f"task {task.name}: kind {self.name} must be read from files, got TensorFlow Datasets")
         Kind.check(self, task)
 
-    # === Labels ===
-
-    def read_label(self, task: KindTask, cell: str, column: str, where: str) -> tuple[int, ...]:
+    def read_label(self, task: Task, cell: str, column: str, where: str) -> tuple[int, ...]:
         """Returns the indices of the labels that a cell lists, "a;b" or a JSON array of names; () for an empty cell."""
         names: Any = [name.strip() for name in cell.split(LIST_SEPARATOR)] if cell else []
         if cell.startswith("["):
@@ -91,7 +91,7 @@ class MultiLabel(Classification):
                 raise UserError(f"{where}: column {column!r} must name each label once, got {name!r} twice")
         return tuple(spellings.index(name) for name in names)
 
-    def label_array(self, task: KindTask, labels: Sequence[Any]) -> np.ndarray:
+    def label_array(self, task: Task, labels: Sequence[Any]) -> np.ndarray:
         """Returns one number per label: 1 for the row's labels, 0 for the others, -1 for all of an unlabelled row."""
         array = np.full((len(labels), len(task.labels)), -1, np.int32)
         for row, indices in enumerate(labels):
@@ -100,19 +100,17 @@ class MultiLabel(Classification):
                 array[row, list(indices)] = 1
         return array
 
-    def are_labels(self, task: KindTask, labels: np.ndarray) -> bool:
+    def are_labels(self, task: Task, labels: np.ndarray) -> bool:
         is_missing = labels == -1
         return bool(np.isin(labels, (-1, 0, 1)).all() and (is_missing.all(axis=1) == is_missing.any(axis=1)).all())
 
-    def label_text(self, task: KindTask, label: Any) -> str:
+    def label_text(self, task: Task, label: Any) -> str:
         return repr(self._names(task, label == 1))
 
-    def training_faults(self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None) -> list[str]:
+    def training_faults(self, task: Task, labels: np.ndarray, queries: Queries) -> list[str]:
         return absent_labels(self._names(task, ~(labels == 1).any(axis=0)))
 
-    # === Losses ===
-
-    def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    def gold_loss(self, task: Task, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
         """Returns the binary cross-entropy against the gold labels, as a mean over the labels, float32 [batch]."""
         import tensorflow as tf
 
@@ -132,34 +130,28 @@ class MultiLabel(Classification):
             entries -= tf.nn.sigmoid_cross_entropy_with_logits(labels=soft, logits=teacher)
         return tf.reduce_mean(entries, axis=-1)
 
-    # === Predictions ===
-
     def row_outputs(self, logits: tf.Tensor) -> tf.Tensor:
         import tensorflow as tf
 
         return tf.sigmoid(logits)
 
-    def answers(self, predictions: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    def answers(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray:
         """Returns which labels have a probability of 0.5 or more, bool [rows, labels]."""
         return np.asarray(predictions >= THRESHOLD)
 
-    def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
+    def answer_fields(self, task: Task, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
         return {"labels": self._names(task, values >= THRESHOLD), "probabilities": dict(zip(task.labels, shown))}
 
-    def differences(self, first: np.ndarray, second: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def differences(self, first: np.ndarray, second: np.ndarray, queries: Queries) -> np.ndarray:
         return np.asarray(super().differences(first, second, queries).any(axis=1))
 
-    def confidences(
-        self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
-    ) -> Confidences | None:
+    def confidences(self, predictions: np.ndarray, labels: np.ndarray, queries: Queries = None) -> Confidences | None:
         """Returns the probability of each label's more probable answer, yes or no, and whether it is right."""
         return super().confidences(_yes_and_no(predictions), labels.ravel())
 
-    def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
+    def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: Queries) -> float | None:
         """Returns the mean KL(teacher || student) of labels, in nats."""
         return super().divergence(_yes_and_no(student), _yes_and_no(teacher), None)
-
-    # === Soft targets ===
 
     def to_logits(self, predictions: np.ndarray) -> np.ndarray:
         """Returns log(p / (1 - p)) of each probability."""
@@ -167,23 +159,21 @@ class MultiLabel(Classification):
         inside = np.clip(predictions, SMALLEST_PROBABILITY, 1.0 - float(np.finfo(predictions.dtype).epsneg))
         return np.asarray(np.log(inside) - np.log1p(-inside))
 
-    def from_logits(self, logits: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def from_logits(self, logits: np.ndarray, queries: Queries) -> np.ndarray:
         from scipy.special import expit
 
         return np.asarray(expit(np.asarray(logits, np.float64)))
 
-    def check_targets(self, read: np.ndarray, queries: np.ndarray | None, where: Callable[[int], str]) -> np.ndarray:
+    def check_targets(self, read: np.ndarray, queries: Queries, where: Callable[[int], str]) -> np.ndarray:
         check_range(read, where)
         return read
 
     def labelled_predictions(
-        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: np.ndarray | None = None
+        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: Queries = None
     ) -> LabelledPredictions:
         return super().labelled_predictions([_yes_and_no(values) for values in predictions], labels.ravel())
 
-    # === Serving ===
-
-    def answer_tensors(self, task: KindTask, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    def answer_tensors(self, task: Task, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what `Classification` does, `label` being the row's labels with ";" between them, or ""."""
         import tensorflow as tf
 
@@ -193,7 +183,7 @@ class MultiLabel(Classification):
         joined = tf.strings.join(tf.unstack(chosen, num=len(task.labels), axis=1))
         return {**answer, "label": tf.strings.regex_replace(joined, f"{LIST_SEPARATOR}$", "")}
 
-    def _names(self, task: KindTask, chosen: np.ndarray) -> list[str]:
+    def _names(self, task: Task, chosen: np.ndarray) -> list[str]:
         return [label for label, is_chosen in zip(task.labels, chosen) if is_chosen]
 
 

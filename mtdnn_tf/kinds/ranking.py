@@ -9,10 +9,12 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.lists import RELEVANT, ListKind, check_sums, list_sums, relevance_distribution
-from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, KindTask
+from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, Queries
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from mtdnn_tf.tasks.task import Task
 
 # float32 holds it, and no probability is left of it.
 _MASKED = -1e9
@@ -54,7 +56,7 @@ class Ranking(ListKind):
     list_name = "a query's candidates"
     disagreement_measure = "share of queries with different top candidates"
 
-    def check(self, task: KindTask) -> None:
+    def check(self, task: Task) -> None:
         if len(task.text) != 2:
             raise UserError(f"task {task.name}: text of a ranking must be two columns, query and candidate, got 1")
         if task.group is not None and task.tfds is not None:
@@ -63,27 +65,19 @@ class Ranking(ListKind):
             )
         super().check(task)
 
-    # === Labels ===
-
-    def labelled(self, labels: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
-        assert queries is not None
+    def labelled(self, labels: np.ndarray, queries: Queries = None) -> np.ndarray:
         return relevance_distribution(labels, queries)[1]
 
-    def gold(
-        self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        assert queries is not None
+    def gold(self, task: Task, labels: np.ndarray, queries: Queries = None) -> tuple[np.ndarray, np.ndarray]:
         return relevance_distribution(labels, queries)
 
-    def training_faults(self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None) -> list[str]:
+    def training_faults(self, task: Task, labels: np.ndarray, queries: Queries) -> list[str]:
         """Returns a line about lists of one candidate, whose loss is 0."""
         assert queries is not None
         num_queries = len(np.unique(queries))
         return [f"each of its {num_queries} queries has one candidate only"] if num_queries == len(labels) else []
 
-    # === Losses ===
-
-    def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    def gold_loss(self, task: Task, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
         """Returns each row's part of the cross-entropy against the gold distribution (1901.11504 eq. 8)."""
         return -gold[:, 0] * list_log_softmax(logits[:, 0], queries)
 
@@ -102,26 +96,20 @@ class Ranking(ListKind):
         cross_entropy = _cross_entropy(logits, teacher, queries)
         return cross_entropy - _cross_entropy(teacher, teacher, queries) if loss == "kl" else cross_entropy
 
-    # === Predictions ===
-
-    def predictions(self, task: KindTask, outputs: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def predictions(self, task: Task, outputs: np.ndarray, queries: Queries) -> np.ndarray:
         """Returns each candidate's probability among those of its query."""
         return self.from_logits(outputs, queries).astype(outputs.dtype)
 
-    def answers(self, predictions: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    def answers(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray:
         """Returns the row of each query's most probable candidate, the first of those that are alike."""
         assert queries is not None
         order = np.lexsort((-predictions[:, 0], queries))
         return np.asarray(order[np.unique(queries[order], return_index=True)[1]])
 
-    def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
+    def answer_fields(self, task: Task, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
         return {"probability": shown[0]}
 
-    # === Metrics ===
-
-    def measure(
-        self, task: KindTask, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None
-    ) -> dict[str, float]:
+    def measure(self, task: Task, predictions: np.ndarray, labels: np.ndarray, queries: Queries) -> dict[str, float]:
         """Returns means over queries, each with one relevant candidate or more."""
         assert queries is not None
         by_query = np.argsort(queries, kind="stable")
@@ -132,9 +120,7 @@ class Ranking(ListKind):
             for name in task.metrics
         }
 
-    def confidences(
-        self, predictions: np.ndarray, labels: np.ndarray, queries: np.ndarray | None = None
-    ) -> Confidences | None:
+    def confidences(self, predictions: np.ndarray, labels: np.ndarray, queries: Queries = None) -> Confidences | None:
         """Returns the probability of each query's best candidate; of those tied with it, the share that is right."""
         assert queries is not None
         probabilities, relevant = np.asarray(predictions[:, 0], np.float64), labels == RELEVANT
@@ -152,31 +138,20 @@ class Ranking(ListKind):
             brier=None,
         )
 
-    # === Soft targets ===
-
-    def lists(self, shape: tuple[int, ...], queries: np.ndarray | None) -> np.ndarray:
+    def lists(self, shape: tuple[int, ...], queries: Queries) -> np.ndarray:
         """Returns the query of each probability: those of its candidates sum to 1."""
         assert queries is not None
         return queries
 
-    def gold_distribution(self, labels: np.ndarray, queries: np.ndarray | None, outputs: int) -> np.ndarray:
-        assert queries is not None
+    def gold_distribution(self, labels: np.ndarray, queries: Queries, outputs: int) -> np.ndarray:
         return relevance_distribution(labels, queries)[0][:, np.newaxis]
 
-    def target_columns(self, task: KindTask, logits: bool) -> tuple[str, ...]:
+    def target_columns(self, task: Task, logits: bool) -> tuple[str, ...]:
         return ("score" if logits else "probability",)
 
 
 def list_log_softmax(scores: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
-    """Returns the log of the softmax over the candidates of each row's query (1901.11504 eq. 9, gamma = 1).
-
-    Args:
-        scores: Float32 [batch].
-        queries: Whose query each row belongs to, int32 [batch]; all candidates of a query are in the batch.
-
-    Returns:
-        Float32 [batch].
-    """
+    """Returns the log of the softmax over the candidates of each row's query (1901.11504 eq. 9, gamma = 1), [batch]."""
     import tensorflow as tf
 
     return scores - tf.reduce_logsumexp(tf.where(_same_query(queries), scores[tf.newaxis, :], _MASKED), axis=1)

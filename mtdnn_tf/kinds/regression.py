@@ -9,10 +9,12 @@ import numpy as np
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.base import Kind
-from mtdnn_tf.kinds.values import KindTask, LabelledPredictions, Metric, read_number
+from mtdnn_tf.kinds.values import LabelledPredictions, Metric, Queries, read_number
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+    from mtdnn_tf.tasks.task import Task
 
 # With squared errors, a head that begins near 0 learns at a rate of about 1e-4 per step.
 _LARGEST_SCORE = 100.0
@@ -38,13 +40,13 @@ class Regression(Kind):
     predicts_scores = True
     disagreement_measure = "mean absolute difference of scores"
 
-    def read_label(self, task: KindTask, cell: str, column: str, where: str) -> float:
+    def read_label(self, task: Task, cell: str, column: str, where: str) -> float:
         return read_number(cell, column, where)
 
-    def label_text(self, task: KindTask, label: Any) -> str:
+    def label_text(self, task: Task, label: Any) -> str:
         return f"{label:g}"
 
-    def training_faults(self, task: KindTask, labels: np.ndarray, queries: np.ndarray | None) -> list[str]:
+    def training_faults(self, task: Task, labels: np.ndarray, queries: Queries) -> list[str]:
         """Returns a line about scores whose magnitude a head does not reach at the learning rates of an encoder."""
         largest, spread = float(np.abs(labels).max()), float(labels.std())
         if largest <= _LARGEST_SCORE and (spread >= _SMALLEST_SPREAD or spread == 0):
@@ -54,9 +56,7 @@ class Regression(Kind):
             "scale them to a deviation near 1, as from 0 to 5"
         ]
 
-    # === Losses ===
-
-    def gold_loss(self, task: KindTask, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
+    def gold_loss(self, task: Task, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
         """Returns the squared errors against the gold scores (1901.11504 eq. 7), float32 [batch]."""
         import tensorflow as tf
 
@@ -68,15 +68,13 @@ class Regression(Kind):
 
         return tf.square(logits[:, 0] - teacher[:, 0])
 
-    # === Predictions ===
-
-    def answers(self, predictions: np.ndarray, queries: np.ndarray | None = None) -> np.ndarray:
+    def answers(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray:
         return predictions[:, 0].astype(np.float64)
 
-    def answer_fields(self, task: KindTask, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
+    def answer_fields(self, task: Task, values: np.ndarray, shown: Sequence[float]) -> dict[str, Any]:
         return {"score": shown[0]}
 
-    def agreement(self, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None) -> float | None:
+    def agreement(self, student: np.ndarray, teacher: np.ndarray, queries: Queries) -> float | None:
         """Returns Pearson's correlation of the scores; None where either side's are all alike."""
         from scipy import stats
 
@@ -84,18 +82,16 @@ class Regression(Kind):
             return None
         return float(stats.pearsonr(self.answers(student), self.answers(teacher)).statistic)
 
-    def differences(self, first: np.ndarray, second: np.ndarray, queries: np.ndarray | None) -> np.ndarray:
+    def differences(self, first: np.ndarray, second: np.ndarray, queries: Queries) -> np.ndarray:
         return np.abs(self.answers(first) - self.answers(second))
 
-    # === Soft targets ===
-
-    def target_columns(self, task: KindTask, logits: bool) -> tuple[str, ...]:
+    def target_columns(self, task: Task, logits: bool) -> tuple[str, ...]:
         if logits:
             raise UserError(f"--values=logits needs a task with probabilities, {task.name} is of kind {self.name}")
         return ("score",)
 
     def labelled_predictions(
-        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: np.ndarray | None = None
+        self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: Queries = None
     ) -> LabelledPredictions:
         rows = self.labelled(labels)
         values = np.stack([np.asarray(prediction, np.float64)[rows, 0] for prediction in predictions])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 from mtdnn_tf.errors import UserError, shortened
 
+# Number of each row's query from 0, int [rows]; None for kinds without.
+Queries = Optional[np.ndarray]
 # From gold labels and answers, or from a query's relevant candidates and scores, to a number.
 Metric = Callable[[np.ndarray, np.ndarray], float]
 DISTILL_LOSSES = ("cross_entropy", "kl", "mse")
@@ -31,59 +33,22 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LARGEST_FLOAT32 = 3.4e38
 
 
-class KindTask(Protocol):
-    """What kinds read of a task; `tasks.task.Task` describes the fields."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def text(self) -> tuple[str, ...]: ...
-    @property
-    def labels(self) -> tuple[str, ...]: ...
-    @property
-    def metrics(self) -> tuple[str, ...]: ...
-    @property
-    def file_labels(self) -> tuple[str, ...]: ...
-    @property
-    def head_labels(self) -> tuple[tuple[str, str], ...]: ...
-    @property
-    def group(self) -> str | None: ...
-    @property
-    def tfds(self) -> object: ...
-    @property
-    def class_weights(self) -> tuple[float, ...] | str: ...
-
-
 class Confidences(NamedTuple):
-    """What calibration is computed from.
+    """What calibration is computed from."""
 
-    Attributes:
-        confidence: Probability of each answer, float64 [answers].
-        right: Whether it is right, or the share of equally probable answers that are, [answers].
-        nll: Mean negative log-likelihood of gold, in nats.
-        brier: Brier score; None where it is not defined.
-    """
-
-    confidence: np.ndarray
-    right: np.ndarray
-    nll: float
-    brier: float | None
+    confidence: np.ndarray  # Probability of each answer, float64 [answers].
+    right: np.ndarray  # Whether it is right, or the share of equally probable answers that are, [answers].
+    nll: float  # Mean negative log-likelihood of gold, in nats.
+    brier: float | None  # Brier score; None where it is not defined.
 
 
 class LabelledPredictions(NamedTuple):
-    """What teachers predict for examples with gold labels.
+    """What teachers predict for examples with gold labels."""
 
-    Attributes:
-        values: Float64 [teachers, entries]: probabilities of the lists' entries, or scores.
-        gold: Float64 [entries]: the gold distribution over each list, or gold scores.
-        lists: Number of each entry's list, from 0, int [entries]; None for scores.
-        size: Number of lists, or of scores.
-    """
-
-    values: np.ndarray
-    gold: np.ndarray
-    lists: np.ndarray | None
-    size: int
+    values: np.ndarray  # Float64 [teachers, entries]: probabilities of the lists' entries, or scores.
+    gold: np.ndarray  # Float64 [entries]: the gold distribution over each list, or gold scores.
+    lists: np.ndarray | None  # Number of each entry's list, from 0, int [entries]; None for scores.
+    size: int  # Number of lists, or of scores.
 
 
 def read_number(cell: str | None, column: str, where: str) -> float:
