@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import unknown_name
 from mtdnn_tf.kinds.values import CORRELATIONS, ID_COLUMN, Confidences, LabelledPredictions, Metric, Queries
 
 if TYPE_CHECKING:
@@ -51,13 +51,13 @@ class Kind(abc.ABC):
         """Refuses fields of a task that do not go with this kind."""
         least, most, accepted = self.accepted_labels
         if not least <= len(task.labels) <= most or len(set(task.labels)) < len(task.labels):
-            raise UserError(f"task {task.name}: labels must be {accepted}, got {list(task.labels)}")
+            raise task.refused(f"labels must be {accepted}, got {list(task.labels)}")
         if task.group is not None and not self.has_queries:
-            raise UserError(f"task {task.name}: group needs kind ranking, got kind {self.name}")
+            raise task.refused(f"group needs kind ranking, got kind {self.name}")
         if task.class_weights and not self.has_one_label:
-            raise UserError(f"task {task.name}: class_weights needs kind classification, got kind {self.name}")
+            raise task.refused(f"class_weights needs kind classification, got kind {self.name}")
         if not task.metrics:
-            raise UserError(f"task {task.name}: metrics must be one or more of {', '.join(self.metrics)}, got none")
+            raise task.refused(f"metrics must be one or more of {', '.join(self.metrics)}, got none")
         for metric in task.metrics:
             if metric not in self.metrics:
                 raise unknown_name(f"metric of {self.name} task {task.name}", metric, self.metrics)
@@ -213,7 +213,7 @@ class Kind(abc.ABC):
     def target_columns(self, task: Task, logits: bool) -> tuple[str, ...]:
         """Returns the columns beside `id` of a file of soft targets, of probabilities or of logits if there are any."""
         if ID_COLUMN in task.labels:
-            raise UserError(f"task {task.name}: a label is named {ID_COLUMN!r}, as the column of the ids; rename it")
+            raise task.refused(f"a label is named {ID_COLUMN!r}, as the column of the ids; rename it")
         return task.labels
 
     def check_targets(self, read: np.ndarray, queries: Queries, where: Callable[[int], str]) -> np.ndarray:

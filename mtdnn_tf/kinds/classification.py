@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import unknown_name
 from mtdnn_tf.kinds.lists import ListKind, check_sums
 from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, Metric, Queries
 
@@ -53,10 +53,9 @@ class Classification(ListKind):
             if task.class_weights != BALANCED:
                 raise unknown_name(f"class_weights of task {task.name}", task.class_weights, (BALANCED,))
         elif not all(0 < weight < np.inf for weight in task.class_weights):
-            given = list(task.class_weights)
-            raise UserError(f"task {task.name}: class_weights must be {BALANCED!r} or numbers above 0, got {given}")
+            raise task.refused(f"class_weights must be {BALANCED!r} or numbers above 0, got {list(task.class_weights)}")
         if "f1" in task.metrics and len(task.labels) != 2:
-            raise UserError(f"task {task.name}: metric f1 needs two labels, got {len(task.labels)}; use f1_macro")
+            raise task.refused(f"metric f1 needs two labels, got {len(task.labels)}; use f1_macro")
 
     def num_outputs(self, task: Task) -> int:
         return len(task.labels)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.kinds.base import Kind, absent_labels
 from mtdnn_tf.kinds.classification import Classification
 from mtdnn_tf.kinds.values import (
@@ -62,12 +62,10 @@ class MultiLabel(Classification):
         """Refuses labels that a list cannot hold."""
         for label in task.labels:
             if LIST_SEPARATOR in label or label.startswith("[") or label != label.strip():
-                raise UserError(
-                    f"task {task.name}: a label must have no {LIST_SEPARATOR!r}, no '[' at its start and no space "
-                    f"around it, got {label!r}"
-                )
+                refused = f"{LIST_SEPARATOR!r}, no '[' at its start and no space around it"
+                raise task.refused(f"a label must have no {refused}, got {label!r}")
         if task.tfds is not None:
-            raise UserError(f"task {task.name}: kind {self.name} must be read from files, got TensorFlow Datasets")
+            raise task.refused(f"kind {self.name} must be read from files, got TensorFlow Datasets")
         Kind.check(self, task)
 
     def read_label(self, task: Task, cell: str, column: str, where: str) -> tuple[int, ...]:
@@ -83,13 +81,13 @@ class MultiLabel(Classification):
                 f"{where}: column {column!r} must be names with {LIST_SEPARATOR!r} between them or a JSON array of "
                 f"names, got {shortened(cell)!r}"
             )
-        spellings = task.file_labels or task.labels
-        for at, name in enumerate(names):
-            if name not in spellings:
-                raise unknown_name(f"label of task {task.name}", name, spellings, where)
-            if name in names[:at]:
+        indices: list[int] = []
+        for name in names:
+            index = super().read_label(task, name, column, where)
+            if index in indices:
                 raise UserError(f"{where}: column {column!r} must name each label once, got {name!r} twice")
-        return tuple(spellings.index(name) for name in names)
+            indices.append(index)
+        return tuple(indices)
 
     def label_array(self, task: Task, labels: Sequence[Any]) -> np.ndarray:
         """Returns one number per label: 1 for the row's labels, 0 for the others, -1 for all of an unlabelled row."""

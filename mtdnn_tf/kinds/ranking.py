@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.lists import RELEVANT, ListKind, check_sums, list_sums, relevance_distribution
 from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, Queries
 
@@ -58,11 +57,9 @@ class Ranking(ListKind):
 
     def check(self, task: Task) -> None:
         if len(task.text) != 2:
-            raise UserError(f"task {task.name}: text of a ranking must be two columns, query and candidate, got 1")
+            raise task.refused("text of a ranking must be two columns, query and candidate, got 1")
         if task.group is not None and task.tfds is not None:
-            raise UserError(
-                f"task {task.name}: group goes with files; in TensorFlow Datasets the first text is the query"
-            )
+            raise task.refused("group goes with files; in TensorFlow Datasets the first text is the query")
         super().check(task)
 
     def labelled(self, labels: np.ndarray, queries: Queries = None) -> np.ndarray:

@@ -21,11 +21,7 @@ def _tasks() -> dict[str, Task]:
 
 
 def get_task(name: str) -> Task:
-    """Returns the built-in task of this name.
-
-    Raises:
-        UserError: No task has this name.
-    """
+    """Returns the built-in task of this name."""
     if name not in _tasks():
         raise unknown_name("task", name, _tasks())
     return _tasks()[name]
@@ -37,11 +33,7 @@ def task_names() -> list[str]:
 
 
 def select_tasks(names: Sequence[str], task_files: Sequence[Path]) -> list[Task]:
-    """Returns tasks by name, from the built-in ones and those of the user's task files.
-
-    Args:
-        names: Names of the tasks, in the order wanted; empty for all tasks of the task files.
-        task_files: The user's task files.
+    """Returns tasks by name, from the built-in ones and those of the user's task files; all of the files' by default.
 
     Raises:
         UserError: A name is unknown or given twice, a task file declares a name that another file or a built-in task

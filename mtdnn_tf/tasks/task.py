@@ -28,45 +28,27 @@ DECIDES_WEIGHTS = "decides_weights"
 
 @dataclasses.dataclass(frozen=True)
 class SplitFile:
-    """File of one split's rows, and how to read it.
+    """File of one split's rows, and how to read it."""
 
-    Attributes:
-        path: The file, relative to the data folder or absolute; its ending is its format (.tsv, .csv, .jsonl).
-        columns: Column names in order if the file has no header row; None if its first row names them.
-        label: Column of the gold label or score; None if the file has none.
-        skip_incomplete_rows: Whether a row with missing columns, or without a label that is required, is skipped and
-            counted instead of refused.
-        text: Column names of the texts where they differ from the task's; empty if they do not.
-        label_required: Whether every row has a label. If not, an empty label, or a file without the label's column,
-            means that there is no gold label.
-    """
-
-    path: str
-    columns: tuple[str, ...] | None = None
-    label: str | None = "label"
+    path: str  # Relative to the data folder or absolute; its ending is its format (.tsv, .csv, .jsonl).
+    columns: tuple[str, ...] | None = None  # Column names in order if the file has no header row.
+    label: str | None = "label"  # Column of the gold label or score; None if the file has none.
+    # Whether a row with missing columns, or without a label that is required, is skipped and counted, not refused.
     skip_incomplete_rows: bool = False
-    text: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()  # Column names of the texts where they differ from the task's.
+    # Whether every row has a label. If not, an empty label, or a file without the label's column, means none.
     label_required: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
 class TfdsData:
-    """Data set of a task in TensorFlow Datasets.
+    """Data set of a task in TensorFlow Datasets."""
 
-    Attributes:
-        name: What `tfds.load` takes, such as "glue/rte".
-        text: Features of the texts.
-        label: Feature of the gold label or score.
-        labels: The task's label name for each of TFDS's own, where they differ, as (TFDS's, the task's) pairs.
-        id: Feature that numbers or names the rows within a split; None if there is none, and ids are hashes of the
-            texts.
-    """
-
-    name: str
-    text: tuple[str, ...]
-    label: str = "label"
-    labels: tuple[tuple[str, str], ...] = ()
-    id: str | None = "idx"
+    name: str  # What `tfds.load` takes, such as "glue/rte".
+    text: tuple[str, ...]  # Features of the texts.
+    label: str = "label"  # Feature of the gold label or score.
+    labels: tuple[tuple[str, str], ...] = ()  # The task's label for each of TFDS's, where they differ: (TFDS's, own).
+    id: str | None = "idx"  # Feature that numbers or names the rows of a split; None if ids are hashes of the texts.
 
     def __post_init__(self) -> None:
         # TensorFlow Datasets downloads the code of a name with a colon, and runs it.
@@ -79,51 +61,37 @@ class Task:
     """One language-understanding task: its texts, its labels, its head and how it is judged.
 
     Every field but the name is a key of a task file.
-
-    Attributes:
-        name: Lower-case name of the task, its head, its signature and its results.
-        kind: Name of one of `kinds.registry.KINDS`, such as "classification".
-        text: Column names of the one or two texts.
-        labels: Label names in the order of the head's outputs; of a ranking the two that say whether a candidate is
-            relevant to its query, "yes" last; empty for regression.
-        metrics: Names of the task's metrics; the task's score is their mean.
-        head: "linear", "san" for the classification of pairs, or "auto" for what the training chooses.
-        dropout: Dropout rate before the head's output layer.
-        files: Split name to file, in GLUE's own layout or as the user's task file says.
-        tfds: Its data set in TensorFlow Datasets, if it has one.
-        file_labels: The spelling of each label in `files`; empty if spelled by name.
-        skip_labels: Spellings in files or TFDS of "no gold label agreed on": such rows are skipped and counted.
-        id: Column of the example's id in `files`; "row" for the row's number, "hash" for a hash of its texts.
-        evaluation_splits: Splits that development metrics are computed on.
-        head_of: Name of the task whose head answers this one; None for a head of its own.
-        group: Of a ranking, the column of each candidate's query; None for the first text itself.
-        head_labels: The task's label for each label of the other task's head, as (head's, task's) pairs in the order of
-            the head's outputs; probabilities of labels that fall together are summed. Empty if the labels are the same.
-        submission: File name without ending by split in GLUE's submission; empty if it has none.
-        submission_labels: The spelling of each label in GLUE's submission; empty: by name.
-        submission_rows: Number of rows by split that GLUE's server takes; empty if it is not known.
-        class_weights: Factor of the gold loss for each label, or "balanced"; empty for none.
     """
 
-    name: str
+    name: str  # Lower-case; of the task, its head, its signature and its results.
     kind: str = dataclasses.field(metadata={CHOICES: tuple(KINDS)})
-    text: tuple[str, ...]
+    text: tuple[str, ...]  # Column names of the one or two texts.
+    # In the order of the head's outputs; of a ranking the two that say whether a candidate is relevant to its query,
+    # "yes" last; none for regression.
     labels: tuple[str, ...] = ()
-    metrics: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()  # The task's score is their mean.
+    # "san" classifies pairs; "auto" is what the training chooses.
     head: str = dataclasses.field(default=AUTO, metadata={CHOICES: HEADS, DECIDES_WEIGHTS: True})
-    dropout: float = dataclasses.field(default=0.1, metadata={DECIDES_WEIGHTS: True})
-    files: Mapping[str, SplitFile] = dataclasses.field(default_factory=dict)
+    dropout: float = dataclasses.field(default=0.1, metadata={DECIDES_WEIGHTS: True})  # Before the output layer.
+    files: Mapping[str, SplitFile] = dataclasses.field(default_factory=dict)  # By split.
     tfds: TfdsData | None = None
+    # The spelling of each label in `files`; by name if empty.
     file_labels: tuple[str, ...] = dataclasses.field(default=(), metadata={PER_LABEL: True})
+    # Spellings in files or TFDS of "no gold label agreed on": such rows are skipped and counted.
     skip_labels: tuple[str, ...] = ()
-    id: str = "row"
-    evaluation_splits: tuple[str, ...] = ("validation",)
-    head_of: str | None = None
-    group: str | None = None
+    id: str = "row"  # Column of the example's id in `files`; "row" for the row's number, "hash" for one of its texts.
+    evaluation_splits: tuple[str, ...] = ("validation",)  # Splits that development metrics are computed on.
+    head_of: str | None = None  # Name of the task whose head answers this one; None for a head of its own.
+    group: str | None = None  # Of a ranking, the column of each candidate's query; None for the first text itself.
+    # The task's label for each label of the other task's head, as (head's, task's) pairs in the order of the head's
+    # outputs; probabilities of labels that fall together are summed. Empty if the labels are the same.
     head_labels: tuple[tuple[str, str], ...] = ()
+    # Of GLUE's submission: file names without ending by split, spellings of the labels (by name if empty), and the
+    # numbers of rows by split that its server takes, if known.
     submission: Mapping[str, str] = dataclasses.field(default_factory=dict)
     submission_labels: tuple[str, ...] = dataclasses.field(default=(), metadata={PER_LABEL: True})
     submission_rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    # Factor of the gold loss for each label, or "balanced"; empty for none.
     class_weights: tuple[float, ...] | str = dataclasses.field(
         default=(), metadata={PER_LABEL: True, OMITTED: True, DECIDES_WEIGHTS: True}
     )
@@ -137,36 +105,36 @@ class Task:
             )
         for split in self.files:
             if not (split.isidentifier() and split.isascii() and len(split) <= 100):
-                raise UserError(
-                    f"task {self.name}: a split must be up to 100 letters, digits and _, not starting with a digit, "
-                    f"got {shortened(split)!r}"
-                )
+                accepted = "up to 100 letters, digits and _, not starting with a digit"
+                raise self.refused(f"a split must be {accepted}, got {shortened(split)!r}")
         for file in self.submission.values():
             if not re.fullmatch(r"[A-Za-z0-9_-]+", file):
-                raise UserError(f"task {self.name}: submission must be names of letters, digits, - and _, got {file!r}")
+                raise self.refused(f"submission must be names of letters, digits, - and _, got {file!r}")
         for field in dataclasses.fields(self):
             value, choices = getattr(self, field.name), field.metadata.get(CHOICES)
             if choices and value not in choices:
                 raise unknown_name(f"{field.name} of task {self.name}", value, choices)
             is_per_label = field.metadata.get(PER_LABEL) and not isinstance(value, str)
             if is_per_label and value and len(value) != len(self.labels):
-                raise UserError(
-                    f"task {self.name}: {field.name} must have one value for each of {len(self.labels)} labels, got "
-                    f"{len(value)}"
-                )
+                needed = f"one value for each of {len(self.labels)} labels"
+                raise self.refused(f"{field.name} must have {needed}, got {len(value)}")
         if len(self.text) not in (1, 2):
-            raise UserError(f"task {self.name}: text must be one or two columns, got {len(self.text)}")
+            raise self.refused(f"text must be one or two columns, got {len(self.text)}")
         for split, split_file in self.files.items():
             if split_file.text and len(split_file.text) != len(self.text):
-                needed = f"{len(self.text)} column(s), got {len(split_file.text)}"
-                raise UserError(f"task {self.name}: text of the {split} file must be {needed}")
+                needed = f"{len(self.text)} column(s)"
+                raise self.refused(f"text of the {split} file must be {needed}, got {len(split_file.text)}")
         if self.head == SAN and not self.is_pair_classification:
-            raise UserError(f"task {self.name}: head {SAN} needs two texts and labels (pair classification)")
+            raise self.refused(f"head {SAN} needs two texts and labels (pair classification)")
         if not 0.0 <= self.dropout < 1.0:
-            raise UserError(f"task {self.name}: dropout must be a number from 0 to below 1, got {self.dropout}")
+            raise self.refused(f"dropout must be a number from 0 to below 1, got {self.dropout}")
         self.kind_object.check(self)
         if self.head_labels and (self.head_of is None or {own for _, own in self.head_labels} != set(self.labels)):
-            raise UserError(f"task {self.name}: head_labels must name each of its labels, and needs head_of")
+            raise self.refused("head_labels must name each of its labels, and needs head_of")
+
+    def refused(self, what: str) -> UserError:
+        """Returns the error that says what of the task is not accepted."""
+        return UserError(f"task {self.name}: {what}")
 
     @property
     def kind_object(self) -> Kind:
@@ -201,8 +169,7 @@ class Task:
     def differences(self, trained: Task) -> list[str]:
         """Returns what has another meaning than in a task of a trained run: the same task, or that of its head.
 
-        Files, and what only trainings and metrics read, may differ. Other names of the columns in a file are declared
-        in its `SplitFile`.
+        Files, and what only trainings and metrics read, may differ.
         """
         is_same = self.name == trained.name
         pairs: dict[str, tuple[Any, Any]] = {

@@ -34,17 +34,10 @@ _READERS: dict[str, Callable[[YamlValue], Any]] = {
 
 
 def load_task_file(path: Path, is_built_in: bool = False) -> list[Task]:
-    """Reads the tasks of a YAML file.
+    """Reads the tasks of a YAML file; data files of built-in ones are relative to the data folder, not to its folder.
 
     Without `id`, an example's id is a hash of its texts. Splits that are neither trained nor evaluated on may lack
     labels.
-
-    Args:
-        path: The file.
-        is_built_in: Whether data files are relative to the data folder, not to the folder of the task file.
-
-    Raises:
-        UserError: A key, kind, metric, head or file is not accepted; the message names the line.
     """
     tasks = read_yaml(path).fields(("tasks",), ("tasks",))["tasks"]
     declared = tasks.fields(naming="task {}")

@@ -18,66 +18,37 @@ class YamlValue:
     Scalars are the text of the file: YAML would make booleans of labels such as yes and no.
     """
 
-    def __init__(self, node: yaml.Node, path: Path, name: str, line: int) -> None:
-        """Holds a value.
-
-        Args:
-            node: The value.
-            path: The file.
-            name: What the value is, for messages, such as "labels of task intent".
-            line: The line of the value's key, or of the value if it has none; from 1.
-        """
+    def __init__(self, node: yaml.Node, path: Path, name: str, key: yaml.Node | None = None) -> None:
+        """Holds a value of a key; `name` is what it is, for messages, such as "labels of task intent"."""
         self._node = node
         self._path = path
         self._name = name
-        self._line = line
-
-    @property
-    def where(self) -> str:
-        """The file and line of the value's key, or of the value if it has none."""
-        return f"{self._path}:{self._line}"
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the value is neither a list nor a mapping."""
-        return isinstance(self._node, yaml.ScalarNode)
-
-    @property
-    def is_mapping(self) -> bool:
-        """Whether the value is a mapping."""
-        return isinstance(self._node, yaml.MappingNode)
-
-    @property
-    def is_null(self) -> bool:
-        """Whether the value is `null` or `~` without quotes."""
-        return self.is_text and bool(self._node.value) and self._node.tag == "tag:yaml.org,2002:null"
+        self.where = _place(path, key or node)
+        self.is_text = isinstance(node, yaml.ScalarNode)
+        self.is_mapping = isinstance(node, yaml.MappingNode)
+        # Without quotes.
+        self.is_null = self.is_text and bool(node.value) and node.tag == "tag:yaml.org,2002:null"
 
     def fields(
         self, accepted: Collection[str] = (), required: Collection[str] = (), naming: str = ""
     ) -> Mapping[str, YamlValue]:
-        """Returns the values of a mapping by key.
+        """Returns the values of a mapping by key: the `accepted` ones, any by default, with all `required` ones.
 
-        Args:
-            accepted: Accepted keys; any by default.
-            required: Keys that must be there.
-            naming: What the value of key {} is, for messages. Defaults to "{} of" this value.
-
-        Raises:
-            UserError: The value is no mapping, or a key is missing, unknown, no text or given twice.
+        `naming` is what the value of key {} is, for messages; "{} of" this value by default.
         """
         if not self.is_mapping:
             raise self.refused("`name: value` pairs")
         naming = naming or f"{{}} of {self._name}"
         fields: dict[str, YamlValue] = {}
         for key, value in self._node.value:
-            line = _line_of(key)
+            where = _place(self._path, key)
             if not isinstance(key, yaml.ScalarNode) or not key.value:
-                raise UserError(f"{self._path}:{line}: keys of {self._name} must be names, got {_shown(key)}")
+                raise UserError(f"{where}: keys of {self._name} must be names, got {_shown(key)}")
             if key.value in fields:
-                raise UserError(f"{self._path}:{line}: duplicate {key.value!r} in {self._name}")
+                raise UserError(f"{where}: duplicate {key.value!r} in {self._name}")
             if accepted and key.value not in accepted:
-                raise unknown_name(f"key of {self._name}", key.value, accepted, f"{self._path}:{line}")
-            fields[key.value] = YamlValue(value, self._path, naming.replace("{}", key.value, 1), line)
+                raise unknown_name(f"key of {self._name}", key.value, accepted, where)
+            fields[key.value] = YamlValue(value, self._path, naming.replace("{}", key.value, 1), key)
         for key in required:
             if key not in fields:
                 raise UserError(f"{self.where}: {self._name} must have `{key}:`, got {', '.join(fields) or 'no key'}")
@@ -87,7 +58,7 @@ class YamlValue:
         """Returns the values of a list of one or more."""
         if not isinstance(self._node, yaml.SequenceNode) or not self._node.value:
             raise self.refused("a list of one or more, such as [a, b]")
-        return [YamlValue(item, self._path, self._name, _line_of(item)) for item in self._node.value]
+        return [YamlValue(item, self._path, self._name) for item in self._node.value]
 
     def text(self) -> str:
         """Returns the value's text, which is printable and not empty."""
@@ -97,12 +68,10 @@ class YamlValue:
 
     def texts(self) -> tuple[str, ...]:
         """Returns the different texts of a list."""
-        texts: dict[str, None] = {}
+        texts: dict[str, YamlValue] = {}
         for item in self.items():
-            text = item.text()
-            if text in texts:
-                raise UserError(f"{item.where}: duplicate {text!r} in {self._name}")
-            texts[text] = None
+            if texts.setdefault(item.text(), item) is not item:
+                raise UserError(f"{item.where}: duplicate {item.text()!r} in {self._name}")
         return tuple(texts)
 
     def number(self) -> float:
@@ -130,11 +99,7 @@ class YamlValue:
 
 
 def read_yaml(path: Path) -> YamlValue:
-    """Reads a YAML file as text and places; no object that it names is made.
-
-    Raises:
-        UserError: The file is missing, not UTF-8, not YAML, or empty.
-    """
+    """Reads a YAML file as text and places; no object that it names is made."""
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     except OSError as error:
@@ -150,11 +115,11 @@ def read_yaml(path: Path) -> YamlValue:
         raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
     if node is None:
         raise UserError(f"{path}: must have `tasks:`, the file is empty")
-    return YamlValue(node, path, "the file", _line_of(node))
+    return YamlValue(node, path, "the file")
 
 
-def _line_of(node: yaml.Node) -> int:
-    return int(node.start_mark.line) + 1
+def _place(path: Path, node: yaml.Node) -> str:
+    return f"{path}:{node.start_mark.line + 1}"
 
 
 def _shown(node: yaml.Node) -> str:
