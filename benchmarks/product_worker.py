@@ -19,7 +19,6 @@ from benchmarks.teachers_in_the_step import TeachersInTheStep
 from benchmarks.worker import serve
 from mtdnn_tf.data import encoding
 from mtdnn_tf.data.sources.example import Example
-from mtdnn_tf.data.sources.source import read_examples
 from mtdnn_tf.evaluation.measures.cost import forward_flops
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.json_files import write_json
@@ -100,7 +99,7 @@ class ProductWorker:
         """Writes the rows that are trained on for a worker of another framework, and returns their numbers."""
         tables, numbers = {}, {}
         for task in self._tasks:
-            examples = read_examples(task, TRAIN, self._config.data.source)
+            examples = self._config.data.source.read(task, TRAIN)
             chosen = [examples[row] for row in self._config.part.rows(len(examples))]
             tables[task.name] = {
                 "first": [example.text_a for example in chosen],

@@ -9,7 +9,7 @@ from flags import data
 from flags.options import define, given
 from flags.paths import define_path
 from mtdnn_tf.data.checks import DataChecks
-from mtdnn_tf.data.sources.source import FILES, available_splits
+from mtdnn_tf.data.sources.source import FILES
 from mtdnn_tf.data.sources.tfds_preparation import prepare_tfds
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
@@ -54,7 +54,7 @@ def main() -> None:
     checks = DataChecks.build(**given(DataChecks))
     splits = []
     for task in tasks:
-        found = available_splits(task, source)
+        found = source.splits(task)
         if not found:
             raise UserError(f"{source.data_dir}: no file of task {task.name} here or next to its task file")
         splits += [(task, split) for split in found]

@@ -12,7 +12,6 @@ from absl import logging
 from mtdnn_tf.api.inputs import Data, Tasks, task_options
 from mtdnn_tf.api.model import Model
 from mtdnn_tf.data.settings import DataSettings, common_run_data
-from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.distillation.ensemble import PROBABILITIES
 from mtdnn_tf.distillation.soft_targets import SoftTargets, read_soft_targets, soft_target_folder
 from mtdnn_tf.errors import UserError, unknown_name
@@ -140,7 +139,7 @@ def distill(
     soft_targets, settings, selected = folder / "soft_targets", config.data, config.data.selected_tasks()
     answered = {task.name for run in runs for task in read_tasks(run)}
     scored = [task for task in selected if task.name in answered]
-    transfer = tuple({UNLABELLED for task in scored if has_split(task, UNLABELLED, settings.source)})
+    transfer = tuple({UNLABELLED for task in scored if settings.source.has_split(task, UNLABELLED)})
     for split in (TRAIN, *transfer):
         _score(runs, scored, settings, soft_targets, split)
     run_training(config.replace(soft_targets=(soft_targets,), transfer_splits=transfer))
@@ -167,7 +166,7 @@ def _score(
 ) -> dict[str, SoftTargets]:
     """Scores the tasks that have a split; an equal average of the same teachers that is there is kept."""
     settings.check_cache()
-    scored = [task for task in tasks if has_split(task, split, settings.source)]
+    scored = [task for task in tasks if settings.source.has_split(task, split)]
     stores = {task.name: soft_target_folder(folder, task, split) for task in scored}
     left = [task for task in scored if how != _EQUALLY or not is_scored_by(stores[task.name], runs)]
     if left:

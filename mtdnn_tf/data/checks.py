@@ -42,7 +42,7 @@ class DataChecks(Options):
             training: The training split.
             rows: Numbers of the rows that are trained on with gold labels; nothing is checked if there are none.
             development: Splits that the task's head is evaluated on.
-            tokenizer: The tokenizer of the splits.
+            tokenizer: Of the splits.
             batch_size: Rows per batch; None if batches have another measure.
         """
         if not len(rows):

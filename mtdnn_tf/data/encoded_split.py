@@ -21,11 +21,7 @@ SCHEMA_VERSION = 1
 
 REMEDY = "delete the folder and encode again"
 
-_ARRAYS = {
-    "token_ids": np.dtype(np.int32),
-    "offsets": np.dtype(np.int64),
-    "first_segment_lengths": np.dtype(np.int32),
-}
+_ARRAYS = ("token_ids", "offsets", "first_segment_lengths")
 _QUERIES = "queries"
 _FIELDS = {"rows": int, "tokens": int, "split": str, "data_fingerprint": str}
 _EXAMPLE_IDS = "example_ids.txt"
@@ -33,33 +29,18 @@ _EXAMPLE_IDS = "example_ids.txt"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EncodedSplit:
-    """One split of a task: its rows' ids, token ids and gold labels.
-
-    Attributes:
-        task: The task.
-        split: Name of the split, such as "train".
-        example_ids: Id of each row.
-        token_ids: Token ids of all rows, one after the other, int32 [tokens].
-        offsets: Where each row begins in `token_ids`, and where the last one ends, int64 [rows + 1].
-        first_segment_lengths: Length of "[CLS] a [SEP]" of each row, int32 [rows].
-        labels: Gold labels, [rows, ...], as `Kind.label_array` returns them: for most kinds
-            int32, -1 for none; for scores float32, nan for none.
-        data_fingerprint: SHA-256 over ids and texts of the rows; their order, vocabulary and labels do not
-            change it.
-        manifest: What the files were made from, as a person may read it in manifest.json.
-        queries: Of a ranking, the number of each row's query, from 0, int32 [rows]; None for other kinds.
-    """
+    """One split of a task: its rows' ids, token ids and gold labels."""
 
     task: Task
     split: str
     example_ids: Sequence[str]
-    token_ids: np.ndarray
-    offsets: np.ndarray
-    first_segment_lengths: np.ndarray
-    labels: np.ndarray
-    data_fingerprint: str
-    manifest: dict[str, Any]
-    queries: np.ndarray | None = None
+    token_ids: np.ndarray  # Of all rows, one after the other, int32 [tokens].
+    offsets: np.ndarray  # Where each row begins in `token_ids`, and where the last one ends, int64 [rows + 1].
+    first_segment_lengths: np.ndarray  # Length of "[CLS] a [SEP]" of each row, int32 [rows].
+    labels: np.ndarray  # Gold labels, [rows, ...], as `Kind.label_array` returns them.
+    data_fingerprint: str  # SHA-256 over ids and texts of the rows, whatever their order, vocabulary and labels.
+    manifest: dict[str, Any]  # What the files were made from, as a person may read it in manifest.json.
+    queries: np.ndarray | None = None  # Of a ranking, the number of each row's query, from 0, int32 [rows].
 
     def __len__(self) -> int:
         return len(self.example_ids)
@@ -70,11 +51,7 @@ class EncodedSplit:
         return np.diff(self.offsets).astype(np.int32)
 
     def take(self, rows: np.ndarray) -> EncodedSplit:
-        """Returns a split of some rows, read into memory, with the fingerprint and manifest of all.
-
-        Args:
-            rows: Row numbers, int [rows]; whole queries of a ranking.
-        """
+        """Returns a split of some rows (whole queries), read into memory, with the fingerprint and manifest of all."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
@@ -89,15 +66,7 @@ class EncodedSplit:
         )
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Returns what a model reads of some rows, padded to the longest of them, under KerasNLP's names.
-
-        Args:
-            rows: Row numbers, int [batch].
-
-        Returns:
-            `token_ids` int32 (0 for padding), `segment_ids` int32 (0 for first segment and padding, 1 for the
-            second) and `padding_mask` bool (True for tokens), each [batch, longest row].
-        """
+        """Returns what a model reads of some rows, as `packing.to_model_inputs` does of packed ones."""
         lengths = self.lengths[rows]
         positions = np.arange(lengths.max(initial=0))
         padding_mask = positions < lengths[:, np.newaxis]
@@ -105,19 +74,11 @@ class EncodedSplit:
         token_ids = np.zeros(padding_mask.shape, np.int32)
         token_ids[padding_mask] = self.token_ids[places[padding_mask]]
         in_second = padding_mask & (positions >= self.first_segment_lengths[rows][:, np.newaxis])
-        return {
-            "token_ids": token_ids,
-            "segment_ids": in_second.astype(np.int32),
-            "padding_mask": padding_mask,
-        }
+        return {"token_ids": token_ids, "segment_ids": in_second.astype(np.int32), "padding_mask": padding_mask}
 
 
 def write_encoded_split(folder: Path, split: EncodedSplit) -> None:
-    """Writes the folder of an encoded split, which appears when complete.
-
-    Raises:
-        UserError: An id has a line break, or a character that UTF-8 cannot hold.
-    """
+    """Writes the folder of an encoded split, which appears when complete."""
     for example_id in split.example_ids:
         if "\n" in example_id or example_id.encode("utf-8", "ignore").decode() != example_id:
             where = f"task {split.task.name}, split {split.split}"
@@ -143,11 +104,7 @@ def _declaration(task: Task) -> dict[str, Any]:
 
 
 def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
-    """Opens what `write_encoded_split` wrote, with arrays that stay on disk, after verifying every file's checksum.
-
-    Raises:
-        UserError: A file is missing or damaged, or the folder is of another task or another version's.
-    """
+    """Opens what `write_encoded_split` wrote, with arrays that stay on disk, after verifying every file's checksum."""
     manifest = read_manifest(folder, REMEDY, needed=(*(f"{name}.npy" for name in _ARRAYS), _EXAMPLE_IDS))
     check_schema(manifest.get("schema_version"), SCHEMA_VERSION, folder, REMEDY)
     for field, of in _FIELDS.items():
@@ -156,29 +113,24 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
     for field, value in _declaration(task).items():
         if manifest.get(field) != value:
             raise UserError(f"{folder}: {field} is {manifest.get(field)!r}, {value!r} is expected; {REMEDY}")
-    no_labels = task.kind_object.label_array(task, ())
-    dtypes = {**_ARRAYS, "labels": no_labels.dtype}
-    if task.kind_object.has_queries:
-        dtypes[_QUERIES] = np.dtype(np.int32)
-    arrays = _map(folder, dtypes)
+    no_labels, rows = task.kind_object.label_array(task, ()), manifest["rows"]
+    expected = {
+        "token_ids": ("int32", (manifest["tokens"],)),
+        "offsets": ("int64", (rows + 1,)),
+        "first_segment_lengths": ("int32", (rows,)),
+        "labels": (str(no_labels.dtype), (rows, *no_labels.shape[1:])),
+        **({_QUERIES: ("int32", (rows,))} if task.kind_object.has_queries else {}),
+    }
+    arrays = _map(folder, expected)
     try:
         ids = TextLines((folder / _EXAMPLE_IDS).read_bytes())
     except UnicodeDecodeError as error:
         raise UserError(f"{folder / _EXAMPLE_IDS}: not UTF-8 ({error}); {REMEDY}") from None
-    rows = manifest["rows"]
-    shapes = {
-        "token_ids": (manifest["tokens"],),
-        "offsets": (rows + 1,),
-        "first_segment_lengths": (rows,),
-        "labels": (rows, *no_labels.shape[1:]),
-        _QUERIES: (rows,),
-    }
     for name, array in arrays.items():
-        if array.dtype != dtypes[name] or array.shape != shapes[name]:
-            raise UserError(
-                f"{folder / name}.npy: {dtypes[name]} {list(shapes[name])} is expected, it holds {array.dtype} "
-                f"{list(array.shape)}; {REMEDY}"
-            )
+        (dtype, shape), found = expected[name], f"{array.dtype} {list(array.shape)}"
+        needed = f"{dtype} {list(shape)}"
+        if found != needed:
+            raise UserError(f"{folder / name}.npy: {needed} is expected, it holds {found}; {REMEDY}")
     if len(ids) != rows:
         raise UserError(f"{folder / _EXAMPLE_IDS}: {rows} ids are expected, it holds {len(ids)}; {REMEDY}")
     _check_contents(folder, arrays, task)
@@ -188,7 +140,7 @@ def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
         task=task,
         split=manifest["split"],
         example_ids=ids,
-        **_map(folder, dtypes),
+        **_map(folder, expected),
         data_fingerprint=manifest["data_fingerprint"],
         manifest=manifest,
     )
@@ -224,16 +176,21 @@ def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:
         return splits[0]
     starts = np.cumsum([0, *(len(split.token_ids) for split in splits)])
     offsets = [split.offsets[:-1] + start for split, start in zip(splits, starts)]
+    # No query is in two splits.
+    queries = [split.queries for split in splits if split.queries is not None]
+    firsts = np.cumsum([0, *(of_split.max() + 1 for of_split in queries)], dtype=np.int32)
+    arrays = {
+        name: np.concatenate([getattr(split, name) for split in splits])
+        for name in ("token_ids", "first_segment_lengths", "labels")
+    }
     return dataclasses.replace(
         splits[0],
+        **arrays,
         split="+".join(split.split for split in splits),
         example_ids=[f"{split.split}/{example_id}" for split in splits for example_id in split.example_ids],
-        token_ids=np.concatenate([split.token_ids for split in splits]),
         offsets=np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
-        first_segment_lengths=np.concatenate([split.first_segment_lengths for split in splits]),
-        labels=np.concatenate([split.labels for split in splits]),
         data_fingerprint=fingerprint([split.data_fingerprint for split in splits]),
-        queries=_join_queries(splits),
+        queries=np.concatenate([of_split + first for of_split, first in zip(queries, firsts)]) if queries else None,
         manifest={"key": joined_key([split.manifest["key"] for split in splits])},
     )
 
@@ -241,16 +198,6 @@ def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:
 def joined_key(keys: Sequence[str]) -> str:
     """Returns the key in the manifest of joined splits from those of their manifests."""
     return keys[0] if len(keys) == 1 else fingerprint(list(keys))
-
-
-def _join_queries(splits: Sequence[EncodedSplit]) -> np.ndarray | None:
-    """Returns the rows' queries, none of which is in two splits."""
-    joined: list[np.ndarray] = []
-    for split in splits:
-        if split.queries is None:
-            return None
-        joined.append(np.asarray(split.queries) + (joined[-1].max() + 1 if joined else 0))
-    return np.concatenate(joined).astype(np.int32)
 
 
 class TextLines(Sequence[str]):

@@ -14,18 +14,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mtdnn_tf.data.encoded_split import (
-    REMEDY,
-    SCHEMA_VERSION,
-    EncodedSplit,
-    open_encoded_split,
-    write_encoded_split,
-)
+from mtdnn_tf.data.encoded_split import REMEDY, SCHEMA_VERSION, EncodedSplit, open_encoded_split, write_encoded_split
 from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length, pack
 from mtdnn_tf.data.sources.example import Example
-from mtdnn_tf.data.sources.source import DataSource, read_examples, source_fingerprint
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import read_array
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.json_files import fingerprint
 from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
@@ -40,29 +35,17 @@ _DECLARATION = ("kind", "text", "labels", "file_labels", "id", "group")
 
 
 class EncodedData(NamedTuple):
-    """Splits of tasks by one tokenizer, encoded when they are asked for.
-
-    Attributes:
-        source: Where the splits' rows are.
-        tokenizer: Splits the texts into word pieces.
-        max_sequence_length: Maximum number of tokens per row, special tokens included; longer rows are cut.
-        cache_dir: Folder of the cache; a split is in `<cache_dir>/<task>/<split>-<key>/`.
-    """
+    """Splits of tasks by one tokenizer, encoded when they are asked for."""
 
     source: DataSource
     tokenizer: WordPieceTokenizer
-    max_sequence_length: int
-    cache_dir: Path
+    max_sequence_length: int  # Maximum number of tokens per row, special tokens included; longer rows are cut.
+    cache_dir: Path  # A split is in `<cache_dir>/<task>/<split>-<key>/`.
 
     def split(self, task: Task, split: str) -> EncodedSplit:
         """Returns a split as token ids, from the cache if it was encoded before from the same inputs.
 
-        Returns:
-            One row for each example of the source, in its order.
-
-        Raises:
-            UserError: The source has no such split or it has faults, the length is too short, or the cached files are
-                damaged.
+        It has one row for each example of the source, in its order.
         """
         check_max_sequence_length(self.max_sequence_length)
         made_from = self.made_from(task, split)
@@ -79,26 +62,23 @@ class EncodedData(NamedTuple):
         encoded = open_encoded_split(folder, task)
         if encoded.manifest.get("key") != key or encoded.split != split:
             raise UserError(f"{folder}: made from other inputs than its name says; {REMEDY}")
+        _warn_of_unknown(task.name, split, folder, self.tokenizer.unknown_id)
         return encoded
 
     def made_from(self, task: Task, split: str) -> dict[str, Any]:
-        """Returns what an encoded split is made from, as JSON values: equal inputs, equal rows.
-
-        Raises:
-            UserError: The source has no such split.
-        """
+        """Returns what an encoded split is made from, as JSON values: equal inputs, equal rows."""
         return {
             "schema_version": SCHEMA_VERSION,
             "tokenizer": self.tokenizer.fingerprint(),
             "max_sequence_length": self.max_sequence_length,
             "truncation": TRUNCATION,
-            "source": source_fingerprint(task, split, self.source),
+            "source": self.source.fingerprint(task, split),
             "task": {name: getattr(task, name) for name in _DECLARATION},
         }
 
     def _encode_into(self, folder: Path, task: Task, split: str, key: str, made_from: dict[str, Any]) -> None:
         start = time.monotonic()
-        examples = read_examples(task, split, self.source)
+        examples = self.source.read(task, split)
         token_ids, offsets, first_segment_lengths, truncated = _encode(
             examples, self.tokenizer, self.max_sequence_length
         )
@@ -120,23 +100,10 @@ class EncodedData(NamedTuple):
         sizes = f"{len(examples)} rows, {len(token_ids)} tokens, {unknown:.1%} of them [UNK]"
         cut = f"{truncated} rows truncated to {self.max_sequence_length} tokens"
         logging.info("encoded %s %s: %s, %s, %.1f s", task.name, split, sizes, cut, time.monotonic() - start)
-        if unknown > _MOST_UNKNOWN:
-            logging.warning(
-                "%s %s: %.1f %% of the tokens are [UNK]; does the encoder's vocabulary fit the texts and their casing?",
-                task.name,
-                split,
-                100 * unknown,
-            )
 
 
 class TaskData(NamedTuple):
-    """Data of tasks, which each model encodes with its own tokenizer.
-
-    Attributes:
-        source: Where the splits' rows are.
-        cache_dir: Folder of encoded data.
-        max_sequence_length: Maximum number of tokens per row; that of each model by default.
-    """
+    """Data of tasks, which each model encodes with its own tokenizer, and to its own length by default."""
 
     source: DataSource
     cache_dir: Path
@@ -151,6 +118,15 @@ class TaskData(NamedTuple):
 @functools.cache
 def _log_found(task_name: str, split: str, folder: Path) -> None:
     logging.info("found %s %s encoded in %s", task_name, split, folder)
+
+
+@functools.cache
+def _warn_of_unknown(task_name: str, split: str, folder: Path, unknown_id: int) -> None:
+    # A map of its own, whose pages are given back with it.
+    share = np.mean(read_array(folder / "token_ids.npy", REMEDY, mapped=True) == unknown_id)
+    if share > _MOST_UNKNOWN:
+        doubt = "does the encoder's vocabulary fit the texts and their casing?"
+        logging.warning("%s %s: %.1f %% of the tokens are [UNK]; %s", task_name, split, 100 * share, doubt)
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:
@@ -172,7 +148,7 @@ def _encode(
     """Returns the examples' token ids, offsets and first segments' lengths, and how many rows were cut."""
     is_pair = examples[0].text_b is not None
     encoder = _encoder(tokenizer, is_pair, max_sequence_length)
-    token_ids, lengths, first_segment_lengths, truncated = [], [], [], 0
+    batches = []
     for start in range(0, len(examples), _ROWS_PER_CALL):
         stop_if_asked()
         rows = examples[start : start + _ROWS_PER_CALL]
@@ -181,29 +157,26 @@ def _encode(
             columns.append([row.text_b or "" for row in rows])
         with tf.device("CPU:0"):
             outputs = encoder(*(tf.constant(column, tf.string) for column in columns))
-        token_ids.append(outputs[0].numpy())
-        lengths.append(outputs[1].numpy())
-        first_segment_lengths.append(outputs[2].numpy())
-        truncated += int(outputs[3])
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths), dtype=np.int64)])
-    return np.concatenate(token_ids), offsets, np.concatenate(first_segment_lengths), truncated
+        batches.append([output.numpy() for output in outputs])
+    *arrays, truncated = zip(*batches)
+    token_ids, lengths, first_segment_lengths = map(np.concatenate, arrays)
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return token_ids, offsets, first_segment_lengths, int(sum(truncated))
 
 
 # Tracing takes longer than encoding thousands of rows, and the splits of a run share a tokenizer and a length.
 @functools.lru_cache(maxsize=2)
-def _encoder(
-    tokenizer: WordPieceTokenizer, is_pair: bool, max_sequence_length: int
-) -> Callable[..., tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]]:
+def _encoder(tokenizer: WordPieceTokenizer, is_pair: bool, max_sequence_length: int) -> Callable[..., list[tf.Tensor]]:
     """Returns the function from texts to token ids, lengths, first segments' lengths and the number of rows cut."""
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * (1 + is_pair), autograph=False)
-    def encoder(*texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    def encoder(*texts: tf.Tensor) -> list[tf.Tensor]:
         tokens = [tokenizer.tokenize(text) for text in texts]
         packed = pack(tokens[0], tokens[1] if is_pair else None, tokenizer, max_sequence_length)
         whole_lengths = 1 + sum(part.row_lengths() + 1 for part in tokens)
         lengths = packed.token_ids.row_lengths()
         truncated = tf.math.count_nonzero(lengths < whole_lengths)
-        return packed.token_ids.values, lengths, packed.first_segment_lengths, truncated
+        return [packed.token_ids.values, lengths, packed.first_segment_lengths, truncated]
 
     return encoder
 

@@ -34,9 +34,7 @@ class FoldOptions(Options):
         at_least=2,
     )
     held_out_fold: int | None = option(
-        None,
-        "The fold, from 0, that the run is not trained on; tools.score lets it score no other.",
-        at_least=0,
+        None, "The fold, from 0, that the run is not trained on; tools.score lets it score no other.", at_least=0
     )
 
     def __post_init__(self) -> None:
@@ -57,13 +55,7 @@ def part_numbers(example_ids: Sequence[str], parts: int, key: str, queries: np.n
     """Returns which part of a split each row is in: SHA-256 of "<key> <example id>", modulo the number of parts.
 
     A row is in the same part for every source, order, vocabulary and run; another key divides the rows independently.
-    Candidates of a query are in the part of the smallest of their ids.
-
-    Args:
-        example_ids: Id of each row.
-        parts: Number of parts.
-        key: What the parts are for.
-        queries: Of a ranking, the number of each row's query, int [rows].
+    Candidates of a query, numbered in `queries` int [rows], are in the part of the smallest of their ids.
     """
     deciding = list(example_ids)
     if queries is not None:

@@ -17,15 +17,10 @@ MIN_SEQUENCE_LENGTH = 4
 
 
 class PackedTokens(NamedTuple):
-    """Packed examples: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`.
+    """Packed examples: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`."""
 
-    Attributes:
-        token_ids: int32 [batch, None].
-        first_segment_lengths: Length of "[CLS] a [SEP]", int32 [batch].
-    """
-
-    token_ids: tf.RaggedTensor
-    first_segment_lengths: tf.Tensor
+    token_ids: tf.RaggedTensor  # int32 [batch, None]
+    first_segment_lengths: tf.Tensor  # Length of "[CLS] a [SEP]", int32 [batch].
 
 
 def check_max_sequence_length(max_sequence_length: int) -> None:
@@ -48,11 +43,10 @@ def pack(
 
     Args:
         tokens_a: Word pieces of the first texts, int32 [batch, None].
-        tokens_b: Word pieces of the second texts, int32 [batch, None]; None for single sentences.
+        tokens_b: Those of the second texts; None for single sentences.
         tokenizer: Its ids of [CLS] and [SEP] are used.
         max_sequence_length: Maximum number of tokens per row, special tokens included, 4 or more.
-        has_second: Which rows are pairs, bool [batch]; the second texts of the others have no word piece. By default,
-            all are if there are second texts.
+        has_second: Which rows are pairs, bool [batch], all by default; other second texts have no word piece.
     """
     check_max_sequence_length(max_sequence_length)
     lengths_a = tf.cast(tokens_a.row_lengths(), tf.int32)
@@ -82,11 +76,9 @@ def pack(
 def to_model_inputs(packed: PackedTokens) -> dict[str, tf.Tensor]:
     """Returns what a model reads: rows padded to the longest one, under KerasNLP's names.
 
-    Padding has the id 0 in every vocabulary; the mask keeps the model from reading it.
-
-    Returns:
-        `token_ids` int32, `segment_ids` int32 (0 for the first segment and padding, 1 for the second) and
-        `padding_mask` bool (True for tokens), each [batch, longest row].
+    Padding has the id 0 in every vocabulary; the mask keeps the model from reading it. Each is [batch, longest row]:
+    `token_ids` int32, `segment_ids` int32 (0 for the first segment and padding, 1 for the second) and `padding_mask`
+    bool (True for tokens).
     """
     token_ids = packed.token_ids.to_tensor(default_value=0)
     positions = tf.range(tf.shape(token_ids)[1])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.data.encoding import EncodedData, TaskData
-from mtdnn_tf.data.sources.source import FILES, SOURCES, DataSource, reads_data_dir
+from mtdnn_tf.data.sources.source import FILES, SOURCES, DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import user_path
@@ -89,11 +89,7 @@ class DataSettings(Options):
         return EncodedData(self.source, tokenizer, self.max_sequence_length, self.cache_dir)
 
     def selected_tasks(self) -> list[Task]:
-        """Returns the tasks that the names and task files stand for.
-
-        Raises:
-            UserError: A task is unknown, or a model of these tasks could not be served.
-        """
+        """Returns the tasks that the names and task files stand for, if a model of them can be served."""
         tasks = select_tasks(self.tasks, self.task_file)
         signature_names(tasks)
         return tasks
@@ -109,7 +105,7 @@ def write_run_data(run: Path, settings: DataSettings, tasks: Sequence[Task]) -> 
     values["task_file"] = [str(path.resolve()) for path in settings.task_file]
     for name in ("data_dir", "cache_dir"):
         values[name] = str(values[name].resolve())
-    if not any(reads_data_dir(task, settings.source) for task in tasks):
+    if not any(settings.source.reads_data_dir(task) for task in tasks):
         del values["data_dir"]
     # The file of a run that has ended is left as it is, unless the data is in another place or it is damaged.
     with contextlib.suppress(UserError, OSError):
@@ -119,10 +115,7 @@ def write_run_data(run: Path, settings: DataSettings, tasks: Sequence[Task]) -> 
 
 
 def read_run_data(run: Path) -> dict[str, Any]:
-    """Returns the data settings of a run by the names of `DataSettings`.
-
-    Model folders, releases and runs of earlier versions have none.
-    """
+    """Returns the data settings of a run by name; model folders, releases and runs of earlier versions have none."""
     path = run / RUN_DATA
     if not path.is_file():
         return {}
@@ -144,16 +137,9 @@ def read_run_data(run: Path) -> dict[str, Any]:
 
 
 def common_run_data(runs: Sequence[Path], given: Collection[str] = ()) -> dict[str, Any]:
-    """Returns the data settings that runs share, by the names of `DataSettings`.
+    """Returns the data settings that runs share, by name, without the `given` ones, which need not be shared.
 
     A run that records no settings agrees with any other. The cache is that of the first run whose cache exists.
-
-    Args:
-        runs: Folders of trained runs.
-        given: Names of settings that are known and need not be shared; they are left out.
-
-    Raises:
-        UserError: Two runs record different values of a setting.
     """
     common: dict[str, Any] = {}
     first: dict[str, Path] = {}

@@ -18,12 +18,7 @@ class Part(Options):
         None, "Maximum number of training examples per task.", name="max_train_examples", unset="all", at_least=1
     )
     fraction: float | None = option(
-        None,
-        "Fraction of the training examples of each task.",
-        name="train_fraction",
-        unset="all",
-        above=0,
-        at_most=1,
+        None, "Fraction of the training examples of each task.", name="train_fraction", unset="all", above=0, at_most=1
     )
     seed: int = option(
         0,
@@ -34,12 +29,7 @@ class Part(Options):
     )
 
     def rows(self, num_rows: int, queries: np.ndarray | None = None) -> np.ndarray:
-        """Returns the rows of a split that are taken, sorted, int64.
-
-        Args:
-            num_rows: Number of rows of the split.
-            queries: Of a ranking, the number of each row's query; whole queries are taken, one at least.
-        """
+        """Returns the rows of a split that are taken, sorted, int64; of a ranking whole queries, one at least."""
         limits = [num_rows] if self.max_examples is None else [num_rows, self.max_examples]
         if self.fraction is not None:
             limits.append(max(1, round(self.fraction * num_rows)))

@@ -79,15 +79,6 @@ class WordPieceTokenizer:
         vocabulary: Word pieces in the order of their ids; pieces that continue a word start with "##".
         lowercase: Whether letters are lower-cased ("uncased"), and stripped of accents by default.
         rules: What differs from BERT's tokenizer.
-
-    Attributes:
-        pad_id: Id of [PAD].
-        unknown_id: Id of [UNK].
-        start_id: Id of [CLS].
-        end_id: Id of [SEP].
-
-    Raises:
-        UserError: A special token is missing, or a word piece is empty, too long or a duplicate.
     """
 
     def __init__(self, vocabulary: Sequence[str], lowercase: bool, rules: TokenRules | None = None) -> None:
@@ -120,13 +111,9 @@ class WordPieceTokenizer:
         return fingerprint({"vocabulary": self.vocabulary, "lowercase": self.lowercase, **rules})
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:
-        """Returns the ids of the word pieces of each text; pure TensorFlow operations.
+        """Returns the ids of the word pieces of each text, int32 [batch, None]; pure TensorFlow operations.
 
-        Args:
-            texts: string [batch], UTF-8; invalid bytes are dropped.
-
-        Returns:
-            int32 [batch, None]; an empty row for a text without a word.
+        `texts` are string [batch], UTF-8; invalid bytes are dropped.
         """
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
         words = self._split_around_added(texts) if self._added_ids else self._words(self._normalize(texts))
@@ -213,11 +200,7 @@ def check_vocabulary(pieces: Sequence[str], place: Callable[[int], str]) -> None
 
 
 def read_vocabulary(path: Path) -> list[str]:
-    """Reads a vocabulary file: one word piece per line, in the order of their ids; a byte order mark is skipped.
-
-    Raises:
-        UserError: The file is missing, is not UTF-8, or has a line that is blank or a duplicate.
-    """
+    """Reads a vocabulary file: one word piece per line, in the order of their ids; a byte order mark is skipped."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:

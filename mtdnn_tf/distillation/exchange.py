@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mtdnn_tf.data.encoding import data_fingerprint, query_numbers
-from mtdnn_tf.data.sources.source import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.sources.tables import read_table
 from mtdnn_tf.distillation.ensemble import (
     AVERAGES,
@@ -56,7 +56,7 @@ def import_soft_targets(
     if len(names) != len(files):
         raise UserError(f"--teacher_names must be one name per file, got {len(names)} names for {len(files)} files")
     check_weights(weights, len(files))
-    examples = read_examples(task, split, source)
+    examples = source.read(task, split)
     example_ids = [example.example_id for example in examples]
     queries = query_numbers(examples) if task.kind_object.has_queries else None
     predictions = [read_exchange_file(path, task, split, example_ids, values, queries) for path in files]

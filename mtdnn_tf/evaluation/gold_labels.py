@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.sources.source import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.tasks.task import TRAIN, Task
@@ -45,7 +45,7 @@ def majority_predictions(task: Task, split: str, source: DataSource) -> Predicti
     """
     if not task.kind_object.has_one_label:
         raise UserError(f"task {task.name}: a majority needs a classification task, got {task.kind}")
-    labels = [example.label for example in read_examples(task, TRAIN, source) if example.label is not None]
+    labels = [example.label for example in source.read(task, TRAIN) if example.label is not None]
     frequencies = np.bincount(labels, minlength=task.num_outputs) / len(labels)
-    example_ids = [example.example_id for example in read_examples(task, split, source)]
+    example_ids = [example.example_id for example in source.read(task, split)]
     return Predictions(task, split, example_ids, np.tile(frequencies.astype(np.float32), (len(example_ids), 1)))

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
-from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
@@ -155,7 +154,7 @@ def _soft_targets(config: RecipeConfig) -> list[Stage]:
     stages = []
     for split in (TRAIN, *base.distillation.transfer_splits):
         for group in groups:
-            tasks = [task for task in group if has_split(task, split, base.data.source)]
+            tasks = [task for task in group if base.data.source.has_split(task, split)]
             if tasks:
                 of_split = "" if split == TRAIN else f"-{split}"
                 name = f"{SOFT_TARGETS}/{tasks[0].name if len(tasks) == 1 else 'all'}{of_split}"

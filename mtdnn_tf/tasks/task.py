@@ -50,6 +50,11 @@ class TfdsData:
     labels: tuple[tuple[str, str], ...] = ()  # The task's label for each of TFDS's, where they differ: (TFDS's, own).
     id: str | None = "idx"  # Feature that numbers or names the rows of a split; None if ids are hashes of the texts.
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """All of its features that are read."""
+        return (*self.text, self.label, *([self.id] if self.id else []))
+
     def __post_init__(self) -> None:
         # TensorFlow Datasets downloads the code of a name with a colon, and runs it.
         if not re.fullmatch(r"[a-z0-9_]+(/[A-Za-z0-9_.-]+)?", self.name):

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit, joined_key
-from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets, result_key
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import OMITTED, fingerprint, read_checked_json, to_json, write_checked_json
@@ -68,10 +67,7 @@ def _key(field: dataclasses.Field[Any]) -> str:
 
 
 def begun_with(config: TrainingConfig) -> TrainingConfig:
-    """Returns a run's configuration with the number of parallel parts that the run was begun with.
-
-    Where that number is auto, the run folder's record is used, or this machine's number of cores for a new run.
-    """
+    """Returns a run's configuration with its number of parallel parts: given, recorded, or this machine's cores."""
     given = config.optimization.parallel_parts
     parts = given or (config.takes_parts and _read(config.output_dir).get(_PARTS))
     return config.replace(parallel_parts=parts or config.parts_on_this_machine())
@@ -99,10 +95,7 @@ def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
 
 
 def check_finished(config: TrainingConfig) -> None:
-    """Refuses a finished run that was trained with other options, data or soft targets; loads no data and no encoder.
-
-    Data files that are missing are not compared.
-    """
+    """Refuses a finished run that was trained with other options, data (if there) or soft targets; loads none."""
     tasks = [task for task in config.data.selected_tasks() if task.head_of is None]
     folders = config.distillation.soft_targets
     targets = find_soft_targets(folders, tasks) if folders else {}
@@ -122,7 +115,7 @@ def _data_keys(config: TrainingConfig, tasks: Sequence[Task], targets: Collectio
     data, keys = config.data, {}
     encoded = data.encoded(tokenizer)
     for task in tasks:
-        transfer = [split for split in config.distillation.transfer_splits if has_split(task, split, data.source)]
+        transfer = [split for split in config.distillation.transfer_splits if data.source.has_split(task, split)]
         splits = [TRAIN, *(split for split in transfer if result_key(task.name, split) in targets)]
         with contextlib.suppress(UserError):
             keys[task.name] = joined_key([fingerprint(encoded.made_from(task, split)) for split in splits])
@@ -151,9 +144,7 @@ def _common(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, A
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    path = folder / RUN_CONFIG
-    read: dict[str, Any] = read_checked_json(path, REMEDY) if path.exists() else {}
-    return read
+    return read_checked_json(folder / RUN_CONFIG, REMEDY) if (folder / RUN_CONFIG).exists() else {}
 
 
 def _difference(before: Any, now: Any) -> str:

@@ -90,7 +90,7 @@ def changed(task: Task, **fields: object) -> Task:
 
 def test_a_second_call_finds_the_first_ones_files(source, tmp_path, monkeypatch):
     EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
-    monkeypatch.setattr(encoding, "read_examples", lambda *arguments: pytest.fail("read the source again"))
+    monkeypatch.setattr(DataSource, "read", lambda *arguments: pytest.fail("read the source again"))
     same = EncodedData(source, WordPieceTokenizer(VOCABULARY, True), 9, tmp_path / "cache").split(PAIRS, "train")
     assert same.example_ids == ["x1", "x2", "x3"]
     # What does not change a row changes no key.
@@ -137,18 +137,22 @@ def test_a_split_that_is_found_is_told_of_once(source, tmp_path, caplog):
 
 def test_the_same_data_in_another_folder_are_found(source, tmp_path, monkeypatch):
     EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
-    monkeypatch.setattr(encoding, "read_examples", lambda *arguments: pytest.fail("read the source again"))
+    monkeypatch.setattr(DataSource, "read", lambda *arguments: pytest.fail("read the source again"))
     moved = source.data_dir.rename(tmp_path / "moved")
     EncodedData(DataSource("files", moved), TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
 
 
 def test_many_unknown_tokens_are_warned_of(source, tmp_path, caplog):
     task = dataclasses.replace(PAIRS, text=("two",))
-    with caplog.at_level("INFO", "absl"):
-        EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(task, "train")
+    caplog.set_level("INFO", "absl")
+    EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(task, "train")
     assert "encoded pairs train: 3 rows, 13 tokens, 7.7% of them [UNK], 0 rows truncated" in caplog.text
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 1 and warnings[0].startswith("pairs train: 7.7 % of the tokens are [UNK]")
+    caplog.clear()
+    (tmp_path / "cache").rename(tmp_path / "moved")
+    EncodedData(source, TOKENIZER, 9, tmp_path / "moved").split(task, "train")
+    assert "found pairs train encoded in" in caplog.text and caplog.text.count("of the tokens are [UNK]") == 1
 
 
 def test_data_fingerprint_depends_on_ids_and_texts_alone():

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.sources.source import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.demo.corpus import clean_rows, noisy_rows, write_demo_corpus
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task_file import load_task_file
@@ -41,7 +41,7 @@ def test_the_project_reads_all_tasks_and_splits(task_file):
     assert {Path(task.files["train"].path).suffix for task in tasks.values()} == {".tsv", ".jsonl", ".csv"}
     for task in tasks.values():
         for split, size in _SIZES.items():
-            examples = read_examples(task, split, DataSource("files", task_file.parent))
+            examples = DataSource("files", task_file.parent).read(task, split)
             assert len(examples) == size
             labels = [example.label for example in examples]
             assert (set(labels) == {None}) if split == "unlabelled" else (None not in labels)

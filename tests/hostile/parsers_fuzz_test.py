@@ -20,7 +20,7 @@ from hypothesis import given, settings
 
 from flags import training
 from mtdnn_tf.data.encoding import data_fingerprint
-from mtdnn_tf.data.sources.source import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.exchange import read_exchange_file
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import from_json, to_json
@@ -114,7 +114,7 @@ def _check_data(content: bytes) -> None:
         path = _file(content, f"data{ending}")
         for task in _data_tasks(ending):
             source = DataSource("files", path.parent)
-            examples = _accepted(functools.partial(read_examples, task, "train", source))
+            examples = _accepted(functools.partial(source.read, task, "train"))
             if examples is None:
                 continue
             assert len({example.example_id for example in examples}) == len(examples) > 0

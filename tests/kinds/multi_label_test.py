@@ -10,7 +10,7 @@ import tensorflow as tf
 from scipy.special import expit, xlogy
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 
-from mtdnn_tf.data.sources.source import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.ensemble import average_logits, ensemble_loss
 from mtdnn_tf.distillation.exchange import read_exchange_file, write_exchange_file
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
@@ -95,7 +95,7 @@ def test_files_hold_lists_none_of_the_labels_and_rows_without_gold(tmp_path):
     (tmp_path / "c.tsv").write_text("text\none\n")
     files = {name[0]: SplitFile(name, label="gold", label_required=False) for name in ("a.tsv", "b.jsonl", "c.tsv")}
     task, source = dataclasses.replace(TASK, files=files), DataSource("files", tmp_path)
-    found = {split: [example.label for example in read_examples(task, split, source)] for split in files}
+    found = {split: [example.label for example in source.read(task, split)] for split in files}
     assert found == {"a": [(2, 0), (), (1,), ()], "b": [(2, 0), (), None, None, (1,)], "c": [None]}
     array = KIND.label_array(task, found["b"])
     assert array.tolist() == [[1, 0, 1], [0, 0, 0], [-1, -1, -1], [-1, -1, -1], [0, 1, 0]]
@@ -120,7 +120,7 @@ def test_other_cells_are_refused(tmp_path, cell, message):
     (tmp_path / "a.tsv").write_text(f"text\tgold\none\t{cell}\n")
     task = dataclasses.replace(TASK, files={"train": SplitFile("a.tsv", label="gold")})
     with pytest.raises(UserError) as error:
-        read_examples(task, "train", DataSource("files", tmp_path))
+        DataSource("files", tmp_path).read(task, "train")
     assert message in str(error.value)
 
 
@@ -128,7 +128,7 @@ def test_unlabelled_rows_are_refused_where_every_row_needs_labels(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "one", "gold": null}\n')
     task = dataclasses.replace(TASK, files={"train": SplitFile("a.jsonl", label="gold")})
     with pytest.raises(UserError, match=r"a.jsonl:1: column 'gold' must have a label in every row, got none"):
-        read_examples(task, "train", DataSource("files", tmp_path))
+        DataSource("files", tmp_path).read(task, "train")
 
 
 @pytest.mark.parametrize(

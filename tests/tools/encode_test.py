@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mtdnn_tf.data.sources.source import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.tasks.registry import get_task
 from tests.data.official_files import write_glue
 from tests.helpers import write_tasks
@@ -24,7 +24,7 @@ def test_files_are_prepared_for_tfds_and_encoded_from_there(binaries, tmp_path):
     assert not (tmp_path / "cache").exists()
     wnli = get_task("wnli")
     from_files, from_tfds = (
-        read_examples(wnli, "train", DataSource(kind, folder))
+        DataSource(kind, folder).read(wnli, "train")
         for kind, folder in (("files", tmp_path / "glue"), ("tfds", target))
     )
     assert from_files == from_tfds

@@ -11,15 +11,10 @@ _SMALLEST = 16
 
 
 class ReplicaLayout(NamedTuple):
-    """The rows of a batch that one replica computes, in parts of equal size.
+    """The rows of a batch that one replica computes, in parts of equal size."""
 
-    Attributes:
-        rows: Row of the batch at each place, int [parts, size].
-        is_real: Whether a place holds the row, or repeats it as padding, bool [parts, size].
-    """
-
-    rows: np.ndarray
-    is_real: np.ndarray
+    rows: np.ndarray  # Row of the batch at each place, int [parts, size].
+    is_real: np.ndarray  # Whether a place holds the row, or repeats it as padding, bool [parts, size].
 
     @property
     def size(self) -> int:
@@ -54,8 +49,7 @@ def lay_out(query: np.ndarray, replicas: int = 1, parts: int = 1) -> list[Replic
     of its replica, which are of similar length. All replicas have the same number of rows, padding included.
 
     Args:
-        query: Number of the query that each row belongs to, 0 or more, int [rows]; different for all rows of a task
-            without queries.
+        query: Number of the query of each row, 0 or more, int [rows]; each row's own for a task without queries.
         replicas: Number of replicas. Defaults to 1.
         parts: Number of parts of each replica. Defaults to 1.
     """
@@ -129,8 +123,5 @@ def doubled_size(size: int, base: int) -> int:
 
 def pad_length(batch: dict[str, np.ndarray], length: int) -> dict[str, np.ndarray]:
     """Returns a batch whose `token_ids`, `segment_ids` and `padding_mask`, [rows, up to `length`], are padded to it."""
-    missing = length - batch["padding_mask"].shape[1]
-    padded = {
-        name: np.pad(batch[name], ((0, 0), (0, missing))) for name in ("token_ids", "segment_ids", "padding_mask")
-    }
-    return {**batch, **padded}
+    missing, names = length - batch["padding_mask"].shape[1], ("token_ids", "segment_ids", "padding_mask")
+    return {**batch, **{name: np.pad(batch[name], ((0, 0), (0, missing))) for name in names}}

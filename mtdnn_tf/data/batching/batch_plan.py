@@ -27,29 +27,18 @@ BATCHES_PER_CHUNK = 50
 
 
 class TaskRows(NamedTuple):
-    """The rows of one task that are trained on.
+    """The rows of one task that are trained on."""
 
-    Attributes:
-        name: The task's name; its shuffles depend on it, not on its place among the tasks.
-        lengths: Tokens of each row, int [rows].
-        queries: Of a ranking, whose query each row belongs to, int [rows]; None for other kinds.
-    """
-
-    name: str
-    lengths: np.ndarray
-    queries: np.ndarray | None = None
+    name: str  # Of the task; its shuffles depend on it, not on its place among the tasks.
+    lengths: np.ndarray  # Tokens of each row, int [rows].
+    queries: np.ndarray | None = None  # Of a ranking, whose query each row belongs to, int [rows].
 
 
 class PlannedBatch(NamedTuple):
-    """The rows of one training step.
+    """The rows of one training step."""
 
-    Attributes:
-        task_index: Place of the batch's task among the plan's tasks.
-        rows: Places of the rows in the task's `lengths`, int64 [batch size, or fewer]; more for a query that has more.
-    """
-
-    task_index: int
-    rows: np.ndarray
+    task_index: int  # Place of the batch's task among the plan's tasks.
+    rows: np.ndarray  # Places of the rows in the task's `lengths`, int64 [batch size, fewer, or more for a query].
 
 
 class BatchPlan:
@@ -57,9 +46,7 @@ class BatchPlan:
 
     With the proportional sampler each epoch holds every row once, with at most one partial batch per task. Epochs
     differ in which rows meet in a batch and in the order of the batches. Adding a task changes no other task's batches.
-
-    Attributes:
-        steps_per_epoch: Number of batches that hold every row once.
+    `steps_per_epoch` batches hold every row once.
     """
 
     def __init__(
@@ -94,10 +81,9 @@ class BatchPlan:
                 self._packed[task.name] = TokenBatches(task.lengths, task.queries, batch_tokens, BATCHES_PER_CHUNK)
             elif task.queries is not None:
                 self._packed[task.name] = QueryBatches(task.queries, task.lengths, batch_size, BATCHES_PER_CHUNK)
-        self._batch_counts = [
-            self._packed[task.name].count if task.name in self._packed else -(-len(task.lengths) // batch_size)
-            for task in task_rows
-        ]
+        counts = {task.name: -(-len(task.lengths) // batch_size) for task in task_rows}
+        counts.update({name: packed.count for name, packed in self._packed.items()})
+        self._batch_counts = list(counts.values())
         self.steps_per_epoch = sum(self._batch_counts)
         self._sampler = sampler or Sampler()
         self._is_plain = self._sampler.is_plain(names)

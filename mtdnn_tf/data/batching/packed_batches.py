@@ -14,24 +14,15 @@ _BATCHES_PER_CLASS = 4
 class QueryBatches:
     """Cuts the rows of a ranking into batches that no query is split over.
 
-    How many candidates the queries of each batch have is fixed once, so that every pass has as many batches; which
-    queries of that size they are changes from pass to pass.
-
-    Args:
-        queries: Number of each row's query, int [rows].
-        lengths: Tokens of each row, int [rows].
-        batch_size: Maximum number of rows per batch; a query that has more is a batch of its own.
-        batches_per_chunk: Queries are sorted by length within chunks of about so many batches.
-
-    Attributes:
-        count: Number of batches.
+    How many candidates the queries of each batch have is fixed once, so that every pass has as many batches (`count`);
+    which queries of that size they are changes from pass to pass. A query with more rows than `batch_size` is a batch
+    of its own. Queries are sorted by length within chunks of about `batches_per_chunk` batches.
     """
 
     def __init__(self, queries: np.ndarray, lengths: np.ndarray, batch_size: int, batches_per_chunk: int) -> None:
         _, number, sizes = np.unique(queries, return_inverse=True, return_counts=True)
-        by_query = np.argsort(number, kind="stable")
-        self._rows = np.split(by_query, np.cumsum(sizes)[:-1])
-        self._lengths = np.maximum.reduceat(np.asarray(lengths)[by_query], np.cumsum(sizes) - sizes)
+        self._rows = np.split(np.argsort(number, kind="stable"), np.cumsum(sizes)[:-1])
+        self._lengths = _longest_of_queries(number, lengths)
         self._of_size = {int(size): np.flatnonzero(sizes == size) for size in np.unique(sizes)}
         self._packed = pack_sizes(sizes, batch_size)
         self._batches_per_chunk = batches_per_chunk
@@ -58,11 +49,15 @@ class QueryBatches:
         return batches
 
 
-def pack_sizes(sizes: np.ndarray, capacity: int) -> list[list[int]]:
-    """Returns the sizes of batches whose sums do not exceed a capacity: best fit, the largest first.
+def _longest_of_queries(number: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Returns the largest of the lengths of each query's rows, given the number of each row's query."""
+    longest = np.zeros(number.max() + 1, np.asarray(lengths).dtype)
+    np.maximum.at(longest, number, lengths)
+    return longest
 
-    A size above the capacity is a batch of its own.
-    """
+
+def pack_sizes(sizes: np.ndarray, capacity: int) -> list[list[int]]:
+    """Returns the sizes of batches whose sums do not exceed a capacity (larger ones alone): best fit, largest first."""
     batches: list[list[int]] = []
     # Batches by the room that is left in them.
     open_batches: list[list[int]] = [[] for _ in range(capacity + 1)]
@@ -82,17 +77,9 @@ def pack_sizes(sizes: np.ndarray, capacity: int) -> list[list[int]]:
 class TokenBatches:
     """Cuts a task's rows into batches that have at most so many tokens when padded to their longest row.
 
-    Rows are put into classes of similar length once, so that every pass has as many batches; which rows of a class meet
-    in a batch changes from pass to pass.
-
-    Args:
-        lengths: Tokens of each row, int [rows].
-        queries: Of a ranking, the number of each row's query, which no batch splits, int [rows]; None for other kinds.
-        batch_tokens: Maximum number of tokens per batch, padding included; a row or query with more is its own batch.
-        batches_per_chunk: Rows are sorted by length within chunks of about so many batches.
-
-    Attributes:
-        count: Number of batches.
+    Rows are put into classes of similar length once, so that every pass has as many batches (`count`); which rows of a
+    class meet in a batch changes from pass to pass. No batch splits a query; a row or query with more tokens than
+    `batch_tokens` is its own batch. Rows are sorted by length within chunks of about `batches_per_chunk` batches.
     """
 
     def __init__(
@@ -102,9 +89,8 @@ class TokenBatches:
         self._batches_per_chunk = batches_per_chunk
         longest = self._lengths
         if queries is not None:
-            _, number, sizes = np.unique(queries, return_inverse=True, return_counts=True)
-            by_query = np.argsort(number, kind="stable")
-            longest = np.maximum.reduceat(self._lengths[by_query], np.cumsum(sizes) - sizes)[number]
+            number = np.unique(queries, return_inverse=True)[1]
+            longest = _longest_of_queries(number, self._lengths)[number]
         self._classes = _length_classes(longest, batch_tokens)
         capacities = [max(batch_tokens // int(longest[rows].max()), 1) for rows in self._classes]
         self._queries = [

@@ -27,9 +27,6 @@ class Sampler(Options):
     p is 1 ("proportional"), 0 ("uniform"), `power` ("power"), or 1 - 0.8 (e - 1) / (E - 1) in epoch e of E
     ("annealed", Stickland & Murray 2019, arXiv 1902.02671): in proportion to sizes at first and nearly uniform at the
     end; 1 if there is one epoch.
-
-    Attributes:
-        epochs: E, which only "annealed" depends on.
     """
 
     name: str = option(
@@ -45,7 +42,7 @@ class Sampler(Options):
     task_weights: tuple[str, ...] = option(
         (), "Comma-separated task:weight; multiplies how often `--sampler` draws the task."
     )
-    epochs: int = 1
+    epochs: int = 1  # E, which only "annealed" depends on.
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,22 +8,13 @@ from typing import Any, NamedTuple
 
 
 class Example(NamedTuple):
-    """One example of a task.
+    """One example of a task."""
 
-    Attributes:
-        example_id: Stable and unique within its split; soft targets and predictions join on it, never on position.
-        text_a: The sentence, or the premise of a pair.
-        text_b: The hypothesis of a pair; None for a single sentence.
-        label: Gold label as the task's kind reads it (`Kind.read_label`), such as an index into the task's `labels` or
-            a score; None if there is none.
-        group: The query of a ranking's candidate; None for other kinds.
-    """
-
-    example_id: str
-    text_a: str
-    text_b: str | None = None
-    label: Any = None
-    group: str | None = None
+    example_id: str  # Stable and unique within its split; soft targets and predictions join on it, not on position.
+    text_a: str  # The sentence, or the premise of a pair.
+    text_b: str | None = None  # The hypothesis of a pair.
+    label: Any = None  # Gold label as the task's kind reads it (`Kind.read_label`), such as an index or a score.
+    group: str | None = None  # The query of a ranking's candidate.
 
 
 _SEPARATOR = "\x1f"

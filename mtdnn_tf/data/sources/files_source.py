@@ -45,8 +45,7 @@ def read_file_examples(task: Task, split: str, data_dir: Path, keep_skipped: boo
     Rows are numbered before any is skipped, as TensorFlow Datasets numbers them. With `keep_skipped`, rows without an
     agreed label (`Task.skip_labels`) are kept, without a label.
     """
-    path = _existing_path(task, split, data_dir)
-    return _SplitReader(task, split, path).read(keep_skipped)
+    return _SplitReader(task, split, _existing_path(task, split, data_dir)).read(keep_skipped)
 
 
 def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
@@ -71,15 +70,13 @@ class _SplitReader:
         self._file: SplitFile = task.files[split]
         self._path = path
         self._text_columns = self._file.text or task.text
-        self._id_column = None if task.id in ("row", "hash") else task.id
         self._hashed_ids = HashedIds()
         self._line_of_id: dict[str, int] = {}
 
     def read(self, keep_skipped: bool) -> list[Example]:
         """Returns the split's examples; logs how many rows were skipped and why."""
         examples: list[Example] = []
-        incomplete = 0
-        without_label = 0
+        incomplete = without_label = 0
         for row in self._rows():
             if row.problem or self._lacks_label(row):
                 if not self._file.skip_incomplete_rows:
@@ -98,12 +95,11 @@ class _SplitReader:
 
     def _rows(self) -> Iterator[TableRow]:
         """Yields the rows of the file with the columns that the task needs."""
-        required = [*self._text_columns]
-        optional: list[str] = []
-        required += [column for column in (self._id_column, self._task.group) if column and column not in required]
-        if self._file.label:
-            (required if self._file.label_required else optional).append(self._file.label)
-        lists = [self._file.label] if self._file.label and self._task.kind_object.takes_lists else []
+        id_column = None if self._task.id in ("row", "hash") else self._task.id
+        required = [column for column in dict.fromkeys((*self._text_columns, id_column, self._task.group)) if column]
+        label = [self._file.label] if self._file.label else []
+        required, optional = ([*required, *label], []) if self._file.label_required else (required, label)
+        lists = label if self._task.kind_object.takes_lists else []
         return read_rows(self._path, required, optional, self._file.columns, lists)
 
     def _label_cell(self, row: TableRow) -> str | None:
@@ -118,14 +114,14 @@ class _SplitReader:
     def _example(self, row: TableRow) -> Example:
         """Returns the row's example."""
         where = f"{self._path}:{row.line}"
-        texts = [row.cells[column] for column in self._text_columns]
-        for column, text in zip(self._text_columns, texts):
+        texts = []
+        for column in self._text_columns:
+            text = row.cells[column]
             if text is None:
                 raise UserError(f"{where}: column {column!r} must be text, got null")
-        text_a = texts[0] or ""
-        text_b = (texts[1] or "") if self._task.is_pair else None
-        cell = self._label_cell(row)
-        label = None
+            texts.append(text)
+        text_a, text_b = texts[0], texts[1] if self._task.is_pair else None
+        cell, label = self._label_cell(row), None
         if cell is not None and cell not in self._task.skip_labels:
             label = self._task.kind_object.read_label(self._task, cell, str(self._file.label), where)
         return Example(self._example_id(row, text_a, text_b), text_a, text_b, label, self._group(row, text_a, where))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,20 +18,14 @@ _NUL_STAND_IN = "\U0010ffff"
 
 
 class TableRow(NamedTuple):
-    """One row of a file.
+    """One row of a file."""
 
-    Attributes:
-        number: The row's number, from 0, counting every row of the file but its header.
-        line: The line it begins on, from 1.
-        cells: Text by column name, of the columns asked for; None where JSON has null, no item for an optional column
-            that the file has not. Empty if the row has a problem.
-        problem: What is wrong with the row's columns; empty if nothing is.
-    """
-
-    number: int
-    line: int
+    number: int  # From 0, counting every row of the file but its header.
+    line: int  # The line it begins on, from 1.
+    # Text by column name, of the columns asked for; None where JSON has null, no item for an optional column that the
+    # file has not. Empty if the row has a problem.
     cells: dict[str, str | None]
-    problem: str = ""
+    problem: str = ""  # What is wrong with the row's columns.
 
 
 class _Record(NamedTuple):
@@ -58,12 +52,8 @@ def read_rows(
         path: The file; .tsv, .csv or .jsonl.
         required: Columns to read; a file without one is refused.
         optional: Columns to read where the file has them.
-        columns: All column names in order, if the file has no header row; None if its first row names them. JSONL
-            names its own.
+        columns: All column names in order, if the file has no header row. JSONL names its own.
         lists: Columns in which JSONL may have an array, which is read as JSON text.
-
-    Raises:
-        UserError: The file is missing, unreadable, not UTF-8 or not of its format, or lacks a required column.
     """
     records = _records(path)
     if path.suffix == ".jsonl":
@@ -89,11 +79,7 @@ def has_blank_last_rows(path: Path) -> bool:
 
 
 def _records(path: Path) -> Iterator[_Record]:
-    readers: dict[str, Callable[[Path], Iterator[_Record]]] = {
-        ".tsv": _tsv_records,
-        ".csv": _csv_records,
-        ".jsonl": _jsonl_records,
-    }
+    readers = {".tsv": _tsv_records, ".csv": _csv_records, ".jsonl": _jsonl_records}
     if path.suffix not in readers:
         raise unknown_name("ending of a data file", path.suffix, readers, str(path))
     return readers[path.suffix](path)
@@ -126,8 +112,7 @@ def _rows_of_cells(
         if len(cells) == len(columns):
             yield TableRow(number, record.line, {name: cells[at] for name, at in positions.items()})
         else:
-            problem = f"row has {len(cells)} column(s), the file has {len(columns)}"
-            yield TableRow(number, record.line, {}, problem)
+            yield TableRow(number, record.line, {}, f"row has {len(cells)} column(s), the file has {len(columns)}")
 
 
 def _rows_of_objects(
@@ -141,19 +126,16 @@ def _rows_of_objects(
     for number, (line, value) in enumerate(_without_last_blanks(path, records)):
         if not isinstance(value, dict):
             raise UserError(f"{path}:{line}: not JSON (blank line)")
-        missing = next((name for name in required or () if name not in value), None)
-        if missing is not None:
-            yield TableRow(number, line, {}, str(unknown_name("column", missing, value)))
-            continue
         names = value if required is None else [*required, *optional]
         cells = {name: value[name] for name in names if name in value}
         cells.update({name: json.dumps(cells[name]) for name in lists if isinstance(cells.get(name), list)})
-        nested = next((name for name, cell in cells.items() if isinstance(cell, (list, dict))), None)
-        if nested is not None:
-            problem = f"column {nested!r} must be text or a number, got {json.dumps(cells[nested])[:60]}"
-            yield TableRow(number, line, {}, problem)
-        else:
-            yield TableRow(number, line, cells)
+        problems = [str(unknown_name("column", name, value)) for name in required or () if name not in value]
+        problems += [
+            f"column {name!r} must be text or a number, got {json.dumps(cell)[:60]}"
+            for name, cell in cells.items()
+            if isinstance(cell, (list, dict))
+        ]
+        yield TableRow(number, line, {}, problems[0]) if problems else TableRow(number, line, cells)
 
 
 def _without_last_blanks(path: Path, records: Iterator[_Record]) -> Iterator[_Record]:
@@ -178,10 +160,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 try:
                     line = encoded.decode("utf-8")
                 except UnicodeDecodeError as error:
-                    raise UserError(
-                        f"{path}:{number}: not UTF-8, its byte {error.start + 1} is"
-                        f" 0x{encoded[error.start]:02x}; convert the file to UTF-8"
-                    ) from None
+                    wrong = f"its byte {error.start + 1} is 0x{encoded[error.start]:02x}"
+                    raise UserError(f"{path}:{number}: not UTF-8, {wrong}; convert the file to UTF-8") from None
                 if number == 1:
                     line = line.removeprefix("\ufeff")
                 yield number, line.removesuffix("\n").removesuffix("\r")
@@ -191,8 +171,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _tsv_records(path: Path) -> Iterator[_Record]:
     """Yields tab-separated rows; quotes are text."""
-    for number, line in _lines(path):
-        yield _Record(number, line.split("\t") if line else None)
+    return (_Record(number, line.split("\t") if line else None) for number, line in _lines(path))
 
 
 def _csv_records(path: Path) -> Iterator[_Record]:

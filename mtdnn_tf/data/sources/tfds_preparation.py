@@ -17,8 +17,8 @@ import numpy as np
 from absl import logging
 
 from mtdnn_tf.data.sources.files_source import file_splits, read_file_examples, split_path
-from mtdnn_tf.data.sources.tfds_source import NO_GOLD, data_of
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.data.sources.tfds_source import NO_GOLD, check_features, data_of
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder, sha256_of_file
 from mtdnn_tf.tasks.task import Task
 
@@ -29,15 +29,8 @@ def prepare_tfds(task: Task, data_dir: Path, tfds_dir: Path) -> Path:
     """Writes the existing files of a task as its data set in TensorFlow Datasets, and returns the prepared folder.
 
     Name, version and features are those of TensorFlow Datasets, order and numbers of rows those of the files. Rows
-    without an agreed label are kept with label -1, as TensorFlow Datasets keeps them.
-
-    Args:
-        task: A task that is in TensorFlow Datasets.
-        data_dir: Folder of the task's files.
-        tfds_dir: `data_dir` of `tfds.load`; the folder is `<tfds_dir>/<name>/<config>/<version>`.
-
-    Raises:
-        UserError: There is no file of the task, one has a fault, or other data are prepared there already.
+    without an agreed label are kept with label -1, as TensorFlow Datasets keeps them. `tfds_dir` is `data_dir` of
+    `tfds.load`; the folder is `<tfds_dir>/<name>/<config>/<version>`.
     """
     declared = _declared_builder(task)
     rows = {split: _rows(task, split, data_dir, declared.info.features) for split in file_splits(task, data_dir)}
@@ -48,10 +41,8 @@ def prepare_tfds(task: Task, data_dir: Path, tfds_dir: Path) -> Path:
         with tempfile.TemporaryDirectory() as temporary:
             _write(declared, rows, Path(temporary))
             if _checksums(Path(temporary)) != _checksums(folder):
-                raise UserError(
-                    f"{folder}: other data are prepared there; delete it to prepare those of {data_dir}, or give"
-                    " another folder"
-                )
+                remedy = f"delete it to prepare those of {data_dir}, or give another folder"
+                raise UserError(f"{folder}: other data are prepared there; {remedy}")
         logging.info("found %s prepared in %s", declared.info.full_name, folder)
         return folder
     with new_folder(folder) as temporary_folder:
@@ -69,12 +60,9 @@ def _declared_builder(task: Task) -> Any:
     with tempfile.TemporaryDirectory() as nothing_prepared:
         builder = tfds.builder(data.name, data_dir=nothing_prepared)
     features = builder.info.features
-    known = (*data.text, data.label, *([data.id] if data.id else []))
-    for name in known:
-        if name not in features:
-            raise unknown_name(f"feature of {data.name}", name, features)
+    check_features(data, features)
     for name in features:
-        if name not in known:
+        if name not in data.features:
             raise UserError(f"{data.name}: feature {name!r} is no column of task {task.name}, it cannot be prepared")
     return builder
 
@@ -83,7 +71,7 @@ def _rows(task: Task, split: str, data_dir: Path, features: Mapping[str, Any]) -
     """Returns a split's rows as TensorFlow Datasets has them; labels by its own index of the label's name."""
     data = data_of(task)
     path = split_path(task, split, data_dir)
-    gold: dict[int | None, int] = {None: NO_GOLD}
+    gold: dict[int | None, float] = {None: NO_GOLD if task.labels else float(NO_GOLD)}
     if task.labels:
         renamed = {own_name: name for name, own_name in data.labels}
         names = features[data.label].names
@@ -91,10 +79,7 @@ def _rows(task: Task, split: str, data_dir: Path, features: Mapping[str, Any]) -
     rows = []
     for example in read_file_examples(task, split, data_dir, keep_skipped=True):
         row: dict[str, Any] = dict(zip(data.text, (example.text_a, example.text_b)))
-        if task.labels:
-            row[data.label] = gold[example.label]
-        else:
-            row[data.label] = float(NO_GOLD) if example.label is None else example.label
+        row[data.label] = gold[example.label] if task.labels or example.label is None else example.label
         if data.id:
             row[data.id] = _row_id(example.example_id, features[data.id].np_dtype, f"{path}: id")
         rows.append(row)
@@ -118,13 +103,9 @@ def _write(declared: Any, rows: Mapping[str, Sequence[dict[str, Any]]], folder: 
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    info = tfds.core.DatasetInfo(
-        builder=dataclasses.replace(tfds.core.DatasetIdentity.from_builder(declared), data_dir=str(folder)),
-        description=declared.info.description,
-        features=declared.info.features,
-        homepage=declared.info.homepage,
-        citation=declared.info.citation,
-    )
+    identity = dataclasses.replace(tfds.core.DatasetIdentity.from_builder(declared), data_dir=str(folder))
+    kept = {name: getattr(declared.info, name) for name in ("description", "features", "homepage", "citation")}
+    info = tfds.core.DatasetInfo(builder=identity, **kept)
     try:
         writer = tfds.core.SequentialWriter(info, max_examples_per_shard=_ROWS_PER_SHARD)
         writer.initialize_splits(list(rows))

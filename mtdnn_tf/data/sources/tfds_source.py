@@ -6,8 +6,9 @@ TensorFlow Datasets is imported where it is used: it is slow to import, and read
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,12 +57,9 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
     """
     data = data_of(task)
     builder = _prepared_builder(data, data_dir, split)
-    for name in (*data.text, data.label, *([data.id] if data.id else [])):
-        if name not in builder.info.features:
-            raise unknown_name(f"feature of {data.name}", name, builder.info.features, str(data_dir))
+    check_features(data, builder.info.features, str(data_dir))
     with _readable(data, data_dir):
-        rows = list(_rows(builder, split, data))
-    rows.sort(key=lambda row: row.number)
+        rows = sorted(_rows(builder, split, data), key=lambda row: row.number)
     label_indices = _label_indices(task, data, builder) if task.labels else {}
     hashed_ids = HashedIds()
     examples = []
@@ -95,17 +93,16 @@ def _rows(builder: Any, split: str, data: TfdsData) -> Iterator[_Row]:
 
     in_order = tfds.ReadConfig(interleave_cycle_length=1)
     dataset = builder.as_dataset(split=split, read_config=in_order, shuffle_files=False)
-    number = 0
+    numbers = itertools.count()
     for batch in dataset.batch(_ROWS_READ_AT_ONCE).as_numpy_iterator():
         for at, gold in enumerate(batch[data.label]):
-            texts = [batch[name][at].decode("utf-8") for name in data.text]
+            number, texts = next(numbers), [batch[name][at].decode("utf-8") for name in data.text]
             row_id = batch[data.id][at] if data.id else b""
             # Ids are row numbers, or text such as ANLI's.
             if isinstance(row_id, bytes):
                 yield _Row(number, row_id.decode("utf-8"), texts, float(gold))
             else:
                 yield _Row(int(row_id), str(row_id), texts, float(gold))
-            number += 1
 
 
 def _label_indices(task: Task, data: TfdsData, builder: Any) -> dict[int, int | None]:
@@ -134,6 +131,13 @@ def _score(task: Task, split: str, gold: float, where: str) -> float | None:
     return gold
 
 
+def check_features(data: TfdsData, features: Collection[str], where: str = "") -> None:
+    """Refuses a data set without one of the features that are read."""
+    for name in data.features:
+        if name not in features:
+            raise unknown_name(f"feature of {data.name}", name, features, where)
+
+
 def data_of(task: Task) -> TfdsData:
     """Returns the task's data set in TensorFlow Datasets, or raises UserError if it has none."""
     if task.tfds is None:
@@ -148,10 +152,8 @@ def _prepared_builder(data: TfdsData, data_dir: Path, split: str | None = None) 
     builder = tfds.builder(data.name, data_dir=str(data_dir))
     # What is not prepared has no splits.
     if not builder.info.splits:
-        raise UserError(
-            f"{data_dir}: {builder.info.full_name} is not prepared there; prepare it with `tfds build {data.name} "
-            f"--data_dir={data_dir}`"
-        )
+        remedy = f"prepare it with `{_build_command(data, data_dir)}`"
+        raise UserError(f"{data_dir}: {builder.info.full_name} is not prepared there; {remedy}")
     if split is not None and split not in builder.info.splits:
         raise unknown_name(f"split of {data.name}", split, builder.info.splits, str(data_dir))
     return builder
@@ -166,7 +168,9 @@ def _readable(data: TfdsData, data_dir: Path) -> Iterator[None]:
         yield
     except (OSError, UnicodeDecodeError, tf.errors.OpError) as error:
         reason = str(error).split("\n", maxsplit=1)[0]
-        raise UserError(
-            f"{data_dir}: {data.name} is damaged ({reason}); delete it and prepare it again with "
-            f"`tfds build {data.name} --data_dir={data_dir}`"
-        ) from None
+        remedy = f"delete it and prepare it again with `{_build_command(data, data_dir)}`"
+        raise UserError(f"{data_dir}: {data.name} is damaged ({reason}); {remedy}") from None
+
+
+def _build_command(data: TfdsData, data_dir: Path) -> str:
+    return f"tfds build {data.name} --data_dir={data_dir}"

@@ -11,7 +11,6 @@ from typing import Any
 
 from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.folds import Fold
-from mtdnn_tf.data.sources.source import has_split
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
@@ -97,7 +96,7 @@ class Scoring:
             raise UserError(f"--fit_weights_on must be a labelled split that no teacher was trained on, got {TRAIN}")
         found = {}
         for task in self.scored_tasks if splits else ():
-            candidates = [split for split in splits if has_split(task, split, self.data.source)]
+            candidates = [split for split in splits if self.data.source.has_split(task, split)]
             if not candidates:
                 accepted = [name for name in task.files if name != TRAIN]
                 raise unknown_name(f"split of --fit_weights_on for task {task.name}", ",".join(splits), accepted)

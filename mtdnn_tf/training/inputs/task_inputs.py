@@ -11,13 +11,7 @@ import numpy as np
 from mtdnn_tf.data.encoded_split import EncodedSplit, join_splits
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.folds import Fold
-from mtdnn_tf.data.sources.source import has_split
-from mtdnn_tf.distillation.soft_targets import (
-    SoftTargets,
-    join_soft_targets,
-    join_variance_weights,
-    result_key,
-)
+from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights, result_key
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
@@ -67,9 +61,7 @@ def task_inputs(
         if variance_weighting and task.kind_object.predicts_scores:
             teacher_weight = join_variance_weights(soft_targets, encoded, rows)
     if not len(rows):
-        raise UserError(
-            f"task {task.name}: split {encoded.split} has no row with a gold label, and there are no soft targets"
-        )
+        raise task.refused(f"split {encoded.split} has no row with a gold label, and there are no soft targets")
     gold = np.where(has_gold.reshape(-1, *(1 for _ in gold.shape[1:])), gold, 0).astype(np.float32)
     has_teacher = np.full(len(rows), soft_targets is not None)
     return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, has_teacher, teacher_weight)
@@ -95,10 +87,8 @@ def hold_out(inputs: TaskInputs, fold: Fold | None) -> TaskInputs:
     encoded = inputs.encoded
     kept = ~fold.contains(encoded.example_ids, encoded.queries)[inputs.rows]
     if not kept.any():
-        raise UserError(
-            f"task {encoded.task.name}: `folds={fold.folds}` `held_out_fold={fold.held_out}` leaves none of its "
-            f"{len(kept)} training rows"
-        )
+        options = f"`folds={fold.folds}` `held_out_fold={fold.held_out}`"
+        raise encoded.task.refused(f"{options} leaves none of its {len(kept)} training rows")
     held_out, what = int((~kept).sum()), f"fold {fold.held_out} of {fold.folds}"
     _log.info("%s %s: %s is held out, %d row(s)", encoded.task.name, encoded.split, what, held_out)
     parts = {name: getattr(inputs, name)[kept] for name in ("rows", *_OF_ROWS)}
@@ -108,23 +98,19 @@ def hold_out(inputs: TaskInputs, fold: Fold | None) -> TaskInputs:
 def check_settings(config: TrainingConfig, tasks: Sequence[Task], taught: Collection[str]) -> None:
     """Refuses settings of distillation that would have no effect on the tasks, given names of those with teachers."""
     for split in config.distillation.transfer_splits:
-        if not any(has_split(task, split, config.data.source) for task in tasks):
+        if not any(config.data.source.has_split(task, split) for task in tasks):
             declared = {split for task in tasks for split in task.files} - {TRAIN}
             raise unknown_name("split of `transfer_splits`", split, declared)
     weighted = any(task.kind_object.predicts_scores for task in tasks if task.name in taught)
     if config.distillation.variance_weighting and not weighted:
-        raise UserError(
-            f"`distill_variance_weighting` needs soft targets of a regression, got {', '.join(sorted(taught))}"
-        )
+        given = ", ".join(sorted(taught))
+        raise UserError(f"`distill_variance_weighting` needs soft targets of a regression, got {given}")
 
 
 def used_soft_targets(
     config: TrainingConfig, tasks: Sequence[Task], targets: Mapping[str, SoftTargets]
 ) -> dict[str, SoftTargets]:
-    """Returns the soft targets, by task and split, of splits that are trained on; the others are logged.
-
-    Refuses soft targets of which none is used, and settings of distillation that would have no effect.
-    """
+    """Returns the soft targets, by task and split, of splits that are trained on; refuses settings without effect."""
     for name in ("transfer_splits", "distill_variance_weighting"):
         if config.values()[name] and not targets:
             raise UserError(f"`{name}` needs `soft_targets`, got none")
@@ -133,10 +119,8 @@ def used_soft_targets(
     used = {key: target for key, target in targets.items() if key in keys}
     unused = sorted({str(target.manifest.get("split")) for key, target in targets.items() if key not in keys})
     if targets and not used:
-        raise UserError(
-            f"`soft_targets` are only of split {', '.join(unused)}, which is not trained on; "
-            f"`transfer_splits={','.join(unused)}` trains on it"
-        )
+        remedy = f"`transfer_splits={','.join(unused)}` trains on it"
+        raise UserError(f"`soft_targets` are only of split {', '.join(unused)}, which is not trained on; {remedy}")
     for split in unused:
         _log.info("soft targets of split %s are not used; --transfer_splits=%s trains on it", split, split)
     check_settings(config, tasks, {key.partition("/")[0] for key in used})
@@ -146,13 +130,10 @@ def used_soft_targets(
 def _transfer_inputs(
     config: TrainingConfig, task: Task, data: EncodedData, targets: Mapping[str, SoftTargets]
 ) -> list[TaskInputs]:
-    """Returns what a task trains on beside its training split: its transfer splits that have soft targets.
-
-    Gold labels of such a split are not used. Splits without soft targets are skipped and their rows counted.
-    """
+    """Returns what a task trains on beside its training split: soft targets, not gold labels, of transfer splits."""
     parts = []
     for split in config.distillation.transfer_splits:
-        if not has_split(task, split, data.source):
+        if not data.source.has_split(task, split):
             continue
         encoded, target = data.split(task, split), targets.get(result_key(task.name, split))
         if target is None:

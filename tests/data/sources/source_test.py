@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mtdnn_tf.data.sources.example import Example
-from mtdnn_tf.data.sources.source import DataSource, available_splits, read_examples, source_fingerprint
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import get_task
 from mtdnn_tf.tasks.task import SplitFile, Task
@@ -24,9 +24,9 @@ _TASK = Task(
 def test_a_task_that_is_not_in_tfds_is_read_from_its_files(tmp_path: Path, kind: str):
     (tmp_path / "train.csv").write_text("text,score\na,1\n")
     source = DataSource(kind, tmp_path)
-    assert available_splits(_TASK, source) == ["train"]
-    assert read_examples(_TASK, "train", source) == [Example("0", "a", label=1.0)]
-    fingerprint = source_fingerprint(_TASK, "train", source)
+    assert source.splits(_TASK) == ["train"]
+    assert source.read(_TASK, "train") == [Example("0", "a", label=1.0)]
+    fingerprint = source.fingerprint(_TASK, "train")
     assert fingerprint["kind"] == "files"
     assert json.loads(json.dumps(fingerprint)) == fingerprint
 
@@ -34,7 +34,7 @@ def test_a_task_that_is_not_in_tfds_is_read_from_its_files(tmp_path: Path, kind:
 def test_an_empty_split_is_refused(tmp_path: Path):
     (tmp_path / "train.csv").write_text("text,score\n")
     with pytest.raises(UserError, match=r"train.csv: no example of task mine; a split must have one or more"):
-        read_examples(_TASK, "train", DataSource("files", tmp_path))
+        DataSource("files", tmp_path).read(_TASK, "train")
 
 
 def test_an_unknown_source_is_refused(tmp_path: Path):
@@ -45,6 +45,6 @@ def test_an_unknown_source_is_refused(tmp_path: Path):
 def test_data_that_are_not_there_are_refused(tmp_path: Path):
     for kind in ("files", "tfds"):
         source = DataSource(kind, tmp_path)
-        for read in (read_examples, source_fingerprint):
+        for read in (source.read, source.fingerprint):
             with pytest.raises(UserError, match=str(tmp_path)):
-                read(get_task("rte"), "train", source)
+                read(get_task("rte"), "train")

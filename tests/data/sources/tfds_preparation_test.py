@@ -15,7 +15,7 @@ import pytest
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources import tfds_preparation
-from mtdnn_tf.data.sources.source import DataSource, available_splits, read_examples
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.sources.tfds_preparation import prepare_tfds
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
@@ -144,13 +144,13 @@ def _assert_both_sources_are_equal(
     task: Task, files: Path, tfds_dir: Path, tokenizer: WordPieceTokenizer, cache: Path
 ) -> int:
     sources = DataSource("files", files), DataSource("tfds", tfds_dir)
-    splits = available_splits(task, sources[0])
-    assert available_splits(task, sources[1]) == splits
+    splits = sources[0].splits(task)
+    assert sources[1].splits(task) == splits
     rows = 0
     for split in splits:
         examples = [
             [example._replace(label=example.label and float(np.float32(example.label))) for example in examples]
-            for examples in (read_examples(task, split, source) for source in sources)
+            for examples in (source.read(task, split) for source in sources)
         ]
         assert examples[0] == examples[1]
         encoded = [EncodedData(source, tokenizer, 32, cache).split(task, split) for source in sources]
@@ -178,7 +178,7 @@ def test_rows_without_an_agreed_label_are_kept_in_tfds_and_skipped_by_both_reade
     caplog.set_level("INFO", logger="absl")
     for kind, folder, place in (("files", prepared.files, str(file)), ("tfds", prepared.tfds, "snli, split train")):
         caplog.clear()
-        examples = read_examples(task, "train", DataSource(kind, folder))
+        examples = DataSource(kind, folder).read(task, "train")
         assert len(examples) == ROWS - 2
         assert caplog.messages.count(f"{place}: skipped 2 row(s) without an agreed label") == 1
         # By name, in the order of the file.
@@ -191,7 +191,7 @@ def test_only_splits_with_a_file_are_prepared(prepared: Prepared, tmp_path: Path
     (tmp_path / "RTE" / "test.tsv").unlink()
     folder = prepare_tfds(get_task("rte"), tmp_path, tmp_path / "tfds")
     assert folder == tmp_path / "tfds" / "glue" / "rte" / "2.0.0"
-    assert available_splits(get_task("rte"), DataSource("tfds", tmp_path / "tfds")) == ["train", "validation"]
+    assert DataSource("tfds", tmp_path / "tfds").splits(get_task("rte")) == ["train", "validation"]
 
 
 def test_many_rows_stand_in_several_files(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -199,8 +199,8 @@ def test_many_rows_stand_in_several_files(prepared: Prepared, tmp_path: Path, mo
     folder = prepare_tfds(get_task("qqp"), prepared.files, tmp_path / "tfds")
     assert len(list(folder.glob("glue-test.tfrecord*"))) == -(-ROWS // 5)
     for split in ("train", "test"):
-        whole = read_examples(get_task("qqp"), split, DataSource("tfds", prepared.tfds))
-        assert whole == read_examples(get_task("qqp"), split, DataSource("tfds", tmp_path / "tfds"))
+        whole = DataSource("tfds", prepared.tfds).read(get_task("qqp"), split)
+        assert whole == DataSource("tfds", tmp_path / "tfds").read(get_task("qqp"), split)
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -268,7 +268,7 @@ def test_nothing_stands_after_a_write_that_fails(tmp_path: Path, limit: int):
     assert "\n" not in message
     assert [path for path in (tmp_path / "tfds").rglob("*") if not path.is_dir()] == []
     prepare_tfds(get_task("rte"), tmp_path, tmp_path / "tfds")
-    assert len(read_examples(get_task("rte"), "test", DataSource("tfds", tmp_path / "tfds"))) == 40
+    assert len(DataSource("tfds", tmp_path / "tfds").read(get_task("rte"), "test")) == 40
 
 
 @pytest.mark.real_data

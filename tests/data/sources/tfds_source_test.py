@@ -11,7 +11,7 @@ import pytest
 
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.files_source import read_file_examples
-from mtdnn_tf.data.sources.source import DataSource, read_examples
+from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.sources.tfds_source import read_tfds_examples, tfds_fingerprint, tfds_splits
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import get_task
@@ -202,7 +202,7 @@ def test_damaged_data_are_refused_in_one_line(tmp_path: Path):
 def test_repeated_row_numbers_are_refused(tmp_path: Path):
     _prepare(tmp_path, "glue/rte", {"train": {**_pairs([0, 1, 0]), "idx": [0, 1, 1]}})
     with pytest.raises(UserError, match="glue/rte, split 'train': duplicate id '1'; ids must be unique"):
-        read_examples(get_task("rte"), "train", DataSource("tfds", tmp_path))
+        DataSource("tfds", tmp_path).read(get_task("rte"), "train")
 
 
 def test_examples_hold_plain_values(prepared: Path):
