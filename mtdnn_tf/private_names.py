@@ -13,9 +13,5 @@ def create_slots(optimizer: tf.keras.optimizers.legacy.Optimizer, variables: Seq
     A checkpoint's check for what it did not restore, and that for values that are not finite, see existing variables
     only; Keras's legacy optimizers have no public method that makes them. `test_optimizers_of_tensorflow_addons` in
     tests/training/optimization/optimizers_test.py, run where tensorflow-addons is installed, notices if the name goes.
-
-    Args:
-        optimizer: The optimizer.
-        variables: What it will update.
     """
     optimizer._create_all_weights(variables)

@@ -98,10 +98,7 @@ class Kind(abc.ABC):
         return repr(task.labels[label])
 
     def training_faults(self, task: Task, labels: np.ndarray, queries: Queries) -> list[str]:
-        """Returns what keeps a task from learning from gold labels [rows, ...] with `labelled` rows only.
-
-        By default: names of labels that no row has.
-        """
+        """Returns what keeps a task from learning from `labelled` rows; by default, names of labels that none has."""
         absent = set(range(len(task.labels))) - set(np.unique(labels).tolist())
         return absent_labels([task.labels[label] for label in sorted(absent)])
 
@@ -129,7 +126,7 @@ class Kind(abc.ABC):
         loss: str = "cross_entropy",
         temperature: float = 1.0,
     ) -> tf.Tensor:
-        """Returns the loss against the soft targets (1904.09482 sec. 3).
+        """Returns the loss against the soft targets (1904.09482 sec. 3), as `gold_loss` does against gold labels.
 
         Args:
             logits: Float32 [batch, num_outputs].
@@ -137,9 +134,6 @@ class Kind(abc.ABC):
             queries: Whose query each row belongs to, int32 [batch].
             loss: One of `DISTILL_LOSSES`.
             temperature: Divides logits of student and teacher, but not scores; the loss is multiplied by its square.
-
-        Returns:
-            Float32 [batch]; the rows of a query sum to the loss of its list.
         """
         if self.predicts_scores:
             return self.distance(loss, logits, teacher, queries)

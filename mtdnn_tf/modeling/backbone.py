@@ -22,14 +22,7 @@ PRECISIONS = (FLOAT32, "mixed_bfloat16", MIXED_FLOAT16)
 
 @dataclasses.dataclass(frozen=True)
 class BackboneConfig:
-    """The shape of a BERT encoder.
-
-    Attributes:
-        activation: Of the feed-forward layer: "gelu" (exact, by the error function: BERT as Hugging Face runs it),
-            "gelu_approximate" (by tanh: BERT as Google and KerasNLP run it) or "relu".
-        pooling: What linear heads read: "pooler" (BERT's tanh layer over the first position), "cls" (the first
-            position's output) or "mean" (over all positions). Only an encoder of pooling "pooler" has a pooler.
-    """
+    """The shape of a BERT encoder."""
 
     vocabulary_size: int
     num_layers: int
@@ -38,7 +31,11 @@ class BackboneConfig:
     intermediate_dim: int  # Width of a block's feed-forward layer.
     max_positions: int = 512
     num_segments: int = 2
+    # Of the feed-forward layer: "gelu" (exact, by the error function: BERT as Hugging Face runs it), "gelu_approximate"
+    # (by tanh: BERT as Google and KerasNLP run it) or "relu".
     activation: str = GELU
+    # What linear heads read: "pooler" (BERT's tanh layer over the first position, which no other encoder has), "cls"
+    # (the first position's output) or "mean" (over all positions).
     pooling: str = POOLER
 
     def __post_init__(self) -> None:

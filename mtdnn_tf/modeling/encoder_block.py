@@ -42,15 +42,6 @@ class BlockSettings(NamedTuple):
     first_position: bool  # Whether the output is of the first position only.
 
 
-@tf.function(autograph=False)
-@tf.custom_gradient
-def layer_norm_in_training(
-    rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor
-) -> tuple[tf.Tensor, Gradient]:
-    """Normalizes float32 [rows, width] (1607.06450); autodiff of Keras's takes three dozen operations."""
-    return _layer_norm(rows, gamma, beta, epsilon)
-
-
 def _layer_norm(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
     mean = tf.reduce_mean(rows, axis=1, keepdims=True)
     variance = tf.reduce_mean(tf.math.squared_difference(rows, mean), axis=1, keepdims=True)
@@ -69,6 +60,10 @@ def _layer_norm(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.
         )
 
     return normal * gamma + beta, gradient
+
+
+# Of float32 [rows, width] (1607.06450); autodiff of Keras's takes three dozen operations.
+layer_norm_in_training = tf.function(tf.custom_gradient(_layer_norm), autograph=False)
 
 
 @tf.function(autograph=False)
@@ -110,9 +105,8 @@ def dense(rows: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
 
 def _kernel_and_bias(rows: tf.Tensor, weights: Weights, name: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the kernel [inputs, outputs] and bias [outputs] of a linear layer, in the type of its inputs."""
-    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
-    shapes = [rows.shape[-1], -1], [-1]
-    kernel, bias = (tf.reshape(value, shape) for value, shape in zip((kernel, bias), shapes))
+    kernel = tf.reshape(weights[f"{name}.weight"], [rows.shape[-1], -1])
+    bias = tf.reshape(weights[f"{name}.bias"], [-1])
     return tf.cast(kernel, rows.dtype), tf.cast(bias, rows.dtype)
 
 

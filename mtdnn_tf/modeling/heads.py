@@ -22,16 +22,10 @@ class LinearHead(tf.keras.layers.Layer):
     """Maps the pooled [CLS] vector to logits by one linear layer (1901.11504 eq. 1 and 2)."""
 
     def __init__(
-        self,
-        num_outputs: int,
-        dropout: float = 0.1,
-        seed: int = 0,
-        seeds: Iterator[int] | None = None,
-        **kwargs: Any,
+        self, num_outputs: int, dropout: float = 0.1, seed: int = 0, seeds: Iterator[int] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.num_outputs = num_outputs
-        self.seed = seed
         self.dropout = Dropout(dropout, next(seeds or generator_seeds(seed)))
         # Logits, and the losses made of them, stay in float32 under mixed precision.
         self.logits = tf.keras.layers.Dense(
@@ -61,11 +55,9 @@ def reads_sequence(head: tf.keras.layers.Layer) -> bool:
 def choose_heads(tasks: Sequence[Task], examples: Mapping[str, int], pair_head: str = AUTO) -> list[Task]:
     """Returns the tasks with the heads that a training gives to those that declare none.
 
-    Args:
-        tasks: The tasks.
-        examples: Number of training examples by name, of each task that is trained.
-        pair_head: Head of classifications of pairs: "linear", "san" (MT-DNN's choice), or "auto" for ours: SAN where
-            several tasks are trained and the task has 10,000 examples or more, otherwise linear.
+    `examples` is the number of training examples of each task that is trained. `pair_head` is of classifications of
+    pairs: "linear", "san" (MT-DNN's choice), or "auto" for SAN where several tasks are trained and the task has 10,000
+    examples or more, otherwise linear.
     """
     return [
         task if task.head != AUTO else dataclasses.replace(task, head=_head_of(task, examples, pair_head))

@@ -47,11 +47,7 @@ class MultiTaskModel(tf.keras.Model):
         return [*self.backbone.generators, *of_heads]
 
     def task_logits(
-        self,
-        inputs: dict[str, tf.Tensor],
-        task_name: str,
-        training: bool = False,
-        weights: WeightReader | None = None,
+        self, inputs: dict[str, tf.Tensor], task_name: str, training: bool = False, weights: WeightReader | None = None
     ) -> tf.Tensor:
         """Returns one task's float32 logits [batch, num_outputs], running only the encoder and that task's head."""
         if task_name not in self.heads:

@@ -9,14 +9,12 @@ import tensorflow as tf
 
 # The losses of a batch by name, and the gradient of each variable.
 LossesAndGradients = tuple[dict[str, tf.Tensor], list[Any]]
+_Function = Callable[[dict[str, tf.Tensor]], LossesAndGradients]
 _Sums = list[list[tf.Tensor]]
 
 
 def micro_batch(batch: dict[str, tf.Tensor], index: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
-    """Returns one of the parts of a batch whose rows `lay_out` has arranged.
-
-    Where the length of the rows is not static, they are cut to the longest row of the part.
-    """
+    """Returns one of the parts of a batch that `lay_out` has arranged, cut to its longest row if that is not static."""
     if batch["query"].shape[0] is not None and batch["padding_mask"].shape[1] is not None:
         # XLA slices at a place that is not known beforehand only along whole axes.
         runs = {name: [count, values.shape[0] // count, *values.shape[1:]] for name, values in batch.items()}
@@ -32,9 +30,7 @@ def micro_batch(batch: dict[str, tf.Tensor], index: tf.Tensor, count: int) -> di
     return part
 
 
-def sum_over_micro_batches(
-    function: Callable[[dict[str, tf.Tensor]], LossesAndGradients], batch: dict[str, tf.Tensor], count: int
-) -> LossesAndGradients:
+def sum_over_micro_batches(function: _Function, batch: dict[str, tf.Tensor], count: int) -> LossesAndGradients:
     """Returns the sums of losses and of gradients over the micro-batches of a batch that `lay_out` has arranged.
 
     An embedding table's gradient stays as sparse as that of the whole batch: the rows of each micro-batch, one after
@@ -62,9 +58,7 @@ def sum_over_micro_batches(
     return _pack(sums, first)
 
 
-def sum_in_parallel(
-    function: Callable[[dict[str, tf.Tensor]], LossesAndGradients], batch: dict[str, tf.Tensor], count: int
-) -> LossesAndGradients:
+def sum_in_parallel(function: _Function, batch: dict[str, tf.Tensor], count: int) -> LossesAndGradients:
     """Returns what `sum_over_micro_batches` does, computing all parts at the same time."""
     if count == 1:
         return function(batch)

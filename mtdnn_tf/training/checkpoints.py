@@ -13,7 +13,6 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder
 from mtdnn_tf.locks import remove_leftovers
 from mtdnn_tf.manifests import read_manifest, write_manifest
-from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.training.trainer import Trainer
 
@@ -104,9 +103,8 @@ class Checkpoints:
         slots = self._trainer.optimizer.variables
         variables = [*self._trainer.network.weights, *(slots() if callable(slots) else slots)]
         if not all(tf.reduce_all(tf.math.is_finite(value)) for value in variables if value.dtype.is_floating):
-            raise UserError(
-                f"{self._folder}: step {step}: a weight is not finite: the training diverged; {self.kept()}"
-            )
+            reason = "a weight is not finite: the training diverged"
+            raise UserError(f"{self._folder}: step {step}: {reason}; {self.kept()}")
 
     def _saved(self) -> list[Path]:
         return [path for path in self._folder.glob("ckpt-*") if path.is_dir() and re.fullmatch(r"ckpt-\d+", path.name)]
@@ -114,14 +112,10 @@ class Checkpoints:
 
 def _objects(network: MultiTaskModel) -> tf.train.Checkpoint:
     """Returns the layers of a network at the places that checkpoints of all versions have them in."""
-    layers = [_encoder_or_layer(layer) for layer in network.layers if layer.weights]
+    encoder = network.backbone
+    places = {_place(name, encoder.config.num_layers): variable for name, variable in encoder.named.items()}
+    layers = [_tracked(places) if layer is encoder else layer for layer in network.layers if layer.weights]
     return tf.train.Checkpoint(**{f"layer_with_weights-{number}": layer for number, layer in enumerate(layers)})
-
-
-def _encoder_or_layer(layer: tf.keras.layers.Layer) -> tf.keras.layers.Layer | tf.train.Checkpoint:
-    if not isinstance(layer, Encoder):
-        return layer
-    return _tracked({_place(name, layer.config.num_layers): variable for name, variable in layer.named.items()})
 
 
 def _place(name: str, num_layers: int) -> str:

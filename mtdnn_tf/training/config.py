@@ -112,10 +112,8 @@ class OptimizationOptions(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.batch_tokens is None and self.batch_size % self.gradient_accumulation:
-            raise UserError(
-                f"`gradient_accumulation` must divide `batch_size` {self.batch_size}, so that all micro-batches have "
-                f"one size, got {self.gradient_accumulation}"
-            )
+            needed = f"must divide `batch_size` {self.batch_size}, so that all micro-batches have one size"
+            raise UserError(f"`gradient_accumulation` {needed}, got {self.gradient_accumulation}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,17 +187,14 @@ class TrainingConfig(Options):
         super().__post_init__()
         if self.output_dir == Path():
             raise UserError("`output_dir` must be a folder of its own, got the current folder")
-        steps, strategy = self.optimization, self.runtime.strategy
-        if (steps.parallel_parts or 1) > 1 and not self.takes_parts:
-            raise UserError(
-                f"`parallel_parts` must be auto or 1 with `jit_compile` or a `strategy`, got {steps.parallel_parts}"
-            )
+        steps, strategy, interval = self.optimization, self.runtime.strategy, self.checkpoints.checkpoint_interval
+        parts, executed = steps.parallel_parts or 1, steps.steps_per_execution
+        if parts > 1 and not self.takes_parts:
+            raise UserError(f"`parallel_parts` must be auto or 1 with `jit_compile` or a `strategy`, got {parts}")
         if not self.runtime.is_compiled:
-            if steps.steps_per_execution > 1:
-                raise UserError(
-                    f"`steps_per_execution={steps.steps_per_execution}` needs `jit_compile` or `strategy={TPU}`, got "
-                    f"`strategy={strategy}`"
-                )
+            if executed > 1:
+                needed = f"needs `jit_compile` or `strategy={TPU}`"
+                raise UserError(f"`steps_per_execution={executed}` {needed}, got `strategy={strategy}`")
             return
         if strategy not in (OFF, TPU):
             raise UserError(f"`jit_compile` needs `strategy={OFF}` or {TPU}, got `strategy={strategy}`")
@@ -209,11 +204,9 @@ class TrainingConfig(Options):
             raise UserError(f"{compiled_by} needs `optimizer={accepted}`, got {steps.optimizer}")
         if strategy == TPU and steps.precision == MIXED_FLOAT16:
             raise UserError(f"{compiled_by} needs `precision=float32 or mixed_bfloat16`, got {steps.precision}")
-        if self.checkpoints.checkpoint_interval % steps.steps_per_execution:
-            raise UserError(
-                f"`checkpoint_interval` must be a multiple of `steps_per_execution` {steps.steps_per_execution}, got "
-                f"{self.checkpoints.checkpoint_interval}"
-            )
+        if interval % executed:
+            needed = f"a multiple of `steps_per_execution` {executed}"
+            raise UserError(f"`checkpoint_interval` must be {needed}, got {interval}")
 
     @property
     def takes_parts(self) -> bool:

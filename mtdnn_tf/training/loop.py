@@ -27,12 +27,9 @@ def run_epoch(
     callbacks: Sequence[tf.keras.callbacks.Callback],
     verbose: int = 0,
 ) -> dict[str, float]:
-    """Makes steps `start` to `stop` - 1 of an epoch as `tf.keras.Model.fit` does.
+    """Makes steps `start` to `stop` - 1 of an epoch as `tf.keras.Model.fit` does, and returns means over the epoch.
 
     Callbacks see the last step of each call.
-
-    Returns:
-        What the last step returned: means over the epoch.
     """
     called = tf.keras.callbacks.CallbackList(
         list(callbacks), add_progbar=verbose != 0, model=trainer, verbose=verbose, epochs=epoch + 1, steps=stop - start
@@ -93,7 +90,7 @@ class StaticSteps:
         self._taken = range(start, stop)
         elements = iter(self._dataset)
         for execution in self._batches.executions(start, stop):
-            yield execution.steps, lambda: self._run(self._next(elements))
+            yield len(execution), lambda: self._run(self._next(elements))
 
     def _next(self, elements: tf.data.Iterator) -> _Features:
         """Returns the features of an execution, on each replica its own."""

@@ -18,10 +18,7 @@ STRATEGIES = (OFF, "mirrored", MULTI_WORKER, TPU)
 
 
 def split_cpu(count: int) -> None:
-    """Splits the CPU into logical devices, so that a mirrored run can be tried without GPUs.
-
-    Must be called before TensorFlow has used a device.
-    """
+    """Splits the CPU into logical devices, before TensorFlow uses one, to try a mirrored run without GPUs."""
     cpus = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * count)
 
@@ -29,10 +26,8 @@ def split_cpu(count: int) -> None:
 def make_strategy(name: str, tpu: str = LOCAL_TPU) -> tf.distribute.Strategy:
     """Returns a distribution strategy, before TensorFlow has done anything else.
 
-    Args:
-        name: "off" for one device, "mirrored" for all GPUs of this machine, or all logical CPUs if it has none,
-            "multi_worker" for those of all machines in TF_CONFIG, or "tpu".
-        tpu: Address of the TPU, see `connect_tpu`.
+    It is "off" for one device, "mirrored" for all GPUs of this machine, or all logical CPUs if it has none,
+    "multi_worker" for those of all machines in TF_CONFIG, or "tpu" (see `connect_tpu`).
     """
     if name not in STRATEGIES:
         raise unknown_name("`strategy`", name, STRATEGIES)

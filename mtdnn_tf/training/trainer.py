@@ -11,7 +11,7 @@ import tensorflow as tf
 from mtdnn_tf.distillation.options import DistillationOptions, mixture_weight
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.tasks.task import Task
-from mtdnn_tf.training.accumulation import sum_in_parallel, sum_over_micro_batches
+from mtdnn_tf.training.accumulation import LossesAndGradients, sum_in_parallel, sum_over_micro_batches
 
 MAX_GRADIENT_NORM = 1.0
 
@@ -76,11 +76,9 @@ class Trainer(tf.keras.Model):
         return self.network(inputs, training=training)
 
     def batch_loss(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
-        """Returns the scalars `loss`, `gold_loss` and `distilled_loss` of this replica's part of a batch.
-
-        Only the head of the batch's task is run, so gradients on all other heads are exactly zero.
-        """
+        """Returns the scalars `loss`, `gold_loss` and `distilled_loss` of this replica's part of a batch."""
         encoded = self.network.encode(batch, training)
+        # Only the head of the batch's task is run, so gradients on all other heads are exactly zero.
         branches = [functools.partial(self._task_loss, task, encoded, batch, training) for task in self._tasks_in_order]
         if len(branches) == 1:
             return branches[0]()
@@ -97,9 +95,8 @@ class Trainer(tf.keras.Model):
         distilled = kind.distilled_loss(logits, teacher_logits, batch["query"], options.loss, options.temperature)
         distilled *= batch["teacher_weight"]
         step = self.optimizer.iterations if training else 0
-        weight = mixture_weight(
-            self._distillation.weight_at(step, self._total_steps), batch["has_gold"], batch["has_teacher"]
-        )
+        mixed = options.weight_at(step, self._total_steps)
+        weight = mixture_weight(mixed, batch["has_gold"], batch["has_teacher"])
         losses = {
             "loss": (1.0 - weight) * gold + weight * distilled,
             "gold_loss": tf.where(batch["has_gold"], gold, 0.0),
@@ -110,26 +107,22 @@ class Trainer(tf.keras.Model):
     @tf.autograph.experimental.do_not_convert
     def train_step(self, batch: dict[str, tf.Tensor]) -> dict[str, Any]:
         """Makes one optimizer step on one batch."""
-        variables = self.network.trainable_variables
-        losses, gradients = sum_over_micro_batches(self._of_micro_batch, batch, self._micro_batches)
+        of_micro_batch = functools.partial(sum_in_parallel, self._losses_and_gradients, count=self._parallel_parts)
+        losses, gradients = sum_over_micro_batches(of_micro_batch, batch, self._micro_batches)
         if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
             gradients = self.optimizer.get_unscaled_gradients(gradients)
         replica = tf.distribute.get_replica_context()
         if replica.num_replicas_in_sync > 1:
             # Clipping must see the gradient of the global batch, so replicas are summed first.
             gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients, gradient_norm = tf.clip_by_global_norm(
-            [_sum_repeated_rows(gradient) for gradient in gradients], MAX_GRADIENT_NORM
-        )
-        self._apply(gradients, variables)
+        gradients = [_sum_repeated_rows(gradient) for gradient in gradients]
+        gradients, gradient_norm = tf.clip_by_global_norm(gradients, MAX_GRADIENT_NORM)
+        self._apply(gradients)
         for name, mean in self._means.items():
             mean.update_state(losses[name] * replica.num_replicas_in_sync, batch["task_index"][0])
         return {"gradient_norm": gradient_norm, **self.mean_losses()}
 
-    def _of_micro_batch(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
-        return sum_in_parallel(self._losses_and_gradients, batch, self._parallel_parts)
-
-    def _losses_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
+    def _losses_and_gradients(self, batch: dict[str, tf.Tensor]) -> LossesAndGradients:
         """Returns the losses of some rows, and the gradients of their sum, times the loss scale under float16."""
         with tf.GradientTape() as tape:
             losses = self.batch_loss(batch, training=True)
@@ -139,8 +132,8 @@ class Trainer(tf.keras.Model):
         variables = self.network.trainable_variables
         return losses, tape.gradient(loss, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-    def _apply(self, gradients: list[tf.Tensor], variables: list[tf.Variable]) -> None:
-        pairs = zip(gradients, variables)
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
+        pairs = zip(gradients, self.network.trainable_variables)
         if isinstance(self.optimizer, tf.keras.optimizers.legacy.Optimizer):
             self.optimizer.apply_gradients(pairs, experimental_aggregate_gradients=False)
         else:
@@ -157,11 +150,7 @@ class Trainer(tf.keras.Model):
 
 
 def _sum_repeated_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
-    """Returns a gradient without duplicate rows of an embedding table.
-
-    TensorFlow's global norm is of the rows as they are, so that a token's repetition within the batch, or on another
-    replica, would change it.
-    """
+    """Returns a gradient without duplicate rows of an embedding table, which TensorFlow's global norm counts apart."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
     rows, places = tf.unique(gradient.indices)
@@ -175,7 +164,7 @@ class CompiledTrainer(Trainer):
     Its steps are those of `Trainer` but for rounding, and for the random numbers that dropout draws.
     """
 
-    def _losses_and_gradients(self, batch: dict[str, tf.Tensor]) -> tuple[dict[str, tf.Tensor], list[Any]]:
+    def _losses_and_gradients(self, batch: dict[str, tf.Tensor]) -> LossesAndGradients:
         """Returns dense gradients: which rows of a table a batch touches depends on its tokens."""
         losses, gradients = super()._losses_and_gradients(batch)
         return losses, [tf.convert_to_tensor(gradient) for gradient in gradients]

@@ -65,7 +65,7 @@ def _step(task_index, micro_batches, parallel_parts=1):
     batch = _batch(task_index)
     assert len(QUERIES) % 4
 
-    def keep(gradients, variables):
+    def keep(gradients):
         for slot, gradient in zip(slots, gradients):
             slot.assign(tf.convert_to_tensor(gradient))
 

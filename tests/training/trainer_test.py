@@ -140,7 +140,7 @@ def test_a_step_clips_the_gradient_to_norm_1():
     _, gradients = _loss_and_gradients(trainer, batch)
     norm = np.sqrt(sum((gradient.astype(np.float64) ** 2).sum() for gradient in gradients))
     applied: list[np.ndarray] = []
-    trainer._apply = lambda clipped, variables: applied.extend(tf.convert_to_tensor(g).numpy() for g in clipped)
+    trainer._apply = lambda clipped: applied.extend(tf.convert_to_tensor(g).numpy() for g in clipped)
     results = trainer.train_step(_tensors(batch))
     assert norm > 1.0
     np.testing.assert_allclose(results["gradient_norm"], norm, rtol=1e-4)

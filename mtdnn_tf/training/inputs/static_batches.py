@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -13,13 +12,6 @@ from mtdnn_tf.data.batching.batch_layout import doubled_size, lay_out, pad_lengt
 from mtdnn_tf.training.inputs.training_inputs import TrainingInputs, generated_dataset
 
 _PREFETCHED = 4
-
-
-class Execution(NamedTuple):
-    """The first of the steps that are made in one call, counted from 0, and their number."""
-
-    first: int
-    steps: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,21 +30,18 @@ class StaticBatches:
     micro_batches: int = 1
     steps_per_execution: int = 1
 
-    def executions(self, start: int, stop: int) -> Iterator[Execution]:
-        """Yields how steps `start` to `stop` - 1 of one epoch are grouped.
-
-        Where a training was interrupted makes no difference: only steps that begin at a multiple of their number are
-        executed together.
-        """
+    def executions(self, start: int, stop: int) -> Iterator[range]:
+        """Yields the steps of each call, for steps `start` to `stop` - 1 of one epoch."""
+        # From multiples of their number on, so that it makes no difference where a training was interrupted.
         count = self.steps_per_execution
         while start < stop:
             taken = count if start % count == 0 and start + count <= stop else 1
-            yield Execution(start, taken)
+            yield range(start, start + taken)
             start += taken
 
-    def parts(self, execution: Execution) -> list[dict[str, np.ndarray]]:
+    def parts(self, execution: range) -> list[dict[str, np.ndarray]]:
         """Returns each replica's part of the batches of an execution: features [steps, rows, ...]."""
-        batches = [self.inputs.batch(step) for step in range(execution.first, execution.first + execution.steps)]
+        batches = [self.inputs.batch(step) for step in execution]
         layouts = [lay_out(batch["query"], self.replicas, self.micro_batches) for batch in batches]
         length = static_size(max(batch["token_ids"].shape[1] for batch in batches), self.max_sequence_length)
         size = max(layout.size for of_step in layouts for layout in of_step)
@@ -78,7 +67,7 @@ class StaticBatches:
             for execution in self.executions(taken.start, taken.stop):
                 yield from self.parts(execution)
 
-        first = self.parts(Execution(0, 1))[0]
+        first = self.parts(range(1))[0]
         # No feature is text, which a TPU does not hold.
         spec = {name: tf.TensorSpec([None] * values.ndim, values.dtype) for name, values in first.items()}
         return generated_dataset(generate, spec, _PREFETCHED * self.replicas)

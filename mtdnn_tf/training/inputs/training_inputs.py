@@ -16,10 +16,7 @@ _PREFETCHED_BATCHES = 8
 
 
 class TrainingInputs:
-    """Yields training batches, each a pure function of (seed, step).
-
-    Args as of `BatchPlan`.
-    """
+    """Yields training batches, each a pure function of (seed, step); arguments as of `BatchPlan`."""
 
     def __init__(
         self,
@@ -30,15 +27,15 @@ class TrainingInputs:
         batch_tokens: int | None = None,
     ) -> None:
         self._tasks = list(tasks)
-        self._queries = [
-            None if inputs.encoded.queries is None else np.asarray(inputs.encoded.queries)[inputs.rows]
+        self._rows = [
+            TaskRows(
+                inputs.task.name,
+                inputs.encoded.lengths[inputs.rows],
+                None if inputs.encoded.queries is None else np.asarray(inputs.encoded.queries)[inputs.rows],
+            )
             for inputs in tasks
         ]
-        rows = [
-            TaskRows(inputs.task.name, np.asarray(inputs.encoded.lengths)[inputs.rows], queries)
-            for inputs, queries in zip(tasks, self._queries)
-        ]
-        self.plan = BatchPlan(rows, batch_size, seed, sampler, batch_tokens)
+        self.plan = BatchPlan(self._rows, batch_size, seed, sampler, batch_tokens)
         self._num_outputs = max(inputs.task.num_outputs for inputs in tasks)
         # Of the widest: one number per row in a run of tasks that need no more.
         self._gold_shape = max((inputs.gold.shape[1:] for inputs in tasks), default=())
@@ -52,7 +49,7 @@ class TrainingInputs:
         planned = self.plan.step(step)
         inputs = self._tasks[planned.task_index]
         size = len(planned.rows)
-        queries = self._queries[planned.task_index]
+        queries = self._rows[planned.task_index].queries
         # Without queries, each row is an example of its own.
         query = np.arange(size) if queries is None else np.unique(queries[planned.rows], return_inverse=True)[1]
         teacher_logits = np.zeros((size, self._num_outputs), np.float32)

@@ -10,7 +10,7 @@ from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
-from mtdnn_tf.training.inputs.static_batches import Execution, StaticBatches
+from mtdnn_tf.training.inputs.static_batches import StaticBatches
 from mtdnn_tf.training.inputs.task_inputs import task_inputs
 from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
 from mtdnn_tf.training.trainer import Trainer
@@ -43,7 +43,7 @@ def test_shapes_are_few_and_the_rows_that_count_are_the_batch(tasks, replicas, m
     inputs, batches = _batches(tasks, replicas, micro_batches)
     shapes = set()
     for step in range(2 * inputs.plan.steps_per_epoch):
-        batch, parts = inputs.batch(step), batches.parts(Execution(step, 1))
+        batch, parts = inputs.batch(step), batches.parts(range(step, step + 1))
         assert len(parts) == replicas
         shapes |= {part["token_ids"].shape for part in parts}
         assert len({tuple((name, values.shape) for name, values in part.items()) for part in parts}) == 1
@@ -76,7 +76,7 @@ def test_shapes_are_few_and_the_rows_that_count_are_the_batch(tasks, replicas, m
 def test_batches_by_tokens_have_few_shapes_too(tasks):
     inputs, batches = _batches(tasks, batch_tokens=400)
     steps = range(inputs.plan.steps_per_epoch)
-    shapes = {batches.parts(Execution(step, 1))[0]["token_ids"].shape for step in steps}
+    shapes = {batches.parts(range(step, step + 1))[0]["token_ids"].shape for step in steps}
     assert {rows for _, rows, _ in shapes} <= {16, 24, 32, 48, 64}
     assert len(shapes) <= 5
 
@@ -85,11 +85,11 @@ def test_batches_by_tokens_have_few_shapes_too(tasks):
 def test_an_execution_is_the_same_wherever_a_training_goes_on(tasks, start):
     _, batches = _batches(tasks, 1, 1, 4)
     every = list(batches.executions(0, 18)) + list(batches.executions(18, 36))
-    assert [execution.steps for execution in every] == [4, 4, 4, 4, 1, 1, 1, 1, 4, 4, 4, 4]
-    assert [step for e in every for step in range(e.first, e.first + e.steps)] == list(range(36))
+    assert [len(execution) for execution in every] == [4, 4, 4, 4, 1, 1, 1, 1, 4, 4, 4, 4]
+    assert [step for e in every for step in e] == list(range(36))
     stop = 18 if start < 18 else 36
     continued = list(batches.executions(start, stop)) + (list(batches.executions(18, 36)) if start < 18 else [])
-    assert continued == [execution for execution in every if execution.first >= start]
+    assert continued == [execution for execution in every if execution.start >= start]
 
 
 def test_steps_that_are_executed_together_have_one_shape_and_no_feature_is_text(tasks):
@@ -101,7 +101,7 @@ def test_steps_that_are_executed_together_have_one_shape_and_no_feature_is_text(
     for element in elements:
         assert all(values.shape.is_fully_defined() for values in element.values())
         assert element["token_ids"].shape[2] in (16, 24)
-    alone = [batches.parts(Execution(step, 1))[1] for step in range(4)]
+    alone = [batches.parts(range(step, step + 1))[1] for step in range(4)]
     for step, part in enumerate(alone):
         real = part["example_weight"][0] > 0
         found = elements[1]["example_weight"][step].numpy() > 0
@@ -118,7 +118,7 @@ def test_the_loss_of_a_padded_batch_is_that_of_the_batch(tasks):
     for step in range(inputs.plan.steps_per_epoch):
         batch = inputs.batch(step)
         if len(batch["gold"]) != 8:
-            last_batches[inputs.task_of(step)] = (batch, batches.parts(Execution(step, 1))[0])
+            last_batches[inputs.task_of(step)] = (batch, batches.parts(range(step, step + 1))[0])
     assert last_batches.keys() == {"mood", "entailment", "similarity", "answers"}
     for batch, part in last_batches.values():
         padded = {name: tf.constant(values[0]) for name, values in part.items()}
