@@ -36,14 +36,9 @@ class DataChecks(Options):
     ) -> None:
         """Logs one line for each thing that makes a task's training or its evaluation doubtful.
 
-        Texts are compared as the model reads them: lower-cased where it is, and cut to its length.
-
-        Args:
-            training: The training split.
-            rows: Numbers of the rows that are trained on with gold labels; nothing is checked if there are none.
-            development: Splits that the task's head is evaluated on.
-            tokenizer: Of the splits.
-            batch_size: Rows per batch; None if batches have another measure.
+        Texts are compared as the model reads them: lower-cased where it is, and cut to its length. `rows` of the
+        training split are trained on with gold labels, on `development` the task's head is evaluated; without
+        `batch_size`, batches have another measure.
         """
         if not len(rows):
             return

@@ -148,9 +148,7 @@ def common_run_data(runs: Sequence[Path], given: Collection[str] = ()) -> dict[s
             if name in given or (name == "cache_dir" and (name in common or not value.is_dir())):
                 continue
             if common.setdefault(name, value) != value:
-                raise UserError(
-                    f"`{name}` must be given: run {first[name]} was trained with {shown(common[name])}, run {run} with "
-                    f"{shown(value)}"
-                )
+                others = f"run {first[name]} was trained with {shown(common[name])}"
+                raise UserError(f"`{name}` must be given: {others}, run {run} with {shown(value)}")
             first.setdefault(name, run)
     return common

@@ -180,9 +180,8 @@ def special_ids(vocabulary: Sequence[str], rules: TokenRules) -> dict[str, int]:
     names = (rules.pad, rules.unknown, rules.start, rules.end)
     missing = [name for name in names if name not in id_of]
     if missing:
-        raise UserError(
-            f"vocabulary: must have {', '.join(names)}; {', '.join(missing)} missing from its {len(vocabulary)} entries"
-        )
+        lacks = f"{', '.join(missing)} missing from its {len(vocabulary)} entries"
+        raise UserError(f"vocabulary: must have {', '.join(names)}; {lacks}")
     return {name: id_of[name] for name in names}
 
 
@@ -191,10 +190,8 @@ def check_vocabulary(pieces: Sequence[str], place: Callable[[int], str]) -> None
     first: dict[str, int] = {}
     for number, piece in enumerate(pieces):
         if not 1 <= len(piece.encode()) <= MAX_BYTES_PER_PIECE or "\0" in piece:
-            raise UserError(
-                f"{place(number)} is {piece[:50]!r}: a word piece must have 1 to {MAX_BYTES_PER_PIECE} bytes, none of "
-                f"them NUL, got {len(piece.encode())} bytes"
-            )
+            needed = f"a word piece must have 1 to {MAX_BYTES_PER_PIECE} bytes, none of them NUL"
+            raise UserError(f"{place(number)} is {piece[:50]!r}: {needed}, got {len(piece.encode())} bytes")
         if first.setdefault(piece, number) != number:
             raise UserError(f"{place(number)} is a duplicate of {place(first[piece])}: word piece {piece[:50]!r}")
 

@@ -77,10 +77,8 @@ class MultiLabel(Classification):
             except (ValueError, RecursionError):
                 names = None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise UserError(
-                f"{where}: column {column!r} must be names with {LIST_SEPARATOR!r} between them or a JSON array of "
-                f"names, got {shortened(cell)!r}"
-            )
+            accepted = f"names with {LIST_SEPARATOR!r} between them or a JSON array of names"
+            raise UserError(f"{where}: column {column!r} must be {accepted}, got {shortened(cell)!r}")
         indices: list[int] = []
         for name in names:
             index = super().read_label(task, name, column, where)

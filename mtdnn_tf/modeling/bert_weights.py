@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import POOLER, BackboneConfig
+
+if TYPE_CHECKING:
+    from mtdnn_tf.modeling.encoder import Encoder
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 POOLER_WEIGHTS = ("pooler.dense.weight", "pooler.dense.bias")
@@ -33,13 +36,6 @@ class Weight(NamedTuple):
         value = value.astype(np.float32)
         stored = value.reshape(self.shape[::-1]).T if self.is_matrix else value.reshape(self.shape)
         return np.ascontiguousarray(stored)
-
-
-class EncoderVariables(Protocol):
-    """What has the variables of an encoder by name: an `Encoder`, or `NamedVariables`."""
-
-    config: BackboneConfig
-    named: dict[str, tf.Variable]
 
 
 @dataclasses.dataclass
@@ -103,14 +99,14 @@ def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], sour
             raise UserError(f"{source}: weight {weight.name} must be finite, has NaN or infinity")
 
 
-def read_weights(encoder: EncoderVariables) -> dict[str, np.ndarray]:
+def read_weights(encoder: Encoder | NamedVariables) -> dict[str, np.ndarray]:
     """Returns an encoder's weights as float32 arrays by name, laid out as in a file."""
     return {
         weight.name: weight.to_file(encoder.named[weight.name].numpy()) for weight in encoder_weights(encoder.config)
     }
 
 
-def assign_weights(encoder: EncoderVariables, arrays: Mapping[str, np.ndarray], source: str) -> None:
+def assign_weights(encoder: Encoder | NamedVariables, arrays: Mapping[str, np.ndarray], source: str) -> None:
     """Assigns arrays, laid out as in a file, to an encoder's variables by name, after `check_weights`."""
     check_weights(encoder.config, arrays, source)
     for weight in encoder_weights(encoder.config):

@@ -104,10 +104,8 @@ class Task:
     def __post_init__(self) -> None:
         # Folders and files are named by tasks and splits.
         if not re.fullmatch(r"[a-z][a-z0-9_]{,99}", self.name):
-            raise UserError(
-                "task name must be up to 100 lower-case letters, digits and _, starting with a letter, got "
-                f"{shortened(self.name)!r}"
-            )
+            accepted = "up to 100 lower-case letters, digits and _, starting with a letter"
+            raise UserError(f"task name must be {accepted}, got {shortened(self.name)!r}")
         for split in self.files:
             if not (split.isidentifier() and split.isascii() and len(split) <= 100):
                 accepted = "up to 100 letters, digits and _, not starting with a digit"

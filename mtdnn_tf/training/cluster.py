@@ -113,7 +113,6 @@ def report_worker_failure(cluster: Cluster) -> Iterator[None]:
         if cluster.is_alone:
             raise
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"worker {cluster.index} of {cluster.num_workers}: another worker has ended or is not reached ({reason}); "
-            "start all workers again to go on from the last checkpoint"
-        ) from error
+        failure = f"another worker has ended or is not reached ({reason})"
+        remedy = "start all workers again to go on from the last checkpoint"
+        raise UserError(f"worker {cluster.index} of {cluster.num_workers}: {failure}; {remedy}") from error

@@ -244,11 +244,6 @@ class TrainingConfig(Options):
         """Returns how the models of such trainings predict on this machine."""
         return InferenceSettings(self.runtime.evaluation_batch_size, self.parts_on_this_machine())
 
-    @property
-    def task_sampler(self) -> Sampler:
-        """How often each task is trained on."""
-        return dataclasses.replace(self.sampler, epochs=self.optimization.epochs)
-
     def decisive_fields(self) -> dict[str, Any]:
         """Returns, as JSON values by name, the options that decide a run's weights."""
         return {**super().decisive_fields(), "distill_weight": self.distillation.first_weight}

@@ -133,10 +133,8 @@ def _compare(folder: Path, now: Mapping[str, Any], keys: set[str]) -> None:
     differing = sorted(key for key in keys if before.get(key) != now.get(key))
     if (folder / RUN_CONFIG).exists() and differing:
         diff = "; ".join(f"{key}: {_difference(before.get(key), now.get(key))}" for key in differing)
-        raise UserError(
-            f"`output_dir` {folder}: holds a run that differs ({diff}); give another folder, or the same settings and "
-            "data"
-        )
+        remedy = "give another folder, or the same settings and data"
+        raise UserError(f"`output_dir` {folder}: holds a run that differs ({diff}); {remedy}")
 
 
 def _common(values: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:

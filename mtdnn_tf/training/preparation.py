@@ -45,7 +45,8 @@ class Prepared:
     def batches(self) -> TrainingInputs:
         """Returns the batches of every step."""
         steps = self.config.optimization
-        return TrainingInputs(self.inputs, steps.batch_size, steps.seed, self.config.task_sampler, steps.batch_tokens)
+        sampler = dataclasses.replace(self.config.sampler, epochs=steps.epochs)
+        return TrainingInputs(self.inputs, steps.batch_size, steps.seed, sampler, steps.batch_tokens)
 
 
 def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Strategy) -> Prepared:

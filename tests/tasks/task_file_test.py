@@ -70,6 +70,15 @@ def test_tasks_are_read(tmp_path: Path):
     assert _load(tmp_path, _INTENT) == [intent, similarity]
 
 
+def _check_refused(folder: Path, declaration: str, old: str, new: str, line: int, message: str) -> None:
+    assert old in declaration
+    with pytest.raises(UserError) as caught:
+        _load(folder, declaration.replace(old, new, 1))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{folder}/tasks.yaml:{line}: ")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
@@ -104,12 +113,7 @@ def test_tasks_are_read(tmp_path: Path):
     ],
 )  # fmt: skip
 def test_mistakes_are_told_in_one_line_with_their_place(tmp_path: Path, old: str, new: str, line: int, message: str):
-    assert old in _INTENT
-    with pytest.raises(UserError) as caught:
-        _load(tmp_path, _INTENT.replace(old, new, 1))
-    assert message in str(caught.value)
-    assert str(caught.value).startswith(f"{tmp_path}/tasks.yaml:{line}: ")
-    assert "\n" not in str(caught.value)
+    _check_refused(tmp_path, _INTENT, old, new, line, message)
 
 
 _ANSWERS = """\
@@ -260,8 +264,4 @@ def test_every_field_of_a_task_can_be_declared(tmp_path: Path):
     ],
 )
 def test_mistakes_in_files_and_other_sources_are_refused(tmp_path: Path, old: str, new: str, line: int, message: str):
-    assert old in _WHOLE
-    with pytest.raises(UserError) as caught:
-        _load(tmp_path, _WHOLE.replace(old, new, 1))
-    assert message in str(caught.value)
-    assert str(caught.value).startswith(f"{tmp_path}/tasks.yaml:{line}: ")
+    _check_refused(tmp_path, _WHOLE, old, new, line, message)

@@ -46,12 +46,8 @@ def lay_out(query: np.ndarray, replicas: int = 1, parts: int = 1) -> list[Replic
 
     The candidates of a query stay in one part: the largest queries are dealt first, each to the replica, and there to
     the part, with the fewest rows. Otherwise rows are dealt to the replicas in turn, and each part takes the next rows
-    of its replica, which are of similar length. All replicas have the same number of rows, padding included.
-
-    Args:
-        query: Number of the query of each row, 0 or more, int [rows]; each row's own for a task without queries.
-        replicas: Number of replicas. Defaults to 1.
-        parts: Number of parts of each replica. Defaults to 1.
+    of its replica, which are of similar length. All replicas have the same number of rows, padding included. `query` is
+    the number of each row's query, 0 or more, int [rows]; of a task without queries each row has its own.
     """
     rows, is_real = _fill(_deal(query, replicas))
     rows[~is_real] = len(query) - 1

@@ -47,6 +47,13 @@ class BatchPlan:
     With the proportional sampler each epoch holds every row once, with at most one partial batch per task. Epochs
     differ in which rows meet in a batch and in the order of the batches. Adding a task changes no other task's batches.
     `steps_per_epoch` batches hold every row once.
+
+    Args:
+        task_rows: The tasks, of different names, each of one or more rows.
+        batch_size: Rows per batch.
+        seed: Chooses the shuffles, 0 or more.
+        sampler: How often each task is trained on. Defaults to proportional sampling.
+        batch_tokens: Maximum number of tokens per batch, padding included, in place of `batch_size`.
     """
 
     def __init__(
@@ -57,17 +64,7 @@ class BatchPlan:
         sampler: Sampler | None = None,
         batch_tokens: int | None = None,
     ) -> None:
-        """Prepares the plan.
-
-        Args:
-            task_rows: The tasks, of different names, each of one or more rows.
-            batch_size: Rows per batch.
-            seed: Chooses the shuffles, 0 or more.
-            sampler: How often each task is trained on. Defaults to proportional sampling.
-            batch_tokens: Maximum number of tokens per batch, padding included, in place of `batch_size`.
-        """
-        names = [task.name for task in task_rows]
-        if not names:
+        if not task_rows:
             raise UserError("a training needs one or more tasks with a head of their own, got none")
         for task in task_rows:
             if not len(task.lengths):
@@ -86,7 +83,7 @@ class BatchPlan:
         self._batch_counts = list(counts.values())
         self.steps_per_epoch = sum(self._batch_counts)
         self._sampler = sampler or Sampler()
-        self._is_plain = self._sampler.is_plain(names)
+        self._is_plain = self._sampler.is_plain([task.name for task in task_rows])
         # Two epochs, as a reader that runs ahead of the training crosses their border again and again.
         self._epoch = functools.lru_cache(maxsize=2)(self._plan_epoch)
 

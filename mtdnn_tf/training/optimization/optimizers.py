@@ -60,10 +60,9 @@ def _addons_optimizer(name: str) -> Callable[[Any, tf.keras.Model], tf.keras.opt
         try:
             import tensorflow_addons
         except ImportError:
-            raise UserError(
-                f"`optimizer={name.lower()}` needs tensorflow-addons, which is not installed and exists only for "
-                "Python 3.9 to 3.11 with TensorFlow 2.15; accepted without it: adamax, adamw"
-            ) from None
+            lacks = "which is not installed and exists only for Python 3.9 to 3.11 with TensorFlow 2.15"
+            accepted = "accepted without it: adamax, adamw"
+            raise UserError(f"`optimizer={name.lower()}` needs tensorflow-addons, {lacks}; {accepted}") from None
         return getattr(tensorflow_addons.optimizers, name)(learning_rate)
 
     return build
