@@ -86,13 +86,8 @@ def build_multi_task_model(
 ) -> MultiTaskModel:
     """Builds the network with the encoder's pre-trained weights and fresh heads.
 
-    Args:
-        pretrained: The encoder to start from.
-        tasks: The tasks to answer.
-        dropout: Dropout rate inside the encoder.
-        seed: Seed of initial weights and dropout.
-        precision: What the encoder computes in: "float32", "mixed_bfloat16" or "mixed_float16".
-        recompute: Whether the encoder's layers compute their activations again in the backward pass.
+    `dropout` is the rate inside the encoder, `seed` decides initial weights and dropout, `precision` is one of
+    `backbone.PRECISIONS`; `recompute` is whether layers compute their activations again in the backward pass.
     """
     if pretrained.weights:
         # Before an encoder is built that may be larger than the weights that there are.

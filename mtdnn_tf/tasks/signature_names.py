@@ -18,11 +18,7 @@ def examples_signature(task: Task) -> str:
 
 
 def signature_names(tasks: Sequence[Task]) -> list[str]:
-    """Returns the names of a model's signatures in the order of its tasks.
-
-    Raises:
-        UserError: Two signatures would have one name.
-    """
+    """Returns the names of a model's signatures in the order of its tasks; refuses two of one name."""
     owner = {ALL_TASKS: "all tasks", TOKENS: "token ids", EMBED: "the encoder's vector"}
     for task in tasks:
         if task.head_labels:  # Not served: a client asks the other task.
