@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.json_files import OMITTED
 
 GELU = "gelu"
 ACTIVATIONS = (GELU, "gelu_approximate", "relu")
@@ -36,7 +36,7 @@ class BackboneConfig:
     activation: str = GELU
     # What linear heads read: "pooler" (BERT's tanh layer over the first position, which no other encoder has), "cls"
     # (the first position's output) or "mean" (over all positions).
-    pooling: str = POOLER
+    pooling: str = dataclasses.field(default=POOLER, metadata={OMITTED: True})
 
     def __post_init__(self) -> None:
         for name, accepted in (("activation", ACTIVATIONS), ("pooling", POOLINGS)):
@@ -46,7 +46,3 @@ class BackboneConfig:
             raise UserError(
                 f"hidden_dim {self.hidden_dim} of the backbone is not a multiple of num_heads {self.num_heads}"
             )
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns the fields as JSON values, without the default pooling, which earlier versions did not write."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if (name, value) != ("pooling", POOLER)}

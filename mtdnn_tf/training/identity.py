@@ -42,7 +42,7 @@ def run_identity(
         **config.decisive_fields(),
         "tasks": [task.task.name for task in inputs],
         "backbone_weights": _weights_fingerprint(pretrained),
-        "backbone_config": pretrained.config.to_json(),
+        "backbone_config": to_json(pretrained.config),
         "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
         **_of_soft_targets(soft_targets),
         **_task_fields([task.task for task in inputs]),

@@ -10,12 +10,12 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.json_files import write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.checkpoints.tokenizer_files import write_tokenizer_files
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import TokenizerFiles, write_tokenizer_files
 
 _MOST_LAYERS = 1000
 _LARGEST_SIZE = 1 << 24
 # Fields of the file by those of a backbone's config.
-_SIZES = {
+SIZES = {
     "vocabulary_size": "vocab_size",
     "num_layers": "num_hidden_layers",
     "num_heads": "num_attention_heads",
@@ -26,11 +26,13 @@ _SIZES = {
 }
 
 
-def check_size(what: str, value: Any, is_layers: bool, path: Path) -> None:
-    """Refuses what is no size of an encoder: a file may name one that no machine could hold."""
-    most = _MOST_LAYERS if is_layers else _LARGEST_SIZE
-    if type(value) is not int or not 1 <= value <= most:
-        raise UserError(f"{path}: {what} must be an integer from 1 to {most}, got {str(value)[:60]}")
+def read_sizes(values: Mapping[str, Any], fields: Mapping[str, str], path: Path) -> dict[str, Any]:
+    """Returns the sizes of an encoder, given the file's fields of them; a file may name sizes that no machine holds."""
+    for name, field in fields.items():
+        given, most = values.get(field), _MOST_LAYERS if name == "num_layers" else _LARGEST_SIZE
+        if type(given) is not int or not 1 <= given <= most:
+            raise UserError(f"{path}: field {field} must be an integer from 1 to {most}, got {str(given)[:60]}")
+    return {name: values[field] for name, field in fields.items()}
 
 
 def config_from_values(values: Mapping[str, Any], activations: Mapping[str, str], path: Path) -> BackboneConfig:
@@ -39,12 +41,11 @@ def config_from_values(values: Mapping[str, Any], activations: Mapping[str, str]
     if activation not in activations:
         raise unknown_name("hidden_act", str(activation), activations, str(path))
     values = {"type_vocab_size": 2, **values}
-    for field in _SIZES.values():
+    for field in SIZES.values():
         if field not in values:
             raise UserError(f"{path}: field {field} is missing")
-        check_size(f"field {field}", values[field], field == "num_hidden_layers", path)
+    sizes = read_sizes(values, SIZES, path)
     try:
-        sizes = {name: values[field] for name, field in _SIZES.items()}
         return BackboneConfig(**sizes, activation=activations[activation])
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
@@ -65,7 +66,8 @@ def write_bert_files(
         "hidden_act": next(name for name, value in activations.items() if value == config.activation),
         "hidden_dropout_prob": 0.1,
         "initializer_range": 0.02,
-        **{field: getattr(config, name) for name, field in _SIZES.items()},
+        **{field: getattr(config, name) for name, field in SIZES.items()},
     }
     write_json(folder / config_file, values)
-    write_tokenizer_files(folder, pretrained.tokenizer_files(), config.max_positions)
+    tokenizer = TokenizerFiles(pretrained.vocabulary, pretrained.lowercase, pretrained.rules)
+    write_tokenizer_files(folder, tokenizer, config.max_positions)

@@ -15,7 +15,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, encoder_weights, read_weights, variables_in_order
-from mtdnn_tf.modeling.checkpoints.bert_files import check_size
+from mtdnn_tf.modeling.checkpoints.bert_files import SIZES, read_sizes
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.checkpoints.tokenizer_files import check_ids, write_vocabulary
 
@@ -27,15 +27,7 @@ _TOKENIZER = "tokenizer.json"
 _VOCABULARY = "assets/tokenizer/vocabulary.txt"
 _WEIGHTS = "model.weights.h5"
 # Fields of KerasNLP's config by those of a backbone's config.
-_SIZES = {
-    "vocabulary_size": "vocabulary_size",
-    "num_layers": "num_layers",
-    "num_heads": "num_heads",
-    "hidden_dim": "hidden_dim",
-    "intermediate_dim": "intermediate_dim",
-    "max_positions": "max_sequence_length",
-    "num_segments": "num_segments",
-}
+_SIZES = {**{name: name for name in SIZES}, "max_positions": "max_sequence_length"}
 
 
 def preset_names() -> list[str]:
@@ -78,9 +70,7 @@ def _read_folder(folder: Path) -> tuple[keras_nlp.models.BertBackbone, tuple[str
     """
     config = _arguments_of("BertBackbone", folder / _CONFIG)
     tokenizer = _arguments_of("BertTokenizer", folder / _TOKENIZER)
-    for field in _SIZES.values():
-        check_size(f"field {field}", config.get(field), field == "num_layers", folder / _CONFIG)
-    shape = BackboneConfig(**{name: config[theirs] for name, theirs in _SIZES.items()})
+    shape = BackboneConfig(**read_sizes(config, _SIZES, folder / _CONFIG))
     lowercase = tokenizer.get("lowercase", False)
     if not isinstance(lowercase, bool):
         raise UserError(f"{folder / _TOKENIZER}: lowercase must be true or false, got {str(lowercase)[:60]}")

@@ -27,7 +27,7 @@ from mtdnn_tf.json_files import (
 from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
-from mtdnn_tf.modeling.checkpoints.bert_files import check_size
+from mtdnn_tf.modeling.checkpoints.bert_files import read_sizes
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, read_safetensors
 from mtdnn_tf.modeling.checkpoints.tokenizer_files import VOCABULARY, check_ids, write_vocabulary
 from mtdnn_tf.modeling.encoder import Encoder
@@ -66,8 +66,8 @@ class ModelDescription:
 
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON values, without any path of this machine."""
-        tasks = [to_json(task.portable()) for task in self.tasks]
-        return {"schema": self.schema, **to_json(self), "backbone": self.backbone.to_json(), "tasks": tasks}
+        portable = dataclasses.replace(self, tasks=[task.portable() for task in self.tasks])
+        return {"schema": self.schema, **to_json(portable)}
 
 
 def read_description(path: Path, remedy: str = _REMEDY) -> ModelDescription:
@@ -75,9 +75,9 @@ def read_description(path: Path, remedy: str = _REMEDY) -> ModelDescription:
     values = read_json_object(path)
     check_schema(values.get("schema"), _SCHEMA, path, remedy)
     if isinstance(values.get("backbone"), dict):
-        for name, given in values["backbone"].items():
-            if name not in ("activation", "pooling"):  # BackboneConfig checks them.
-                check_size(f"field {name}", given, name == "num_layers", path)
+        # BackboneConfig checks the others.
+        sizes = {name: name for name in values["backbone"] if name not in ("activation", "pooling")}
+        read_sizes(values["backbone"], sizes, path)
     return from_json(values, ModelDescription, str(path))
 
 
@@ -103,11 +103,7 @@ def save_model(
     max_sequence_length: int,
     folder: Path,
 ) -> str:
-    """Writes a model's folder, complete or not at all, replacing one that exists.
-
-    Returns:
-        The SHA-256 of the weights file.
-    """
+    """Writes a model's folder, complete or not at all, replacing one that exists; returns its weights' SHA-256."""
     arrays = {f"backbone.{name}": array for name, array in read_weights(model.backbone).items()}
     for name, head in model.heads.items():
         # A head's own order of its variables is fixed by its class.
@@ -164,8 +160,8 @@ def read_backbone(run: Path) -> PretrainedBackbone:
     """Reads the shared encoder of a trained model, to start another training from."""
     files = _Files.of_run(run)
     encoder, _ = files.arrays()
-    shape, lowercase, rules = files.description.backbone, files.description.lowercase, files.description.rules
-    return PretrainedBackbone(str(files.folder), shape, files.vocabulary, lowercase, encoder, rules)
+    of = files.description
+    return PretrainedBackbone(str(files.folder), of.backbone, files.vocabulary, of.lowercase, encoder, of.rules)
 
 
 def model_fingerprint(run: Path) -> str:
@@ -185,10 +181,7 @@ def read_tokenizer(run: Path) -> tuple[WordPieceTokenizer, int]:
 
 
 def load_model(run: Path) -> LoadedModel:
-    """Reads a trained model for inference.
-
-    Args:
-        run: A run's folder, or its model folder.
+    """Reads a trained model for inference from a run's folder, or its model folder.
 
     Raises:
         UserError: The folder is missing, damaged or of another version.

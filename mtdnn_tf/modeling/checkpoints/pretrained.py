@@ -17,7 +17,6 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import AUTO, CLS, MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS
-from mtdnn_tf.modeling.checkpoints.tokenizer_files import TokenizerFiles
 
 # Where a sentence-transformers folder keeps the pooling that its encoder was trained with.
 SENTENCE_TRANSFORMERS = "1_Pooling/config.json"
@@ -36,16 +35,11 @@ class PretrainedBackbone:
     vocabulary: tuple[str, ...]  # Word pieces in the order of their ids.
     lowercase: bool  # Whether texts are lower-cased and stripped of accents.
     weights: Mapping[str, np.ndarray]  # By name in Hugging Face's layout; empty for random weights.
-
     rules: TokenRules = TokenRules()
 
     def tokenizer(self) -> WordPieceTokenizer:
         """Returns the encoder's tokenizer."""
         return WordPieceTokenizer(self.vocabulary, self.lowercase, self.rules)
-
-    def tokenizer_files(self) -> TokenizerFiles:
-        """Returns what its tokenizer's files hold."""
-        return TokenizerFiles(self.vocabulary, self.lowercase, self.rules)
 
     def check_length(self, max_sequence_length: int) -> None:
         """Refuses sequences longer than the encoder has positions for, or too short for [CLS] a [SEP] b [SEP]."""
@@ -98,10 +92,8 @@ def select_layers(pretrained: PretrainedBackbone, choice: Sequence[int]) -> Pret
     weights = {}
     for name, array in pretrained.weights.items():
         match = _LAYER.fullmatch(name)
-        if match is None:
-            weights[name] = array
-        elif match[1] in place:
-            weights[f"encoder.layer.{place[match[1]]}.{match[2]}"] = array
+        if match is None or match[1] in place:
+            weights[f"encoder.layer.{place[match[1]]}.{match[2]}" if match else name] = array
     config = dataclasses.replace(pretrained.config, num_layers=len(picked))
     return dataclasses.replace(pretrained, config=config, weights=weights)
 
@@ -134,10 +126,9 @@ def write_folder_pooling(folder: Path, config: BackboneConfig) -> None:
         return
     modes = {name: config.pooling == mode for name, mode in _MODES.items()}
     write_json(folder / SENTENCE_TRANSFORMERS, {"word_embedding_dimension": config.hidden_dim, **modes})
-    parts = enumerate([("", "Transformer"), ("1_Pooling", "Pooling")])
     modules = [
-        {"idx": number, "name": str(number), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for number, (path, kind) in parts
+        {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+        {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
     ]
     write_json(folder / "modules.json", modules)
 
@@ -146,6 +137,8 @@ def read_safetensors(path: Path, remedy: str) -> dict[str, np.ndarray]:
     """Reads the arrays of a .safetensors file by name; `remedy` is what the user can do if it is not accepted."""
     try:
         return dict(load_file(path))
+    except FileNotFoundError:
+        raise UserError(f"{path}: missing; {remedy}") from None
     except KeyError as error:
         raise UserError(f"{path}: must have arrays of floating-point numbers, got type {error}; {remedy}") from None
     except (SafetensorError, OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
