@@ -8,7 +8,7 @@ from flags.paths import define_path
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.options import parse_list
-from mtdnn_tf.release.write import ReleaseOptions, check_release_folder, write_release
+from mtdnn_tf.release.write import check_release_folder, write_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version
 from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
 from mtdnn_tf.serving.server_files import MODEL_NAME
@@ -40,17 +40,20 @@ def main() -> None:
         raise UserError("--export_dir or --release must be given")
     if _RELEASE_METRICS.value and not _RELEASE.value:
         raise UserError("--release_metrics needs --release")
-    sizes = parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int")
+    options = {
+        "batch_sizes": parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int"),
+        "model_name": _MODEL_NAME.value,
+        "weights": _WEIGHTS.value,
+    }
     if _RELEASE.value:
         # Checked before the version is written.
         check_release_folder(_RELEASE.value)
     if _EXPORT_DIR.value:
         folder = export_version(_EXPORT_DIR.value, _VERSION.value)
-        export_saved_model(load_model(_RUN.value), folder, _TASKS.value, sizes, _MODEL_NAME.value, _WEIGHTS.value)
+        export_saved_model(load_model(_RUN.value), folder, _TASKS.value, **options)
         logging.info("%s: SavedModel of %s weights written", folder, _WEIGHTS.value)
     if _RELEASE.value:
-        options = ReleaseOptions(_TASKS.value, sizes, _MODEL_NAME.value, _RELEASE_METRICS.value, _WEIGHTS.value)
-        verified = write_release(_RUN.value, _RELEASE.value, options)
+        verified = write_release(_RUN.value, _RELEASE.value, _RELEASE_METRICS.value, _TASKS.value, **options)
         logging.info("%s: release of %d files written and verified", _RELEASE.value, verified.files)
 
 

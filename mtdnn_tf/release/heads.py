@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.modeling.checkpoints.pretrained import read_safetensors
 
 
 def head_arrays(head: tf.keras.layers.Layer) -> dict[str, tf.Variable]:
@@ -44,12 +44,7 @@ def read_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> None
     """
     for name, head in heads.items():
         path = folder / f"{name}.safetensors"
-        try:
-            arrays = load_file(path)
-        except FileNotFoundError:
-            raise UserError(f"{path}: missing; copy the release again") from None
-        except (SafetensorError, OSError, ValueError) as error:
-            raise UserError(f"{path}: not a safetensors file, or damaged ({error}); copy the release again") from None
+        arrays = read_safetensors(path, "copy the release again")
         variables = head_arrays(head)
         expected = {key: tuple(variable.shape) for key, variable in variables.items()}
         given = {key: array.shape for key, array in arrays.items()}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.provenance import Provenance, ReleaseMetrics
-from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.templates import render
 from mtdnn_tf.text_tables import markdown_table
@@ -18,27 +18,12 @@ _FILES = Path(__file__).parent / "card_files"
 
 
 def model_card(
-    tasks: Sequence[Task],
-    backbone: BackboneConfig,
-    max_sequence_length: int,
-    provenance: Provenance,
-    metrics: ReleaseMetrics,
-    preset_difference: float | None,
-    model_name: str,
-    weights: str = FLOAT32,
+    tasks: Sequence[Task], provenance: Provenance, metrics: ReleaseMetrics, backbone: BackboneConfig, **values: Any
 ) -> str:
     """Returns the text of README.md.
 
-    Args:
-        tasks: The released tasks.
-        backbone: The encoder's shape.
-        max_sequence_length: Longest input, in word pieces.
-        provenance: Origin of the model.
-        metrics: Its quality.
-        preset_difference: Difference of the KerasNLP preset's outputs if it cannot have the encoder's activation, else
-            None.
-        model_name: Name of the model in TF Serving.
-        weights: How the SavedModel stores the encoder's large matrices, one of `reduced_weights.WEIGHTS`.
+    `values` are others of the template: `max_sequence_length`, `model_name` in TF Serving, `weights` of the SavedModel,
+    and `preset_difference` of the KerasNLP preset's outputs, None if it has the encoder's activation.
     """
     rows = {
         "tasks": [(task.name, task.kind, ", ".join(task.text), ", ".join(task.labels) or "a score") for task in tasks],
@@ -57,15 +42,12 @@ def model_card(
         _FILES / layout.CARD,
         layout=layout,
         tasks=tasks,
-        backbone=backbone,
-        max_sequence_length=max_sequence_length,
         provenance=provenance,
         metrics=metrics,
-        preset_difference=preset_difference,
-        model_name=model_name,
-        weights=weights,
+        backbone=backbone,
         rows=rows,
         table=markdown_table,
+        **values,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -22,22 +22,7 @@ from mtdnn_tf.release.heads import write_heads
 from mtdnn_tf.release.model_card import licence_notes, model_card
 from mtdnn_tf.release.provenance import read_provenance, release_metrics
 from mtdnn_tf.release.verify import Verified, verify_release
-from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, served_tasks
-from mtdnn_tf.serving.reduced_weights import FLOAT32
-from mtdnn_tf.serving.server_files import MODEL_NAME
-
-
-class ReleaseOptions(NamedTuple):
-    """Options of a release; see `export_saved_model`."""
-
-    tasks: Sequence[str] = ()  # Names; all if empty.
-    batch_sizes: Sequence[int] = WARMUP_BATCH_SIZES
-    model_name: str = MODEL_NAME
-    metrics: Path | None = None  # A recipe's report.json or results.json; None for the run's own metrics.
-    weights: str = FLOAT32  # Of the SavedModel; other parts are float32.
-
-
-_DEFAULT = ReleaseOptions()
+from mtdnn_tf.serving.export import export_saved_model, served_tasks
 
 
 def check_release_folder(folder: Path) -> None:
@@ -46,17 +31,24 @@ def check_release_folder(folder: Path) -> None:
         raise UserError(f"--release={folder}: must not exist")
 
 
-def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -> Verified:
+def write_release(run: Path, folder: Path, metrics_file: Path | None, names: Sequence[str], **options: Any) -> Verified:
     """Writes and verifies the release of a finished run in a new folder, then makes it visible.
+
+    Args:
+        run: Folder of the run.
+        folder: Where to write; must not exist.
+        metrics_file: A recipe's report.json or results.json; None for the run's own metrics.
+        names: Names of the tasks; all if empty.
+        **options: `batch_sizes`, `model_name` and `weights` of `export_saved_model`; other parts are float32.
 
     Raises:
         UserError: `folder` exists, the run is not finished, or an option is invalid.
     """
     check_release_folder(folder)
     provenance = read_provenance(run)
-    metrics = release_metrics(run, options.metrics)
+    metrics = release_metrics(run, metrics_file)
     loaded = load_model(run)
-    tasks = served_tasks(loaded, options.tasks)
+    tasks = served_tasks(loaded, names)
     used = {task.head_task for task in tasks}
     # A task may use the head of a task that is not released.
     kept = [task for task in loaded.tasks if task in tasks or task.name in used]
@@ -68,17 +60,15 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
     difference = output_difference(pretrained, ACTIVATION) if has_preset and activation != ACTIVATION else None
     with locked_path(folder, f"--release={folder}"), new_folder(folder) as temporary:
         serving = temporary / layout.SERVING / layout.VERSION
-        names = [task.name for task in tasks]
-        export_saved_model(loaded, serving, names, options.batch_sizes, options.model_name, options.weights)
+        export_saved_model(loaded, serving, names, **options)
         convert(pretrained, temporary / layout.HUGGING_FACE, "huggingface")
         if has_preset:
             convert(pretrained, temporary / layout.KERAS_NLP, "keras_nlp", accept_approximate_gelu=True)
         write_heads(heads, temporary / layout.HEADS)
-        length = loaded.max_sequence_length
         description = {
             "schema": layout.SCHEMA,
             "model_fingerprint": loaded.fingerprint,
-            "max_sequence_length": length,
+            "max_sequence_length": loaded.max_sequence_length,
             "tensorflow": tf.__version__,
             "has_preset": has_preset,
             "preset_difference": difference,
@@ -92,9 +82,7 @@ def write_release(run: Path, folder: Path, options: ReleaseOptions = _DEFAULT) -
         ):
             write_json(temporary / name, to_json(value))
         write_text(temporary / layout.FLAGS, provenance.flags)
-        card = model_card(
-            tasks, pretrained.config, length, provenance, metrics, difference, options.model_name, options.weights
-        )
+        card = model_card(tasks, provenance, metrics, pretrained.config, **description, **options)
         write_text(temporary / layout.CARD, card)
         write_text(temporary / layout.LICENCES, licence_notes(tasks, provenance))
         layout.write_checksums(temporary)

@@ -40,7 +40,8 @@ def test_teachers_quality_and_calibration_are_told(tmp_path):
         {"mood": {"accuracy": Summary(0.7512, 0.0123, 2)}, "answers": {"mrr": Summary(None, None, 0)}},
         [Reliability("student", "mood", (), (0.5, 0.7), (0.2, 0.2), (None, None))],
     )
-    card = model_card([_MOOD, _ANSWERS], _CONFIG, 64, _run(tmp_path), metrics, None, "answers")
+    values = {"max_sequence_length": 64, "preset_difference": None, "model_name": "answers", "weights": "float32"}
+    card = model_card([_MOOD, _ANSWERS], _run(tmp_path), metrics, _CONFIG, **values)
     assert "large matrices" not in card
     assert _rows(card, "Teachers")[1:] == ["| mood | 3 |", "| mood/test | 2 |", "| answers | not known |"]
     assert _rows(card, "Metrics")[1:] == [
@@ -60,7 +61,8 @@ def test_what_is_not_known_is_said(tmp_path):
     provenance = _run(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     plain = read_provenance(tmp_path)
-    card = model_card([_ANSWERS], _CONFIG, 64, plain, ReleaseMetrics("this run", (), {}), 0.0123, "mtdnn", "int8")
+    values = {"max_sequence_length": 64, "preset_difference": 0.0123, "model_name": "mtdnn", "weights": "int8"}
+    card = model_card([_ANSWERS], plain, ReleaseMetrics("this run", (), {}), _CONFIG, **values)
     assert "large matrices in int8" in card
     assert "None: the model was trained on gold labels only." in card
     assert "Not known: the run was trained without evaluation." in card
