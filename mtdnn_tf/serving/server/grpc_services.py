@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import grpc
@@ -36,6 +35,14 @@ def _version(spec: model_pb2.ModelSpec) -> int | None:
     return spec.version.value if spec.HasField("version") else None
 
 
+def _signature(servable: Servable, request: Any, response: Any) -> str:
+    """Returns the name of the requested signature, which it checks and writes into the response."""
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    servable.signature(name)
+    response.model_spec.signature_name = name
+    return name
+
+
 async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
     refusal = serving_error(error)
     await context.abort(refusal.code, refusal.message)
@@ -47,78 +54,56 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     def __init__(self, store: ModelStore, pool: WorkPool, limits: Limits) -> None:
         self._store, self._pool, self._limits = store, pool, limits
+        self.Predict = self._method(self._predict, predict_pb2.PredictResponse)
+        self.Classify = self._method(self._classify, classification_pb2.ClassificationResponse)
+        self.Regress = self._method(self._regress, regression_pb2.RegressionResponse)
+        self.GetModelMetadata = self._method(self._metadata, get_model_metadata_pb2.GetModelMetadataResponse)
 
-    async def Predict(self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102
-        return await self._answer(context, self._predict, request)
+    def _method(self, fill: Callable[[Servable, Any, Any], None], response_type: Any) -> Callable[..., Any]:
+        """Returns a method of the service, given what fills its response from a request."""
 
-    async def Classify(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102
-        return await self._answer(context, self._classify, request)
+        def work(request: Any) -> Any:
+            response, spec = response_type(), request.model_spec
+            version = _version(spec)
+            with self._store.model(spec.name).lease(version) as servable:
+                response.model_spec.name = servable.model
+                response.model_spec.version.value = servable.version
+                fill(servable, request, response)
+            return response
 
-    async def Regress(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102
-        return await self._answer(context, self._regress, request)
+        async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
+            try:
+                return await self._pool.run(work, request)
+            except Exception as error:
+                await _abort(context, error)
 
-    async def GetModelMetadata(self, request: Any, context: grpc.aio.ServicerContext) -> Any:  # noqa: D102
-        return await self._answer(context, self._metadata, request)
+        return answer
 
-    async def _answer(self, context: grpc.aio.ServicerContext, work: Callable[[Any], Any], request: Any) -> Any:
-        try:
-            return await self._pool.run(work, request)
-        except Exception as error:
-            await _abort(context, error)
+    def _predict(self, servable: Servable, request: Any, response: Any) -> None:
+        name = _signature(servable, request, response)
+        # An element takes at least a byte, but a tensor of equal elements may be sent as one.
+        inputs = arrays_of_request(request, self._limits.max_request_bytes)
+        outputs = predict(servable, name, inputs, self._limits.max_batch_rows, request.output_filter)
+        for output, values in outputs.items():
+            response.outputs[output].CopyFrom(tf.make_tensor_proto(values))
 
-    @contextlib.contextmanager
-    def _lease(self, request: Any, response: Any) -> Iterator[Servable]:
-        """Yields the requested version, and writes its name and the signature's into the response."""
-        spec = request.model_spec
-        version = _version(spec)
-        with self._store.model(spec.name).lease(version) as servable:
-            servable.signature(spec.signature_name)
-            name = spec.signature_name or DEFAULT_SIGNATURE
-            response.model_spec.CopyFrom(model_pb2.ModelSpec(name=servable.model, signature_name=name))
-            response.model_spec.version.value = servable.version
-            yield servable
+    def _classify(self, servable: Servable, request: Any, response: Any) -> None:
+        name = _signature(servable, request, response)
+        for row in classify(servable, name, examples_of_input(request.input), self._limits.max_batch_rows):
+            classes = response.result.classifications.add().classes
+            for label, score in row:
+                classes.add(label=label, score=score)
 
-    def _predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
-        response = predict_pb2.PredictResponse()
-        with self._lease(request, response) as servable:
-            # An element takes at least a byte, but a tensor of equal elements may be sent as one.
-            inputs = arrays_of_request(request, self._limits.max_request_bytes)
-            name, rows = response.model_spec.signature_name, self._limits.max_batch_rows
-            for output, values in predict(servable, name, inputs, rows, request.output_filter).items():
-                response.outputs[output].CopyFrom(tf.make_tensor_proto(values))
-        return response
+    def _regress(self, servable: Servable, request: Any, response: Any) -> None:
+        name = _signature(servable, request, response)
+        for value in regress(servable, name, examples_of_input(request.input), self._limits.max_batch_rows):
+            response.result.regressions.add(value=value)
 
-    def _classify(self, request: classification_pb2.ClassificationRequest) -> classification_pb2.ClassificationResponse:
-        response = classification_pb2.ClassificationResponse()
-        with self._lease(request, response) as servable:
-            examples = examples_of_input(request.input)
-            for row in classify(servable, response.model_spec.signature_name, examples, self._limits.max_batch_rows):
-                classes = response.result.classifications.add().classes
-                for label, score in row:
-                    classes.add(label=label, score=score)
-        return response
-
-    def _regress(self, request: regression_pb2.RegressionRequest) -> regression_pb2.RegressionResponse:
-        response = regression_pb2.RegressionResponse()
-        with self._lease(request, response) as servable:
-            examples = examples_of_input(request.input)
-            for value in regress(servable, response.model_spec.signature_name, examples, self._limits.max_batch_rows):
-                response.result.regressions.add(value=value)
-        return response
-
-    def _metadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    def _metadata(self, servable: Servable, request: Any, response: Any) -> None:
         fields = list(request.metadata_field)
         if fields != [SIGNATURE_DEF]:
             raise invalid(f"metadata_field must be {SIGNATURE_DEF!r}, got {', '.join(fields) or 'nothing'}")
-        version = _version(request.model_spec)
-        response = get_model_metadata_pb2.GetModelMetadataResponse()
-        with self._store.model(request.model_spec.name).lease(version) as servable:
-            response.model_spec.name = servable.model
-            response.model_spec.version.value = servable.version
-            response.metadata[SIGNATURE_DEF].Pack(signatures_message(servable))
-        return response
+        response.metadata[SIGNATURE_DEF].Pack(signatures_message(servable))
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):

@@ -31,11 +31,7 @@ class ClassScore(NamedTuple):
 def predict(
     servable: Servable, signature: str, inputs: Mapping[str, np.ndarray], batch_rows: int, outputs: Sequence[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Returns the named outputs of a signature, or all; the default signature if its name is empty.
-
-    Raises:
-        ServingError: A signature or output is unknown, or an input is missing, unknown, invalid or of too many rows.
-    """
+    """Returns the named outputs of a signature, or all; the default signature if its name is empty."""
     definition = servable.signature(signature)
     takes = set(definition.inputs)
     missing, extra = ", ".join(sorted(takes - set(inputs))), ", ".join(sorted(set(inputs) - takes))
@@ -66,11 +62,7 @@ def _check_tensor(name: str, values: np.ndarray, info: meta_graph_pb2.TensorInfo
 
 
 def classify(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[list[ClassScore]]:
-    """Returns the classes of every serialized tf.Example, in the order of the signature's output.
-
-    Raises:
-        ServingError: The signature is unknown, or does not return `classes`, `scores` or both.
-    """
+    """Returns the classes of every serialized tf.Example, in the order of the signature's output."""
     names = tf.saved_model.CLASSIFY_OUTPUT_CLASSES, tf.saved_model.CLASSIFY_OUTPUT_SCORES
     outputs = _ask_examples(servable, signature, examples, batch_rows, "classification", names)
     shape = next(iter(outputs.values())).shape
@@ -88,11 +80,7 @@ def classify(servable: Servable, signature: str, examples: Sequence[bytes], batc
 
 
 def regress(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[np.floating[Any]]:
-    """Returns the value of every serialized tf.Example, float32.
-
-    Raises:
-        ServingError: The signature is unknown, or does not return `outputs` [batch] or [batch, 1].
-    """
+    """Returns the value of every serialized tf.Example, float32."""
     name = tf.saved_model.REGRESS_OUTPUTS
     values = _ask_examples(servable, signature, examples, batch_rows, "regression", (name,))[name]
     if values.shape not in ((len(examples),), (len(examples), 1)):
@@ -115,11 +103,7 @@ def _ask_examples(
 
 
 def warm_up(servable: Servable) -> int:
-    """Replays a model's warm-up requests, which make its first real request fast, and returns their number.
-
-    Raises:
-        Exception: A record is damaged, or the model fails; the version is then not served.
-    """
+    """Replays a model's warm-up requests, which make its first real request fast, and returns their number."""
     path = servable.folder / WARMUP_REQUESTS
     if not path.is_file():
         return 0

@@ -26,11 +26,7 @@ class PredictBody(NamedTuple):
 
 
 def inputs_of_json(body: Mapping[str, Any], definition: meta_graph_pb2.SignatureDef) -> PredictBody:
-    """Returns the inputs of a predict request, an object with `instances` (rows) or `inputs` (columns).
-
-    Raises:
-        ServingError: The object has neither or both, or a value is not what the signature takes.
-    """
+    """Returns the inputs of a predict request, an object with `instances` (rows) or `inputs` (columns)."""
     if ("instances" in body) == ("inputs" in body):
         raise invalid("the request must have either 'instances' or 'inputs'")
     by_row = "instances" in body
@@ -62,11 +58,7 @@ def _is_named(value: Any, names: list[str]) -> bool:
 
 
 def tensor_of_json(value: Any, dtype: tf.DType, where: str) -> np.ndarray:
-    """Returns the array of a JSON value or of lists of lists of them; `where` is its place, for messages.
-
-    Raises:
-        ServingError: The lists are ragged, or a value is of another type.
-    """
+    """Returns the array of a JSON value or of lists of lists of them; `where` is its place, for messages."""
     array = np.array(value, object)
     is_ragged = any(isinstance(leaf, list) for leaf in array.flat)
     if array.ndim + is_ragged > _MOST_DIMENSIONS:
@@ -118,11 +110,7 @@ def _bytes(value: Any) -> Any:
 
 
 def outputs_to_json(outputs: Mapping[str, np.ndarray], by_row: bool) -> dict[str, Any]:
-    """Returns the answer to a predict request: `predictions` row by row, or `outputs` by column.
-
-    Raises:
-        ServingError: The answer needs rows, and outputs have none or different numbers of them.
-    """
+    """Returns the answer to a predict request: `predictions` row by row, or `outputs` by column."""
     values = {name: array_to_json(array, name) for name, array in outputs.items()}
     if not by_row:
         return {"outputs": values if len(values) > 1 else next(iter(values.values()))}
@@ -160,11 +148,7 @@ def _string_to_json(value: bytes, is_binary: bool) -> Any:
 
 
 def examples_of_json(body: Mapping[str, Any]) -> list[bytes]:
-    """Returns the serialized tf.Example of every object in `examples`, with the features of `context`, if given.
-
-    Raises:
-        ServingError: `examples` is missing or empty, or a feature is neither a value nor a list of values of one type.
-    """
+    """Returns the serialized tf.Example of every object in `examples`, with the features of `context`, if given."""
     examples = body.get("examples")
     if not isinstance(examples, list) or not examples:
         raise invalid("'examples' must be a list of at least one object of features")

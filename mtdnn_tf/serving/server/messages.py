@@ -50,11 +50,7 @@ def _to_dict(message: Any) -> dict[str, Any]:
 
 
 def arrays_of_request(request: predict_pb2.PredictRequest, most_elements: int) -> dict[str, np.ndarray]:
-    """Returns the inputs of a Predict request.
-
-    Raises:
-        ServingError: A tensor is damaged, or has more elements than accepted; a small message may declare a huge one.
-    """
+    """Returns the inputs of a Predict request; refuses large tensors, which a small message may declare."""
     return {name: _array(name, tensor, most_elements) for name, tensor in request.inputs.items()}
 
 
@@ -73,11 +69,7 @@ def _array(name: str, tensor: tensor_pb2.TensorProto, most_elements: int) -> np.
 
 
 def examples_of_input(given: input_pb2.Input) -> list[bytes]:
-    """Returns the serialized examples of a Classify or Regress request, each with the features of their context.
-
-    Raises:
-        ServingError: There is none.
-    """
+    """Returns the serialized examples, at least one, of a Classify or Regress request, each with their context."""
     if given.HasField("example_list_with_context"):
         # Concatenated messages are one message, in which the last feature of a name counts.
         context = given.example_list_with_context.context.SerializeToString()

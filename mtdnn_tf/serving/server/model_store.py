@@ -19,11 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def parse_models(values: list[str]) -> dict[str, Path]:
-    """Parses the values of --model, `NAME:DIR` or `DIR` with the folder's name as the model's, into folders by name.
-
-    Raises:
-        UserError: A name is empty, duplicate, or has characters other than letters, digits, `_`, `.` and `-`.
-    """
+    """Parses the values of --model, `NAME:DIR` or `DIR` with the folder's name as the model's, into folders by name."""
     models: dict[str, Path] = {}
     for value in values:
         name, colon, folder = value.partition(":")
@@ -40,11 +36,7 @@ def parse_models(values: list[str]) -> dict[str, Path]:
 
 
 class ModelStore:
-    """The models of a server by name, in the order of the page.
-
-    Raises:
-        UserError: A folder is missing or has no version that can be loaded.
-    """
+    """The models of a server by name, in the order of the page; refuses folders without a version that loads."""
 
     def __init__(self, folders: Mapping[str, Path]) -> None:
         self.models = {name: ServedModel(name, base) for name, base in folders.items()}
@@ -74,11 +66,7 @@ class ModelStore:
         self._ended.set()
 
     def model(self, name: str) -> ServedModel:
-        """Returns a model.
-
-        Raises:
-            ServingError: The model is unknown.
-        """
+        """Returns a model, or raises ServingError for an unknown name."""
         if name not in self.models:
             message = f"Servable not found for request: Latest({name}). Served: {', '.join(self.models)}"
             raise ServingError(grpc.StatusCode.NOT_FOUND, message)

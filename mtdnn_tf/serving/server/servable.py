@@ -17,11 +17,7 @@ DEFAULT_SIGNATURE = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
 
 
 class Servable:
-    """A loaded version of a model.
-
-    Raises:
-        Exception: The folder has no SavedModel that can be loaded; TensorFlow raises many types.
-    """
+    """A loaded version of a model; raises errors of any type for a folder that cannot be loaded."""
 
     def __init__(self, model: str, version: int, folder: Path) -> None:
         self.model = model
@@ -33,11 +29,7 @@ class Servable:
         self.signatures = {name: self.signature_defs[name] for name in self._saved.signatures}
 
     def signature(self, name: str) -> meta_graph_pb2.SignatureDef:
-        """Returns the definition of a signature; the default one if its name is empty.
-
-        Raises:
-            ServingError: The model has no such signature.
-        """
+        """Returns the definition of a signature, the default one if its name is empty; refuses unknown names."""
         name = name or DEFAULT_SIGNATURE
         if name not in self.signatures:
             names = ", ".join(sorted(self.signatures))

@@ -46,16 +46,8 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-def serve(store: ModelStore, limits: Limits, address: Address, poll_seconds: float, grace: int) -> None:
-    """Answers requests until SIGINT or SIGTERM, then finishes running ones within `grace` seconds.
-
-    Raises:
-        UserError: A port is not available.
-    """
-    asyncio.run(_serve(store, limits, address, poll_seconds, grace))
-
-
-async def _serve(store: ModelStore, limits: Limits, address: Address, poll_seconds: float, grace: int) -> None:
+async def serve(store: ModelStore, limits: Limits, address: Address, poll_seconds: float, grace: int) -> None:
+    """Answers requests until SIGINT or SIGTERM, then finishes running ones within `grace` seconds."""
     pool = WorkPool(limits)
     listener = _listen(address.host, address.port)
     try:

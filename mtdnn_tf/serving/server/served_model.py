@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import threading
 from collections.abc import Iterator
@@ -18,12 +19,12 @@ from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import ServingError, one_line
 
 
+@dataclasses.dataclass
 class _Loaded:
     """A loaded version, and the number of requests that use it."""
 
-    def __init__(self, servable: Servable) -> None:
-        self.servable = servable
-        self.users = 0
+    servable: Servable
+    users: int = 0
 
 
 class ServedModel:
@@ -40,11 +41,7 @@ class ServedModel:
 
     @contextlib.contextmanager
     def lease(self, version: int | None = None) -> Iterator[Servable]:
-        """Yields the served version, which stays loaded until the block ends.
-
-        Raises:
-            ServingError: The requested version is not served.
-        """
+        """Yields the served version, which stays loaded until the block ends; refuses any other version."""
         with self._lock:
             number = self._current
             if number is None or version not in (None, number):
@@ -103,11 +100,7 @@ class ServedModel:
             gc.collect()  # A loaded SavedModel has reference cycles.
 
     def status(self, version: int | None = None) -> list[ModelVersionStatus]:
-        """Returns the state of all known versions, the highest first, or of one.
-
-        Raises:
-            ServingError: The version is unknown.
-        """
+        """Returns the state of all known versions, the highest first, or of one; refuses an unknown version."""
         with self._lock:
             states = {number: _status(number, ModelVersionStatus.UNLOADING) for number in self._loaded}
             for failed, reason in self._failed.items():

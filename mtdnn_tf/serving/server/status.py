@@ -28,13 +28,7 @@ _LONGEST_MESSAGE = 1000
 
 
 class ServingError(Exception):
-    """Raised if a request cannot be answered.
-
-    Args:
-        code: gRPC's canonical code.
-        message: The message.
-        http_status: HTTP status; that of the code if None.
-    """
+    """Raised if a request cannot be answered; the HTTP status is by default that of gRPC's canonical code."""
 
     def __init__(self, code: grpc.StatusCode, message: str, http_status: int | None = None) -> None:
         super().__init__(message)

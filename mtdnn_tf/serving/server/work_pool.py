@@ -11,29 +11,20 @@ from typing import Any, TypeVar
 
 import grpc
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.options import Options, option
 from mtdnn_tf.serving.server.status import ServingError
 
 _Answer = TypeVar("_Answer")
 
 
 @dataclasses.dataclass(frozen=True)
-class Limits:
-    """Limits of a server, named as their flags. Requests beyond them are refused at once.
+class Limits(Options):
+    """Limits of a server. Requests beyond them are refused at once; TensorFlow uses its own threads within each."""
 
-    Raises:
-        UserError: A limit is below 1.
-    """
-
-    max_request_bytes: int = 8 << 20
-    max_batch_rows: int = 1024
-    max_concurrency: int = 64  # Requests in progress or waiting.
-    threads: int = 4  # Requests in progress; TensorFlow uses its own threads within each.
-
-    def __post_init__(self) -> None:
-        for name, value in dataclasses.asdict(self).items():
-            if value < 1:
-                raise UserError(f"--{name} must be an integer >= 1, got {value}")
+    max_request_bytes: int = option(8 << 20, "Maximum size of a request.", at_least=1)
+    max_batch_rows: int = option(1024, "Maximum number of rows per request.", at_least=1)
+    max_concurrency: int = option(64, "Maximum number of running and waiting requests; others are refused.", at_least=1)
+    threads: int = option(4, "Maximum number of requests processed in parallel.", at_least=1)
 
 
 class WorkPool:
@@ -41,31 +32,18 @@ class WorkPool:
 
     def __init__(self, limits: Limits) -> None:
         self._most = limits.max_concurrency
-        self._admitted = 0
-        self._lock = threading.Lock()
+        self._free = threading.Semaphore(self._most)
         self._threads = concurrent.futures.ThreadPoolExecutor(limits.threads, thread_name_prefix="answer")
 
     async def run(self, work: Callable[..., _Answer], *arguments: Any) -> _Answer:
-        """Runs a function in a thread of the pool, unless it is cancelled before it starts.
-
-        Raises:
-            ServingError: The maximum number of requests is running or waiting.
-        """
-        with self._lock:
-            if self._admitted >= self._most:
-                raise ServingError(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    f"the server is busy with {self._most} requests, its maximum; try again later",
-                )
-            self._admitted += 1
+        """Runs a function in a thread, unless cancelled before it starts; raises ServingError if the pool is full."""
+        if not self._free.acquire(blocking=False):
+            message = f"the server is busy with {self._most} requests, its maximum; try again later"
+            raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
         # A disconnected client frees its slot only when its function has ended.
         future = self._threads.submit(work, *arguments)
-        future.add_done_callback(self._release)
+        future.add_done_callback(lambda _: self._free.release())
         return await asyncio.wrap_future(future)
-
-    def _release(self, _: concurrent.futures.Future[Any]) -> None:
-        with self._lock:
-            self._admitted -= 1
 
     def close(self) -> None:
         """Waits for running functions and ends the threads."""

@@ -42,5 +42,5 @@ def test_a_place_is_free_again_when_its_work_has_ended_however_it_ends():
 
 @pytest.mark.parametrize("field", ["max_request_bytes", "max_batch_rows", "max_concurrency", "threads"])
 def test_a_limit_below_one_is_refused_by_its_flags_name(field):
-    with pytest.raises(UserError, match=rf"--{field} must be an integer >= 1, got 0"):
+    with pytest.raises(UserError, match=f"`{field}` must be an integer >= 1, got 0"):
         Limits(**{field: 0})
