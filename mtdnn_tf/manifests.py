@@ -88,15 +88,12 @@ def verify(folder: Path) -> Verification:
                 listed.update(of_manifest)
                 found.intact.extend(of_manifest)
     for file in sorted(set(files) - listed):
-        if file.suffix != ".json":
-            found.unchecked.append(file)
-            continue
         try:
-            value = read_json(file)
-            checked = isinstance(value, dict) and CHECKSUM in value
+            value = read_json(file) if file.suffix == ".json" else None
             if isinstance(value, dict):
                 read_checked_json(file, _REMEDY)
-            (found.intact if checked else found.unchecked).append(file)
+            is_checked = isinstance(value, dict) and CHECKSUM in value
+            (found.intact if is_checked else found.unchecked).append(file)
         except UserError as error:
             found.problems.append(str(error))
     return found

@@ -22,15 +22,10 @@ def aligned_table(rows: Rows, num_text_columns: int = 1) -> str:
         rows: Cells by row, as many in each; the first row is the header.
         num_text_columns: Number of columns, from the first, that are aligned to the left. Defaults to 1.
     """
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if column < num_text_columns else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths))
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return "".join(f"{line}\n" for line in lines)
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    pads = [str.ljust if column < num_text_columns else str.rjust for column in range(len(widths))]
+    lines = ("  ".join(pad(cell, width) for pad, cell, width in zip(pads, row, widths)) for row in rows)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def markdown_table(rows: Rows, num_text_columns: int = 1) -> str:

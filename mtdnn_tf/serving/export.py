@@ -63,11 +63,7 @@ def export_version(export_dir: Path, version: int | None = None) -> Path:
 
 
 def served_tasks(loaded: LoadedModel, names: Sequence[str] = ()) -> list[Task]:
-    """Returns the tasks that an export answers: those named, or all.
-
-    Raises:
-        UserError: A name is unknown, duplicate, or of a task that has no signature.
-    """
+    """Returns the tasks that an export answers: those named, or all that have a signature."""
     # A task whose labels are merged from another's serves evaluation; a client asks that other task.
     served = {task.name: task for task in loaded.tasks if not task.head_labels}
     if len(set(names)) < len(names):

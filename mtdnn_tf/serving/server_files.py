@@ -97,11 +97,7 @@ def write_server_config(folder: Path, model_name: str, batch_sizes: Sequence[int
 
 
 def write_warmup(folder: Path, signatures: Signatures, batch_sizes: Sequence[int], model_name: str) -> None:
-    """Writes the warm-up requests that TF Serving replays when it loads a version; none without batch sizes.
-
-    Raises:
-        UserError: The batch sizes are invalid, or make more requests than TF Serving replays.
-    """
+    """Writes the warm-up requests that TF Serving replays when it loads a version; none without batch sizes."""
     check_batch_sizes(batch_sizes)
     count = len(signatures.inputs()) * len(batch_sizes)
     if count > MAX_RECORDS:

@@ -47,23 +47,19 @@ class Steps:
         self._names = sorted(heads)
         text, ids = tf.TensorSpec([None], tf.string), tf.TensorSpec([None, None], tf.int32)
         tokenize = graph_function(loaded.tokenizer.tokenize, input_signature=[text])
-        self.single_inputs = graph_function(lambda a: self._packed(tokenize(a), None), input_signature=[text])
-        self.pair_inputs = graph_function(
-            lambda a, b: self._packed(tokenize(a), tokenize(b)), input_signature=[text, text]
-        )
-        self.any_inputs = graph_function(
-            lambda a, b: self._packed(tokenize(a), tokenize(b), has_second(b)), input_signature=[text, text]
-        )
+
+        def packed(a: tf.Tensor, b: tf.Tensor | None = None, second: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+            tokens_b = None if b is None else tokenize(b)
+            rows = pack(tokenize(a), tokens_b, loaded.tokenizer, loaded.max_sequence_length, second)
+            return {name: tf.cast(values, tf.int32) for name, values in to_model_inputs(rows).items()}
+
+        self.single_inputs = graph_function(lambda a: packed(a), input_signature=[text])
+        self.pair_inputs = graph_function(lambda a, b: packed(a, b), input_signature=[text, text])
+        self.any_inputs = graph_function(lambda a, b: packed(a, b, has_second(b)), input_signature=[text, text])
         self.encode = graph_function(self._encode, input_signature=[dict.fromkeys(INPUTS, ids)])
         self.heads = {
             name: graph_function(functools.partial(loaded.model.heads[name], training=False)) for name in self._names
         }
-
-    def _packed(
-        self, tokens_a: tf.RaggedTensor, tokens_b: tf.RaggedTensor | None, second: tf.Tensor | None = None
-    ) -> dict[str, tf.Tensor]:
-        packed = pack(tokens_a, tokens_b, self._loaded.tokenizer, self._loaded.max_sequence_length, second)
-        return {name: tf.cast(values, tf.int32) for name, values in to_model_inputs(packed).items()}
 
     def _encode(self, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         # Without rows there is no longest one, and the encoder reads the first position.
@@ -73,11 +69,7 @@ class Steps:
 
 
 class Signatures(tf.Module):
-    """Answers from texts, serialized examples or token ids, by the tokenizer and model of a run.
-
-    Raises:
-        UserError: A task has no head, two signatures would have one name, or weights cannot be stored in the format.
-    """
+    """Answers from texts, serialized examples or token ids, by the tokenizer and model of a run."""
 
     def __init__(self, loaded: LoadedModel, weights: str = FLOAT32) -> None:
         super().__init__()

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mtdnn_tf.text_tables import aligned_table
+
 # Of one task's own signature, or after a task's name and "_" in the signature that answers all at once.
 _OUTPUT = re.compile(r"(?:(?P<task>.+)_)?(?P<what>label|probabilities|label_names|score|applicable)", re.DOTALL)
 
@@ -45,5 +47,4 @@ def readable(answers: Mapping[str, Mapping[str, Any]]) -> list[str]:
         else:
             rest = [f"{name} {value}" for name, value in answer.items() if name not in ("label", "score")]
         table.append((task, short, "  ".join(rest)))
-    widths = [max((len(cells[k]) for cells in table), default=0) for k in (0, 1)]
-    return [f"{task:{widths[0]}}  {short:{widths[1]}}  {rest}".rstrip() for task, short, rest in table]
+    return aligned_table(table, num_text_columns=3).split("\n")[:-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import grpc
 import httpx
@@ -14,7 +14,6 @@ from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2, predict
 
 from mtdnn_tf.errors import UserError
 
-_Answer = TypeVar("_Answer")
 _FIRST_WAIT = 0.2  # Seconds; it doubles with each retry.
 _RETRIED_STATUS = (429, 502, 503)
 _RETRIED_CODES = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
@@ -35,13 +34,8 @@ class Patience(NamedTuple):
 class Signature(NamedTuple):
     """Sorted names of a signature's inputs and outputs."""
 
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-
-    @classmethod
-    def of(cls, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> Signature:
-        """Returns the signature with the names of inputs and outputs."""
-        return cls(tuple(sorted(inputs)), tuple(sorted(outputs)))
+    inputs: list[str]
+    outputs: list[str]
 
 
 class Connection(contextlib.AbstractContextManager["Connection"]):
@@ -58,18 +52,20 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
         """Returns every output of a signature, as lists of numbers, strings or lists, one per row of the texts."""
         raise NotImplementedError
 
-    def _with_retries(self, ask: Callable[[], _Answer]) -> _Answer:
+    def _ask_once(self, *request: Any) -> Any:
+        """Sends one request, or raises Unavailable."""
+        raise NotImplementedError
+
+    def _ask(self, *request: Any) -> Any:
         """Sends one request until it is answered, with increasing delays between attempts."""
-        wait = _FIRST_WAIT
-        for attempt in range(self._patience.retries + 1):
+        attempts = self._patience.retries + 1
+        for attempt in range(attempts):
+            if attempt:
+                time.sleep(_FIRST_WAIT * 2 ** (attempt - 1))
             try:
-                return ask()
+                return self._ask_once(*request)
             except Unavailable as error:
                 reason = error
-            if attempt < self._patience.retries:
-                time.sleep(wait)
-                wait *= 2
-        attempts = self._patience.retries + 1
         raise UserError(f"{self._server}: no answer after {attempts} attempt{'s' * (attempts > 1)} ({reason})")
 
     def _timeout(self) -> UserError:
@@ -94,7 +90,9 @@ class RestConnection(Connection):
         metadata = self._ask("GET", f"{self._path}/metadata")
         try:
             found = metadata["metadata"]["signature_def"]["signature_def"]
-            return {name: Signature.of(one.get("inputs", {}), one.get("outputs", {})) for name, one in found.items()}
+            return {
+                name: Signature(*(sorted(one.get(of, {})) for of in Signature._fields)) for name, one in found.items()
+            }
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{self._server}{self._path}/metadata: not the metadata of a model") from None
 
@@ -107,10 +105,7 @@ class RestConnection(Connection):
             raise UserError(f"{self._server}{self._path}:predict: the answer has no 'outputs'")
         return outputs
 
-    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        return self._with_retries(lambda: self._ask_once(method, path, body))
-
-    def _ask_once(self, method: str, path: str, body: Any) -> dict[str, Any]:
+    def _ask_once(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         try:
             response = self._client.request(method, path, json=body)
         except httpx.TimeoutException:
@@ -151,7 +146,7 @@ class GrpcConnection(Connection):
         request.model_spec.name = self._model
         found = get_model_metadata_pb2.SignatureDefMap()
         self._ask(self._stub.GetModelMetadata, request).metadata[_FIELD].Unpack(found)
-        return {name: Signature.of(one.inputs, one.outputs) for name, one in found.signature_def.items()}
+        return {name: Signature(sorted(one.inputs), sorted(one.outputs)) for name, one in found.signature_def.items()}
 
     def predict(self, signature: str, inputs: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:  # noqa: D102
         request = predict_pb2.PredictRequest()
@@ -161,9 +156,6 @@ class GrpcConnection(Connection):
             request.inputs[name].CopyFrom(tf.make_tensor_proto(list(values), tf.string, [len(values)]))
         outputs = self._ask(self._stub.Predict, request).outputs
         return {name: _decoded(tf.make_ndarray(values).tolist()) for name, values in outputs.items()}
-
-    def _ask(self, method: Callable[..., Any], request: Any) -> Any:
-        return self._with_retries(lambda: self._ask_once(method, request))
 
     def _ask_once(self, method: Callable[..., Any], request: Any) -> Any:
         try:

@@ -23,11 +23,7 @@ class Texts(NamedTuple):
 
 
 def connect(server: str, model: str, patience: Patience) -> Connection:
-    """Returns a connection to a model, to be closed by `with`.
-
-    Raises:
-        UserError: The server is not http://HOST:PORT, https://HOST:PORT or grpc://HOST:PORT.
-    """
+    """Returns a connection to a model, to be closed by `with`."""
     scheme, separator, address = server.partition("://")
     if separator and address and scheme in ("http", "https"):
         return RestConnection(server, model, patience)
@@ -37,11 +33,7 @@ def connect(server: str, model: str, patience: Patience) -> Connection:
 
 
 def read_texts(path: Path, columns: Sequence[str]) -> list[Texts]:
-    """Reads the texts of a .tsv, .csv or .jsonl file: its columns, or `text_a` and, if present, `text_b`.
-
-    Raises:
-        UserError: The file is not of its format, has no row, or lacks a column or text.
-    """
+    """Reads the texts of a .tsv, .csv or .jsonl file: its columns, or `text_a` and, if present, `text_b`."""
     names = list(columns) or list(_TEXTS)
     required = names if columns else names[:1]
     texts = []
