@@ -21,18 +21,11 @@ if tuple(int(part) for part in importlib.metadata.version("tensorflow").split(".
 
 # Where the public names are defined. They are imported when they are first used: importing TensorFlow takes seconds.
 _MODULES = {
-    "Classification": "api.tasks",
-    "Model": "api.model",
-    "MultiLabel": "api.tasks",
-    "Ranking": "api.tasks",
-    "Regression": "api.tasks",
-    "SoftTargets": "distillation.soft_targets",
-    "TaskDeclaration": "api.tasks",
-    "UserError": "errors",
-    "distill": "api.verbs",
-    "load": "api.verbs",
-    "score": "api.verbs",
-    "train": "api.verbs",
+    "api.model": ("Model",),
+    "api.tasks": ("Classification", "MultiLabel", "Ranking", "Regression", "TaskDeclaration"),
+    "api.verbs": ("distill", "load", "score", "train"),
+    "distillation.soft_targets": ("SoftTargets",),
+    "errors": ("UserError",),
 }
 __all__ = [
     "Classification",
@@ -51,9 +44,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

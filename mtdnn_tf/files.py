@@ -65,19 +65,16 @@ def new_file(path: Path) -> Iterator[Path]:
     An existing file at `path` is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _writing(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
+    with _writing(path), tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent, delete=False) as file:
+        temporary = Path(file.name)
         try:
             yield temporary
-            os.fsync(handle)
+            os.fsync(file.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
         except BaseException:
             temporary.unlink()
             raise
-        finally:
-            os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

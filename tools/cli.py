@@ -52,13 +52,11 @@ def _parse_flags(argv: list[str]) -> list[str]:
             _fail(f"{argument!r}: flags must be UTF-8 text without control characters")
     try:
         rest = flags.FLAGS(argv)
-    except flags.Error as error:
-        _fail(str(error))
     except OSError as error:  # A missing flagfile.
         _fail(_reason(error))
     except UnicodeDecodeError as error:
         _fail(f"--flagfile: not UTF-8 ({error})")
-    except ValueError as error:  # absl raises it for --noFLAG=VALUE.
+    except (flags.Error, ValueError) as error:  # absl raises ValueError for --noFLAG=VALUE.
         _fail(str(error))
     if len(rest) > 1:
         _fail(f"arguments without -- are not accepted: {' '.join(rest[1:])}")
@@ -66,15 +64,11 @@ def _parse_flags(argv: list[str]) -> list[str]:
 
 
 def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
-    """Parses the flags and runs a program's main function.
+    """Parses the flags, of which `required` must have a value, and runs a program's main function.
 
     A `UserError`, a wrong flag, or a file that cannot be read or written ends the program with one line on stderr and
     exit status 1. SIGTERM and SIGINT (Ctrl-C) end it at the next safe point with one line and status 75 or 130; a
     second signal ends it at once.
-
-    Args:
-        main: Function without arguments; reads the flags.
-        required: Names of flags that must have a value.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # For a terminal or a pipe that is not UTF-8.

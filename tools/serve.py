@@ -8,7 +8,7 @@ from absl import flags, logging
 
 from flags.options import define, given
 from mtdnn_tf.serving.server.model_store import ModelStore, parse_models
-from mtdnn_tf.serving.server.serve import Address, serve
+from mtdnn_tf.serving.server.serve import serve
 from mtdnn_tf.serving.server.work_pool import Limits
 from tools import cli
 
@@ -26,8 +26,8 @@ define(Limits)
 def main() -> None:
     limits = Limits.build(**given(Limits))
     store = ModelStore(parse_models(_MODEL.value))
-    address = Address(_HOST.value, _PORT.value, _GRPC_PORT.value)
-    asyncio.run(serve(store, limits, address, _POLL_SECONDS.value, _GRACE_SECONDS.value))
+    address = _HOST.value, _PORT.value, _GRPC_PORT.value
+    asyncio.run(serve(store, limits, *address, _POLL_SECONDS.value, _GRACE_SECONDS.value))
     logging.info("ended")
 
 

@@ -31,11 +31,7 @@ _OPTIONS = {name: option for group in GROUPS.values() for name, option in group.
 
 
 def with_tables(text: str) -> str:
-    """Returns the text of a page with the tables that its comments name.
-
-    Raises:
-        SystemExit: A comment names what is neither an option nor a class of options.
-    """
+    """Returns the text of a page with the tables of the options, or classes of options, that its comments name."""
 
     def table(found: re.Match[str]) -> str:
         options = []

@@ -37,11 +37,7 @@ def write_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> Non
 
 
 def read_heads(heads: Mapping[str, tf.keras.layers.Layer], folder: Path) -> None:
-    """Reads the weights of built heads from the files of `write_heads`.
-
-    Raises:
-        UserError: A file is missing or damaged, or its arrays differ from the head's.
-    """
+    """Reads the weights of built heads from the files of `write_heads`."""
     for name, head in heads.items():
         path = folder / f"{name}.safetensors"
         arrays = read_safetensors(path, "copy the release again")

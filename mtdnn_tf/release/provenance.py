@@ -67,15 +67,7 @@ class ReleaseMetrics:
 
 
 def release_metrics(run: Path, path: Path | None) -> ReleaseMetrics:
-    """Returns the metrics of a run, or of its model in a recipe.
-
-    Args:
-        run: The run's folder.
-        path: A recipe's report.json or results.json; None for the run's own metrics.
-
-    Raises:
-        UserError: A file is missing or invalid, or no model of the recipe has the run's metrics.
-    """
+    """Returns a run's metrics, or those of its model in a recipe if `path` is its report.json or results.json."""
     own: _Results = to_json(read_metrics(run))
     if path is None:
         return ReleaseMetrics("this run", (), _summaries([own]))

@@ -69,11 +69,14 @@ def verify_release(folder: Path) -> Verified:
         raise UserError(f"{version}: cannot be loaded as a SavedModel ({reason}); copy the release again") from None
     # Rounds the encoder's weights like the SavedModel's.
     reduced = None if weights == FLOAT32 else ReducedWeights(backbone, weights)
+    tokenizer = pretrained.tokenizer()
+    first, second = (tokenizer.tokenize(tf.constant(texts)) for texts in (_FIRST, _SECOND))
     differences = []
     for task in served:
         if task.name not in signatures:
             raise UserError(f"{version}: signature {task.name} is missing; copy the release again")
-        logits = _python_logits(model, pretrained, task, description["max_sequence_length"], reduced)
+        packed = pack(first, second if task.is_pair else None, tokenizer, description["max_sequence_length"])
+        logits = model.task_logits(to_model_inputs(packed), task.head_task, weights=reduced)
         differences.append(_difference(task, logits, signatures[task.name], version))
     return Verified(files, len(served), max(differences))
 
@@ -102,23 +105,10 @@ def _check_descriptions(
             raise UserError(f"{folder / where}: has other labels than {layout.TASKS}; copy the release again")
 
 
-def _python_logits(
-    model: MultiTaskModel,
-    pretrained: PretrainedBackbone,
-    task: Task,
-    max_sequence_length: int,
-    weights: ReducedWeights | None,
-) -> np.ndarray:
-    tokenizer = pretrained.tokenizer()
-    first, second = (tokenizer.tokenize(tf.constant(texts)) for texts in (_FIRST, _SECOND))
-    packed = pack(first, second if task.is_pair else None, tokenizer, max_sequence_length)
-    return np.asarray(model.task_logits(to_model_inputs(packed), task.head_task, weights=weights))
-
-
-def _difference(task: Task, logits: np.ndarray, signature: Any, version: Path) -> float:
+def _difference(task: Task, logits: tf.Tensor, signature: Any, version: Path) -> float:
     texts = {"text_a": tf.constant(_FIRST), "text_b": tf.constant(_SECOND)}
     answer = signature(**{name: texts[name] for name in list(texts)[: len(task.text)]})
-    expected = task.kind_object.answer_tensors(task, tf.constant(logits))
+    expected = task.kind_object.answer_tensors(task, logits)
     numbers = [name for name, values in expected.items() if values.dtype.is_floating]
     difference = max(np.abs(answer[name] - expected[name]).max() for name in numbers)
     if not difference <= layout.TOLERANCE:

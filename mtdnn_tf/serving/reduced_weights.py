@@ -38,41 +38,28 @@ def quantize(matrix: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.
     return np.clip(np.rint(matrix / scales), -_LARGEST, _LARGEST).astype(np.int8), scales
 
 
-class _Matrix(tf.Module):
-    """One float32 matrix in FLOAT16, or in INT8 with a shared scale along `axes`; `what` names it in an error."""
+def _reduced(matrix: np.ndarray, axes: tuple[int, ...], weights: str, what: str) -> list[tf.Variable]:
+    """Returns a float32 matrix in FLOAT16, or in INT8 with its scales along `axes`; `what` names it in an error."""
+    if not np.isfinite(matrix).all():
+        raise UserError(f"--weights={weights}: {what} has numbers that are not finite; use float32")
+    if weights == INT8:
+        return [tf.Variable(part, trainable=False) for part in quantize(matrix, axes)]
+    if np.abs(matrix).max() > np.finfo(np.float16).max:
+        raise UserError(f"--weights={weights}: {what} has numbers above 65504; use float32")
+    return [tf.Variable(matrix.astype(np.float16), trainable=False)]
 
-    def __init__(self, matrix: np.ndarray, axes: tuple[int, ...], weights: str, what: str) -> None:
-        super().__init__()
-        if not np.isfinite(matrix).all():
-            raise UserError(f"--weights={weights}: {what} has numbers that are not finite; use float32")
-        self.scales = None
-        if weights == INT8:
-            matrix, scales = quantize(matrix, axes)
-            self.scales = tf.Variable(scales, trainable=False)
-        else:
-            if np.abs(matrix).max() > np.finfo(np.float16).max:
-                raise UserError(f"--weights={weights}: {what} has numbers above 65504; use float32")
-            matrix = matrix.astype(np.float16)
-        self.stored = tf.Variable(matrix, trainable=False)
 
-    def read(self, ids: tf.Tensor | None = None) -> tf.Tensor:
-        """Returns the matrix in float32, or only some of its rows: ids [...] to [..., width]."""
-        stored, scales = self.stored, self.scales
-        if ids is not None:
-            stored, scales = tf.gather(stored, ids), None if scales is None else tf.gather(scales, ids)
-        values = tf.cast(stored, tf.float32)
-        return values if scales is None else values * scales
+def _read(stored: tf.Tensor, scales: tf.Tensor | None = None) -> tf.Tensor:
+    """Returns in float32 what `_reduced` returned, or rows of it."""
+    values = tf.cast(stored, tf.float32)
+    return values if scales is None else values * scales
 
 
 class ReducedWeights(tf.Module):
     """The word embeddings and the matrices of an encoder's blocks and pooler, in fewer bits, for `Encoder.call`.
 
-    They are variables, not constants, which a server would convert to float32 when it loads the graph.
-
-    INT8 has a scale for each output of a matrix and each row of the word embeddings.
-
-    Raises:
-        UserError: A weight is not finite, or too large for the format.
+    They are variables, not constants, which a server would convert to float32 when it loads the graph. INT8 has a scale
+    for each output of a matrix and each row of the word embeddings.
     """
 
     def __init__(self, encoder: Encoder, weights: str) -> None:
@@ -83,7 +70,7 @@ class ReducedWeights(tf.Module):
         for name, shape, variable_shape, is_matrix in encoder_weights(encoder.config):
             if is_matrix or name == WORD_EMBEDDINGS:
                 axes = _leading_axes(variable_shape, shape[1]) if is_matrix else (1,)
-                self._matrices[name] = _Matrix(self._variable(name).numpy(), axes, weights, name)
+                self._matrices[name] = _reduced(self._variable(name).numpy(), axes, weights, name)
 
     @property
     def replaced(self) -> list[tf.Variable]:
@@ -92,11 +79,12 @@ class ReducedWeights(tf.Module):
 
     def read(self, name: str) -> tf.Tensor | tf.Variable:
         """Returns a weight, in float32 if it is stored in fewer bits."""
-        return self._matrices[name].read() if name in self._matrices else self._variable(name)
+        return _read(*self._matrices[name]) if name in self._matrices else self._variable(name)
 
     def rows(self, name: str, ids: tf.Tensor) -> tf.Tensor:
         """Returns some rows of a table of embeddings."""
-        return self._matrices[name].read(ids) if name in self._matrices else tf.gather(self._variable(name), ids)
+        parts = self._matrices.get(name)
+        return _read(*(tf.gather(part, ids) for part in parts)) if parts else tf.gather(self._variable(name), ids)
 
 
 def _leading_axes(shape: Sequence[int], size: int) -> tuple[int, ...]:

@@ -136,13 +136,9 @@ def check_target(folder: Path) -> None:
 
 
 def convert(pretrained: PretrainedBackbone, folder: Path, to: str, accept_approximate_gelu: bool = False) -> None:
-    """Writes an encoder in a layout; the folder is read back and compared before it becomes visible.
+    """Writes an encoder to a new folder in one of `FORMATS`, which is read back and compared before it becomes visible.
 
-    Args:
-        pretrained: The encoder, with weights.
-        folder: Where to write; must not exist.
-        to: One of `FORMATS`.
-        accept_approximate_gelu: Whether exact GELU may become its tanh approximation where the layout knows no other.
+    With `accept_approximate_gelu`, exact GELU becomes its tanh approximation where the layout knows no other.
 
     Raises:
         UserError: `folder` exists, or the layout cannot express what the encoder computes.

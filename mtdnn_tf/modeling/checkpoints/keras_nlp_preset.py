@@ -36,14 +36,7 @@ def preset_names() -> list[str]:
 
 
 def read_preset(preset: str) -> PretrainedBackbone:
-    """Reads the encoder and the vocabulary of a preset.
-
-    Args:
-        preset: A name that KerasNLP knows (it downloads the files once), or a folder in KerasNLP's layout.
-
-    Raises:
-        UserError: The preset cannot be downloaded, or the folder lacks a file.
-    """
+    """Reads a preset, given a folder in KerasNLP's layout, or a name that KerasNLP knows and downloads once."""
     folder = Path(preset)
     try:
         if folder.is_dir():

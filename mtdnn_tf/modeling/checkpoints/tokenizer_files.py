@@ -52,10 +52,8 @@ def read_tokenizer_files(
     """Reads vocab.txt, tokenizer.json, tokenizer_config.json, special_tokens_map.json and added_tokens.json.
 
     Only a vocabulary must be there. `default_lowercase` is used if no file says whether texts are lower-cased; without
-    it, they are if no word piece, except special tokens, has an upper-case letter.
-
-    Raises:
-        UserError: A file is damaged, files contradict each other, or ask for what `WordPieceTokenizer` does not do.
+    it, they are if no word piece, except special tokens, has an upper-case letter. Refuses files that contradict each
+    other, or ask for what `WordPieceTokenizer` does not do.
     """
     slow, fast, special = (_object(folder / name) for name in (_CONFIG, _FAST, _SPECIAL))
     _check_class(slow, folder / _CONFIG, has_fast=bool(fast))

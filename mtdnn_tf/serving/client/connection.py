@@ -91,7 +91,8 @@ class RestConnection(Connection):
         try:
             found = metadata["metadata"]["signature_def"]["signature_def"]
             return {
-                name: Signature(*(sorted(one.get(of, {})) for of in Signature._fields)) for name, one in found.items()
+                name: Signature(sorted(one.get("inputs", {})), sorted(one.get("outputs", {})))
+                for name, one in found.items()
             }
         except (KeyError, TypeError, AttributeError):
             raise UserError(f"{self._server}{self._path}/metadata: not the metadata of a model") from None

@@ -52,16 +52,9 @@ def read_texts(path: Path, columns: Sequence[str]) -> list[Texts]:
 def ask(
     connection: Connection, texts: Sequence[Texts], signature: str | None, batch_size: int
 ) -> Iterator[dict[str, dict[str, Any]]]:
-    """Yields the model's answers to each text, by task.
+    """Yields the model's answers to each text, by task; the texts are all sentences, or all pairs.
 
-    Args:
-        connection: The connection to the model.
-        texts: All of them sentences, or all pairs.
-        signature: Name of the signature; None for the default one or, without a default, all tasks.
-        batch_size: Number of rows per request.
-
-    Raises:
-        UserError: The model has no such signature, it takes other inputs, or the server does not answer.
+    Without a signature, the default one is asked or, if the model has none, those of all tasks.
     """
     chosen = _choose(connection.signatures(), signature, any(text.text_b is not None for text in texts))
     for start in range(0, len(texts), batch_size):

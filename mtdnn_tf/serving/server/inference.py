@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,13 +19,6 @@ WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
 # TF Serving's limits of warm-up.
 _MOST_RECORDS = 1000
 _MOST_ROWS = 1 << 20
-
-
-class ClassScore(NamedTuple):
-    """Label of a class, empty if the model has no labels, and its score, 0 if the model has no scores."""
-
-    label: str
-    score: np.floating[Any]
 
 
 def predict(
@@ -61,8 +54,13 @@ def _check_tensor(name: str, values: np.ndarray, info: meta_graph_pb2.TensorInfo
         raise invalid(f"input {name!r} must have at most {batch_rows} rows, got {values.shape[0]}")
 
 
-def classify(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[list[ClassScore]]:
-    """Returns the classes of every serialized tf.Example, in the order of the signature's output."""
+def classify(
+    servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int
+) -> list[list[tuple[str, np.floating[Any]]]]:
+    """Returns the classes of every serialized tf.Example, in the order of the signature's output.
+
+    A class is its label, "" if the model has no labels, and its score, 0 if the model has no scores.
+    """
     names = tf.saved_model.CLASSIFY_OUTPUT_CLASSES, tf.saved_model.CLASSIFY_OUTPUT_SCORES
     outputs = _ask_examples(servable, signature, examples, batch_rows, "classification", names)
     shape = next(iter(outputs.values())).shape
@@ -73,10 +71,7 @@ def classify(servable: Servable, signature: str, examples: Sequence[bytes], batc
     scores = outputs.get(names[1], np.zeros(shape, np.float32))
     if labels.dtype != object:
         raise invalid("not a classification signature: its classes are not strings")
-    return [
-        [ClassScore(label.decode("utf-8", "replace"), score) for label, score in zip(*row)]
-        for row in zip(labels, scores)
-    ]
+    return [[(label.decode("utf-8", "replace"), score) for label, score in zip(*row)] for row in zip(labels, scores)]
 
 
 def regress(servable: Servable, signature: str, examples: Sequence[bytes], batch_rows: int) -> list[np.floating[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -18,15 +18,10 @@ _MOST_DIMENSIONS = 32
 _BINARY_SUFFIX = "_bytes"
 
 
-class PredictBody(NamedTuple):
-    """Arrays by input, and whether the request has `instances`, so that the answer has rows."""
-
-    inputs: dict[str, np.ndarray]
-    by_row: bool
-
-
-def inputs_of_json(body: Mapping[str, Any], definition: meta_graph_pb2.SignatureDef) -> PredictBody:
-    """Returns the inputs of a predict request, an object with `instances` (rows) or `inputs` (columns)."""
+def inputs_of_json(
+    body: Mapping[str, Any], definition: meta_graph_pb2.SignatureDef
+) -> tuple[dict[str, np.ndarray], bool]:
+    """Returns the arrays of a predict request by input, and whether it has `instances` (rows) or `inputs` (columns)."""
     if ("instances" in body) == ("inputs" in body):
         raise invalid("the request must have either 'instances' or 'inputs'")
     by_row = "instances" in body
@@ -49,7 +44,7 @@ def inputs_of_json(body: Mapping[str, Any], definition: meta_graph_pb2.Signature
         name: tensor_of_json(values, tf.as_dtype(definition.inputs[name].dtype), f"{name!r} in '{where}'")
         for name, values in columns.items()
     }
-    return PredictBody(arrays, by_row)
+    return arrays, by_row
 
 
 def _is_named(value: Any, names: list[str]) -> bool:

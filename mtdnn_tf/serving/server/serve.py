@@ -7,7 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
 import uvicorn
@@ -30,14 +30,6 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Address(NamedTuple):
-    """Address or host name, and ports of the page with REST and of gRPC; 0 for any free port."""
-
-    host: str
-    port: int
-    grpc_port: int
-
-
 class _HttpServer(uvicorn.Server):
     """A server that leaves signals to its caller."""
 
@@ -46,12 +38,14 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-async def serve(store: ModelStore, limits: Limits, address: Address, poll_seconds: float, grace: int) -> None:
+async def serve(
+    store: ModelStore, limits: Limits, host: str, port: int, grpc_port: int, poll_seconds: float, grace: int
+) -> None:
     """Answers requests until SIGINT or SIGTERM, then finishes running ones within `grace` seconds."""
     pool = WorkPool(limits)
-    listener = _listen(address.host, address.port)
+    listener = _listen(host, port)
     try:
-        grpc_server, grpc_port = await _start_grpc(store, pool, limits, address.host, address.grpc_port)
+        grpc_server, grpc_port = await _start_grpc(store, pool, limits, host, grpc_port)
         http_server = _HttpServer(
             uvicorn.Config(
                 _application(store, pool, limits),
@@ -68,9 +62,8 @@ async def serve(store: ModelStore, limits: Limits, address: Address, poll_second
             loop.add_signal_handler(number, stop.set)
         answering = asyncio.create_task(http_server.serve(sockets=[listener]))
         store.watch(poll_seconds)
-        host = f"[{address.host}]" if ":" in address.host else address.host
-        logging.info("page and REST: http://%s:%d/", host, listener.getsockname()[1])
-        logging.info("gRPC: %s:%d", host, grpc_port)
+        logging.info("page and REST: http://%s:%d/", _bracketed(host), listener.getsockname()[1])
+        logging.info("gRPC: %s:%d", _bracketed(host), grpc_port)
         await asyncio.wait([answering, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
         logging.info("shutting down; running requests will finish")
         store.close()
@@ -79,6 +72,10 @@ async def serve(store: ModelStore, limits: Limits, address: Address, poll_second
     finally:
         listener.close()
         pool.close()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host  # IPv6.
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -107,7 +104,7 @@ async def _start_grpc(
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store, pool, limits), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store), server)
     try:
-        port = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        port = server.add_insecure_port(f"{_bracketed(host)}:{port}")
     except RuntimeError:
         raise UserError(f"--grpc_port: cannot listen on {host}, port {port}; is the port in use?") from None
     await server.start()

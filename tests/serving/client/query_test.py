@@ -146,7 +146,7 @@ def _other() -> Iterator[str]:
 
 def test_a_busy_server_is_asked_again(other):
     with connect(other, "busy", Patience(5.0, retries=2)) as connection:
-        assert connection.signatures()["s"].inputs == ("a",)
+        assert connection.signatures()["s"].inputs == ["a"]
     assert len(_Busy.asked) == 3
 
 
