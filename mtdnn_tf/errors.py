@@ -43,9 +43,12 @@ def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = ""
 
 def printable(text: str) -> str:
     """Returns a text with escapes for characters that are not printable, such as line breaks and terminal commands."""
-    if text.isprintable():
-        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(error: BaseException, longest: int = _LONGEST_COMPARED) -> str:
+    """Returns an error's message in one line of at most `longest` characters, or its type if it has none."""
+    return shortened(" ".join(str(error).split()) or type(error).__name__, longest)
 
 
 def shortened(text: str, longest: int = _LONGEST_COMPARED) -> str:

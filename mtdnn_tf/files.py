@@ -14,7 +14,7 @@ from tokenize import TokenError
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, one_line
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # NumPy parses the header of a .npy file with ast.literal_eval and tokenize, which raise these.
@@ -144,8 +144,7 @@ def read_array(path: Path, remedy: str, mapped: bool = False) -> np.ndarray:
     except FileNotFoundError:
         raise UserError(f"{path}: missing; {remedy}") from None
     except (OSError, *_HEADER_ERRORS) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: not a .npy file of numbers, or damaged ({reason}); {remedy}") from None
+        raise UserError(f"{path}: not a .npy file of numbers, or damaged ({one_line(error)}); {remedy}") from None
     if array.dtype.kind not in "biuf":
         raise UserError(f"{path}: must hold numbers, got {array.dtype}; {remedy}")
     return array if mapped else np.array(array)

@@ -16,11 +16,7 @@ from mtdnn_tf.evaluation.ensembles.ensemble_tables import (
     run_names,
 )
 from mtdnn_tf.evaluation.measures.average import average
-from mtdnn_tf.evaluation.measures.categories import (
-    category_metrics,
-    category_table,
-    read_categories,
-)
+from mtdnn_tf.evaluation.measures.categories import category_metrics, category_table, read_categories
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.evaluation.runs import metrics_of, predict_each_run
 from mtdnn_tf.json_files import write_json

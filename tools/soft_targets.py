@@ -26,10 +26,7 @@ _EXPORT_TO = define_path("export_to", "A .tsv or .jsonl file to export to.")
 _SOFT_TARGETS = define_path("soft_targets", "Folder of the soft targets to export.")
 _SPLIT = flags.DEFINE_string("split", "train", "Split of the examples.")
 _VALUES = flags.DEFINE_enum("values", PROBABILITIES, AVERAGES, "Values in a file, for classification and ranking.")
-_GOES_WITH = {
-    "import_from": (_OUTPUT_DIR, _TEACHER_NAMES, _WEIGHTS),
-    "export_to": (_SOFT_TARGETS,),
-}
+_GOES_WITH = {"import_from": (_OUTPUT_DIR, _TEACHER_NAMES, _WEIGHTS), "export_to": (_SOFT_TARGETS,)}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.packing import pack, to_model_inputs
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, one_line
 from mtdnn_tf.json_files import from_json, read_json
 from mtdnn_tf.modeling.bert_weights import assign_weights
 from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
@@ -65,7 +65,7 @@ def verify_release(folder: Path) -> Verified:
     try:
         signatures = tf.saved_model.load(str(version)).signatures
     except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise UserError(f"{version}: cannot be loaded as a SavedModel ({reason}); copy the release again") from None
     # Rounds the encoder's weights like the SavedModel's.
     reduced = None if weights == FLOAT32 else ReducedWeights(backbone, weights)

@@ -39,7 +39,7 @@ def write_release(run: Path, folder: Path, metrics_file: Path | None, names: Seq
         folder: Where to write; must not exist.
         metrics_file: A recipe's report.json or results.json; None for the run's own metrics.
         names: Names of the tasks; all if empty.
-        **options: `batch_sizes`, `model_name` and `weights` of `export_saved_model`.
+        **options: `batch_sizes`, `model_name` and `weights` of `export_saved_model`; other parts are float32.
     """
     check_release_folder(folder)
     provenance = read_provenance(run)

@@ -23,11 +23,6 @@ Signature = Callable[..., dict[str, tf.Tensor]]
 graph_function = functools.partial(tf.function, autograph=False)
 
 
-def has_second(text_b: tf.Tensor) -> tf.Tensor:
-    """Returns which rows have a second text, bool [batch], from the second texts, string [batch]."""
-    return tf.not_equal(text_b, "")
-
-
 class Steps:
     """The steps from texts to logits, each a function of the graph that is traced once for all signatures.
 
@@ -55,7 +50,7 @@ class Steps:
 
         self.single_inputs = graph_function(lambda a: packed(a), input_signature=[text])
         self.pair_inputs = graph_function(lambda a, b: packed(a, b), input_signature=[text, text])
-        self.any_inputs = graph_function(lambda a, b: packed(a, b, has_second(b)), input_signature=[text, text])
+        self.any_inputs = graph_function(lambda a, b: packed(a, b, tf.not_equal(b, "")), input_signature=[text, text])
         self.encode = graph_function(self._encode, input_signature=[dict.fromkeys(INPUTS, ids)])
         self.heads = {
             name: graph_function(functools.partial(loaded.model.heads[name], training=False)) for name in self._names
@@ -131,7 +126,7 @@ class Signatures(tf.Module):
             has as many texts as the task takes. Where it has not, labels are "", probabilities and scores 0.
         """
         encoded = self._encode_any(text_a, text_b)
-        is_pair = has_second(text_b)
+        is_pair = tf.not_equal(text_b, "")
         answers: dict[str, tf.Tensor] = {}
         for task in self.tasks:
             applicable = is_pair if task.is_pair else tf.logical_not(is_pair)

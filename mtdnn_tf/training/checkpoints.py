@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, one_line
 from mtdnn_tf.files import new_folder
 from mtdnn_tf.locks import remove_leftovers
 from mtdnn_tf.manifests import read_manifest, write_manifest
@@ -79,7 +79,7 @@ class Checkpoints:
         try:
             self._checkpoint.read(str(path)).assert_existing_objects_matched()
         except (tf.errors.OpError, AssertionError, ValueError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             raise UserError(f"{path}: the checkpoint is damaged or of another model ({reason}); {_REMEDY}") from error
 
     def save(self) -> None:

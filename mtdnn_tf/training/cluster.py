@@ -11,7 +11,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, one_line
 
 _FORM = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
 
@@ -112,7 +112,6 @@ def report_worker_failure(cluster: Cluster) -> Iterator[None]:
             tf.errors.DeadlineExceededError, tf.errors.FailedPreconditionError) as error:  # fmt: skip
         if cluster.is_alone:
             raise
-        reason = " ".join(str(error).split())[:200]
-        failure = f"another worker has ended or is not reached ({reason})"
+        failure = f"another worker has ended or is not reached ({one_line(error)})"
         remedy = "start all workers again to go on from the last checkpoint"
         raise UserError(f"worker {cluster.index} of {cluster.num_workers}: {failure}; {remedy}") from error

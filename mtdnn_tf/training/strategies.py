@@ -8,7 +8,7 @@ import socket
 
 import tensorflow as tf
 
-from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.errors import UserError, one_line, shortened, unknown_name
 
 OFF = "off"
 TPU = "tpu"
@@ -62,7 +62,7 @@ def connect_tpu(address: str) -> tf.distribute.TPUStrategy:
         return tf.distribute.TPUStrategy(resolver)
     # Of a build without TPUs, a name without an address, a library that asks for addresses and is not installed.
     except (tf.errors.OpError, OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = one_line(error)
         raise UserError(
             f"`strategy=tpu`: no TPU is found at `tpu={shortened(address)}` ({reason}); accepted: {_ACCEPTED}"
         ) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, one_line
 from mtdnn_tf.json_files import read_json_object
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, Weight, encoder_weights
@@ -77,8 +77,9 @@ def _weights(prefix: Path, config: BackboneConfig) -> tuple[BackboneConfig, dict
             arrays[weight.name] = np.ascontiguousarray(array.T if weight.is_matrix else array)
         return config, arrays
     except (tf.errors.OpError, IndexError, ValueError, RuntimeError) as error:  # As TensorFlow's reader raises them.
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{prefix}: not a TensorFlow checkpoint, or damaged ({reason}); copy it again") from None
+        raise UserError(
+            f"{prefix}: not a TensorFlow checkpoint, or damaged ({one_line(error)}); copy it again"
+        ) from None
 
 
 def _check_variables(prefix: Path, present: Mapping[str, list[int]], wanted: Mapping[str, Weight]) -> None:

@@ -11,7 +11,7 @@ import keras_nlp
 import tensorflow as tf
 
 from mtdnn_tf.data.word_pieces import TokenRules, read_vocabulary
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, one_line
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, encoder_weights, read_weights, variables_in_order
@@ -48,7 +48,7 @@ def read_preset(preset: str) -> PretrainedBackbone:
     except UserError:
         raise
     except Exception as error:  # The hub's client raises errors of its own for a missing network, file or licence.
-        reason = " ".join(str(error).split())[:300]
+        reason = one_line(error, 300)
         raise UserError(f"KerasNLP preset {preset!r} cannot be loaded: {type(error).__name__}: {reason}") from error
     sizes = {name: getattr(backbone, theirs) for name, theirs in _SIZES.items()}
     config = BackboneConfig(**sizes, activation=ACTIVATION)

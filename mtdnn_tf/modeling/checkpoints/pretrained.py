@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from mtdnn_tf.data.word_pieces import TokenRules, WordPieceTokenizer
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, one_line
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import AUTO, CLS, MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS
@@ -142,5 +142,4 @@ def read_safetensors(path: Path, remedy: str) -> dict[str, np.ndarray]:
     except KeyError as error:
         raise UserError(f"{path}: must have arrays of floating-point numbers, got type {error}; {remedy}") from None
     except (SafetensorError, OSError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: not a safetensors file, or damaged ({reason}); {remedy}") from None
+        raise UserError(f"{path}: not a safetensors file, or damaged ({one_line(error)}); {remedy}") from None

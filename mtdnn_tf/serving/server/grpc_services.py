@@ -23,7 +23,7 @@ from mtdnn_tf.serving.server.messages import SIGNATURE_DEF, arrays_of_request, e
 from mtdnn_tf.serving.server.model_store import ModelStore
 from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
 from mtdnn_tf.serving.server.status import ServingError, invalid, serving_error
-from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
+from mtdnn_tf.serving.server.work_pool import WorkPool
 
 
 def _version(spec: model_pb2.ModelSpec) -> int | None:
@@ -52,8 +52,8 @@ async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoRetur
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     """Predict, Classify, Regress and GetModelMetadata, run in the pool."""
 
-    def __init__(self, store: ModelStore, pool: WorkPool, limits: Limits) -> None:
-        self._store, self._pool, self._limits = store, pool, limits
+    def __init__(self, store: ModelStore, pool: WorkPool) -> None:
+        self._store, self._pool, self._limits = store, pool, pool.limits
         self.Predict = self._method(self._predict, predict_pb2.PredictResponse)
         self.Classify = self._method(self._classify, classification_pb2.ClassificationResponse)
         self.Regress = self._method(self._regress, regression_pb2.RegressionResponse)

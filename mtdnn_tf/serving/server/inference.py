@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from mtdnn_tf.serving.server.messages import arrays_of_request, examples_of_input
-from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
+from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import invalid
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
@@ -38,7 +38,7 @@ def predict(
     if unknown or len(set(outputs)) < len(outputs):
         names = ", ".join(sorted(definition.outputs))
         raise invalid(f"output_filter must be different names of {names}, got {', '.join(outputs)}")
-    found = servable.run(signature or DEFAULT_SIGNATURE, inputs)
+    found = servable.run(signature, inputs)
     return {name: found[name] for name in outputs or definition.outputs}
 
 

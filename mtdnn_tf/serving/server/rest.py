@@ -20,7 +20,7 @@ from mtdnn_tf.serving.server.messages import metadata_json, status_json
 from mtdnn_tf.serving.server.model_store import ModelStore
 from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import ServingError, invalid, serving_error
-from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
+from mtdnn_tf.serving.server.work_pool import WorkPool
 
 _PATH = re.compile(
     r"/v1/models/(?P<model>[^/:]+)(?:/versions/(?P<version>[0-9]{1,18})|/labels/(?P<label>[^/:]+))?"
@@ -36,8 +36,8 @@ _Verb = Callable[[Servable, str, dict[str, Any]], dict[str, Any]]
 class RestApi:
     """Answers requests below /v1/."""
 
-    def __init__(self, store: ModelStore, pool: WorkPool, limits: Limits) -> None:
-        self._store, self._pool, self._limits = store, pool, limits
+    def __init__(self, store: ModelStore, pool: WorkPool) -> None:
+        self._store, self._pool, self._limits = store, pool, pool.limits
         self._verbs = {"predict": self._predict, "classify": self._classify, "regress": self._regress}
 
     async def answer(self, request: Request) -> Response:

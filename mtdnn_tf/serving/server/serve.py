@@ -45,10 +45,10 @@ async def serve(
     pool = WorkPool(limits)
     listener = _listen(host, port)
     try:
-        grpc_server, grpc_port = await _start_grpc(store, pool, limits, host, grpc_port)
+        grpc_server, grpc_port = await _start_grpc(store, pool, host, grpc_port)
         http_server = _HttpServer(
             uvicorn.Config(
-                _application(store, pool, limits),
+                _application(store, pool),
                 log_level="error",
                 access_log=False,
                 server_header=False,
@@ -91,17 +91,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _start_grpc(
-    store: ModelStore, pool: WorkPool, limits: Limits, host: str, port: int
-) -> tuple[grpc.aio.Server, int]:
+async def _start_grpc(store: ModelStore, pool: WorkPool, host: str, port: int) -> tuple[grpc.aio.Server, int]:
     server = grpc.aio.server(
         options=[
-            ("grpc.max_receive_message_length", limits.max_request_bytes),
+            ("grpc.max_receive_message_length", pool.limits.max_request_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # Otherwise two servers on one port would answer in turn.
         ]
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store, pool, limits), server)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store, pool), server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store), server)
     try:
         port = server.add_insecure_port(f"{_bracketed(host)}:{port}")
@@ -111,8 +109,8 @@ async def _start_grpc(
     return server, port
 
 
-def _application(store: ModelStore, pool: WorkPool, limits: Limits) -> Starlette:
-    api = Route("/v1/{path:path}", RestApi(store, pool, limits).answer, methods=_METHODS)
+def _application(store: ModelStore, pool: WorkPool) -> Starlette:
+    api = Route("/v1/{path:path}", RestApi(store, pool).answer, methods=_METHODS)
     return Starlette(routes=[*page_routes(store), api], exception_handlers={HTTPException: _http_error})
 
 

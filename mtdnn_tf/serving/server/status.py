@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import grpc
 import tensorflow as tf
 from absl import logging
+
+from mtdnn_tf import errors
 
 # The mapping of TF Serving's REST API; other codes are 500.
 _HTTP_STATUS = {
@@ -24,7 +28,7 @@ _HTTP_STATUS = {
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 # A TensorFlow error may contain a whole graph trace.
-_LONGEST_MESSAGE = 1000
+one_line = functools.partial(errors.one_line, longest=1000)
 
 
 class ServingError(Exception):
@@ -40,12 +44,6 @@ class ServingError(Exception):
 def invalid(message: str) -> ServingError:
     """Returns the error of an invalid request."""
     return ServingError(grpc.StatusCode.INVALID_ARGUMENT, message)
-
-
-def one_line(error: BaseException) -> str:
-    """Returns an error's message in one line, truncated if long."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} ..."
 
 
 def serving_error(error: Exception) -> ServingError:

@@ -31,14 +31,15 @@ class WorkPool:
     """A bounded pool of threads with a bounded queue."""
 
     def __init__(self, limits: Limits) -> None:
-        self._most = limits.max_concurrency
-        self._free = threading.Semaphore(self._most)
+        self.limits = limits
+        self._free = threading.Semaphore(limits.max_concurrency)
         self._threads = concurrent.futures.ThreadPoolExecutor(limits.threads, thread_name_prefix="answer")
 
     async def run(self, work: Callable[..., _Answer], *arguments: Any) -> _Answer:
         """Runs a function in a thread, unless cancelled before it starts; raises ServingError if the pool is full."""
         if not self._free.acquire(blocking=False):
-            message = f"the server is busy with {self._most} requests, its maximum; try again later"
+            most = self.limits.max_concurrency
+            message = f"the server is busy with {most} requests, its maximum; try again later"
             raise ServingError(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
         # A disconnected client frees its slot only when its function has ended.
         future = self._threads.submit(work, *arguments)
