@@ -12,12 +12,10 @@ import tensorflow as tf
 from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError, one_line
 from mtdnn_tf.json_files import from_json, read_json
-from mtdnn_tf.modeling.bert_weights import assign_weights
 from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import read_preset
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.encoder import Encoder
-from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.heads import read_heads
 from mtdnn_tf.serving import export
@@ -57,9 +55,7 @@ def verify_release(folder: Path) -> Verified:
     weights = of_export.get("weights", FLOAT32)  # Older versions do not record it.
     check_weights(weights)
 
-    backbone = Encoder(pretrained.config, dropout=0.0)
-    assign_weights(backbone, pretrained.weights, pretrained.source)
-    model = MultiTaskModel(backbone, tasks)
+    model = build_multi_task_model(pretrained, tasks, dropout=0.0)
     read_heads(model.heads, folder / layout.HEADS)
     version = folder / layout.SERVING / layout.VERSION
     try:
@@ -68,7 +64,7 @@ def verify_release(folder: Path) -> Verified:
         reason = one_line(error)
         raise UserError(f"{version}: cannot be loaded as a SavedModel ({reason}); copy the release again") from None
     # Rounds the encoder's weights like the SavedModel's.
-    reduced = None if weights == FLOAT32 else ReducedWeights(backbone, weights)
+    reduced = None if weights == FLOAT32 else ReducedWeights(model.backbone, weights)
     tokenizer = pretrained.tokenizer()
     first, second = (tokenizer.tokenize(tf.constant(texts)) for texts in (_FIRST, _SECOND))
     differences = []

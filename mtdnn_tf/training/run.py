@@ -133,8 +133,8 @@ def _finish_training(built: Built, cluster: Cluster) -> None:
         metrics = _run_epochs(built, step, cluster.is_chief)
         with run_on_chief_first(cluster, strategy):
             if cluster.is_chief:
-                architecture = prepared.pretrained.config, prepared.tokenizer, config.data.max_sequence_length
-                save_model(built.trainer.network, prepared.tasks, *architecture, folder / MODEL_FOLDER)
+                length, path = config.data.max_sequence_length, folder / MODEL_FOLDER
+                save_model(built.trainer.network, prepared.tasks, prepared.tokenizer, length, path)
                 write_checked_json(folder / METRICS, metrics)
                 _finish(config, prepared.tasks)
         # A worker that left while others still wait would count as failed.

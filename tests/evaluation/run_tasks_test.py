@@ -18,7 +18,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pretrained = find_backbone("tiny")
     tasks = select_tasks(["mood", "mnli", "similarity"], [write_tasks(folder / "tasks")])
     model = build_multi_task_model(pretrained, tasks)
-    save_model(model, tasks, pretrained.config, pretrained.tokenizer(), 32, folder / "model")
+    save_model(model, tasks, pretrained.tokenizer(), 32, folder / "model")
     return folder
 
 

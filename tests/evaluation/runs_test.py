@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
         model = build_multi_task_model(pretrained, tasks, seed=number)
         tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
         written.append(folder / f"run{number}")
-        save_model(model, tasks, pretrained.config, tokenizer, 60, written[-1] / "model")
+        save_model(model, tasks, tokenizer, 60, written[-1] / "model")
     return written, tasks, DataSource("files", folder / "tasks"), folder / "cache"
 
 

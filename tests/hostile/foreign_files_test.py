@@ -269,7 +269,7 @@ def _model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "model"
     pretrained = find_backbone("tiny")
     tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
-    save_model(build_multi_task_model(pretrained, [TASK]), [TASK], pretrained.config, tokenizer, 64, folder)
+    save_model(build_multi_task_model(pretrained, [TASK]), [TASK], tokenizer, 64, folder)
     return folder
 
 

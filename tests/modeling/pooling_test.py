@@ -65,7 +65,7 @@ def test_the_pooled_vector_is_that_of_numpy_in_training_and_after_saving(folder,
     logits = model(_TENSORS)["mood"]
     np.testing.assert_allclose(model.task_logits(_TENSORS, "mood"), logits, atol=1e-6)
 
-    save_model(model, [_TASK], pretrained.config, pretrained.tokenizer(), 16, tmp_path / "model")
+    save_model(model, [_TASK], pretrained.tokenizer(), 16, tmp_path / "model")
     loaded = load_model(tmp_path / "model")
     assert loaded.model.backbone.config.pooling == pooling
     np.testing.assert_array_equal(loaded.model(_TENSORS)["mood"], logits)
@@ -143,7 +143,7 @@ def test_huggingface_folders_keep_the_pooling_and_others_warn_or_refuse(folder, 
 def test_the_export_answers_as_the_model_and_holds_no_pooler(folder, tmp_path, pooling, weights):
     pretrained = with_pooling(read_huggingface_folder(folder), pooling)
     model = build_multi_task_model(pretrained, [_TASK])
-    save_model(model, [_TASK], pretrained.config, pretrained.tokenizer(), 16, tmp_path / "model")
+    save_model(model, [_TASK], pretrained.tokenizer(), 16, tmp_path / "model")
     loaded = load_model(tmp_path / "model")
     export_saved_model(loaded, tmp_path / "export" / "1", batch_sizes=[], weights=weights)
     texts = tf.constant(["the cat sees a dog.", "a bird"])

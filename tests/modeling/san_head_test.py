@@ -225,7 +225,7 @@ def test_a_model_is_saved_loaded_and_exported_with_its_answers(tmp_path):
     head = model.heads["nli"]
     generators = {id(generator) for generator in model.generators}
     assert {id(layer.generator) for layer in (head.dropout, head.kept_steps)} <= generators
-    save_model(model, [TASK], pretrained.config, tokenizer, 32, tmp_path / "model")
+    save_model(model, [TASK], tokenizer, 32, tmp_path / "model")
     loaded = load_model(tmp_path / "model")
     inputs = {
         "token_ids": tf.constant([[2, 9, 12, 3, 14, 3], [2, 7, 3, 8, 3, 0]]),

@@ -96,12 +96,7 @@ class LoadedModel(NamedTuple):
 
 
 def save_model(
-    model: MultiTaskModel,
-    tasks: list[Task],
-    config: BackboneConfig,
-    tokenizer: WordPieceTokenizer,
-    max_sequence_length: int,
-    folder: Path,
+    model: MultiTaskModel, tasks: list[Task], tokenizer: WordPieceTokenizer, max_sequence_length: int, folder: Path
 ) -> str:
     """Writes a model's folder, complete or not at all, replacing one that exists; returns its weights' SHA-256."""
     arrays = {f"backbone.{name}": array for name, array in read_weights(model.backbone).items()}
@@ -109,7 +104,8 @@ def save_model(
         # A head's own order of its variables is fixed by its class.
         for index, variable in enumerate(head.weights):
             arrays[f"heads.{name}.{index}"] = np.ascontiguousarray(variable.numpy())
-    description = ModelDescription(config, tokenizer.lowercase, max_sequence_length, tasks, tokenizer.rules)
+    shape, lowercase, rules = model.backbone.config, tokenizer.lowercase, tokenizer.rules
+    description = ModelDescription(shape, lowercase, max_sequence_length, tasks, rules)
     with new_folder(folder) as temporary:
         save_file(arrays, temporary / _WEIGHTS)
         write_vocabulary(temporary / VOCABULARY, tokenizer.vocabulary)

@@ -58,7 +58,7 @@ def scoring(tmp_path_factory):
         model = build_multi_task_model(pretrained, tasks, seed=number)
         tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
         runs.append(folder / f"run{number}")
-        save_model(model, tasks, pretrained.config, tokenizer, 60, runs[-1] / "model")
+        save_model(model, tasks, tokenizer, 60, runs[-1] / "model")
     chosen = [task for task in tasks if task.name in ("mood", "similarity", "answers")]
     source = DataSource("files", folder)
     return functools.partial(

@@ -152,7 +152,7 @@ def test_the_diagnostic_set_is_answered_by_mnlis_head_and_judged_by_category(tmp
     # A bias that makes entailment as probable as not in half of the rows.
     bias = model.heads["mnli"].weights[1]
     bias.assign(bias - [np.median(np.log(answered[:, 0] / (1 - answered[:, 0]))), 0.0, 0.0])
-    save_model(model, [mnli], pretrained.config, tokenizer, 60, tmp_path / "run" / "model")
+    save_model(model, [mnli], tokenizer, 60, tmp_path / "run" / "model")
     shared = (f"--run={tmp_path / 'run'}", f"--data_dir={tmp_path}", f"--cache_dir={tmp_path / 'cache'}")
 
     binaries = Binaries()

@@ -28,7 +28,7 @@ def saved(tmp_path):
     pretrained = find_backbone("tiny")
     model = build_multi_task_model(pretrained, TASKS, seed=5)
     tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
-    fingerprint = save_model(model, TASKS, pretrained.config, tokenizer, 64, tmp_path / "run" / "model")
+    fingerprint = save_model(model, TASKS, tokenizer, 64, tmp_path / "run" / "model")
     return model, fingerprint, tmp_path / "run"
 
 

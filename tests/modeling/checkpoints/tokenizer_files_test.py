@@ -106,7 +106,7 @@ def test_added_tokens_have_the_ids_of_hugging_face(tmp_path, files):
 def test_added_tokens_survive_training_export_and_conversion(tmp_path):
     pretrained = find_backbone(str(_folder(tmp_path / "bert", fast=_fast())))
     texts, model = _texts(200), build_multi_task_model(pretrained, [TASK])
-    save_model(model, [TASK], pretrained.config, pretrained.tokenizer(), 32, tmp_path / "run" / "model")
+    save_model(model, [TASK], pretrained.tokenizer(), 32, tmp_path / "run" / "model")
     convert(pretrained, tmp_path / "hf", "huggingface")
     expected = _fast_ids(_fast(), texts)
     for tokenizer in (
