@@ -51,10 +51,9 @@ def main() -> None:
         task.name: splits or list(task.submission if _GLUE_SUBMISSION.value else task.evaluation_splits)
         for task in tasks
     }
-    left_out = {task.name for task in majority_tasks}
-    tasks = [task for task in tasks if task.name not in left_out]
     if _GLUE_SUBMISSION.value:
-        tasks = [task for task in tasks if splits_of[task.name]]
+        left_out = {task.name for task in majority_tasks}
+        tasks = [task for task in tasks if splits_of[task.name] and task.name not in left_out]
     else:
         # Splits that are neither trained nor evaluated on may hide their gold labels, which predictions do not need.
         tasks = [task.without_labels({*_SPLIT.value} - {TRAIN, *task.evaluation_splits}) for task in tasks]

@@ -52,16 +52,12 @@ def config_from_values(values: Mapping[str, Any], activations: Mapping[str, str]
 
 
 def write_bert_files(
-    pretrained: PretrainedBackbone,
-    folder: Path,
-    config_file: str,
-    activations: Mapping[str, str],
-    fields: Mapping[str, Any] | None = None,
+    pretrained: PretrainedBackbone, folder: Path, config_file: str, activations: Mapping[str, str], **fields: Any
 ) -> None:
     """Writes everything but the weights; `fields` are other fields of the config."""
     config = pretrained.config
     values = {
-        **(fields or {}),
+        **fields,
         "attention_probs_dropout_prob": 0.1,
         "hidden_act": next(name for name, value in activations.items() if value == config.activation),
         "hidden_dropout_prob": 0.1,

@@ -122,7 +122,7 @@ def write_huggingface_folder(pretrained: PretrainedBackbone, folder: Path) -> No
         "pad_token_id": special_ids(pretrained.vocabulary, pretrained.rules)[pretrained.rules.pad],
         "position_embedding_type": "absolute",
     }
-    write_bert_files(pretrained, folder, CONFIG, ACTIVATIONS, fields)
+    write_bert_files(pretrained, folder, CONFIG, ACTIVATIONS, **fields)
     write_folder_pooling(folder, pretrained.config)
     # transformers opens a file only if it says of which framework its tensors are.
     save_file(dict(pretrained.weights), folder / WEIGHTS, metadata={"format": "pt"})
