@@ -11,7 +11,7 @@ from mtdnn_tf.adaptation.config import PLAIN
 from mtdnn_tf.evaluation.measures.average import Metrics, average
 from mtdnn_tf.evaluation.measures.statistics import PairedDifference, Summary, paired_difference, summarise
 from mtdnn_tf.evaluation.results_table import mean_and_deviation
-from mtdnn_tf.json_files import finite
+from mtdnn_tf.json_files import finite, to_json
 from mtdnn_tf.text_tables import csv_table, markdown_table
 
 
@@ -79,15 +79,12 @@ class AdaptationResults:
     def to_json(self) -> dict[str, Any]:
         """Returns everything as JSON values; scores and differences are from 0 to 1."""
         summaries, differences = [], []
-        for fraction in self.fractions:
-            for start in self.starts:
-                place = {"start": start, "fraction": fraction}
-                summary = self.summary(start, fraction)._asdict()
-                summaries.append({**place, "examples": self.examples(fraction), **summary})
-                if start != PLAIN:
-                    found = self.difference(start, fraction)
-                    interval = {"low": finite(found.low), "high": finite(found.high)}
-                    differences.append({**place, "mean": found.mean, **interval, "n": found.n})
+        for start, fraction in [(start, fraction) for fraction in self.fractions for start in self.starts]:
+            place, summary = {"start": start, "fraction": fraction}, self.summary(start, fraction)._asdict()
+            summaries.append({**place, "examples": self.examples(fraction), **summary})
+            if start != PLAIN:
+                found = to_json(self.difference(start, fraction))
+                differences.append({**place, **{name: found[name] for name in ("mean", "low", "high", "n")}})
         return {
             "task": self.task,
             "score": self.score_name,

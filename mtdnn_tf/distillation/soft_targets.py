@@ -34,21 +34,13 @@ class ScoredSplit(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class SoftTargets:
-    """The soft targets of one task.
+    """The soft targets of one task."""
 
-    Attributes:
-        folder: Where they were read.
-        example_ids: Ids of the examples that have a soft target.
-        predictions: Float32 [examples, num_outputs]: averaged probabilities or scores.
-        manifest: What they were made from: task, kind, label names, split, data fingerprint, teachers.
-        variances: Float32 [examples]: the teachers' variance around the average; None if it was not kept.
-    """
-
-    folder: Path
+    folder: Path  # Where they were read.
     example_ids: tuple[str, ...]
-    predictions: np.ndarray
-    manifest: Mapping[str, Any]
-    variances: np.ndarray | None = None
+    predictions: np.ndarray  # Float32 [examples, num_outputs]: averaged probabilities or scores.
+    manifest: Mapping[str, Any]  # What they were made from: task, kind, label names, split, data fingerprint, teachers.
+    variances: np.ndarray | None = None  # Float32 [examples]: the teachers', around the average; None if not kept.
 
 
 def result_key(task_name: str, split: str) -> str:
@@ -85,7 +77,7 @@ def write_soft_targets(
 
     Args:
         folder: Where they go.
-        task: The task.
+        task: Of the split.
         encoded: The split that was scored.
         predictions: Float32 [examples, num_outputs], in the split's row order.
         teachers: Run, fingerprint of weights, and weight in the average of each teacher; JSON values.

@@ -14,9 +14,6 @@ from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.files import new_file, new_folder, write_text
 from mtdnn_tf.tasks.registry import get_task, task_names
 
-# GLUE's one regression, STS-B, is scored from 0 to 5.
-_LOWEST_SCORE, _HIGHEST_SCORE = 0.0, 5.0
-
 
 def write_submission(path: Path, predictions: Sequence[Predictions], allow_partial: bool = False) -> None:
     """Writes predictions for test splits as GLUE's server takes them.
@@ -48,7 +45,10 @@ def write_submission(path: Path, predictions: Sequence[Predictions], allow_parti
     if missing and not allow_partial:
         raise UserError(f"{path}: a GLUE submission must have all files, missing {', '.join(missing)}")
     if path.suffix == ".zip":
-        _write_zip(path, contents)
+        with new_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            for file, content in contents.items():
+                # Without the time of writing, equal predictions make equal archives.
+                archive.writestr(zipfile.ZipInfo(file), content, zipfile.ZIP_DEFLATED)
         return
     if path.exists():
         raise UserError(f"{path}: exists; give a new folder for the GLUE submission, or a file ending in .zip")
@@ -79,13 +79,7 @@ def _file_content(predictions: Predictions) -> str:
         spelling = dict(zip(task.labels, task.submission_labels or task.labels))
         cells = [spelling[label] for label in predictions.labels()]
     else:
-        cells = [f"{score:.3f}" for score in np.clip(predictions.values[:, 0], _LOWEST_SCORE, _HIGHEST_SCORE)]
+        # GLUE's one regression, STS-B, is scored from 0 to 5.
+        cells = [f"{score:.3f}" for score in np.clip(predictions.values[:, 0], 0.0, 5.0)]
     lines = ["index\tprediction", *(f"{number}\t{cells[row]}" for number, row in enumerate(order))]
     return "".join(f"{line}\n" for line in lines)
-
-
-def _write_zip(path: Path, contents: dict[str, str]) -> None:
-    with new_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file, content in contents.items():
-            # Without the time of writing, equal predictions make equal archives.
-            archive.writestr(zipfile.ZipInfo(file), content, zipfile.ZIP_DEFLATED)

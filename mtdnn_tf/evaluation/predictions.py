@@ -19,19 +19,13 @@ _DECIMALS = 6
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """What a model predicts for one split of a task.
-
-    Attributes:
-        task: The task.
-        split: Name of the split.
-        example_ids: The example of each row.
-        values: Float [rows, num_outputs]: class probabilities, or in one column the scores of a regression, or each
-            candidate's probability among those of its query.
-    """
+    """What a model predicts for one split of a task."""
 
     task: Task
     split: str
     example_ids: Sequence[str]
+    # Float [rows, num_outputs]: class probabilities, or in one column the scores of a regression, or each candidate's
+    # probability among those of its query.
     values: np.ndarray
 
     def __post_init__(self) -> None:

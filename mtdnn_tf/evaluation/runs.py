@@ -36,17 +36,11 @@ _log = logging.getLogger("absl")
 
 
 class SplitPredictions(NamedTuple):
-    """What one or more runs predict on a split.
+    """What one or more runs predict on a split."""
 
-    Attributes:
-        encoded: The split, as the first run's tokenizer encodes it.
-        predictions: Float32 [examples, num_outputs]: averaged probabilities or scores.
-        variances: Float32 [examples]: the runs' variance around the average; None if it was not computed.
-    """
-
-    encoded: EncodedSplit
-    predictions: np.ndarray
-    variances: np.ndarray | None = None
+    encoded: EncodedSplit  # As the first run's tokenizer encodes it.
+    predictions: np.ndarray  # Float32 [examples, num_outputs]: averaged probabilities or scores.
+    variances: np.ndarray | None = None  # Float32 [examples]: around the average; None if it was not computed.
 
     def rows(self) -> Predictions:
         """Returns the predictions with the ids of their examples."""
@@ -58,17 +52,11 @@ class SplitPredictions(NamedTuple):
 
 
 class RunPredictions(NamedTuple):
-    """What each of several runs predicts on a split.
+    """What each of several runs predicts on a split."""
 
-    Attributes:
-        encoded: The split, as the first run's tokenizer encodes it.
-        by_run: Float32 [examples, num_outputs] of each run: probabilities or scores, 0 where it does not count.
-        counted: Which runs count for each example, bool [runs, examples]; None if all do.
-    """
-
-    encoded: EncodedSplit
-    by_run: list[np.ndarray]
-    counted: np.ndarray | None = None
+    encoded: EncodedSplit  # As the first run's tokenizer encodes it.
+    by_run: list[np.ndarray]  # Float32 [examples, num_outputs]: probabilities or scores, 0 where a run does not count.
+    counted: np.ndarray | None = None  # Which runs count for each example, bool [runs, examples]; None if all do.
 
     def rows_of(self, run: int) -> np.ndarray:
         """Returns the numbers of the rows that a run counts for."""
@@ -178,8 +166,7 @@ def check_splits(splits_of: Mapping[str, Sequence[str]]) -> None:
 def predictions_per_example(folds: Sequence[Fold | None]) -> int:
     """Returns how many runs count for each row of the training split; refuses runs if those of a fold are missing.
 
-    Args:
-        folds: The fold that each run was trained without; None for a run that counts for all rows.
+    `folds` are those that each run was trained without; None for a run that counts for all rows.
     """
     counts = Counter(folds)
     per_example, missing = counts[None], []

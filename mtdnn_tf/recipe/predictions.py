@@ -33,14 +33,9 @@ class DevelopmentPredictions(NamedTuple):
 
 
 class ComparedPredictions:
-    """Development predictions of ensemble, multi-task models and students, and the splits that they are of.
+    """Development predictions of ensemble, multi-task models and students of a recipe whose stages are all done.
 
-    Args:
-        config: A recipe whose stages are all done.
-
-    Attributes:
-        by_role: Predictions by result name, one per seed, of the models of a role.
-        ensemble_metrics: Of the ensemble, by result name.
+    `by_role` has a role's predictions by result name, one per seed; `ensemble_metrics` are by result name.
     """
 
     def __init__(self, config: RecipeConfig) -> None:

@@ -68,11 +68,7 @@ def models_json(results: Sequence[Model]) -> list[dict[str, Any]]:
 def finding(gains: Mapping[str, Gain], cost: Cost, num_teachers: int, num_seeds: int) -> list[str]:
     """Returns the finding, the most important sentence first.
 
-    Args:
-        gains: By group of tasks; "all" is of all tasks.
-        cost: Result of `answering_cost`, whose last two rows are all tasks' ensembles and the student.
-        num_teachers: Number of teachers in an ensemble.
-        num_seeds: Number of students, over which scores are averaged.
+    The gain over "all" tasks counts, and the last two rows of `answering_cost`: all tasks' ensembles and the student.
     """
     ensembles, student = cost.rows[-2:]
     return [
@@ -87,9 +83,7 @@ def _scores(gain: Gain, num_seeds: int) -> str:
     if gain.ensemble is None:
         return f"Average score: student {_score(gain.student)}, multi-task model {_score(gain.baseline)}."
     tasks = len(gain.tasks)
-    of = f"average of {tasks} task{'s' if tasks > 1 else ''}" + (
-        f", mean of {num_seeds} seeds" if num_seeds > 1 else ""
-    )
+    of = f"average of {tasks} task{'s' * (tasks > 1)}{f', mean of {num_seeds} seeds' * (num_seeds > 1)}"
     scores = (
         f"the ensemble of teachers scores {_score(gain.ensemble)}, the multi-task model {_score(gain.baseline)} and "
         f"the distilled student {_score(gain.student)} ({of})"

@@ -83,9 +83,6 @@ def plan(config: RecipeConfig) -> str:
     """Returns a table of the stages, their training steps, and which of them are done.
 
     Encodes the training data, whose number of rows decides the number of steps, and writes nothing else.
-
-    Raises:
-        UserError: Something given is not accepted.
     """
     check_recipe(config)
     stages = all_stages(config)

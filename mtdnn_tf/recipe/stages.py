@@ -23,23 +23,15 @@ SOFT_TARGETS = "soft_targets"
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """One stage.
+    """One stage."""
 
-    Attributes:
-        name: Its folder or file below the recipe's folder.
-        what: What it makes, in a few words.
-        run: Makes it, going on where an interrupted run stopped.
-        is_done: Whether it is.
-        steps: Returns how many training steps it takes from its start; the tokenizer encodes the rows for it.
-        check: Refuses other settings than those that it was done with.
-    """
-
-    name: str
-    what: str
-    run: Callable[[], object]
+    name: str  # Its folder or file below the recipe's folder.
+    what: str  # What it makes, in a few words.
+    run: Callable[[], object]  # Makes it, going on where an interrupted run stopped.
     is_done: Callable[[], bool]
+    # Returns how many training steps it takes from its start; the tokenizer encodes the rows for it.
     steps: Callable[[WordPieceTokenizer], int] = lambda tokenizer: 0
-    check: Callable[[], object] = lambda: None
+    check: Callable[[], object] = lambda: None  # Refuses other settings than those that it was done with.
 
 
 def all_stages(config: RecipeConfig) -> list[Stage]:
@@ -174,17 +166,9 @@ def _are_scored(config: RecipeConfig, tasks: Sequence[Task], split: str) -> bool
 def _score(config: RecipeConfig, tasks: Sequence[Task], split: str) -> None:
     base = config.base
     left = [task for task in tasks if not _are_scored(config, [task], split)]
-    score(
-        Scoring(
-            scorers(config, left[0]),
-            left,
-            split,
-            base.data.task_data(),
-            config.stage_folder(SOFT_TARGETS),
-            inference=base.inference_settings(),
-            train_part=base.part,
-        )
-    )
+    runs, inference = scorers(config, left[0]), base.inference_settings()
+    folder = config.stage_folder(SOFT_TARGETS)
+    score(Scoring(runs, left, split, base.data.task_data(), folder, inference=inference, train_part=base.part))
 
 
 def _seeds(config: RecipeConfig) -> list[Stage]:

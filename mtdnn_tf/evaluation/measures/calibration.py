@@ -23,21 +23,13 @@ class Bin:
 
 
 class Calibration(NamedTuple):
-    """How well probabilities fit the gold labels.
+    """How well probabilities fit the gold labels."""
 
-    Attributes:
-        nll: Mean negative log-likelihood of the gold label, or of a query's relevant candidates together, in nats.
-        brier: Mean over examples of the sum over labels of (probability - gold)^2, from 0 to 2; None for a ranking.
-        ece: Expected calibration error (Guo et al. 2017, arXiv 1706.04599 sec. 2), from 0 to 1.
-        bins: Of equal width, (0, 0.1] to (0.9, 1], by the probability of the answer.
-        n: Number of examples, or queries, with gold.
-    """
-
-    nll: float
-    brier: float | None
-    ece: float
-    bins: tuple[Bin, ...]
-    n: int
+    nll: float  # Mean negative log-likelihood of the gold label, or of a query's relevant candidates, in nats.
+    brier: float | None  # Mean of the sum over labels of (probability - gold)^2, from 0 to 2; None for a ranking.
+    ece: float  # Expected calibration error (Guo et al. 2017, arXiv 1706.04599 sec. 2), from 0 to 1.
+    bins: tuple[Bin, ...]  # Of equal width, (0, 0.1] to (0.9, 1], by the probability of the answer.
+    n: int  # Number of examples, or queries, with gold.
 
 
 def calibration(
@@ -45,12 +37,7 @@ def calibration(
 ) -> Calibration | None:
     """Returns how well a task's probabilities fit its gold labels; None for scores, or if no row has a gold label.
 
-    Args:
-        task: The task.
-        predictions: Float [rows, num_outputs].
-        gold: As in `EncodedSplit.labels`, [rows, ...]; rows without a gold label are left out, and for a ranking
-            queries without a relevant candidate or with an unlabelled one.
-        queries: For a ranking, the number of each row's query, from 0, int [rows].
+    Arguments are those of `compute_metrics`, and the same rows are left out.
 
     Raises:
         ValueError: Probabilities are of another shape, negative, or do not sum to 1.

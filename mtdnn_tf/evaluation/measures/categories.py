@@ -24,21 +24,13 @@ _SEPARATOR = ";"
 
 
 class CategoryMetrics(NamedTuple):
-    """Metrics over the examples of one category.
+    """Metrics over the examples of one category."""
 
-    Attributes:
-        column: Column of the split's file.
-        value: The category; None for all examples that have one in this column.
-        rows: Number of its examples that have gold labels.
-        metrics: Metrics by name; None where one is undefined.
-        note: Why one is undefined.
-    """
-
-    column: str
-    value: str | None
-    rows: int
-    metrics: dict[str, float | None]
-    note: str = ""
+    column: str  # Of the split's file.
+    value: str | None  # The category; None for all examples that have one in this column.
+    rows: int  # Number of its examples that have gold labels.
+    metrics: dict[str, float | None]  # None where one is undefined.
+    note: str = ""  # Why one is undefined.
 
 
 def read_categories(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
@@ -13,48 +13,30 @@ from mtdnn_tf.tasks.task import Task
 
 
 class Fidelity(NamedTuple):
-    """How closely a student's predictions follow its teacher's.
+    """How closely a student's predictions follow its teacher's."""
 
-    Attributes:
-        agreement: Share of the same answers (Stanton et al. 2021, arXiv 2106.05945); for scores Pearson's correlation,
-            None where it is not defined.
-        divergence: Mean KL(teacher || student), in nats; None for scores.
-        mean_absolute_difference: Between scores, in their unit; None for probabilities.
-        n: Number of examples, or queries.
-    """
-
+    # Share of the same answers (Stanton et al. 2021, arXiv 2106.05945); for scores Pearson's correlation, None where it
+    # is not defined.
     agreement: float | None
-    divergence: float | None
-    mean_absolute_difference: float | None
-    n: int
+    divergence: float | None  # Mean KL(teacher || student), in nats; None for scores.
+    mean_absolute_difference: float | None  # Between scores, in their unit; None for probabilities.
+    n: int  # Number of examples, or queries.
 
 
 class Gain(NamedTuple):
-    """Mean scores over a group of tasks.
-
-    Attributes:
-        tasks: Names of the tasks.
-        baseline: Score of the model that is trained as the student, without teachers.
-        ensemble: Score of the ensemble; None if it does not answer all of the tasks.
-        student: Score of the student.
-        kept: What `gain_kept` returns of them; None without an ensemble.
-    """
+    """Mean scores over a group of tasks."""
 
     tasks: tuple[str, ...]
-    baseline: float
-    ensemble: float | None
+    baseline: float  # Of the model that is trained as the student, without teachers.
+    ensemble: float | None  # None if it does not answer all of the tasks.
     student: float
-    kept: float | None
+    kept: float | None  # What `gain_kept` returns of them; None without an ensemble.
 
 
 def fidelity(task: Task, student: np.ndarray, teacher: np.ndarray, queries: np.ndarray | None = None) -> Fidelity:
     """Returns how closely a student's predictions on a split follow its teacher's; no gold label is needed.
 
-    Args:
-        task: The task.
-        student: Float [rows, num_outputs]: probabilities or scores.
-        teacher: As `student`.
-        queries: For a ranking, the number of each row's query, from 0, int [rows].
+    Predictions and queries are as in `compute_metrics`.
     """
     kind = task.kind_object
     for predictions in (student, teacher):
@@ -82,13 +64,8 @@ def grouped_gains(
     """Returns what tasks with a teacher, tasks without, and all tasks gain, by "with", "without" and "all".
 
     A group's share is that of the means over its tasks: the mean of the tasks' own shares would be dominated by tasks
-    on which the ensemble gains next to nothing. A group without tasks is left out.
-
-    Args:
-        baseline: Score by task.
-        ensemble: Score by task; a task that no ensemble answers may be missing.
-        student: Score by task; a task counts if the baseline has it too.
-        with_teacher: Names of the tasks with a teacher.
+    on which the ensemble gains next to nothing. A group without tasks is left out. Scores are by task; a task counts if
+    baseline and student have it, whether or not an ensemble answers it.
     """
     tasks = [task for task in baseline if task in student]
     groups = {
@@ -102,8 +79,10 @@ def grouped_gains(
 def _gain(
     tasks: Collection[str], baseline: Mapping[str, float], ensemble: Mapping[str, float], student: Mapping[str, float]
 ) -> Gain:
-    before, after = (math.fsum(scores[task] for task in tasks) / len(tasks) for scores in (baseline, student))
-    if any(task not in ensemble for task in tasks):
-        return Gain(tuple(tasks), before, None, after, None)
-    together = math.fsum(ensemble[task] for task in tasks) / len(tasks)
-    return Gain(tuple(tasks), before, together, after, gain_kept(before, together, after))
+    before, together, after = (
+        statistics.fmean(scores[task] for task in tasks) if scores.keys() >= set(tasks) else None
+        for scores in (baseline, ensemble, student)
+    )
+    assert before is not None and after is not None  # Tasks are those of both.
+    kept = None if together is None else gain_kept(before, together, after)
+    return Gain(tuple(tasks), before, together, after, kept)

@@ -28,22 +28,15 @@ class Summary(NamedTuple):
 
 
 class PairedDifference(NamedTuple):
-    """The difference of two models, from pairs of values.
+    """The difference of two models, from pairs of values."""
 
-    Attributes:
-        mean: Mean of the differences, or the difference of a metric over all examples.
-        low: Lower end of its 95 % interval; nan of fewer than 2 pairs.
-        high: Upper end of it.
-        p_value: Of the two-sided paired permutation test: how often a difference as far from 0 comes about if it is
-            chance which value of a pair is whose.
-        n: Number of pairs.
-    """
-
-    mean: float
-    low: float
+    mean: float  # Of the differences, or the difference of a metric over all examples.
+    low: float  # Lower end of its 95 % interval; nan of fewer than 2 pairs.
     high: float
+    # Of the two-sided paired permutation test: how often a difference as far from 0 comes about if it is chance which
+    # value of a pair is whose.
     p_value: float
-    n: int
+    n: int  # Number of pairs.
 
 
 def summarise(values: Iterable[float | None]) -> Summary:
@@ -57,15 +50,10 @@ def summarise(values: Iterable[float | None]) -> Summary:
 
 
 def paired_difference(first: Mapping[int, float], second: Mapping[int, float]) -> PairedDifference | None:
-    """Returns the difference of two models over the seeds that both have, first less second.
+    """Returns the difference of two models' values by seed over the seeds that both have, first less second.
 
-    Args:
-        first: Values by seed.
-        second: Values by seed.
-
-    Returns:
-        The mean with Student's t interval and the p value of `sign_flip_test`, which for n seeds is at least 2^(1-n);
-        None if they have no seed in common; nan throughout if a value is not finite.
+    It is the mean with Student's t interval and the p value of `sign_flip_test`, which for n seeds is at least 2^(1-n);
+    None if they have no seed in common; nan throughout if a value is not finite.
     """
     differences = np.array([first[seed] - second[seed] for seed in first if seed in second], np.float64)
     n = len(differences)
