@@ -89,11 +89,8 @@ class DistillationOptions(Options):
 
 
 def mixture_weight(weight: tf.Tensor, has_gold: tf.Tensor, has_teacher: tf.Tensor) -> tf.Tensor:
-    """Returns the weight of the distilled loss for each example, float32 [batch].
+    """Returns the weight of the distilled loss for each example, float32 [batch]; the flags are bool [batch].
 
-    Args:
-        weight: Scalar, the weight where an example has both a gold label and a teacher.
-        has_gold: Bool [batch]; the weight is 1 without a gold label.
-        has_teacher: Bool [batch]; the weight is 0 without a teacher.
+    It is 0 without a teacher, 1 without a gold label, and the scalar `weight` with both.
     """
     return tf.where(has_teacher, tf.where(has_gold, weight, 1.0), 0.0)

@@ -127,11 +127,7 @@ def read_soft_targets(folder: Path) -> SoftTargets:
 
 
 def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[str, SoftTargets]:
-    """Reads the soft targets of every task that has some, by `result_key`.
-
-    Args:
-        folders: Folders that tools.score wrote.
-        tasks: The tasks to train.
+    """Reads the soft targets of every task that has some in folders of tools.score, by `result_key`.
 
     Raises:
         UserError: A folder is missing or has none of the tasks, or two folders have the same task and split.

@@ -20,23 +20,15 @@ from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.parallelism import is_one_device, to_replicas
 from mtdnn_tf.tasks.task import Task
 
-_MATRIX = tf.TensorSpec([None, None], tf.int32)
-_FLAGS = tf.TensorSpec([None, None], tf.bool)
-
 
 @dataclasses.dataclass(frozen=True)
 class InferenceSettings:
-    """How models are run.
-
-    Attributes:
-        batch_size: Number of rows in a batch. Defaults to 64.
-        parallel_batches: Number of batches that are computed at the same time. It changes no prediction. Defaults to 1.
-        strategy: Strategy that inference is compiled for: of a TPU, or the default one for XLA on one device; None for
-            ordinary inference.
-    """
+    """How models are run."""
 
     batch_size: int = 64
-    parallel_batches: int = 1
+    parallel_batches: int = 1  # Number of batches that are computed at the same time. It changes no prediction.
+    # Strategy that inference is compiled for: of a TPU, or the default one for XLA on one device; None for ordinary
+    # inference.
     strategy: tf.distribute.Strategy | None = None
 
     def scope(self) -> contextlib.AbstractContextManager[object]:
@@ -51,20 +43,14 @@ class Inference:
     """Runs a model in batches as they come: the encoder is traced once, heads are small and run eagerly."""
 
     def __init__(self, model: MultiTaskModel) -> None:
-        @tf.function(input_signature=[_MATRIX, _MATRIX, _FLAGS], autograph=False)
-        def encode(token_ids: tf.Tensor, segment_ids: tf.Tensor, padding_mask: tf.Tensor) -> dict[str, tf.Tensor]:
-            encoded: dict[str, tf.Tensor] = model.encode(
-                {"token_ids": token_ids, "segment_ids": segment_ids, "padding_mask": padding_mask}
-            )
-            return encoded
-
-        self.encode = encode
+        types = {"token_ids": tf.int32, "segment_ids": tf.int32, "padding_mask": tf.bool}
+        shapes = {name: tf.TensorSpec([None, None], dtype) for name, dtype in types.items()}
+        self.encode = tf.function(lambda inputs: model.encode(inputs), input_signature=[shapes], autograph=False)
         self._heads = model.heads
 
     def logits(self, batch: dict[str, np.ndarray], head: str) -> tf.Tensor:
         """Returns the logits of a head, float32 [rows, num_outputs], for a batch of arrays [rows, length]."""
-        encoded = self.encode(batch["token_ids"], batch["segment_ids"], batch["padding_mask"])
-        return self._heads[head](encoded, training=False)
+        return self._heads[head](self.encode({name: batch[name] for name in INPUTS}), training=False)
 
 
 class CompiledInference:
@@ -135,8 +121,7 @@ class Predictor:
         """
         rows = np.arange(len(encoded)) if rows is None else rows
         order = longest_first(encoded, rows)
-        outputs = np.empty((len(rows), num_head_outputs(encoded.task)), np.float32)
-        outputs[order] = self.head_outputs(encoded, rows[order])
+        outputs = self.head_outputs(encoded, rows[order])[np.argsort(order)]
         return predictions_of(encoded, outputs, rows)
 
     def head_outputs(self, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:

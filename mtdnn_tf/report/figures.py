@@ -146,13 +146,13 @@ def difference_figure(data: ReportData, style: Style) -> Figure | None:
 
 def _interval(axes: Any, position: int, item: Difference, style: Style) -> None:
     low, high, mean = finite(item.low), finite(item.high), finite(item.mean)
-    role = roles.SINGLE_TASK
+    colour = role_colour(roles.SINGLE_TASK, style.theme)
     if low is not None and high is not None:
-        role = roles.MULTI_TASK if low > 0 else roles.STUDENT if high < 0 else roles.SINGLE_TASK
-        ends = [100 * low, 100 * high]
-        axes.plot(ends, [position] * 2, color=role_colour(role, style.theme), lw=2, solid_capstyle="round")
+        colour = role_colour(roles.MULTI_TASK, style.theme) if low > 0 else colour
+        colour = role_colour(roles.STUDENT, style.theme) if high < 0 else colour
+        axes.plot([100 * low, 100 * high], [position] * 2, color=colour, lw=2, solid_capstyle="round")
     marker = "D" if item.task == AVERAGE else "o"
-    axes.plot([100 * (mean or 0.0)], [position], marker=marker, ms=6, color=role_colour(role, style.theme), lw=0)
+    axes.plot([100 * (mean or 0.0)], [position], marker=marker, ms=6, color=colour, lw=0)
 
 
 @styled

@@ -7,15 +7,7 @@ from typing import NamedTuple
 
 from mtdnn_tf.evaluation.measures.statistics import Summary, summarise
 from mtdnn_tf.json_files import finite
-from mtdnn_tf.report.data import (
-    AVERAGE,
-    Cost,
-    Difference,
-    ReportData,
-    average_summary,
-    metric_summary,
-    task_summary,
-)
+from mtdnn_tf.report.data import AVERAGE, Cost, Difference, ReportData, average_summary, metric_summary, task_summary
 from mtdnn_tf.text_tables import csv_table
 
 MISSING = "–"
@@ -61,8 +53,8 @@ def _over_seeds(values: Sequence[float | None], digits: int, scale: float = 1) -
     return summary_cell(summarise(values), len(values), digits=digits, scale=scale)
 
 
-def _n(values: Sequence[float | None]) -> str:
-    return f"n = {len(values)}"
+def _with_n(text: str, values: Sequence[object]) -> Cell:
+    return Cell(text, f"n = {len(values)}")
 
 
 def _is_best(summary: Summary, column: Iterable[Summary]) -> bool:
@@ -77,7 +69,7 @@ def score_table(data: ReportData) -> Table:
     rows = []
     for i, model in enumerate(data.models):
         cells = [summary_cell(column[i], len(model.runs), _is_best(column[i], column)) for column in columns]
-        rows.append([Cell(model.name, f"n = {len(model.runs)}"), *cells])
+        rows.append([_with_n(model.name, model.runs), *cells])
     header = [Cell("model"), Cell(AVERAGE)]
     header += [Cell(task.name, ", ".join(name.replace("_", " ") for name in task.metrics)) for task in data.tasks]
     caption = (
@@ -95,11 +87,8 @@ def metric_table(data: ReportData) -> Table:
             for metric in task.metrics:
                 cells = [summary_cell(metric_summary(model, name, metric), len(model.runs)) for model in data.models]
                 rows.append([Cell(name, metric.replace("_", " ")), *cells])
-    return Table(
-        "Every metric × 100: mean ± standard deviation over seeds.",
-        [Cell("result"), *(Cell(model.name) for model in data.models)],
-        rows,
-    )
+    header = [Cell("result"), *(Cell(model.name) for model in data.models)]
+    return Table("Every metric × 100: mean ± standard deviation over seeds.", header, rows)
 
 
 def p_value_text(value: float | None) -> str:
@@ -119,9 +108,8 @@ def difference_table(data: ReportData, *, averages: bool) -> Table:
     for item in data.differences:
         if (item.task == AVERAGE) == averages:
             names = [item.label] if averages else [item.label, item.task]
-            points = number(item.mean, 2, 100, "+")
-            texts = [*names, points, _interval(item), p_value_text(item.p_value), str(item.n)]
-            rows.append([Cell(text) for text in texts])
+            numbers = [number(item.mean, 2, 100, "+"), _interval(item), p_value_text(item.p_value), str(item.n)]
+            rows.append([Cell(text) for text in (*names, *numbers)])
     header = ["difference", *([] if averages else ["task"]), "points", "confidence interval", "p", "pairs"]
     of = ", of the average over tasks." if averages else "."
     caption = f"Differences paired by seed, in points (score × 100){of}"
@@ -133,22 +121,20 @@ def calibration_table(data: ReportData) -> Table:
     rows = [
         [
             Cell(item.task),
-            Cell(item.model, _n(item.nll)),
+            _with_n(item.model, item.nll),
             *(_over_seeds(values, 3) for values in (item.nll, item.brier, item.ece)),
         ]
         for item in data.reliability
     ]
     header = [Cell("task"), Cell("model"), Cell("NLL", "nats"), Cell("Brier score"), Cell("ECE", "0 to 1")]
-    return Table(
-        "Calibration: mean ± standard deviation over n seeds; lower is better.", header, rows, num_text_columns=2
-    )
+    return Table("Calibration: mean ± standard deviation over n seeds; lower is better.", header, rows, 2)
 
 
 def fidelity_table(data: ReportData) -> Table:
     """Returns the table of the student's fidelity to its teacher."""
     rows = [
         [
-            Cell(item.task, _n(item.agreement)),
+            _with_n(item.task, item.agreement),
             Cell("yes" if item.has_teacher else "no"),
             _over_seeds(item.agreement, 1, 100),
             _over_seeds(item.kl, 4),
