@@ -37,12 +37,8 @@ def adaptation_trainings(config: AdaptationConfig) -> list[tuple[AdaptedRun, Tra
     trainings = []
     for subset_seed in config.subset_seeds:
         for fraction in sorted(config.fractions):
-            part = base.replace(
-                train_fraction=fraction,
-                subset_seed=subset_seed,
-                seed=base.optimization.seed + subset_seed,
-                evaluation="end",
-            )
+            seed = base.optimization.seed + subset_seed
+            part = base.replace(train_fraction=fraction, subset_seed=subset_seed, seed=seed, evaluation="end")
             size = training_size(part, tokenizer)
             epochs = max(base.optimization.epochs, -(-config.min_steps // size.steps_per_epoch))
             for start, init_from in config.all_starts.items():
@@ -79,36 +75,31 @@ def run_adaptation(config: AdaptationConfig) -> AdaptationResults:
         UserError: An option is not accepted, a training's folder holds a training of other settings, or another
             process adapts in the folder.
     """
-    with locked_folder(config.base.output_dir, f"`output_dir` {config.base.output_dir}"):
-        return _run_adaptation(config)
-
-
-def _run_adaptation(config: AdaptationConfig) -> AdaptationResults:
-    trainings = adaptation_trainings(config)
-    runs = []
-    for number, (run, settings) in enumerate(trainings, start=1):
-        if is_trained(settings.output_dir):
-            metrics = check_trained(settings)
-        else:
-            _log.info("%s: training %d of %d", settings.output_dir, number, len(trainings))
-            metrics = train(settings)
-        runs.append(dataclasses.replace(run, metrics=metrics))
-    results = AdaptationResults(
-        task=config.task.name,
-        metrics=tuple(config.task.metrics),
-        starts={name: run or config.base.encoder.backbone for name, run in config.all_starts.items()},
-        majority=_majority_score(config),
-        runs=tuple(runs),
-    )
-    folder = config.base.output_dir
-    write_checked_json(folder / JSON, results.to_json())
-    write_text(folder / CSV, csv_results(results))
-    write_text(folder / TABLE, markdown_results(results))
-    style = Style()
-    with new_file(folder / FIGURE) as temporary:
-        temporary.write_bytes(to_png(adaptation_figure(results, style), style))
-    _log.info("%s: %s, %s, %s and %s written", folder, JSON, CSV, TABLE, FIGURE)
-    return results
+    folder, runs = config.base.output_dir, []
+    with locked_folder(folder, f"`output_dir` {folder}"):
+        trainings = adaptation_trainings(config)
+        for number, (run, settings) in enumerate(trainings, start=1):
+            if is_trained(settings.output_dir):
+                metrics = check_trained(settings)
+            else:
+                _log.info("%s: training %d of %d", settings.output_dir, number, len(trainings))
+                metrics = train(settings)
+            runs.append(dataclasses.replace(run, metrics=metrics))
+        results = AdaptationResults(
+            task=config.task.name,
+            metrics=tuple(config.task.metrics),
+            starts={name: run or config.base.encoder.backbone for name, run in config.all_starts.items()},
+            majority=_majority_score(config),
+            runs=tuple(runs),
+        )
+        write_checked_json(folder / JSON, results.to_json())
+        write_text(folder / CSV, csv_results(results))
+        write_text(folder / TABLE, markdown_results(results))
+        style = Style()
+        with new_file(folder / FIGURE) as temporary:
+            temporary.write_bytes(to_png(adaptation_figure(results, style), style))
+        _log.info("%s: %s, %s, %s and %s written", folder, JSON, CSV, TABLE, FIGURE)
+        return results
 
 
 def _majority_score(config: AdaptationConfig) -> float | None:
@@ -119,8 +110,7 @@ def _majority_score(config: AdaptationConfig) -> float | None:
     data = base.data.encoded(find_backbone(base.encoder.backbone).tokenizer())
     metrics = {}
     for split in task.evaluation_splits:
-        encoded = data.split(task, split)
         answers = majority_predictions(task, split, data.source).values
-        metrics[result_name(task, split)] = compute_metrics(task, answers, encoded.labels)
+        metrics[result_name(task, split)] = compute_metrics(task, answers, data.split(task, split).labels)
     found = average(metrics)
     return None if found is None else found.score

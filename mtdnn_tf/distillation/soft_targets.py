@@ -178,8 +178,7 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
 def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
     """Returns the `variance_weights` of some rows, by the mean variance of all soft targets of the split.
 
-    Raises:
-        UserError: The soft targets are of one teacher, or their variances were not kept.
+    Refuses soft targets of one teacher, or without variances.
     """
     teachers = targets.manifest.get("teachers_per_example", len(targets.manifest["teachers"]))
     if targets.variances is None or teachers < 2:

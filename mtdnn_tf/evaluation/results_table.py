@@ -16,14 +16,13 @@ _MISSING = "-"
 def text_table(results: Mapping[str, Runs], *, show_metrics: bool = False) -> str:
     """Returns a text table of models (rows) against tasks (columns) and their average, values times 100.
 
+    A cell is the mean over runs, with their standard deviation and their number in a last column where a model has
+    several. "-" is a missing result, or an average that misses one.
+
     Args:
         results: For each model its runs, and for each run metrics by result name: "rte", or "mnli/validation_matched"
             of several splits.
         show_metrics: Whether a cell shows every metric, as "84.3/88.9", not their mean. Defaults to False.
-
-    Returns:
-        Lines ending in a line break. A cell is the mean over runs, with their standard deviation and their number in a
-        last column where a model has several. "-" is a missing result, or an average that misses one.
     """
     return aligned_table(_rows(results, show_metrics))
 

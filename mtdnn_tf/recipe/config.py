@@ -131,11 +131,7 @@ class RecipeConfig(Options):
 
 
 def check_recipe(config: RecipeConfig) -> None:
-    """Refuses, before the first training, what would end the recipe after hours.
-
-    Raises:
-        UserError: A task is named that is not trained, or settings do not fit each other or the encoder.
-    """
+    """Refuses, before the first training, settings that would end the recipe after hours."""
     names = [task.name for task in config.trained_tasks()]
     for flag in ("teacher_tasks", "selection_tasks"):
         unknown = set(getattr(config, flag)) - set(names)

@@ -44,12 +44,7 @@ def draw_images(data: ReportData) -> Images:
 
 
 def render_page(data: ReportData, images: Images) -> str:
-    """Returns the page.
-
-    Args:
-        data: Data of the report.
-        images: Result of `draw_images` for the same data.
-    """
+    """Returns the page; images are the result of `draw_images` for the same data."""
     css = (_FILES / "page.css").read_text(encoding="utf-8")
     averages = {model.name: average_summary(model) for model in compared_models(data.models)}
     return render(

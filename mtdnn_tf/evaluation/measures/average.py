@@ -53,11 +53,7 @@ def counts_in_average(result: str) -> bool:
 
 
 def average_name(result_names: Collection[str]) -> str | None:
-    """Returns "GLUE score" for exactly the nine tasks of GLUE, else "average of N tasks"; None for no tasks.
-
-    Args:
-        result_names: Names of results: "rte", or "mnli/validation_matched" of a task with several splits.
-    """
+    """Returns "GLUE score" for the results of exactly the nine tasks of GLUE, else "average of N tasks", or None."""
     counted = set(filter(counts_in_average, result_names))
     if not counted:
         return None

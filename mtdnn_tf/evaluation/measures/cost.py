@@ -127,11 +127,8 @@ def latency(
 ) -> dict[str, Latency]:
     """Times requests in turn, so that other load of the machine affects all of them.
 
-    Args:
-        requests: Functions that answer, by name. Every round times each once, and begins with another one.
-        repeats: Number of timed rounds. Defaults to 30.
-        warm_up: Number of rounds before them; the first one compiles. Defaults to 3.
-        clock: Returns the time in seconds.
+    Every round times each request once, and begins with another one. Rounds to warm up are not counted; the first one
+    compiles. The clock returns seconds.
     """
     names = list(requests)
     times: dict[str, list[float]] = {name: [] for name in names}

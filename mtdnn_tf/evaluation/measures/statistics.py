@@ -70,10 +70,8 @@ def sign_flip_test(differences: np.ndarray) -> float:
     """Returns the two-sided p value of the paired permutation test of a mean.
 
     How often flipping the signs of the differences makes a sum as far from 0 as theirs: of all 2^n ways up to 16
-    differences, else of 100,000 random ones, of which theirs counts as one, so that it is never 0.
-
-    Args:
-        differences: Of the pairs, finite, float [n], n from 1.
+    differences, else of 100,000 random ones, of which theirs counts as one, so that it is never 0. The differences are
+    finite, float [n], n from 1.
     """
     scaled = differences / (np.abs(differences).max() or 1.0)
 
