@@ -35,11 +35,7 @@ class Verified(NamedTuple):
 
 
 def verify_release(folder: Path) -> Verified:
-    """Verifies a release's checksums, reads all parts, and compares the SavedModel with the model of the other parts.
-
-    Raises:
-        UserError: A file is missing or changed, a part is invalid, or parts do not match.
-    """
+    """Verifies a release's checksums, reads all parts, and compares the SavedModel with the other parts' model."""
     files = layout.verify_checksums(folder)
     description = read_json(folder / layout.DESCRIPTION)
     if not isinstance(description, dict) or description.get("schema") != layout.SCHEMA:

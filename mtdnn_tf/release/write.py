@@ -34,12 +34,9 @@ def check_release_folder(folder: Path) -> None:
 def write_release(run: Path, folder: Path, metrics_file: Path | None, names: Sequence[str], **options: Any) -> Verified:
     """Writes and verifies the release of a finished run in a new folder, then makes it visible.
 
-    Args:
-        run: Folder of the run.
-        folder: Where to write; must not exist.
-        metrics_file: A recipe's report.json or results.json; None for the run's own metrics.
-        names: Names of the tasks; all if empty.
-        **options: `batch_sizes`, `model_name` and `weights` of `export_saved_model`; other parts are float32.
+    `metrics_file` is a recipe's report.json or results.json, or None for the run's own metrics. `names` are those of
+    the tasks, all if empty. `options` are `batch_sizes`, `model_name` and `weights` of `export_saved_model`; only the
+    SavedModel has such weights.
     """
     check_release_folder(folder)
     provenance = read_provenance(run)
