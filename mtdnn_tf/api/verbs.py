@@ -139,6 +139,8 @@ def distill(
     soft_targets, settings, selected = folder / "soft_targets", config.data, config.data.selected_tasks()
     answered = {task.name for run in runs for task in read_tasks(run)}
     scored = [task for task in selected if task.name in answered]
+    if not scored:
+        raise UserError(f"`teachers` must answer {' or '.join(task.name for task in selected)}, got {runs[0]}")
     transfer = tuple({UNLABELLED for task in scored if settings.source.has_split(task, UNLABELLED)})
     for split in (TRAIN, *transfer):
         _score(runs, scored, settings, soft_targets, split)
@@ -167,6 +169,8 @@ def _score(
     """Scores the tasks that have a split; an equal average of the same teachers that is there is kept."""
     settings.check_cache()
     scored = [task for task in tasks if settings.source.has_split(task, split)]
+    if not scored:
+        raise unknown_name("`split`", split, {name for task in tasks for name in task.files})
     stores = {task.name: soft_target_folder(folder, task, split) for task in scored}
     left = [task for task in scored if how != _EQUALLY or not is_scored_by(stores[task.name], runs)]
     if left:

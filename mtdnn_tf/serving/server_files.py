@@ -93,7 +93,7 @@ def write_server_config(folder: Path, model_name: str, batch_sizes: Sequence[int
         if not path.exists():
             write_text(path, text)
         elif path.read_text(encoding="utf-8") != text:
-            _log.info("%s: kept; it differs from what this export would write", path)
+            _log.warning("%s: kept; it differs from what this export would write", path)
 
 
 def write_warmup(folder: Path, signatures: Signatures, batch_sizes: Sequence[int], model_name: str) -> None:

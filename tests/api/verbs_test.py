@@ -77,6 +77,14 @@ def test_given_teachers_score_the_students_own_data(student, data, options, tmp_
     assert distilled.tasks == ("mood",) and not (tmp_path / "teachers").exists()
 
 
+def test_what_no_teacher_or_task_has_is_refused(student, data, options, tmp_path):
+    with pytest.raises(UserError, match="unknown `split` 'unlabeled'; did you mean 'unlabelled'"):
+        mtdnn.score(_teachers(student), output_dir=tmp_path, split="unlabeled")
+    other = mtdnn.Classification("other", "sentence", ["bad", "good"], label="mood")
+    with pytest.raises(UserError, match=r"`teachers` must answer other, got .*teachers/1"):
+        mtdnn.distill(other, {"other": data["mood"]}, output_dir=tmp_path, teachers=_teachers(student), **options)
+
+
 def test_tensorflow_that_was_used_before_is_told(data, tmp_path):
     data["mood"]["train"].to_csv(tmp_path / "mood.csv", index=False)
     code = """if True:
