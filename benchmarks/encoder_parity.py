@@ -33,7 +33,7 @@ def main() -> None:
     pretrained = with_pooling(find_backbone(flags.model), POOLER)
     tokenizer = pretrained.tokenizer()
     backbone = Encoder(pretrained.config)
-    assign_weights(backbone, pretrained.weights, pretrained.source)
+    assign_weights(backbone, pretrained.weights)
 
     lines = flags.sentences.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     texts = [line.split("\t") for line in lines]

@@ -121,7 +121,7 @@ def build_plain_model(
         backbone = PlainEncoder(pretrained.config, dropout)
     finally:
         tf.keras.mixed_precision.set_global_policy(before)
-    assign_weights(backbone, initial, pretrained.source)
+    assign_weights(backbone, initial)
     return PlainMultiTaskModel(backbone, tasks, seed)
 
 

@@ -28,9 +28,8 @@ def main() -> None:
     convert(pretrained, folder, _FORMAT.value, _ACCEPT_APPROXIMATE_GELU.value)
     case = "uncased" if pretrained.lowercase else "cased"
     shape = f"{pretrained.config.num_layers} layers of width {pretrained.config.hidden_dim}"
-    logging.info(
-        "%s: %s folder written: %s, %d word pieces, %s", folder, _FORMAT.value, shape, len(pretrained.vocabulary), case
-    )
+    pieces = f"{len(pretrained.vocabulary)} word pieces"
+    logging.info("%s: %s folder written: %s, %s, %s", folder, _FORMAT.value, shape, pieces, case)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,8 @@ def encoder_weights(config: BackboneConfig) -> list[Weight]:
 def variables_in_order(config: BackboneConfig, variables: Sequence[tf.Variable]) -> NamedVariables:
     """Names the variables of KerasNLP's BertBackbone, given in its own order."""
     names = [weight.name for weight in encoder_weights(config)]
-    return NamedVariables(config, dict(zip(names, variables, strict=True)))
+    assert len(names) == len(variables)
+    return NamedVariables(config, dict(zip(names, variables)))
 
 
 def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], source: str) -> None:
@@ -106,9 +107,8 @@ def read_weights(encoder: Encoder | NamedVariables) -> dict[str, np.ndarray]:
     }
 
 
-def assign_weights(encoder: Encoder | NamedVariables, arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Assigns arrays, laid out as in a file, to an encoder's variables by name, after `check_weights`."""
-    check_weights(encoder.config, arrays, source)
+def assign_weights(encoder: Encoder | NamedVariables, arrays: Mapping[str, np.ndarray]) -> None:
+    """Assigns arrays that `check_weights` accepts to an encoder's variables by name."""
     for weight in encoder_weights(encoder.config):
         value = weight.to_variable(np.asarray(arrays[weight.name]))
         encoder.named[weight.name].assign(value.astype(np.float32))

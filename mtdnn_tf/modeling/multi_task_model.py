@@ -95,5 +95,5 @@ def build_multi_task_model(
     seeds = generator_seeds(seed)
     backbone = Encoder(pretrained.config, dropout, seeds, recompute, dtype=precision)
     if pretrained.weights:
-        assign_weights(backbone, pretrained.weights, pretrained.source)
+        assign_weights(backbone, pretrained.weights)
     return MultiTaskModel(backbone, tasks, seed, seeds)

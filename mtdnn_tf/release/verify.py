@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import tensorflow as tf
 from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError, one_line
 from mtdnn_tf.json_files import from_json, read_json
-from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
+from mtdnn_tf.modeling.checkpoints import huggingface
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import read_preset
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
@@ -41,13 +40,13 @@ def verify_release(folder: Path) -> Verified:
     if not isinstance(description, dict) or description.get("schema") != layout.SCHEMA:
         raise UserError(f"{folder / layout.DESCRIPTION}: not the description of a release of schema {layout.SCHEMA}")
     tasks = [from_json(task, Task, str(folder / layout.TASKS)) for task in read_json(folder / layout.TASKS)]
-    pretrained = read_huggingface_folder(folder / layout.HUGGING_FACE)
+    pretrained = huggingface.read_folder(folder / layout.HUGGING_FACE)
     if description["has_preset"]:
         _check_preset(pretrained, folder / layout.KERAS_NLP)
     read_json(folder / layout.METRICS)
     served = [task for task in tasks if not task.head_labels]
     of_export = read_json(folder / layout.SERVING / layout.VERSION / export.DESCRIPTION)
-    _check_descriptions(folder, description, of_export, served)
+    _check_records(folder, description, of_export, served)
     weights = of_export.get("weights", FLOAT32)  # Older versions do not record it.
     check_weights(weights)
 
@@ -74,21 +73,18 @@ def verify_release(folder: Path) -> Verified:
 
 
 def _check_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
-    preset = read_preset(str(folder))
+    preset = read_preset(folder)
     same = preset.vocabulary == pretrained.vocabulary and preset.lowercase == pretrained.lowercase
     same = same and all(np.array_equal(array, pretrained.weights[name]) for name, array in preset.weights.items())
     if not same or preset.weights.keys() != pretrained.weights.keys():
         raise UserError(f"{folder}: holds another encoder than {layout.HUGGING_FACE}; copy the release again")
 
 
-def _check_descriptions(
-    folder: Path, description: dict[str, Any], of_export: dict[str, Any], served: Sequence[Task]
-) -> None:
+def _check_records(folder: Path, description: dict[str, Any], of_export: dict[str, Any], served: list[Task]) -> None:
     labels = {task.name: list(task.labels) for task in served}
     if of_export["model_fingerprint"] != description["model_fingerprint"]:
-        raise UserError(
-            f"{folder}: {layout.SERVING} and {layout.DESCRIPTION} are of two models; copy the release again"
-        )
+        parts = f"{layout.SERVING} and {layout.DESCRIPTION}"
+        raise UserError(f"{folder}: {parts} are of two models; copy the release again")
     for where, found in (
         (layout.LABELS, read_json(folder / layout.LABELS)),
         (layout.SERVING, {name: task["labels"] for name, task in of_export["tasks"].items()}),

@@ -44,7 +44,7 @@ def _fast(tasks):
         name: generator.normal(0, 0.3, array.shape).astype(np.float32)
         for name, array in read_weights(model.backbone).items()
     }
-    assign_weights(model.backbone, weights, "test")
+    assign_weights(model.backbone, weights)
     return model
 
 

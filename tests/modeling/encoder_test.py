@@ -33,13 +33,13 @@ def _arrays(config=CONFIG):
 
 def _encoder(precision="float32", config=CONFIG, **arguments):
     encoder = Encoder(config, **{"dropout": 0.0, "dtype": precision, **arguments})
-    assign_weights(encoder, _arrays(config), "test")
+    assign_weights(encoder, _arrays(config))
     return encoder
 
 
 def _keras_nlp(precision="float32"):
     backbone = keras_nlp.models.BertBackbone(30, 2, 4, 16, 32, dropout=0.0, max_sequence_length=12, dtype=precision)
-    assign_weights(variables_in_order(CONFIG, backbone.weights), _arrays(), "test")
+    assign_weights(variables_in_order(CONFIG, backbone.weights), _arrays())
     return backbone
 
 

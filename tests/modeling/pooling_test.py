@@ -8,8 +8,8 @@ from safetensors.numpy import load_file, save_file
 from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.bert_weights import read_weights
+from mtdnn_tf.modeling.checkpoints import huggingface
 from mtdnn_tf.modeling.checkpoints.conversion import convert
-from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, save_model
 from mtdnn_tf.modeling.checkpoints.pretrained import SENTENCE_TRANSFORMERS, with_pooling
 from mtdnn_tf.modeling.encoder import mean_over_positions
@@ -59,7 +59,7 @@ def _folder(tmp_path):
 @pytest.mark.parametrize("pooling", ["pooler", "cls", "mean"])
 def test_the_pooled_vector_is_that_of_numpy_in_training_and_after_saving(folder, tmp_path, pooling):
     weights = load_file(folder / "model.safetensors")
-    pretrained = with_pooling(read_huggingface_folder(folder), pooling)
+    pretrained = with_pooling(huggingface.read_folder(folder), pooling)
     model = build_multi_task_model(pretrained, [_TASK], dropout=0.0)
     np.testing.assert_allclose(model.encode(_TENSORS)["pooled_output"], _expected(weights, pooling), atol=1e-5)
     logits = model(_TENSORS)["mood"]
@@ -73,7 +73,7 @@ def test_the_pooled_vector_is_that_of_numpy_in_training_and_after_saving(folder,
 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 def test_an_unused_pooler_is_not_trained_and_in_no_file(folder, tmp_path, pooling):
-    pretrained = with_pooling(read_huggingface_folder(folder), pooling)
+    pretrained = with_pooling(huggingface.read_folder(folder), pooling)
     model = build_multi_task_model(pretrained, [_TASK])
     assert not [name for name in read_weights(model.backbone) if "pooler" in name]
     with tf.GradientTape() as tape:
@@ -89,11 +89,11 @@ def test_the_mean_counts_no_padding():
 
 
 def test_a_sentence_transformers_folder_decides(folder):
-    assert read_huggingface_folder(folder).config.pooling == "pooler"
+    assert huggingface.read_folder(folder).config.pooling == "pooler"
     _write_pooling(folder, mean_tokens=True)
-    assert read_huggingface_folder(folder).config.pooling == "mean"
+    assert huggingface.read_folder(folder).config.pooling == "mean"
     _write_pooling(folder, cls_token=True)
-    assert read_huggingface_folder(folder).config.pooling == "cls"
+    assert huggingface.read_folder(folder).config.pooling == "cls"
 
 
 @pytest.mark.parametrize(
@@ -107,13 +107,13 @@ def test_a_sentence_transformers_folder_decides(folder):
 def test_another_pooling_of_sentence_transformers_is_refused(folder, modes, given):
     _write_pooling(folder, **modes)
     with pytest.raises(UserError, match=f"1_Pooling/config.json: exactly one of .* must be true, got {given};"):
-        read_huggingface_folder(folder)
+        huggingface.read_folder(folder)
 
 
 def test_without_a_pooler_heads_read_the_first_position_and_a_line_says_so(folder, caplog):
     _remove_pooler(folder)
     with caplog.at_level("INFO", "absl"):
-        pretrained = read_huggingface_folder(folder)
+        pretrained = huggingface.read_folder(folder)
     assert pretrained.config.pooling == "cls"
     assert "no pooler weights; heads read the first position's output (pooling cls)" in caplog.text
     with pytest.raises(UserError, match=r"--pooling must be auto, cls or mean where .* has no pooler, got pooler"):
@@ -125,9 +125,9 @@ def test_huggingface_folders_keep_the_pooling_and_others_warn_or_refuse(folder, 
     _write_pooling(folder, mean_tokens=True)
     if not has_pooler:
         _remove_pooler(folder)
-    pretrained = read_huggingface_folder(folder)
+    pretrained = huggingface.read_folder(folder)
     convert(pretrained, tmp_path / "again", "huggingface")
-    again = read_huggingface_folder(tmp_path / "again")
+    again = huggingface.read_folder(tmp_path / "again")
     assert again.config == pretrained.config
     assert again.weights.keys() == pretrained.weights.keys()
     if has_pooler:
@@ -141,7 +141,7 @@ def test_huggingface_folders_keep_the_pooling_and_others_warn_or_refuse(folder, 
 @pytest.mark.parametrize("pooling", ["cls", "mean"])
 @pytest.mark.parametrize("weights", ["float32", "int8"])
 def test_the_export_answers_as_the_model_and_holds_no_pooler(folder, tmp_path, pooling, weights):
-    pretrained = with_pooling(read_huggingface_folder(folder), pooling)
+    pretrained = with_pooling(huggingface.read_folder(folder), pooling)
     model = build_multi_task_model(pretrained, [_TASK])
     save_model(model, [_TASK], pretrained.tokenizer(), 16, tmp_path / "model")
     loaded = load_model(tmp_path / "model")

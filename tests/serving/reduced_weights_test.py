@@ -91,9 +91,9 @@ def test_answers_are_those_of_the_rounded_matrices(loaded, exports, tmp_path, we
     reduced = {name: array for name, array in arrays.items() if _is_reduced(name, array)}
     assert len(reduced) == _MATRICES
     rounded = {**arrays, **{name: _rounded(array, weights) for name, array in reduced.items()}}
-    assign_weights(loaded.model.backbone, rounded, "test")
+    assign_weights(loaded.model.backbone, rounded)
     expected = _logits(loaded)
-    assign_weights(loaded.model.backbone, arrays, "test")
+    assign_weights(loaded.model.backbone, arrays)
     np.testing.assert_allclose(answer["score"], expected, atol=1e-5)
     # And the price of it is small, but one can see it.
     difference = np.abs(answer["score"] - original).max() / original.std()

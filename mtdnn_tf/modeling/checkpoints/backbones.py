@@ -24,9 +24,7 @@ _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 def _tiny() -> PretrainedBackbone:
     characters = string.ascii_lowercase + string.digits + string.punctuation
     vocabulary = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{c}" for c in characters))
-    config = BackboneConfig(
-        vocabulary_size=len(vocabulary), num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32
-    )
+    config = BackboneConfig(len(vocabulary), num_layers=2, num_heads=2, hidden_dim=16, intermediate_dim=32)
     return PretrainedBackbone(TINY, config, vocabulary, lowercase=True, weights={})
 
 
@@ -61,7 +59,7 @@ def find_backbone(name: str) -> PretrainedBackbone:
     if name == TINY:
         return _tiny()
     if name == DEMO:
-        return huggingface.read_huggingface_folder(demo_encoder_folder())
+        return huggingface.read_folder(demo_encoder_folder())
     folder = Path(name)
     if folder.is_dir():
         if any((place / model_folder.DESCRIPTION).is_file() for place in (folder, folder / model_folder.MODEL_FOLDER)):
@@ -72,9 +70,9 @@ def find_backbone(name: str) -> PretrainedBackbone:
         google = (folder / google_bert.CONFIG).is_file()
         # Some folders hold both layouts, one of them without weights that are read.
         if hugging_face and (huggingface.has_weights(folder) or not google):
-            return huggingface.read_huggingface_folder(folder)
+            return huggingface.read_folder(folder)
         if google:
-            return google_bert.read_google_folder(folder)
+            return google_bert.read_folder(folder)
         raise UserError(
             f"backbone folder {name}: no layout recognised; accepted: Hugging Face (config.json, model.safetensors, "
             "vocab.txt), Google BERT (bert_config.json, bert_model.ckpt.*, vocab.txt), KerasNLP preset (metadata.json, "

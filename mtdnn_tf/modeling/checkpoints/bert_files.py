@@ -10,7 +10,7 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.json_files import write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.checkpoints.tokenizer_files import TokenizerFiles, write_tokenizer_files
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import write_tokenizer_files
 
 _MOST_LAYERS = 1000
 _LARGEST_SIZE = 1 << 24
@@ -65,5 +65,4 @@ def write_bert_files(
         **{field: getattr(config, name) for name, field in SIZES.items()},
     }
     write_json(folder / config_file, values)
-    tokenizer = TokenizerFiles(pretrained.vocabulary, pretrained.lowercase, pretrained.rules)
-    write_tokenizer_files(folder, tokenizer, config.max_positions)
+    write_tokenizer_files(folder, pretrained)

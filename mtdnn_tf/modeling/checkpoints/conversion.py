@@ -6,7 +6,6 @@ import dataclasses
 import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,32 +19,11 @@ from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.encoder import Encoder
 
 _log = logging.getLogger("absl")
-
-
-class _Format(NamedTuple):
-    """A layout: how it is written and read back, which activations it knows, and whether it records the pooling."""
-
-    write: Callable[[PretrainedBackbone, Path], None]
-    read: Callable[[Path], PretrainedBackbone]
-    activations: Collection[str]
-    records_pooling: bool = False
-
-
-_FORMATS = {
-    "huggingface": _Format(
-        huggingface.write_huggingface_folder,
-        huggingface.read_huggingface_folder,
-        set(huggingface.ACTIVATIONS.values()),
-        records_pooling=True,
-    ),
-    "keras_nlp": _Format(
-        keras_nlp_preset.write_preset,
-        lambda folder: keras_nlp_preset.read_preset(str(folder)),
-        {keras_nlp_preset.ACTIVATION},
-    ),
-    "google": _Format(
-        google_bert.write_google_folder, google_bert.read_google_folder, set(google_bert.ACTIVATIONS.values())
-    ),
+# How a layout is written and read back, and the activations that it knows.
+_FORMATS: dict[str, tuple[Callable[..., None], Callable[..., PretrainedBackbone], Collection[str]]] = {
+    "huggingface": (huggingface.write_folder, huggingface.read_folder, huggingface.ACTIVATIONS.values()),
+    "keras_nlp": (keras_nlp_preset.write_preset, keras_nlp_preset.read_preset, (keras_nlp_preset.ACTIVATION,)),
+    "google": (google_bert.write_folder, google_bert.read_folder, google_bert.ACTIVATIONS.values()),
 }
 FORMATS = tuple(_FORMATS)
 
@@ -79,14 +57,14 @@ def output_difference(pretrained: PretrainedBackbone, activation: str) -> float:
     outputs = []
     for name in (config.activation, activation):
         backbone = Encoder(dataclasses.replace(config, activation=name))
-        assign_weights(backbone, pretrained.weights, pretrained.source)
+        assign_weights(backbone, pretrained.weights)
         outputs.append(backbone(inputs, training=False)["sequence_output"].numpy())
     return float(np.abs(outputs[0] - outputs[1]).max())
 
 
 def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gelu: bool) -> PretrainedBackbone:
     """Returns the encoder with an activation that the layout can express."""
-    activations, activation = _FORMATS[to].activations, pretrained.config.activation
+    activations, activation = {*_FORMATS[to][2]}, pretrained.config.activation
     if activation in activations:
         return pretrained
     if activation != "gelu":
@@ -108,7 +86,7 @@ def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gel
 def _with_recorded_pooling(pretrained: PretrainedBackbone, to: str) -> PretrainedBackbone:
     """Returns the encoder with the pooling that the layout's reader will find."""
     pooling = pretrained.config.pooling
-    if _FORMATS[to].records_pooling or pooling == POOLER:
+    if to == "huggingface" or pooling == POOLER:
         return pretrained
     if POOLER_WEIGHTS[0] not in pretrained.weights:
         raise UserError(
@@ -149,5 +127,6 @@ def convert(pretrained: PretrainedBackbone, folder: Path, to: str, accept_approx
     pretrained = _with_recorded_pooling(_complete(pretrained), to)
     pretrained = _expressible(pretrained, to, accept_approximate_gelu)
     with new_folder(folder) as temporary:
-        _FORMATS[to].write(pretrained, temporary)
-        _verify(_FORMATS[to].read(temporary), pretrained, folder)
+        write, read, _ = _FORMATS[to]
+        write(pretrained, temporary)
+        _verify(read(temporary), pretrained, folder)

@@ -77,9 +77,8 @@ def _weights(prefix: Path, config: BackboneConfig) -> tuple[BackboneConfig, dict
             arrays[weight.name] = np.ascontiguousarray(array.T if weight.is_matrix else array)
         return config, arrays
     except (tf.errors.OpError, IndexError, ValueError, RuntimeError) as error:  # As TensorFlow's reader raises them.
-        raise UserError(
-            f"{prefix}: not a TensorFlow checkpoint, or damaged ({one_line(error)}); copy it again"
-        ) from None
+        reason = one_line(error)
+        raise UserError(f"{prefix}: not a TensorFlow checkpoint, or damaged ({reason}); copy it again") from None
 
 
 def _check_variables(prefix: Path, present: Mapping[str, list[int]], wanted: Mapping[str, Weight]) -> None:
@@ -99,7 +98,7 @@ def _check_variables(prefix: Path, present: Mapping[str, list[int]], wanted: Map
             raise UserError(f"{prefix}: variable {theirs} has shape {present[theirs]}, {CONFIG} asks for {shape}")
 
 
-def read_google_folder(folder: Path) -> PretrainedBackbone:
+def read_folder(folder: Path) -> PretrainedBackbone:
     """Reads bert_config.json, vocab.txt and the checkpoint of an encoder that Google's code trained.
 
     Whether the encoder is uncased is no part of these files: tokenizer_config.json says it if it is there; else the
@@ -113,7 +112,7 @@ def read_google_folder(folder: Path) -> PretrainedBackbone:
     return PretrainedBackbone(str(folder), config, vocabulary, lowercase, weights, rules)
 
 
-def write_google_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
+def write_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
     """Writes an encoder with float32 weights as Google's code does, and its casing as tokenizer_config.json."""
     write_bert_files(pretrained, folder, CONFIG, ACTIVATIONS)
     arrays = {}

@@ -104,7 +104,7 @@ def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
     return renamed
 
 
-def read_huggingface_folder(folder: Path) -> PretrainedBackbone:
+def read_folder(folder: Path) -> PretrainedBackbone:
     """Reads config.json, model.safetensors (or its shards), vocab.txt and tokenizer_config.json of a BERT encoder."""
     config = _config(folder)
     vocabulary, lowercase, rules = read_tokenizer_files(folder, config, CONFIG)
@@ -113,7 +113,7 @@ def read_huggingface_folder(folder: Path) -> PretrainedBackbone:
     return PretrainedBackbone(str(folder), config, vocabulary, lowercase, weights, rules)
 
 
-def write_huggingface_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
+def write_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
     """Writes an encoder with float32 weights as the folder of a BertModel that transformers loads."""
     fields = {
         "architectures": ["BertModel"],

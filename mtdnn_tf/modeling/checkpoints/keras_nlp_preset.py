@@ -35,7 +35,7 @@ def preset_names() -> list[str]:
     return sorted(keras_nlp.models.BertBackbone.presets)
 
 
-def read_preset(preset: str) -> PretrainedBackbone:
+def read_preset(preset: str | Path) -> PretrainedBackbone:
     """Reads a preset, given a folder in KerasNLP's layout, or a name that KerasNLP knows and downloads once."""
     folder = Path(preset)
     try:
@@ -48,12 +48,12 @@ def read_preset(preset: str) -> PretrainedBackbone:
     except UserError:
         raise
     except Exception as error:  # The hub's client raises errors of its own for a missing network, file or licence.
-        reason = one_line(error, 300)
-        raise UserError(f"KerasNLP preset {preset!r} cannot be loaded: {type(error).__name__}: {reason}") from error
+        reason = f"{type(error).__name__}: {one_line(error, 300)}"
+        raise UserError(f"KerasNLP preset {str(preset)!r} cannot be loaded: {reason}") from error
     sizes = {name: getattr(backbone, theirs) for name, theirs in _SIZES.items()}
     config = BackboneConfig(**sizes, activation=ACTIVATION)
     weights = read_weights(variables_in_order(config, backbone.weights))
-    return PretrainedBackbone(preset, config, vocabulary, lowercase, weights)
+    return PretrainedBackbone(str(preset), config, vocabulary, lowercase, weights)
 
 
 def _read_folder(folder: Path) -> tuple[keras_nlp.models.BertBackbone, tuple[str, ...], bool]:
@@ -68,7 +68,7 @@ def _read_folder(folder: Path) -> tuple[keras_nlp.models.BertBackbone, tuple[str
     if not isinstance(lowercase, bool):
         raise UserError(f"{folder / _TOKENIZER}: lowercase must be true or false, got {str(lowercase)[:60]}")
     vocabulary = tuple(read_vocabulary(folder / _VOCABULARY))
-    check_ids(vocabulary, TokenRules(), shape, folder / _VOCABULARY, _CONFIG)
+    check_ids(vocabulary, TokenRules(), shape.vocabulary_size, folder / _VOCABULARY, _CONFIG)
     weights = folder / _WEIGHTS
     # What float32 needs; a compressed file could be smaller, which neither KerasNLP nor this project writes.
     numbers = sum(math.prod(weight.shape) for weight in encoder_weights(shape))
@@ -105,7 +105,7 @@ def write_preset(pretrained: PretrainedBackbone, folder: Path) -> None:
     arguments = {"name": "bert_backbone", "trainable": True, **sizes, "dropout": 0.1}
     backbone = keras_nlp.models.BertBackbone(**arguments)
     variables = variables_in_order(pretrained.config, backbone.weights)
-    assign_weights(variables, pretrained.weights, pretrained.source)
+    assign_weights(variables, pretrained.weights)
     tokenizer = {
         "name": "bert_tokenizer",
         "trainable": True,

@@ -100,10 +100,7 @@ def save_model(
 ) -> str:
     """Writes a model's folder, complete or not at all, replacing one that exists; returns its weights' SHA-256."""
     arrays = {f"backbone.{name}": array for name, array in read_weights(model.backbone).items()}
-    for name, head in model.heads.items():
-        # A head's own order of its variables is fixed by its class.
-        for index, variable in enumerate(head.weights):
-            arrays[f"heads.{name}.{index}"] = np.ascontiguousarray(variable.numpy())
+    arrays.update({name: np.ascontiguousarray(variable.numpy()) for name, variable in _head_variables(model).items()})
     shape, lowercase, rules = model.backbone.config, tokenizer.lowercase, tokenizer.rules
     description = ModelDescription(shape, lowercase, max_sequence_length, tasks, rules)
     with new_folder(folder) as temporary:
@@ -112,6 +109,12 @@ def save_model(
         write_json(temporary / DESCRIPTION, description.to_json())
         write_manifest(temporary, {"what": "model"})
     return model_fingerprint(folder)
+
+
+def _head_variables(model: MultiTaskModel) -> dict[str, tf.Variable]:
+    """Returns the variables of all heads by name; the order of a head's variables is fixed by its class."""
+    heads = model.heads.items()
+    return {f"heads.{name}.{index}": variable for name, head in heads for index, variable in enumerate(head.weights)}
 
 
 class _Files(NamedTuple):
@@ -135,29 +138,24 @@ class _Files(NamedTuple):
             )
         manifest = read_manifest(folder, _REMEDY, needed=(DESCRIPTION, VOCABULARY, _WEIGHTS))
         description = read_description(folder / DESCRIPTION)
-        vocabulary = tuple(read_vocabulary(folder / VOCABULARY))
-        check_ids(vocabulary, description.rules, description.backbone, folder / VOCABULARY, DESCRIPTION)
+        path, size = folder / VOCABULARY, description.backbone.vocabulary_size
+        vocabulary = tuple(read_vocabulary(path))
+        check_ids(vocabulary, description.rules, size, path, DESCRIPTION)
         return cls(folder, str(manifest["files"][_WEIGHTS]), description, vocabulary)
 
-    def tokenizer(self) -> WordPieceTokenizer:
-        return WordPieceTokenizer(self.vocabulary, self.description.lowercase, self.description.rules)
-
-    def arrays(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Returns the arrays of the encoder, checked, and those of the heads, by name."""
-        path, prefix = self.folder / _WEIGHTS, "backbone."
+    def weights(self) -> tuple[PretrainedBackbone, dict[str, np.ndarray]]:
+        """Returns the encoder, checked, and all arrays by name."""
+        of, path, prefix = self.description, self.folder / _WEIGHTS, "backbone."
         arrays = read_safetensors(path, _REMEDY)
         encoder = {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
-        # Before an encoder is built that may be larger than the weights that there are.
-        check_weights(self.description.backbone, encoder, str(path))
-        return encoder, {name: array for name, array in arrays.items() if not name.startswith(prefix)}
+        check_weights(of.backbone, encoder, str(path))
+        source = str(self.folder)
+        return PretrainedBackbone(source, of.backbone, self.vocabulary, of.lowercase, encoder, of.rules), arrays
 
 
 def read_backbone(run: Path) -> PretrainedBackbone:
     """Reads the shared encoder of a trained model, to start another training from."""
-    files = _Files.of_run(run)
-    encoder, _ = files.arrays()
-    of = files.description
-    return PretrainedBackbone(str(files.folder), of.backbone, files.vocabulary, of.lowercase, encoder, of.rules)
+    return _Files.of_run(run).weights()[0]
 
 
 def model_fingerprint(run: Path) -> str:
@@ -173,7 +171,8 @@ def read_tasks(run: Path) -> list[Task]:
 def read_tokenizer(run: Path) -> tuple[WordPieceTokenizer, int]:
     """Returns a trained run's word pieces and the longest sequence it was trained on, without reading its weights."""
     files = _Files.of_run(run)
-    return files.tokenizer(), files.description.max_sequence_length
+    of = files.description
+    return WordPieceTokenizer(files.vocabulary, of.lowercase, of.rules), of.max_sequence_length
 
 
 def load_model(run: Path) -> LoadedModel:
@@ -183,24 +182,19 @@ def load_model(run: Path) -> LoadedModel:
         UserError: The folder is missing, damaged or of another version.
     """
     files = _Files.of_run(run)
-    tasks, path = list(files.description.tasks), files.folder / _WEIGHTS
-    encoder, heads = files.arrays()
-    backbone = Encoder(files.description.backbone, dropout=0.0)
-    assign_weights(backbone, encoder, str(path))
+    tasks = list(files.description.tasks)
+    pretrained, arrays = files.weights()
+    backbone = Encoder(pretrained.config, dropout=0.0)
+    assign_weights(backbone, pretrained.weights)
     model = MultiTaskModel(backbone, tasks)
-    for name, head in model.heads.items():
-        _assign_head(name, head, heads, path)
-    return LoadedModel(model, tasks, files.tokenizer(), files.description.max_sequence_length, files.fingerprint)
-
-
-def _assign_head(name: str, head: tf.keras.layers.Layer, arrays: dict[str, np.ndarray], path: Path) -> None:
-    for index, variable in enumerate(head.weights):
-        array = arrays.get(f"heads.{name}.{index}")
-        shape = tuple(variable.shape)
+    for name, variable in _head_variables(model).items():
+        array, shape = arrays.get(name), tuple(variable.shape)
         if array is None or array.shape != shape:
             given = "missing" if array is None else f"of shape {array.shape}"
-            raise UserError(f"{path}: array heads.{name}.{index} is {given}, the task's head has {shape}; {_REMEDY}")
+            path = files.folder / _WEIGHTS
+            raise UserError(f"{path}: array {name} is {given}, the task's head has {shape}; {_REMEDY}")
         variable.assign(array.astype(np.float32))
+    return LoadedModel(model, tasks, pretrained.tokenizer(), files.description.max_sequence_length, files.fingerprint)
 
 
 def read_fold(run: Path) -> Fold | None:

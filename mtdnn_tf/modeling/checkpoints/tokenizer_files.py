@@ -7,13 +7,14 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mtdnn_tf.data.word_pieces import AddedToken, TokenRules, read_vocabulary, special_ids
 from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.files import write_text
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 
 VOCABULARY = "vocab.txt"
 _CONFIG = "tokenizer_config.json"
@@ -38,17 +39,9 @@ _MOST_BYTES = 200
 _log = logging.getLogger("absl")
 
 
-class TokenizerFiles(NamedTuple):
-    """What a folder's files say of its tokenizer."""
-
-    vocabulary: tuple[str, ...]
-    lowercase: bool
-    rules: TokenRules
-
-
 def read_tokenizer_files(
     folder: Path, config: BackboneConfig, config_file: str, default_lowercase: bool | None = None
-) -> TokenizerFiles:
+) -> tuple[tuple[str, ...], bool, TokenRules]:
     """Reads vocab.txt, tokenizer.json, tokenizer_config.json, special_tokens_map.json and added_tokens.json.
 
     Only a vocabulary must be there. `default_lowercase` is used if no file says whether texts are lower-cased; without
@@ -61,24 +54,23 @@ def read_tokenizer_files(
     vocabulary = _vocabulary(folder, fast)
     lowercase = _agreed(folder, slow.get("do_lower_case"), normalizer.get("lowercase"))
     if lowercase is None:
-        lowercase = _is_uncased(vocabulary) if default_lowercase is None else default_lowercase
+        words = (piece for piece in vocabulary if not _SPECIAL_LOOKING.fullmatch(piece))
+        lowercase = all(word == word.lower() for word in words) if default_lowercase is None else default_lowercase
         reason = "its vocabulary" if default_lowercase is None else "its name"
         _log.info("%s: %s by %s; no file says it", folder, "uncased" if lowercase else "cased", reason)
     strip_accents = _agreed(folder, slow.get("strip_accents"), normalizer.get("strip_accents"))
     ideographs = _agreed(folder, slow.get("tokenize_chinese_chars"), normalizer.get("handle_chinese_chars"))
     names = {**_names(special, folder / _SPECIAL), **_names(slow, folder / _CONFIG)}
-    rules = dataclasses.replace(
-        TokenRules(None if strip_accents == lowercase else strip_accents, ideographs is not False), **names
-    )
+    rules = TokenRules(None if strip_accents == lowercase else strip_accents, ideographs is not False, **names)
     extra = special.get("additional_special_tokens") or slow.get("additional_special_tokens")
     declared = _declared(folder, slow, fast, [_content(token) for token in extra] if isinstance(extra, list) else [])
     rules = dataclasses.replace(rules, added=_added(folder, declared, vocabulary, rules))
-    check_ids(vocabulary, rules, config, folder / VOCABULARY, config_file)
+    check_ids(vocabulary, rules, config.vocabulary_size, folder / VOCABULARY, config_file)
     try:
         special_ids(vocabulary, rules)
     except UserError as error:
         raise UserError(f"{folder / VOCABULARY}: {error}; {_CONFIG} can give other names") from None
-    return TokenizerFiles(vocabulary, lowercase, rules)
+    return vocabulary, lowercase, rules
 
 
 def _object(path: Path) -> dict[str, Any]:
@@ -142,10 +134,6 @@ def _agreed(folder: Path, *values: Any) -> bool | None:
     return given[0] if given else None
 
 
-def _is_uncased(vocabulary: Sequence[str]) -> bool:
-    return all(piece == piece.lower() for piece in vocabulary if not _SPECIAL_LOOKING.fullmatch(piece))
-
-
 def _names(values: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Returns the names of special tokens in a file, by role."""
     given = {role: _content(values[field]) for role, field in _ROLES.items() if values.get(field) is not None}
@@ -155,20 +143,17 @@ def _names(values: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return given
 
 
-def _declared(
-    folder: Path, slow: Mapping[str, Any], fast: Mapping[str, Any], special: Sequence[Any]
-) -> Iterator[AddedToken]:
+def _declared(folder: Path, slow: dict[str, Any], fast: dict[str, Any], special: list[Any]) -> Iterator[AddedToken]:
     """Yields the added tokens of each file, the most detailed first."""
     in_slow, in_fast = slow.get("added_tokens_decoder") or {}, fast.get("added_tokens") or []
     if not isinstance(in_slow, dict) or not isinstance(in_fast, list):
         raise UserError(
             f"{folder}: added_tokens of {_FAST} must be a list, added_tokens_decoder of {_CONFIG} an object"
         )
-    rows: list[tuple[Path, Any, Any]]
     rows = [(folder / _FAST, values, values.get("id") if isinstance(values, dict) else None) for values in in_fast]
     rows += [(folder / _CONFIG, values, number) for number, values in in_slow.items()]
-    for content, number in _object(folder / _ADDED).items():
-        rows.append((folder / _ADDED, {"content": content, "normalized": content not in special}, number))
+    added = _object(folder / _ADDED).items()
+    rows += [(folder / _ADDED, {"content": name, "normalized": name not in special}, number) for name, number in added]
     for path, values, number in rows:
         content = _content(values)
         if isinstance(number, str) and re.fullmatch(r"\d{1,9}", number):
@@ -198,11 +183,8 @@ def _added(
     return tuple(sorted(kept, key=lambda token: token.id))
 
 
-def check_ids(
-    vocabulary: Sequence[str], rules: TokenRules, config: BackboneConfig, path: Path, config_file: str
-) -> None:
-    """Refuses more word pieces and added tokens than the encoder has embeddings."""
-    size = config.vocabulary_size
+def check_ids(vocabulary: Sequence[str], rules: TokenRules, size: int, path: Path, config_file: str) -> None:
+    """Refuses more word pieces and added tokens than the encoder has embeddings, `size`."""
     if len(vocabulary) > size:
         raise UserError(f"{path}: {len(vocabulary)} word pieces, {config_file} has vocab_size {size}")
     for token in rules.added:
@@ -215,20 +197,18 @@ def write_vocabulary(path: Path, vocabulary: Sequence[str]) -> None:
     write_text(path, "".join(f"{piece}\n" for piece in vocabulary))
 
 
-def write_tokenizer_files(folder: Path, tokenizer: TokenizerFiles, longest: int) -> None:
+def write_tokenizer_files(folder: Path, pretrained: PretrainedBackbone) -> None:
     """Writes vocab.txt and tokenizer_config.json, from which transformers builds BERT's tokenizer."""
-    vocabulary, lowercase, rules = tokenizer
-    write_vocabulary(folder / VOCABULARY, vocabulary)
+    rules = pretrained.rules
+    write_vocabulary(folder / VOCABULARY, pretrained.vocabulary)
     plain = {"lstrip": False, "rstrip": False, "single_word": False, "special": False}
-    added = {
-        str(token.id): {"content": token.content, "normalized": token.normalized, **plain} for token in rules.added
-    }
+    added = {str(one.id): {"content": one.content, "normalized": one.normalized, **plain} for one in rules.added}
     settings = {
         "tokenizer_class": "BertTokenizer",
-        "do_lower_case": lowercase,
+        "do_lower_case": pretrained.lowercase,
         "strip_accents": rules.strip_accents,
         "tokenize_chinese_chars": rules.separate_ideographs,
-        "model_max_length": longest,
+        "model_max_length": pretrained.config.max_positions,
         **{field: getattr(rules, role) for role, field in _ROLES.items()},
         **({"added_tokens_decoder": added} if added else {}),
     }

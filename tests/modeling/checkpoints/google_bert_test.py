@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.bert_weights import assign_weights
+from mtdnn_tf.modeling.checkpoints import google_bert
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.google_bert import read_google_folder
 from mtdnn_tf.modeling.encoder import Encoder
 from tests.bert_in_numpy import bert
 from tests.helpers import VOCABULARY, write_huggingface_folder
@@ -115,7 +115,7 @@ def test_outputs_equal_bert_in_numpy(tmp_path, hidden_act, in_numpy):
     _write_folder(tmp_path / "bert", {**variables, **_extras(variables)}, hidden_act)
     pretrained = find_backbone(str(tmp_path / "bert"))
     backbone = Encoder(pretrained.config)
-    assign_weights(backbone, pretrained.weights, pretrained.source)
+    assign_weights(backbone, pretrained.weights)
     token_ids = np.array([[2, 7, 9, 3, 12, 3], [2, 8, 3, 0, 0, 0]])
     segment_ids = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 0, 0]])
     mask = token_ids > 0
@@ -135,7 +135,7 @@ def test_outputs_equal_bert_in_numpy(tmp_path, hidden_act, in_numpy):
 
 def test_every_variable_is_used_once(released):
     folder, variables = released
-    weights = read_google_folder(folder).weights
+    weights = google_bert.read_folder(folder).weights
     expected = _by_huggingface_names(variables)
     assert weights.keys() == expected.keys()
     assert len(weights) == len(variables)
@@ -146,10 +146,10 @@ def test_every_variable_is_used_once(released):
 def test_a_checkpoint_of_another_name_is_found_if_it_is_the_only_one(tmp_path):
     variables = _variables()
     _write_folder(tmp_path / "bert", variables, checkpoint="model.ckpt-1000")
-    assert len(read_google_folder(tmp_path / "bert").weights) == len(variables)
+    assert len(google_bert.read_folder(tmp_path / "bert").weights) == len(variables)
     _save(tmp_path / "bert" / "model.ckpt-2000", variables)
     with pytest.raises(UserError, match=r"model.ckpt-1000.index, model.ckpt-2000.index"):
-        read_google_folder(tmp_path / "bert")
+        google_bert.read_folder(tmp_path / "bert")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_casing(released, tmp_path, name, capital, tokenizer_config, lowercase):
         path.write_text(path.read_text().replace("dog", "Dog"))
     if tokenizer_config:
         (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config))
-    assert read_google_folder(folder).lowercase is lowercase
+    assert google_bert.read_folder(folder).lowercase is lowercase
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_by_name(tmp_path, change, mes
     change(variables)
     _write_folder(tmp_path / "bert", variables)
     with pytest.raises(UserError, match=message):
-        read_google_folder(tmp_path / "bert")
+        google_bert.read_folder(tmp_path / "bert")
 
 
 def _truncate(path):
@@ -240,7 +240,7 @@ def test_an_object_checkpoint_of_tensorflow_2_is_refused(released, tmp_path):
     shutil.copytree(released[0], tmp_path / "bert", ignore=shutil.ignore_patterns("bert_model*", "checkpoint"))
     tf.train.Checkpoint(x=tf.Variable(1.0)).write(str(tmp_path / "bert" / "bert_model.ckpt"))
     with pytest.raises(UserError, match="an object checkpoint of TensorFlow 2"):
-        read_google_folder(tmp_path / "bert")
+        google_bert.read_folder(tmp_path / "bert")
 
 
 def test_of_two_layouts_in_one_folder_that_with_weights_is_read(released, tmp_path):

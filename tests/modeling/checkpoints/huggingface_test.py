@@ -6,8 +6,8 @@ import tensorflow as tf
 from safetensors.numpy import save_file
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.bert_weights import assign_weights, encoder_weights, read_weights
-from mtdnn_tf.modeling.checkpoints.huggingface import read_huggingface_folder
+from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, encoder_weights, read_weights
+from mtdnn_tf.modeling.checkpoints import huggingface
 from mtdnn_tf.modeling.encoder import Encoder
 from tests.bert_in_numpy import bert
 from tests.helpers import VOCABULARY, write_huggingface_folder
@@ -25,9 +25,9 @@ def _inputs():
 @pytest.mark.parametrize("hidden_act", ["gelu", "gelu_new", "relu"])
 def test_outputs_equal_bert_in_numpy(tmp_path, hidden_act):
     weights = write_huggingface_folder(tmp_path / "bert", hidden_act)
-    pretrained = read_huggingface_folder(tmp_path / "bert")
+    pretrained = huggingface.read_folder(tmp_path / "bert")
     backbone = Encoder(pretrained.config, dropout=0.3)
-    assign_weights(backbone, pretrained.weights, pretrained.source)
+    assign_weights(backbone, pretrained.weights)
     token_ids, segment_ids, mask = _inputs()
 
     outputs = backbone(
@@ -46,9 +46,9 @@ def test_outputs_equal_bert_in_numpy(tmp_path, hidden_act):
 
 def test_written_weights_equal_the_files_they_were_read_from(tmp_path):
     weights = write_huggingface_folder(tmp_path / "bert")
-    pretrained = read_huggingface_folder(tmp_path / "bert")
+    pretrained = huggingface.read_folder(tmp_path / "bert")
     backbone = Encoder(pretrained.config)
-    assign_weights(backbone, pretrained.weights, pretrained.source)
+    assign_weights(backbone, pretrained.weights)
 
     written = read_weights(backbone)
 
@@ -62,17 +62,17 @@ def test_written_weights_equal_the_files_they_were_read_from(tmp_path):
 
 def test_vocabulary_and_casing(tmp_path):
     write_huggingface_folder(tmp_path / "bert")
-    assert read_huggingface_folder(tmp_path / "bert").lowercase
-    assert read_huggingface_folder(tmp_path / "bert").vocabulary == tuple(VOCABULARY)
+    assert huggingface.read_folder(tmp_path / "bert").lowercase
+    assert huggingface.read_folder(tmp_path / "bert").vocabulary == tuple(VOCABULARY)
     (tmp_path / "bert" / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    assert not read_huggingface_folder(tmp_path / "bert").lowercase
+    assert not huggingface.read_folder(tmp_path / "bert").lowercase
 
 
 def test_a_vocabulary_with_capital_letters_is_cased(tmp_path):
     write_huggingface_folder(tmp_path / "bert")
     pieces = (tmp_path / "bert" / "vocab.txt").read_text().replace("dog", "Dog")
     (tmp_path / "bert" / "vocab.txt").write_text(pieces)
-    assert not read_huggingface_folder(tmp_path / "bert").lowercase
+    assert not huggingface.read_folder(tmp_path / "bert").lowercase
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_a_config_that_does_not_fit_is_refused(tmp_path, change, message):
     config = {**json.loads(path.read_text()), **change}
     path.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
     with pytest.raises(UserError, match=message):
-        pretrained = read_huggingface_folder(tmp_path / "bert")
-        assign_weights(Encoder(pretrained.config), pretrained.weights, pretrained.source)
+        pretrained = huggingface.read_folder(tmp_path / "bert")
+        check_weights(pretrained.config, pretrained.weights, pretrained.source)
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model-00001-of-00002.bin"])
@@ -105,7 +105,7 @@ def test_a_pickled_checkpoint_is_refused_with_the_reason_and_the_remedy(tmp_path
     write_huggingface_folder(tmp_path / "bert")
     (tmp_path / "bert" / "model.safetensors").rename(tmp_path / "bert" / name)
     with pytest.raises(UserError, match=f"{name} is there, but a pickled .* can run code .*safe_serialization=True"):
-        read_huggingface_folder(tmp_path / "bert")
+        huggingface.read_folder(tmp_path / "bert")
 
 
 def _write_shards(folder):
@@ -123,7 +123,7 @@ def _write_shards(folder):
 
 def test_shards_are_read_as_one_file(tmp_path):
     weights, _ = _write_shards(tmp_path / "bert")
-    read = read_huggingface_folder(tmp_path / "bert").weights
+    read = huggingface.read_folder(tmp_path / "bert").weights
     assert read.keys() == weights.keys()
     for name, array in weights.items():
         np.testing.assert_array_equal(read[name], array)
@@ -147,7 +147,7 @@ def test_damaged_shards_are_refused(tmp_path, change, message):
     change(tmp_path / "bert", index)
     (tmp_path / "bert" / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(UserError, match=message):
-        read_huggingface_folder(tmp_path / "bert")
+        huggingface.read_folder(tmp_path / "bert")
 
 
 @pytest.mark.parametrize("prefix", ["", "bert."])
@@ -160,7 +160,7 @@ def test_names_of_older_checkpoints(tmp_path, prefix):
     older["classifier.weight"] = np.zeros((2, 16), np.float32)
     older[f"{prefix}embeddings.position_ids"] = np.arange(64)[None]
     save_file(older, tmp_path / "bert" / "model.safetensors")
-    read = read_huggingface_folder(tmp_path / "bert").weights
+    read = huggingface.read_folder(tmp_path / "bert").weights
     for name, array in weights.items():
         np.testing.assert_array_equal(read[name], array)
 
@@ -170,7 +170,7 @@ def test_a_weight_under_two_names_is_refused(tmp_path):
     weights["bert.pooler.dense.bias"] = weights["pooler.dense.bias"] + 1
     save_file(weights, tmp_path / "bert" / "model.safetensors")
     with pytest.raises(UserError, match=r"duplicate weight pooler.dense.bias"):
-        read_huggingface_folder(tmp_path / "bert")
+        huggingface.read_folder(tmp_path / "bert")
 
 
 def test_bfloat16_is_read(tmp_path):
@@ -183,9 +183,9 @@ def test_bfloat16_is_read(tmp_path):
         content += upper
     head = json.dumps(header).encode()
     (tmp_path / "bert" / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + content)
-    pretrained = read_huggingface_folder(tmp_path / "bert")
+    pretrained = huggingface.read_folder(tmp_path / "bert")
     backbone = Encoder(pretrained.config)
-    assign_weights(backbone, pretrained.weights, pretrained.source)
+    assign_weights(backbone, pretrained.weights)
     for name, array in read_weights(backbone).items():
         np.testing.assert_array_equal(array, (weights[name].view(np.uint32) & 0xFFFF0000).view(np.float32))
 
@@ -195,7 +195,7 @@ def test_quantised_weights_are_refused(tmp_path):
     weights["pooler.dense.weight"] = weights["pooler.dense.weight"].astype(np.int8)
     save_file(weights, tmp_path / "bert" / "model.safetensors")
     with pytest.raises(UserError, match=r"weights must be floating-point, pooler.dense.weight is int8"):
-        read_huggingface_folder(tmp_path / "bert")
+        huggingface.read_folder(tmp_path / "bert")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_tokenizer_that_bert_does_not_have_is_refused(tmp_path, values, messag
     write_huggingface_folder(tmp_path / "bert")
     (tmp_path / "bert" / "tokenizer_config.json").write_text(json.dumps(values))
     with pytest.raises(UserError, match=message):
-        read_huggingface_folder(tmp_path / "bert")
+        huggingface.read_folder(tmp_path / "bert")
 
 
 def test_damaged_weights_are_refused(tmp_path):
@@ -217,4 +217,4 @@ def test_damaged_weights_are_refused(tmp_path):
     path = tmp_path / "bert" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UserError, match="damaged"):
-        read_huggingface_folder(tmp_path / "bert")
+        huggingface.read_folder(tmp_path / "bert")
