@@ -8,9 +8,10 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 
@@ -59,57 +60,59 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Path]:
+def _replacing(path: Path, make: Callable[..., str], mode: int) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(path):
+        temporary = Path(make(prefix=f".{path.name}.", dir=path.parent))
+        try:
+            yield temporary
+            temporary.chmod(mode)
+            # Flushed to disk: after a power failure, a renamed file may otherwise be empty.
+            for file in filter(Path.is_file, (temporary, *temporary.rglob("*"))):
+                with file.open("rb") as opened:
+                    os.fsync(opened.fileno())
+            if temporary.is_dir() and path.exists():
+                shutil.rmtree(path)
+            temporary.replace(path)
+        except BaseException:
+            remove(temporary)
+            raise
+
+
+def remove(path: Path) -> None:
+    """Removes a temporary file or folder, if it exists."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _make_file(**where: Any) -> str:
+    descriptor, name = tempfile.mkstemp(**where)
+    os.close(descriptor)
+    return name
+
+
+def new_file(path: Path) -> contextlib.AbstractContextManager[Path]:
     """Yields a temporary file that is renamed to `path` if the block ends without an error, and removed if not.
 
     An existing file at `path` is replaced.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _writing(path), tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent, delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            yield temporary
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink()
-            raise
+    return _replacing(path, _make_file, 0o644)
+
+
+def new_folder(path: Path) -> contextlib.AbstractContextManager[Path]:
+    """Yields a temporary folder that is renamed to `path` if the block ends without an error, and removed if not.
+
+    An existing folder at `path` is replaced.
+    """
+    return _replacing(path, tempfile.mkdtemp, 0o755)
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file that becomes visible under its name only when complete."""
     with new_file(path) as temporary:
         temporary.write_bytes(text.encode())
-
-
-@contextlib.contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Yields a temporary folder that is renamed to `path` if the block ends without an error, and removed if not.
-
-    An existing folder at `path` is replaced.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _writing(path):
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        try:
-            yield temporary
-            temporary.chmod(0o755)
-            _flush(temporary)
-            if path.exists():
-                shutil.rmtree(path)
-            temporary.rename(path)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-
-
-def _flush(folder: Path) -> None:
-    """Flushes a folder's files to disk: after a power failure, a renamed file may otherwise be empty."""
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
 
 
 def file_within(folder: Path, name: str, where: Path) -> Path:

@@ -9,13 +9,13 @@ import fcntl
 import logging
 import os
 import re
-import shutil
 import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import remove
 
 _LOCK = ".lock"
 # Names of the temporary files of mtdnn_tf.files.
@@ -61,25 +61,16 @@ def locked(file: Path, what: str, wait: bool = False) -> Iterator[None]:
 def _acquire(file: Path, what: str, wait: bool) -> int:
     while True:
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(os.close, descriptor)
             _lock(descriptor, file, what, wait)
-            if _is_at(descriptor, file):
-                with contextlib.suppress(OSError):  # The disk may be full.
-                    os.ftruncate(descriptor, 0)
-                    os.write(descriptor, _this_process().encode())
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _is_at(descriptor: int, file: Path) -> bool:
-    """Returns whether the process that held the lock has not removed its file."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), file.stat())
-    except FileNotFoundError:
-        return False
+            with contextlib.suppress(FileNotFoundError):  # The process that held the lock may have removed its file.
+                if os.path.samestat(os.fstat(descriptor), file.stat()):
+                    with contextlib.suppress(OSError):  # The disk may be full.
+                        os.ftruncate(descriptor, 0)
+                        os.write(descriptor, _this_process().encode())
+                    stack.pop_all()
+                    return descriptor
 
 
 def _this_process() -> str:
@@ -118,9 +109,9 @@ def locked_folder(folder: Path, what: str, subfolders: Sequence[str] = ()) -> It
 
 
 @contextlib.contextmanager
-def locked_path(path: Path, what: str) -> Iterator[None]:
+def locked_path(path: Path, what: str, wait: bool = False) -> Iterator[None]:
     """Holds the lock of a file or folder that is written as a whole, and removes leftovers of killed processes."""
-    with locked(lock_beside(path), what):
+    with locked(lock_beside(path), what, wait):
         remove_leftovers(path)
         yield
 
@@ -134,7 +125,4 @@ def _remove_named(folder: Path, name: str) -> None:
     """Removes temporary files and folders of a folder whose final names match a pattern."""
     for entry in list(folder.iterdir()) if folder.is_dir() else ():
         if re.fullmatch(_TEMPORARY.format(name=name), entry.name):
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
+            remove(entry)

@@ -33,9 +33,8 @@ def markdown_table(rows: Rows, num_text_columns: int = 1) -> str:
     header, *body = rows
     rule = ["---" if column < num_text_columns else "---:" for column in range(len(header))]
     # A bar would end the cell.
-    return "".join(
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in [header, rule, *body]
-    )
+    escaped = ([cell.replace("|", "\\|") for cell in row] for row in [header, rule, *body])
+    return "".join(f"| {' | '.join(row)} |\n" for row in escaped)
 
 
 def csv_table(rows: Iterable[Sequence[object]]) -> str:

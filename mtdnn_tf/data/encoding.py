@@ -23,7 +23,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_array
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.json_files import fingerprint
-from mtdnn_tf.locks import lock_beside, locked, remove_leftovers
+from mtdnn_tf.locks import locked_path
 from mtdnn_tf.tasks.task import Task
 
 _ROWS_PER_CALL = 1024
@@ -55,8 +55,7 @@ class EncodedData(NamedTuple):
             _log_found(task.name, split, folder)
         else:
             # Runs that share a cache wait for the one that encodes, instead of doing so too.
-            with locked(lock_beside(folder), f"{task.name} {split} in {self.cache_dir}", wait=True):
-                remove_leftovers(folder)
+            with locked_path(folder, f"{task.name} {split} in {self.cache_dir}", wait=True):
                 if not folder.exists():
                     self._encode_into(folder, task, split, key, made_from)
         encoded = open_encoded_split(folder, task)
