@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 from tensorflow_serving.config import model_server_config_pb2
 
 from mtdnn_tf.errors import UserError
@@ -115,22 +115,19 @@ def write_warmup(folder: Path, signatures: Signatures, batch_sizes: Sequence[int
             writer.write(record.SerializeToString(deterministic=True))
 
 
-def warmup_records(
-    signatures: Signatures, batch_sizes: Sequence[int], model_name: str
-) -> Iterator[prediction_log_pb2.PredictionLog]:
+def warmup_records(signatures: Signatures, batch_sizes: Sequence[int], model_name: str) -> Iterator[PredictionLog]:
     """Yields one request for every signature and batch size, in the order of the signatures."""
     for name, inputs in signatures.inputs().items():
         for size in batch_sizes:
             sentences = itertools.cycle(_SENTENCES)
             texts = {text: list(itertools.islice(sentences, size)) for text in TEXTS}
-            record = prediction_log_pb2.PredictionLog()
+            record = PredictionLog()
             if inputs == (tf.saved_model.CLASSIFY_INPUTS,):
                 task, _, api = name.rpartition("_")
                 request = (record.classify_log if api == "classify" else record.regress_log).request
-                columns = {text: texts[text] for text in signatures.inputs()[task]}
-                request.input.example_list.examples.extend(
-                    _example(dict(zip(columns, row))) for row in zip(*columns.values())
-                )
+                names = signatures.inputs()[task]
+                rows = (dict(zip(names, row)) for row in zip(*(texts[name] for name in names)))
+                request.input.example_list.examples.extend(map(_example, rows))
             else:
                 request = record.predict_log.request
                 tensors: Mapping[str, Any] = {text: texts[text] for text in TEXTS if text in inputs}

@@ -83,15 +83,10 @@ class Signatures(tf.Module):
         self._steps = Steps(loaded, used, self._reduced)
         self._weights = [weight for weight in model.variables if id(weight) not in unused]
 
-    @property
-    def tasks(self) -> list[Task]:
-        """The tasks that are answered."""
-        return self._steps.tasks
-
     def inputs(self) -> dict[str, tuple[str, ...]]:
         """Returns the names of every signature's inputs."""
         of_tasks = {}
-        for task in self.tasks:
+        for task in self._steps.tasks:
             of_tasks[task.name] = TEXTS[: len(task.text)]
             of_tasks[examples_signature(task)] = (tf.saved_model.CLASSIFY_INPUTS,)
         return {ALL_TASKS: TEXTS, TOKENS: INPUTS, EMBED: TEXTS, **of_tasks}
@@ -100,7 +95,7 @@ class Signatures(tf.Module):
         """Returns every signature by its name."""
         functions: dict[str, Signature]
         functions = {ALL_TASKS: self.answer_every_task, TOKENS: self.logits_of_tokens, EMBED: self.embed}
-        for task in self.tasks:
+        for task in self._steps.tasks:
             functions[task.name] = functools.partial(self.answer_texts, task)
             functions[examples_signature(task)] = functools.partial(self.answer_examples, task)
         return {name: _traced(functions[name], name, inputs) for name, inputs in self.inputs().items()}
@@ -128,7 +123,7 @@ class Signatures(tf.Module):
         encoded = self._encode_any(text_a, text_b)
         is_pair = tf.not_equal(text_b, "")
         answers: dict[str, tf.Tensor] = {}
-        for task in self.tasks:
+        for task in self._steps.tasks:
             applicable = is_pair if task.is_pair else tf.logical_not(is_pair)
             for name, value in task.kind_object.answer_tensors(task, self._logits(encoded, task)).items():
                 if name != "label_names":
@@ -154,7 +149,7 @@ class Signatures(tf.Module):
         # A row of [CLS] alone keeps it.
         inputs["padding_mask"] = tf.concat([mask[:, :1], mask[:, 1:] * until_last[:, 1:]], axis=1)
         encoded = self._steps.encode(inputs)
-        return {task.name: self._logits(encoded, task) for task in self.tasks}
+        return {task.name: self._logits(encoded, task) for task in self._steps.tasks}
 
     def tokens_of_pairs(self, text_a: tf.Tensor, text_b: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns what the signature for token ids takes, for pairs of texts, string [batch] each."""

@@ -43,6 +43,10 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
 
     def __init__(self, server: str, patience: Patience) -> None:
         self._server, self._patience = server, patience
+        self._channel: Any = None
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
 
     def signatures(self) -> dict[str, Signature]:
         """Returns the model's signatures by name."""
@@ -79,12 +83,9 @@ class RestConnection(Connection):
         super().__init__(server.rstrip("/"), patience)
         self._path = f"/v1/models/{model}"
         try:
-            self._client = httpx.Client(base_url=self._server, timeout=patience.timeout, trust_env=False)
+            self._channel = httpx.Client(base_url=self._server, timeout=patience.timeout, trust_env=False)
         except (httpx.InvalidURL, ValueError) as error:
             raise UserError(f"--server must be a URL, got {server!r} ({error})") from None
-
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
 
     def signatures(self) -> dict[str, Signature]:  # noqa: D102
         metadata = self._ask("GET", f"{self._path}/metadata")
@@ -108,7 +109,7 @@ class RestConnection(Connection):
 
     def _ask_once(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         try:
-            response = self._client.request(method, path, json=body)
+            response = self._channel.request(method, path, json=body)
         except httpx.TimeoutException:
             raise self._timeout() from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, UnicodeError) as error:
@@ -138,9 +139,6 @@ class GrpcConnection(Connection):
         options = [("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0)]
         self._channel = grpc.insecure_channel(address, options=options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
-
-    def __exit__(self, *_: object) -> None:
-        self._channel.close()
 
     def signatures(self) -> dict[str, Signature]:  # noqa: D102
         request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=[_FIELD])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NoReturn
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
-import tensorflow as tf
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -18,11 +18,11 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from mtdnn_tf.serving.server.inference import classify, predict, regress
-from mtdnn_tf.serving.server.messages import SIGNATURE_DEF, arrays_of_request, examples_of_input, signatures_message
+from mtdnn_tf.serving.server.inference import answer_message
+from mtdnn_tf.serving.server.messages import SIGNATURE_DEF
 from mtdnn_tf.serving.server.model_store import ModelStore
-from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
-from mtdnn_tf.serving.server.status import ServingError, invalid, serving_error
+from mtdnn_tf.serving.server.servable import Servable
+from mtdnn_tf.serving.server.status import invalid, serving_error
 from mtdnn_tf.serving.server.work_pool import WorkPool
 
 
@@ -35,31 +35,31 @@ def _version(spec: model_pb2.ModelSpec) -> int | None:
     return spec.version.value if spec.HasField("version") else None
 
 
-def _signature(servable: Servable, request: Any, response: Any) -> str:
-    """Returns the name of the requested signature, which it checks and writes into the response."""
-    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    servable.signature(name)
-    response.model_spec.signature_name = name
-    return name
+def _method(ask: Callable[[Any], Awaitable[Any]]) -> Callable[..., Any]:
+    """Returns a method of a service, which ends the call with an error's code and message."""
+
+    async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
+        try:
+            return await ask(request)
+        except Exception as error:
+            refusal = serving_error(error)
+            await context.abort(refusal.code, refusal.message)
+
+    return answer
 
 
-async def _abort(context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
-    refusal = serving_error(error)
-    await context.abort(refusal.code, refusal.message)
-    raise AssertionError("abort raises")
-
-
-class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Predict, Classify, Regress and GetModelMetadata, run in the pool."""
+class Services(prediction_service_pb2_grpc.PredictionServiceServicer, model_service_pb2_grpc.ModelServiceServicer):
+    """Predict, Classify, Regress and GetModelMetadata, run in the pool, and GetModelStatus."""
 
     def __init__(self, store: ModelStore, pool: WorkPool) -> None:
         self._store, self._pool, self._limits = store, pool, pool.limits
-        self.Predict = self._method(self._predict, predict_pb2.PredictResponse)
-        self.Classify = self._method(self._classify, classification_pb2.ClassificationResponse)
-        self.Regress = self._method(self._regress, regression_pb2.RegressionResponse)
-        self.GetModelMetadata = self._method(self._metadata, get_model_metadata_pb2.GetModelMetadataResponse)
+        self.Predict = self._pooled(self._answer, predict_pb2.PredictResponse)
+        self.Classify = self._pooled(self._answer, classification_pb2.ClassificationResponse)
+        self.Regress = self._pooled(self._answer, regression_pb2.RegressionResponse)
+        self.GetModelMetadata = self._pooled(self._metadata, get_model_metadata_pb2.GetModelMetadataResponse)
+        self.GetModelStatus = _method(self._status)
 
-    def _method(self, fill: Callable[[Servable, Any, Any], None], response_type: Any) -> Callable[..., Any]:
+    def _pooled(self, fill: Callable[[Servable, Any, Any], None], response_type: Any) -> Callable[..., Any]:
         """Returns a method of the service, given what fills its response from a request."""
 
         def work(request: Any) -> Any:
@@ -71,53 +71,19 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 fill(servable, request, response)
             return response
 
-        async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            try:
-                return await self._pool.run(work, request)
-            except Exception as error:
-                await _abort(context, error)
+        return _method(functools.partial(self._pool.run, work))
 
-        return answer
-
-    def _predict(self, servable: Servable, request: Any, response: Any) -> None:
-        name = _signature(servable, request, response)
+    def _answer(self, servable: Servable, request: Any, response: Any) -> None:
         # An element takes at least a byte, but a tensor of equal elements may be sent as one.
-        inputs = arrays_of_request(request, self._limits.max_request_bytes)
-        outputs = predict(servable, name, inputs, self._limits.max_batch_rows, request.output_filter)
-        for output, values in outputs.items():
-            response.outputs[output].CopyFrom(tf.make_tensor_proto(values))
-
-    def _classify(self, servable: Servable, request: Any, response: Any) -> None:
-        name = _signature(servable, request, response)
-        for row in classify(servable, name, examples_of_input(request.input), self._limits.max_batch_rows):
-            classes = response.result.classifications.add().classes
-            for label, score in row:
-                classes.add(label=label, score=score)
-
-    def _regress(self, servable: Servable, request: Any, response: Any) -> None:
-        name = _signature(servable, request, response)
-        for value in regress(servable, name, examples_of_input(request.input), self._limits.max_batch_rows):
-            response.result.regressions.add(value=value)
+        answer_message(servable, request, response, self._limits.max_batch_rows, self._limits.max_request_bytes)
 
     def _metadata(self, servable: Servable, request: Any, response: Any) -> None:
         fields = list(request.metadata_field)
         if fields != [SIGNATURE_DEF]:
             raise invalid(f"metadata_field must be {SIGNATURE_DEF!r}, got {', '.join(fields) or 'nothing'}")
-        response.metadata[SIGNATURE_DEF].Pack(signatures_message(servable))
+        response.metadata[SIGNATURE_DEF].Pack(servable.definitions)
 
-
-class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """GetModelStatus; it costs nothing, and may be asked when all threads are busy."""
-
-    def __init__(self, store: ModelStore) -> None:
-        self._store = store
-
-    async def GetModelStatus(  # noqa: D102
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.aio.ServicerContext
-    ) -> get_model_status_pb2.GetModelStatusResponse:
-        try:
-            version = _version(request.model_spec)
-            versions = self._store.model(request.model_spec.name).status(version)
-        except ServingError as error:
-            await _abort(context, error)
-        return get_model_status_pb2.GetModelStatusResponse(model_version_status=versions)
+    async def _status(self, request: Any) -> get_model_status_pb2.GetModelStatusResponse:
+        # It costs nothing, and may be asked when all threads are busy.
+        version = _version(request.model_spec)
+        return self._store.model(request.model_spec.name).status(version)

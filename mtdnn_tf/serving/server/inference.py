@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
-from tensorflow_serving.apis import prediction_log_pb2
+from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
 
-from mtdnn_tf.serving.server.messages import arrays_of_request, examples_of_input
-from mtdnn_tf.serving.server.servable import Servable
+from mtdnn_tf.serving.server.messages import array_of_input, examples_of_input
+from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
 from mtdnn_tf.serving.server.status import invalid
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"
@@ -97,24 +97,35 @@ def _ask_examples(
     return predict(servable, signature, {name: np.array(list(examples), object)}, batch_rows, accepted)
 
 
+def answer_message(servable: Servable, request: Any, response: Any, batch_rows: int, most_elements: int) -> None:
+    """Answers a message of gRPC that asks to predict, classify or regress, in its response."""
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    servable.signature(name)
+    response.model_spec.signature_name = name
+    if isinstance(request, predict_pb2.PredictRequest):
+        inputs = {key: array_of_input(key, tensor, most_elements) for key, tensor in request.inputs.items()}
+        for output, values in predict(servable, name, inputs, batch_rows, request.output_filter).items():
+            response.outputs[output].CopyFrom(tf.make_tensor_proto(values))
+    elif isinstance(request, classification_pb2.ClassificationRequest):
+        for row in classify(servable, name, examples_of_input(request.input), batch_rows):
+            classes = response.result.classifications.add().classes
+            for label, score in row:
+                classes.add(label=label, score=score)
+    else:
+        for value in regress(servable, name, examples_of_input(request.input), batch_rows):
+            response.result.regressions.add(value=value)
+
+
 def warm_up(servable: Servable) -> int:
     """Replays a model's warm-up requests, which make its first real request fast, and returns their number."""
     path = servable.folder / WARMUP_REQUESTS
-    if not path.is_file():
-        return 0
-    records = itertools.islice(tf.data.TFRecordDataset(str(path)).as_numpy_iterator(), _MOST_RECORDS)
-    return sum(_replay(servable, prediction_log_pb2.PredictionLog.FromString(record)) for record in records)
-
-
-def _replay(servable: Servable, log: prediction_log_pb2.PredictionLog) -> int:
-    kind = log.WhichOneof("log_type")
-    if kind not in ("predict_log", "classify_log", "regress_log"):
-        raise ValueError(f"warm-up record must be predict_log, classify_log or regress_log, got {kind}")
-    request = getattr(log, kind).request
-    name = request.model_spec.signature_name
-    if kind == "predict_log":
-        predict(servable, name, arrays_of_request(request, _MOST_ROWS << 8), _MOST_ROWS)
-    else:
-        ask = classify if kind == "classify_log" else regress
-        ask(servable, name, examples_of_input(request.input), _MOST_ROWS)
-    return 1
+    found = tf.data.TFRecordDataset(str(path)).as_numpy_iterator() if path.is_file() else ()
+    records = list(itertools.islice(found, _MOST_RECORDS))
+    for record in records:
+        log = prediction_log_pb2.PredictionLog.FromString(record)
+        kind = log.WhichOneof("log_type")
+        if kind not in ("predict_log", "classify_log", "regress_log"):
+            raise ValueError(f"warm-up record must be predict_log, classify_log or regress_log, got {kind}")
+        asked = getattr(log, kind)
+        answer_message(servable, asked.request, asked.response, _MOST_ROWS, _MOST_ROWS << 8)
+    return len(records)

@@ -9,18 +9,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef
 
 from mtdnn_tf.serving.server.status import invalid
 
 # NumPy's own limit is 32 in the older dependency set.
 _MOST_DIMENSIONS = 32
-_BINARY_SUFFIX = "_bytes"
 
 
-def inputs_of_json(
-    body: Mapping[str, Any], definition: meta_graph_pb2.SignatureDef
-) -> tuple[dict[str, np.ndarray], bool]:
+def inputs_of_json(body: Mapping[str, Any], definition: SignatureDef) -> tuple[dict[str, np.ndarray], bool]:
     """Returns the arrays of a predict request by input, and whether it has `instances` (rows) or `inputs` (columns)."""
     if ("instances" in body) == ("inputs" in body):
         raise invalid("the request must have either 'instances' or 'inputs'")
@@ -124,7 +121,7 @@ def array_to_json(array: np.ndarray, name: str = "") -> Any:
     Numbers are the shortest that are the same in the array's own precision, 0.1 for float32's 0.1.
     """
     if array.dtype == object:
-        leaves = (_string_to_json(value, name.endswith(_BINARY_SUFFIX)) for value in array.flat)
+        leaves = (_string_to_json(value, name.endswith("_bytes")) for value in array.flat)
         return np.fromiter(leaves, object, array.size).reshape(array.shape).tolist()
     if array.dtype.kind in "biu":
         return array.tolist()

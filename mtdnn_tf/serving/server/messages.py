@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from google.protobuf import json_format
 from tensorflow.core.framework import tensor_pb2
-from tensorflow_serving.apis import input_pb2, predict_pb2
-from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse, ModelVersionStatus
+from tensorflow_serving.apis import input_pb2
 
-from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import invalid, one_line
 
 SIGNATURE_DEF = "signature_def"
@@ -24,37 +20,13 @@ _OPTIONS = {"always_print_fields_with_no_presence", "including_default_value_fie
 _ALL_FIELDS = {name: True for name in inspect.signature(json_format.MessageToDict).parameters if name in _OPTIONS}
 
 
-def signatures_message(servable: Servable) -> SignatureDefMap:
-    """Returns the definitions of a model's signatures."""
-    signatures = SignatureDefMap()
-    for name, definition in servable.signature_defs.items():
-        signatures.signature_def[name].CopyFrom(definition)
-    return signatures
-
-
-def status_json(versions: Sequence[ModelVersionStatus]) -> dict[str, Any]:
-    """Returns a model's status in the format of TF Serving's REST API."""
-    return _to_dict(GetModelStatusResponse(model_version_status=versions))
-
-
-def metadata_json(servable: Servable) -> dict[str, Any]:
-    """Returns a model's metadata in the format of TF Serving's REST API, with 64-bit numbers as strings."""
-    return {
-        "model_spec": {"name": servable.model, "signature_name": "", "version": str(servable.version)},
-        "metadata": {SIGNATURE_DEF: _to_dict(signatures_message(servable))},
-    }
-
-
-def _to_dict(message: Any) -> dict[str, Any]:
+def message_json(message: Any) -> dict[str, Any]:
+    """Returns a message in the format of TF Serving's REST API, with 64-bit numbers as strings."""
     return dict(json_format.MessageToDict(message, preserving_proto_field_name=True, **_ALL_FIELDS))
 
 
-def arrays_of_request(request: predict_pb2.PredictRequest, most_elements: int) -> dict[str, np.ndarray]:
-    """Returns the inputs of a Predict request; refuses large tensors, which a small message may declare."""
-    return {name: _array(name, tensor, most_elements) for name, tensor in request.inputs.items()}
-
-
-def _array(name: str, tensor: tensor_pb2.TensorProto, most_elements: int) -> np.ndarray:
+def array_of_input(name: str, tensor: tensor_pb2.TensorProto, most_elements: int) -> np.ndarray:
+    """Returns an input of a Predict request; refuses large tensors, which a small message may declare."""
     sizes = [dim.size for dim in tensor.tensor_shape.dim]
     if tensor.tensor_shape.unknown_rank or min(sizes, default=0) < 0:
         raise invalid(f"input {name!r} has no known shape")

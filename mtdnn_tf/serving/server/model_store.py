@@ -44,8 +44,7 @@ class ModelStore:
         for model in self.models.values():
             _check_folder(model.base)
         for model in self.models.values():
-            model.poll()
-            if not model.is_served:
+            if not model.poll():
                 raise UserError(f"--model: {model.base}: no version can be loaded ({model.failure})")
 
     def watch(self, seconds: float) -> None:

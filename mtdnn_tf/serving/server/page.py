@@ -39,7 +39,10 @@ _DESCRIPTION = "assets.extra/mtdnn_tf.json"
 
 def page_routes(store: ModelStore) -> list[Route]:
     """Returns the routes of the page, its files and its list of models."""
-    routes = [Route(path, _file(*file)) for path, file in _FILES.items()]
+    routes = [
+        Route(path, Response((_FOLDER / name).read_bytes(), media_type=kind, headers=_HEADERS), methods=["GET"])
+        for path, (name, kind) in _FILES.items()
+    ]
 
     async def models(_: Request) -> Response:
         response = json_response(_models(store))
@@ -47,15 +50,6 @@ def page_routes(store: ModelStore) -> list[Route]:
         return response
 
     return [*routes, Route("/page/models", models)]
-
-
-def _file(name: str, media_type: str) -> Any:
-    content = (_FOLDER / name).read_bytes()
-
-    async def answer(_: Request) -> Response:
-        return Response(content, media_type=media_type, headers=_HEADERS)
-
-    return answer
 
 
 def _models(store: ModelStore) -> list[dict[str, Any]]:

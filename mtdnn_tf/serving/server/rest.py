@@ -6,7 +6,6 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -16,7 +15,7 @@ from starlette.responses import Response
 
 from mtdnn_tf.serving.server.inference import classify, predict, regress
 from mtdnn_tf.serving.server.json_tensors import array_to_json, examples_of_json, inputs_of_json, outputs_to_json
-from mtdnn_tf.serving.server.messages import metadata_json, status_json
+from mtdnn_tf.serving.server.messages import SIGNATURE_DEF, message_json
 from mtdnn_tf.serving.server.model_store import ModelStore
 from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import ServingError, invalid, serving_error
@@ -30,15 +29,12 @@ _PATH = re.compile(
 _MOST_IGNORED_BYTES = 64 << 20
 _BODY_SECONDS = 60.0
 
-_Verb = Callable[[Servable, str, dict[str, Any]], dict[str, Any]]
-
 
 class RestApi:
     """Answers requests below /v1/."""
 
     def __init__(self, store: ModelStore, pool: WorkPool) -> None:
         self._store, self._pool, self._limits = store, pool, pool.limits
-        self._verbs = {"predict": self._predict, "classify": self._classify, "regress": self._regress}
 
     async def answer(self, request: Request) -> Response:
         """Answers one request."""
@@ -63,11 +59,13 @@ class RestApi:
         version = int(path["version"]) if path["version"] else None
         if path["verb"]:
             body = await self._body(request)
-            return await self._pool.run(self._ask, self._verbs[path["verb"]], path["model"], version, body)
+            return await self._pool.run(self._ask, path["verb"], path["model"], version, body)
         if path["metadata"]:
             with self._store.model(path["model"]).lease(version) as servable:
-                return json_response(metadata_json(servable))
-        return json_response(status_json(self._store.model(path["model"]).status(version)))
+                spec = {"name": servable.model, "signature_name": "", "version": str(servable.version)}
+                metadata = {SIGNATURE_DEF: message_json(servable.definitions)}
+                return json_response({"model_spec": spec, "metadata": metadata})
+        return json_response(message_json(self._store.model(path["model"]).status(version)))
 
     async def _body(self, request: Request) -> bytes:
         """Reads a request's body, up to the size limit and for a limited time."""
@@ -77,7 +75,7 @@ class RestApi:
             message = f"the request did not arrive within {_BODY_SECONDS:.0f} seconds"
             raise ServingError(grpc.StatusCode.DEADLINE_EXCEEDED, message, http_status=408) from None
 
-    def _ask(self, verb: _Verb, model: str, version: int | None, content: bytes) -> Response:
+    def _ask(self, verb: str, model: str, version: int | None, content: bytes) -> Response:
         begun = time.perf_counter()
         with self._store.model(model).lease(version) as servable:
             body = _json_object(content)
@@ -85,21 +83,20 @@ class RestApi:
             if not isinstance(name, str):
                 raise invalid("'signature_name' must be a string")
             servable.signature(name)
-            response = json_response(verb(servable, name, body))
+            response = json_response(self._answer_verb(verb, servable, name, body))
         milliseconds = 1000 * (time.perf_counter() - begun)
         response.headers["Server-Timing"] = f"model;dur={milliseconds:.1f}"
         return response
 
-    def _predict(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        inputs, by_row = inputs_of_json(body, servable.signature(name))
-        return outputs_to_json(predict(servable, name, inputs, self._limits.max_batch_rows), by_row)
-
-    def _classify(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        rows = classify(servable, name, examples_of_json(body), self._limits.max_batch_rows)
-        return {"results": [[[label, array_to_json(np.asarray(score))] for label, score in row] for row in rows]}
-
-    def _regress(self, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        values = regress(servable, name, examples_of_json(body), self._limits.max_batch_rows)
+    def _answer_verb(self, verb: str, servable: Servable, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        most = self._limits.max_batch_rows
+        if verb == "predict":
+            inputs, by_row = inputs_of_json(body, servable.signature(name))
+            return outputs_to_json(predict(servable, name, inputs, most), by_row)
+        if verb == "classify":
+            rows = classify(servable, name, examples_of_json(body), most)
+            return {"results": [[[label, array_to_json(np.asarray(score))] for label, score in row] for row in rows]}
+        values = regress(servable, name, examples_of_json(body), most)
         return {"results": [array_to_json(np.asarray(value)) for value in values]}
 
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.serving.server.grpc_services import ModelService, PredictionService
+from mtdnn_tf.serving.server.grpc_services import Services
 from mtdnn_tf.serving.server.model_store import ModelStore
 from mtdnn_tf.serving.server.page import page_routes
 from mtdnn_tf.serving.server.rest import RestApi, json_response
@@ -38,17 +38,17 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-async def serve(
-    store: ModelStore, limits: Limits, host: str, port: int, grpc_port: int, poll_seconds: float, grace: int
-) -> None:
+async def serve(store: ModelStore, limits: Limits, host: str, port: int, grpc_port: int, grace: int) -> None:
     """Answers requests until SIGINT or SIGTERM, then finishes running ones within `grace` seconds."""
     pool = WorkPool(limits)
+    api = Route("/v1/{path:path}", RestApi(store, pool).answer, methods=_METHODS)
+    application = Starlette(routes=[*page_routes(store), api], exception_handlers={HTTPException: _http_error})
     listener = _listen(host, port)
     try:
         grpc_server, grpc_port = await _start_grpc(store, pool, host, grpc_port)
         http_server = _HttpServer(
             uvicorn.Config(
-                _application(store, pool),
+                application,
                 log_level="error",
                 access_log=False,
                 server_header=False,
@@ -61,7 +61,6 @@ async def serve(
         for number in _SIGNALS:
             loop.add_signal_handler(number, stop.set)
         answering = asyncio.create_task(http_server.serve(sockets=[listener]))
-        store.watch(poll_seconds)
         logging.info("page and REST: http://%s:%d/", _bracketed(host), listener.getsockname()[1])
         logging.info("gRPC: %s:%d", _bracketed(host), grpc_port)
         await asyncio.wait([answering, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -99,19 +98,15 @@ async def _start_grpc(store: ModelStore, pool: WorkPool, host: str, port: int) -
             ("grpc.so_reuseport", 0),  # Otherwise two servers on one port would answer in turn.
         ]
     )
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(store, pool), server)
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(store), server)
+    services = Services(store, pool)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     try:
         port = server.add_insecure_port(f"{_bracketed(host)}:{port}")
     except RuntimeError:
         raise UserError(f"--grpc_port: cannot listen on {host}, port {port}; is the port in use?") from None
     await server.start()
     return server, port
-
-
-def _application(store: ModelStore, pool: WorkPool) -> Starlette:
-    api = Route("/v1/{path:path}", RestApi(store, pool).answer, methods=_METHODS)
-    return Starlette(routes=[*page_routes(store), api], exception_handlers={HTTPException: _http_error})
 
 
 async def _http_error(_: Request, error: Any) -> Response:

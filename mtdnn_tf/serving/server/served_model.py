@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
-import dataclasses
 import gc
 import threading
 from collections.abc import Iterator
@@ -12,19 +12,11 @@ from typing import NamedTuple
 
 import grpc
 from absl import logging
-from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusResponse, ModelVersionStatus
 
 from mtdnn_tf.serving.server.inference import warm_up
 from mtdnn_tf.serving.server.servable import Servable
 from mtdnn_tf.serving.server.status import ServingError, one_line
-
-
-@dataclasses.dataclass
-class _Loaded:
-    """A loaded version, and the number of requests that use it."""
-
-    servable: Servable
-    users: int = 0
 
 
 class ServedModel:
@@ -34,7 +26,8 @@ class ServedModel:
         self.name = name
         self.base = base
         self._lock = threading.Lock()
-        self._loaded: dict[int, _Loaded] = {}
+        self._loaded: dict[int, Servable] = {}
+        self._users: collections.Counter[int] = collections.Counter()  # Requests that use a version.
         self._current: int | None = None
         self._loading: int | None = None
         self._failed: dict[Version, str] = {}
@@ -47,17 +40,17 @@ class ServedModel:
             if number is None or version not in (None, number):
                 asked = f"Latest({self.name})" if version is None else f"Specific({self.name}, {version})"
                 raise ServingError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {asked}")
-            loaded = self._loaded[number]
-            loaded.users += 1
+            servable = self._loaded[number]
+            self._users[number] += 1
         try:
-            yield loaded.servable
+            yield servable
         finally:
             with self._lock:
-                loaded.users -= 1
+                self._users[number] -= 1
             self._unload_idle()
 
-    def poll(self) -> None:
-        """Loads the highest version that can be loaded, if it is not served yet.
+    def poll(self) -> bool:
+        """Loads the highest version that can be loaded, if it is not served yet; returns whether any is served.
 
         A version that fails is logged and not retried until its files change.
         """
@@ -65,10 +58,9 @@ class ServedModel:
         with self._lock:
             self._failed = {version: reason for version, reason in self._failed.items() if version in versions}
         for version in versions:
-            if version.number == self._current:
-                return
-            if version not in self._failed and self._load(version):
-                return
+            if version.number == self._current or (version not in self._failed and self._load(version)):
+                break
+        return self._current is not None
 
     def _load(self, version: Version) -> bool:
         with self._lock:
@@ -84,14 +76,14 @@ class ServedModel:
             return False
         with self._lock:
             before, self._current, self._loading = self._current, version.number, None
-            self._loaded[version.number] = _Loaded(servable)
+            self._loaded[version.number] = servable
         logging.info("model %s: serving version %d%s", self.name, version.number, f", {before} ends" if before else "")
         self._unload_idle()
         return True
 
     def _unload_idle(self) -> None:
         with self._lock:
-            idle = [n for n, loaded in self._loaded.items() if n != self._current and not loaded.users]
+            idle = [number for number in self._loaded if number != self._current and not self._users[number]]
             for number in idle:
                 del self._loaded[number]
         for number in idle:
@@ -99,7 +91,7 @@ class ServedModel:
         if idle:
             gc.collect()  # A loaded SavedModel has reference cycles.
 
-    def status(self, version: int | None = None) -> list[ModelVersionStatus]:
+    def status(self, version: int | None = None) -> GetModelStatusResponse:
         """Returns the state of all known versions, the highest first, or of one; refuses an unknown version."""
         with self._lock:
             states = {number: _status(number, ModelVersionStatus.UNLOADING) for number in self._loaded}
@@ -113,12 +105,7 @@ class ServedModel:
         if not found:
             what = "any versions" if version is None else f"version {version}"
             raise ServingError(grpc.StatusCode.NOT_FOUND, f"Could not find {what} of model {self.name}")
-        return found
-
-    @property
-    def is_served(self) -> bool:
-        """Whether any version is loaded."""
-        return self._current is not None
+        return GetModelStatusResponse(model_version_status=found)
 
     @property
     def failure(self) -> str:

@@ -50,6 +50,5 @@ def test_every_record_is_replayed(version):
 def test_a_version_that_cannot_answer_its_own_requests_is_not_served(version):
     _write(version, _records("a text"))
     model = ServedModel("name", version.parent)
-    model.poll()
-    assert not model.is_served
+    assert not model.poll()
     assert "float32, got string" in model.failure

@@ -40,7 +40,8 @@ def _answer(model):
 
 
 def _states(model):
-    return {status.version: ModelVersionStatus.State.Name(status.state) for status in model.status()}
+    versions = model.status().model_version_status
+    return {status.version: ModelVersionStatus.State.Name(status.state) for status in versions}
 
 
 def test_the_old_version_ends_when_its_last_request_has(base, versions, caplog):
@@ -79,7 +80,7 @@ def test_a_version_that_cannot_be_loaded_is_told_once_and_the_old_one_stays(base
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert line.startswith(f"{base / '3'}: cannot load version (") and "\n" not in line
     assert _states(model) == {2: "AVAILABLE", 3: "END"}
-    failed = model.status(3)[0].status
+    failed = model.status(3).model_version_status[0].status
     assert failed.error_code == grpc.StatusCode.UNKNOWN.value[0] and failed.error_message
     # A repaired one is served.
     shutil.rmtree(base / "3")
