@@ -21,13 +21,9 @@ from mtdnn_tf.options import is_flag_text
 
 def _fail(message: str) -> NoReturn:
     # The library names options as `name` or `name=value`.
-    message = re.sub(r"`(\w+)(=[^`]*)?`", lambda found: _flag(*found.groups("")) or found[0], message)
+    message = re.sub(r"`(\w+)(=[^`]*|)`", lambda of: f"--{of[1]}{of[2]}" if of[1] in flags.FLAGS else of[0], message)
     print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(1)
-
-
-def _flag(name: str, value: str) -> str:
-    return f"--{name}{value}" if name in flags.FLAGS else ""
 
 
 def _reason(error: OSError) -> str:

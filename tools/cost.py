@@ -37,14 +37,14 @@ def main() -> None:
     student = load_model(_STUDENT.value)
     candidates = {f"ensemble of {len(ensemble)}": [loaded.model for loaded in ensemble], "student": [student.model]}
     costs = compare_costs(candidates, task, _LENGTH.value, batch_sizes, _REPEATS.value)
-    ratios = cost_ratios(*costs)
+    ratios, cpus = cost_ratios(*costs), os.cpu_count()
     if _OUTPUT.value:
         write_json(
             _OUTPUT.value,
             {
                 "task": task.name,
                 "length": _LENGTH.value,
-                "cpus": os.cpu_count(),
+                "cpus": cpus,
                 "gpus": len(tf.config.list_physical_devices("GPU")),
                 "tensorflow": tf.__version__,
                 "ensemble": to_json(costs[0]),
@@ -52,9 +52,7 @@ def main() -> None:
                 "ratios": ratios,
             },
         )
-    print(
-        f"task {task.name}, {_LENGTH.value} word pieces, {os.cpu_count()} CPUs; median of {_REPEATS.value} [quartiles]"
-    )
+    print(f"task {task.name}, {_LENGTH.value} word pieces, {cpus} CPUs; median of {_REPEATS.value} [quartiles]")
     print(_table(costs, ratios), end="")
 
 

@@ -38,7 +38,7 @@ def main() -> None:
         raise UserError("at most one of --split, --input and --glue_submission may be given")
     if _GLUE_MAJORITY.value and not _GLUE_SUBMISSION.value:
         raise UserError("--glue_majority needs --glue_submission")
-    majority_tasks = select_tasks(_GLUE_MAJORITY.value, []) if _GLUE_MAJORITY.value else []
+    majority = select_tasks(_GLUE_MAJORITY.value, []) if _GLUE_MAJORITY.value else []
     tasks, task_data = data.run_inputs([_RUN.value], needs_files=not _INPUT.value)
     splits = _SPLIT.value
     if _INPUT.value:
@@ -52,7 +52,7 @@ def main() -> None:
         for task in tasks
     }
     if _GLUE_SUBMISSION.value:
-        left_out = {task.name for task in majority_tasks}
+        left_out = {task.name for task in majority}
         tasks = [task for task in tasks if splits_of[task.name] and task.name not in left_out]
     else:
         # Splits that are neither trained nor evaluated on may hide their gold labels, which predictions do not need.
@@ -62,9 +62,7 @@ def main() -> None:
         check_format(output, "predictions")
         if (count := sum(map(len, splits_of.values()))) > 1:
             raise UserError(f"--output {output}: must be a folder for {count} tasks and splits")
-    results = [
-        majority_predictions(task, split, task_data.source) for task in majority_tasks for split in task.submission
-    ]
+    results = [majority_predictions(task, split, task_data.source) for task in majority for split in task.submission]
     if tasks:
         predictions = predict_with_runs([_RUN.value], tasks, splits_of, task_data, how)
         results += [predicted.rows() for predicted in predictions.values()]

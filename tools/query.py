@@ -33,9 +33,7 @@ _COLUMNS = flags.DEFINE_list(
 _OUTPUT = define_path("output", "A .jsonl file for the answers, one line per text; default: print them.")
 _JSON = flags.DEFINE_bool("json", False, "Print one line of JSON per text.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Number of texts per request.", lower_bound=1)
-_TIMEOUT = flags.DEFINE_float(
-    "timeout", 10.0, "Timeout of a request, in seconds.", lower_bound=0.001, upper_bound=86400
-)
+_TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Timeout of a request, in seconds.", 0.001, 86400)
 _RETRIES = flags.DEFINE_integer("retries", 3, "Number of retries if the server is unavailable or busy.", 0)
 
 

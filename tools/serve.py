@@ -26,8 +26,8 @@ define(Limits)
 def main() -> None:
     limits = Limits.build(**given(Limits))
     store = ModelStore(parse_models(_MODEL.value))
-    address = _HOST.value, _PORT.value, _GRPC_PORT.value
-    asyncio.run(serve(store, limits, *address, _POLL_SECONDS.value, _GRACE_SECONDS.value))
+    store.watch(_POLL_SECONDS.value)
+    asyncio.run(serve(store, limits, _HOST.value, _PORT.value, _GRPC_PORT.value, _GRACE_SECONDS.value))
     logging.info("ended")
 
 

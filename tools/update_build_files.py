@@ -88,9 +88,8 @@ class _Project:
 
     def _beginning(self, folder: Path) -> str:
         """Returns a comment and the `package` of the folder above, for a folder without a BUILD file."""
-        text = (
-            ast.get_docstring(self.parsed(folder / "__init__.py")[1]) if folder / "__init__.py" in self.modules else ""
-        )
+        init = folder / "__init__.py"
+        text = ast.get_docstring(self.parsed(init)[1]) if init in self.modules else ""
         above = next((path for path in folder.parents if (self.root / path / "BUILD").exists()), None)
         found = re.search(r"^package\(.*?\)$", self.parsed(above / "BUILD")[0], re.MULTILINE) if above else None
         return f"# {(text or f'{folder.as_posix()}.').splitlines()[0]}\n\n{found[0] if found else ''}\n"
