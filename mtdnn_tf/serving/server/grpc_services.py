@@ -52,10 +52,14 @@ class Services(prediction_service_pb2_grpc.PredictionServiceServicer, model_serv
     """Predict, Classify, Regress and GetModelMetadata, run in the pool, and GetModelStatus."""
 
     def __init__(self, store: ModelStore, pool: WorkPool) -> None:
-        self._store, self._pool, self._limits = store, pool, pool.limits
-        self.Predict = self._pooled(self._answer, predict_pb2.PredictResponse)
-        self.Classify = self._pooled(self._answer, classification_pb2.ClassificationResponse)
-        self.Regress = self._pooled(self._answer, regression_pb2.RegressionResponse)
+        self._store, self._pool, limits = store, pool, pool.limits
+        # An element takes at least a byte, but a tensor of equal elements may be sent as one.
+        answer = functools.partial(
+            answer_message, batch_rows=limits.max_batch_rows, most_elements=limits.max_request_bytes
+        )
+        self.Predict = self._pooled(answer, predict_pb2.PredictResponse)
+        self.Classify = self._pooled(answer, classification_pb2.ClassificationResponse)
+        self.Regress = self._pooled(answer, regression_pb2.RegressionResponse)
         self.GetModelMetadata = self._pooled(self._metadata, get_model_metadata_pb2.GetModelMetadataResponse)
         self.GetModelStatus = _method(self._status)
 
@@ -72,10 +76,6 @@ class Services(prediction_service_pb2_grpc.PredictionServiceServicer, model_serv
             return response
 
         return _method(functools.partial(self._pool.run, work))
-
-    def _answer(self, servable: Servable, request: Any, response: Any) -> None:
-        # An element takes at least a byte, but a tensor of equal elements may be sent as one.
-        answer_message(servable, request, response, self._limits.max_batch_rows, self._limits.max_request_bytes)
 
     def _metadata(self, servable: Servable, request: Any, response: Any) -> None:
         fields = list(request.metadata_field)

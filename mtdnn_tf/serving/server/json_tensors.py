@@ -28,7 +28,9 @@ def inputs_of_json(body: Mapping[str, Any], definition: SignatureDef) -> tuple[d
         raise invalid("'instances' must be a list of at least one row")
     rows = given if by_row else [given]
     names = sorted(definition.inputs)
-    if len(names) == 1 and not _is_named(rows[0], names):
+    # Whether the value names the only input; `{"b64": ...}` is a string.
+    is_named = isinstance(rows[0], dict) and (list(rows[0]) != ["b64"] or names == ["b64"])
+    if len(names) == 1 and not is_named:
         columns = {names[0]: given}
     else:
         for number, row in enumerate(rows):
@@ -42,11 +44,6 @@ def inputs_of_json(body: Mapping[str, Any], definition: SignatureDef) -> tuple[d
         for name, values in columns.items()
     }
     return arrays, by_row
-
-
-def _is_named(value: Any, names: list[str]) -> bool:
-    """Returns whether a value names the only input; `{"b64": ...}` is a string."""
-    return isinstance(value, dict) and (list(value) != ["b64"] or names == ["b64"])
 
 
 def tensor_of_json(value: Any, dtype: tf.DType, where: str) -> np.ndarray:
