@@ -18,7 +18,7 @@ from mtdnn_tf.evaluation.ensembles.ensemble_tables import (
 from mtdnn_tf.evaluation.measures.average import average
 from mtdnn_tf.evaluation.measures.categories import category_metrics, category_table, read_categories
 from mtdnn_tf.evaluation.results_table import text_table
-from mtdnn_tf.evaluation.runs import metrics_of, predict_each_run
+from mtdnn_tf.evaluation.runs import predict_each_run
 from mtdnn_tf.json_files import write_json
 from mtdnn_tf.options import parse_list
 from tools import cli
@@ -53,7 +53,7 @@ def main() -> None:
     tasks, task_data = data.run_inputs(runs)
     by_run = predict_each_run(runs, tasks, _SPLIT.value, task_data, how)
     predictions = {result: split.combined(weights, _AVERAGE.value) for result, split in by_run.items()}
-    metrics = metrics_of(predictions)
+    metrics = {result: predicted.metrics() for result, predicted in predictions.items()}
     by_category = {}
     for result, predicted in predictions.items() if _BY_CATEGORY.value else ():
         encoded = predicted.encoded

@@ -13,7 +13,7 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
-from mtdnn_tf.evaluation.ensembles.shards import Shard, merge_shards, parse_shard, write_shard
+from mtdnn_tf.evaluation.ensembles.shards import Shard, Shards, parse_shard
 from mtdnn_tf.options import parse_list
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.cluster import read_cluster
@@ -77,10 +77,10 @@ def main() -> None:
         train_part=part,
     )
     if shard is not None:
-        names = write_shard(scoring, shard)
+        names = Shards(scoring).write(shard)
         logging.info("%s: shard %s is complete for %s", _OUTPUT_DIR.value, shard, ", ".join(names))
         return
-    names = score(scoring) if _MERGE_SHARDS.value is None else merge_shards(scoring, _MERGE_SHARDS.value)
+    names = score(scoring) if _MERGE_SHARDS.value is None else Shards(scoring).merge(_MERGE_SHARDS.value)
     logging.info("%s: soft targets of %d teachers for %s", _OUTPUT_DIR.value, len(_TEACHERS.value), ", ".join(names))
 
 

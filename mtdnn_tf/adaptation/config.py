@@ -72,7 +72,7 @@ class AdaptationConfig(Options):
                 raise UserError(f"`{name}` is not accepted by an adaptation{instead}")
         if self.base.checkpoints.evaluation == "never":
             raise UserError("`evaluation` must be every_epoch or end, so that an adaptation can compare, got never")
-        if not _only_task(self.base).evaluation_splits:
+        if not self.task.evaluation_splits:
             raise UserError(f"task {self.task.name} must have a development split, on which an adaptation compares")
         for seed in self.subset_seeds:  # Refuses what is no seed.
             self.base.replace(seed=self.base.optimization.seed + seed)
@@ -80,21 +80,17 @@ class AdaptationConfig(Options):
     @property
     def task(self) -> Task:
         """The task that the encoders are adapted to."""
-        return _only_task(self.base)
+        tasks = self.base.data.selected_tasks()
+        if len(tasks) != 1:
+            raise UserError(f"`tasks` must be one task, got {len(tasks)}: {', '.join(task.name for task in tasks)}")
+        if tasks[0].head_of is not None:
+            raise UserError(f"`tasks` must be a task that is trained, got {tasks[0].name}, answered by another's head")
+        return tasks[0]
 
     @property
     def all_starts(self) -> dict[str, str | None]:
         """Runs by the name of their start; the first is the plain encoder, None."""
         return {PLAIN: None, **self.starts}
-
-
-def _only_task(base: TrainingConfig) -> Task:
-    tasks = base.data.selected_tasks()
-    if len(tasks) != 1:
-        raise UserError(f"`tasks` must be one task, got {len(tasks)}: {', '.join(task.name for task in tasks)}")
-    if tasks[0].head_of is not None:
-        raise UserError(f"`tasks` must be a task that is trained, got {tasks[0].name}, answered by another's head")
-    return tasks[0]
 
 
 def check_starts(config: AdaptationConfig) -> None:

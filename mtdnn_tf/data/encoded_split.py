@@ -50,6 +50,10 @@ class EncodedSplit:
         """Tokens of each row, special tokens included, int32 [rows]."""
         return np.diff(self.offsets).astype(np.int32)
 
+    def queries_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """Returns the numbers of some rows' queries."""
+        return None if self.queries is None else self.queries[rows]
+
     def take(self, rows: np.ndarray) -> EncodedSplit:
         """Returns a split of some rows (whole queries), read into memory, with the fingerprint and manifest of all."""
         lengths = self.lengths[rows]
@@ -62,7 +66,7 @@ class EncodedSplit:
             offsets=offsets,
             first_segment_lengths=self.first_segment_lengths[rows],
             labels=self.labels[rows],
-            queries=None if self.queries is None else self.queries[rows],
+            queries=self.queries_of(rows),
         )
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -35,9 +35,7 @@ def average_predictions(
     Raises:
         UserError: The number of weights is not the number of teachers, or a weight is negative.
     """
-    check_weights(weights, len(predictions))
-    stacked = _stack(predictions)
-    return _average(stacked, weights, counted).astype(np.float32)
+    return _average(np.asarray(predictions, np.float64), weights, counted).astype(np.float32)
 
 
 def average_logits(
@@ -52,8 +50,7 @@ def average_logits(
     Other arguments, shape and errors are those of `average_predictions`, as is the result for scores. Probabilities
     below 1e-30 count as 1e-30. `queries` are the numbers of a ranking's queries, from 0, int [examples].
     """
-    check_weights(weights, len(predictions))
-    logits = kind.to_logits(_stack(predictions))
+    logits = kind.to_logits(np.asarray(predictions, np.float64))
     return kind.from_logits(_average(logits, weights, counted), queries).astype(np.float32)
 
 
@@ -61,16 +58,13 @@ def prediction_variance(
     predictions: Sequence[np.ndarray], weights: Sequence[float] | None = None, counted: np.ndarray | None = None
 ) -> np.ndarray:
     """Returns the variance around `average_predictions`, by its weights, as a mean over outputs, float32 [examples]."""
-    stacked = _stack(predictions)
+    stacked = np.asarray(predictions, np.float64)
     squares = (stacked - _average(stacked, weights, counted)) ** 2
     return _average(squares, weights, counted).mean(axis=-1).astype(np.float32)
 
 
-def _stack(predictions: Sequence[np.ndarray]) -> np.ndarray:
-    return np.stack([np.asarray(prediction, np.float64) for prediction in predictions])
-
-
 def _average(stacked: np.ndarray, weights: Sequence[float] | None, counted: np.ndarray | None) -> np.ndarray:
+    check_weights(weights, len(stacked))
     if counted is None:
         return np.average(stacked, axis=0, weights=weights)
     by_row = counted * np.reshape(np.ones(len(stacked)) if weights is None else weights, (-1, 1))
@@ -124,10 +118,10 @@ def fit_weights(labelled: LabelledPredictions, average: str = PROBABILITIES) -> 
     return min(found, equal, key=lambda weights: ensemble_loss(labelled, weights, average)[0])
 
 
-def check_average(average: str) -> None:
+def check_average(average: str, flag: str = "--average") -> None:
     """Refuses the name of an unknown average."""
     if average not in AVERAGES:
-        raise unknown_name("--average", average, AVERAGES)
+        raise unknown_name(flag, average, AVERAGES)
 
 
 def check_weights(weights: Sequence[float] | None, teachers: int) -> None:

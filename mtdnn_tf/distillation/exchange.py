@@ -11,10 +11,10 @@ from mtdnn_tf.data.encoding import data_fingerprint, query_numbers
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.sources.tables import read_table
 from mtdnn_tf.distillation.ensemble import (
-    AVERAGES,
     LOGITS,
     PROBABILITIES,
     average_predictions,
+    check_average,
     check_weights,
     prediction_variance,
 )
@@ -174,8 +174,7 @@ def write_exchange_file(
 
 def _columns(task: Task, values: str) -> tuple[str, ...]:
     """Returns the columns of a task's file beside `id`, after checking that the task has such values."""
-    if values not in AVERAGES:
-        raise unknown_name("--values", values, AVERAGES)
+    check_average(values, "--values")
     return task.kind_object.target_columns(task, values == LOGITS)
 
 

@@ -76,8 +76,8 @@ def _file_content(predictions: Predictions) -> str:
             "missing or duplicate; GLUE's server scores whole test files only"
         )
     if task.labels:
-        spelling = dict(zip(task.labels, task.submission_labels or task.labels))
-        cells = [spelling[label] for label in predictions.labels()]
+        spellings = task.submission_labels or task.labels
+        cells = [spellings[index] for index in predictions.values.argmax(axis=1)]
     else:
         # GLUE's one regression, STS-B, is scored from 0 to 5.
         cells = [f"{score:.3f}" for score in np.clip(predictions.values[:, 0], 0.0, 5.0)]

@@ -32,8 +32,8 @@ def check_gold_labels(encoded: EncodedSplit) -> None:
 
 def warn_of_labels(encoded: EncodedSplit, rows: np.ndarray) -> None:
     """Logs what keeps a task from learning from the gold labels of some labelled rows of its training split."""
-    task, queries = encoded.task, None if encoded.queries is None else encoded.queries[rows]
-    for fault in task.kind_object.training_faults(task, encoded.labels[rows], queries) if len(rows) else ():
+    task, labels, queries = encoded.task, encoded.labels[rows], encoded.queries_of(rows)
+    for fault in task.kind_object.training_faults(task, labels, queries) if len(rows) else ():
         _log.warning("task %s: %s", task.name, fault)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,6 @@ class Predictions:
                 f"{len(self.example_ids)} examples and {self.task.num_outputs} outputs"
             )
 
-    def labels(self) -> list[str]:
-        """Returns the name of each row's most probable label."""
-        return [self.task.labels[index] for index in self.values.argmax(axis=1)]
-
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Writes one row per example: its id, then its label and the probability of every label, or its score.
@@ -53,21 +49,17 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         UserError: The ending is not accepted, or an id does not fit in a .tsv.
     """
     check_format(path, "predictions")
-    task, ids = predictions.task, predictions.example_ids
+    task, none = predictions.task, np.zeros(predictions.task.num_outputs)
+    header, *answers = (
+        task.kind_object.answer_fields(task, values, [round(float(value), _DECIMALS) for value in values])
+        for values in (none, *predictions.values)
+    )
+    rows = zip(predictions.example_ids, answers)
     if path.suffix == ".jsonl":
-        write_text(path, jsonl_text({"id": of, **answer} for of, answer in zip(ids, _answers(predictions))))
-        return
-    none = np.zeros(task.num_outputs)
-    header = ["id", *_cells(task.kind_object.answer_fields(task, none, none.tolist()))]
-    rows = [[of, *_cells(answer).values()] for of, answer in zip(ids, _answers(predictions))]
-    write_text(path, tsv_text(path, [header, *rows]))
-
-
-def _answers(predictions: Predictions) -> Iterator[dict[str, Any]]:
-    """Yields what each row's answer is, numbers rounded."""
-    task = predictions.task
-    for values in predictions.values:
-        yield task.kind_object.answer_fields(task, values, [round(float(value), _DECIMALS) for value in values])
+        write_text(path, jsonl_text({"id": of, **answer} for of, answer in rows))
+    else:
+        cells = [["id", *_cells(header)], *([of, *_cells(answer).values()] for of, answer in rows)]
+        write_text(path, tsv_text(path, cells))
 
 
 def _cells(answer: Mapping[str, Any]) -> dict[str, str]:

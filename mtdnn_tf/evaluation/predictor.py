@@ -178,5 +178,4 @@ def _in_order(
 
 def predictions_of(encoded: EncodedSplit, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Returns what `Predictor.predict` returns, for the `head_outputs` of some rows."""
-    queries = None if encoded.queries is None else encoded.queries[rows]
-    return encoded.task.kind_object.predictions(encoded.task, outputs, queries)
+    return encoded.task.kind_object.predictions(encoded.task, outputs, encoded.queries_of(rows))

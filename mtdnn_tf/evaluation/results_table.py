@@ -10,10 +10,9 @@ from mtdnn_tf.text_tables import aligned_table, markdown_table
 
 # Results of one model, one per seed.
 Runs = Sequence[Mapping[str, Metrics]]
-_MISSING = "-"
 
 
-def text_table(results: Mapping[str, Runs], *, show_metrics: bool = False) -> str:
+def text_table(results: Mapping[str, Runs], *, show_metrics: bool = False, markdown: bool = False) -> str:
     """Returns a text table of models (rows) against tasks (columns) and their average, values times 100.
 
     A cell is the mean over runs, with their standard deviation and their number in a last column where a model has
@@ -23,23 +22,8 @@ def text_table(results: Mapping[str, Runs], *, show_metrics: bool = False) -> st
         results: For each model its runs, and for each run metrics by result name: "rte", or "mnli/validation_matched"
             of several splits.
         show_metrics: Whether a cell shows every metric, as "84.3/88.9", not their mean. Defaults to False.
+        markdown: Whether the table is in Markdown. Defaults to False.
     """
-    return aligned_table(_rows(results, show_metrics))
-
-
-def markdown_results(results: Mapping[str, Runs], *, show_metrics: bool = False) -> str:
-    """Returns the table of `text_table` in Markdown."""
-    return markdown_table(_rows(results, show_metrics))
-
-
-def mean_and_deviation(summary: Summary) -> str:
-    """Returns a summary times 100 as "84.3 ± 0.5", "84.3" of one value, or "-" of none."""
-    if summary.mean is None:
-        return _MISSING
-    return _percent(summary.mean) + ("" if summary.deviation is None else f" ± {_percent(summary.deviation)}")
-
-
-def _rows(results: Mapping[str, Runs], show_metrics: bool) -> list[list[str]]:
     metrics_of = {name: metrics for runs in results.values() for run in runs for name, metrics in run.items()}
     average_column = average_name(metrics_of)
     has_several = any(len(runs) > 1 for runs in results.values())
@@ -52,11 +36,15 @@ def _rows(results: Mapping[str, Runs], show_metrics: bool) -> list[list[str]]:
             averages = [average(run) for run in runs] if complete else []
             row.append(mean_and_deviation(summarise(found.score for found in averages if found)))
         rows.append(row + ([str(len(runs))] if has_several else []))
-    return rows
+    return (markdown_table if markdown else aligned_table)(rows)
 
 
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f}"
+def mean_and_deviation(summary: Summary) -> str:
+    """Returns a summary times 100 as "84.3 ± 0.5", "84.3" of one value, or "-" of none."""
+    if summary.mean is None:
+        return "-"
+    deviation = "" if summary.deviation is None else f" ± {100 * summary.deviation:.1f}"
+    return f"{100 * summary.mean:.1f}{deviation}"
 
 
 def _cell(of_runs: Sequence[Metrics], show_metrics: bool) -> str:

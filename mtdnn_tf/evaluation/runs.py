@@ -21,7 +21,6 @@ from mtdnn_tf.distillation.ensemble import (
     average_logits,
     average_predictions,
     check_average,
-    check_weights,
     prediction_variance,
 )
 from mtdnn_tf.errors import UserError, unknown_name
@@ -70,7 +69,11 @@ class RunPredictions(NamedTuple):
         self.by_run.append(values)
 
     def combined(self, weights: Sequence[float] | None = None, average: str = PROBABILITIES) -> SplitPredictions:
-        """Returns the mean of the runs' "probabilities" or "logits" (always of scores), and the runs' variance."""
+        """Returns the mean of the runs' "probabilities" or "logits" (always of scores), and the runs' variance.
+
+        `weights` are one per run, equal by default.
+        """
+        check_average(average)
         if average == LOGITS:
             kind, queries = self.encoded.task.kind_object, self.encoded.queries
             averaged = average_logits(kind, self.by_run, weights, self.counted, queries)
@@ -111,7 +114,11 @@ def predict_each_run(
         task.name: (splits[task.name] if isinstance(splits, Mapping) else splits) or task.evaluation_splits
         for task in tasks
     }
-    check_splits(splits_of)
+    without = [name for name, given in splits_of.items() if not given]
+    if len(without) == len(splits_of):
+        raise UserError(f"nothing to predict: no development split of {', '.join(without)}; --split must name a split")
+    if without:
+        _log.warning("not predicted, because they have no development split: %s", ", ".join(without))
     predictions: dict[str, RunPredictions] = {}
     for number, run in enumerate(runs):
         tf.keras.backend.clear_session()
@@ -152,15 +159,6 @@ def check_runs(runs: Sequence[Path], tasks: Sequence[Task], max_sequence_length:
                 f"{max_sequence_length}"
             )
     return tasks
-
-
-def check_splits(splits_of: Mapping[str, Sequence[str]]) -> None:
-    """Refuses tasks, by name, none of which has a split to predict; logs those that have none beside others."""
-    without = [name for name, splits in splits_of.items() if not splits]
-    if len(without) == len(splits_of):
-        raise UserError(f"nothing to predict: no development split of {', '.join(without)}; --split must name a split")
-    if without:
-        _log.warning("not predicted, because they have no development split: %s", ", ".join(without))
 
 
 def predictions_per_example(folds: Sequence[Fold | None]) -> int:
@@ -222,19 +220,7 @@ def predict_with_runs(
     splits: Sequence[str] | Mapping[str, Sequence[str]],
     data: TaskData,
     inference: InferenceSettings = ORDINARY_INFERENCE,
-    weights: Sequence[float] | None = None,
-    average: str = PROBABILITIES,
 ) -> dict[str, SplitPredictions]:
-    """Returns the mean "probabilities" or "logits" of `predict_each_run`, whose other arguments these are.
-
-    `weights` are one per run, equal by default.
-    """
-    check_weights(weights, len(runs))
-    check_average(average)
+    """Returns the mean of what the runs predict on splits, by result name; arguments as of `predict_each_run`."""
     predictions = predict_each_run(runs, tasks, splits, data, inference)
-    return {name: split.combined(weights, average) for name, split in predictions.items()}
-
-
-def metrics_of(predictions: Mapping[str, SplitPredictions]) -> dict[str, dict[str, float]]:
-    """Returns the metrics of predicted splits by their names."""
-    return {name: split.metrics() for name, split in predictions.items()}
+    return {name: split.combined() for name, split in predictions.items()}

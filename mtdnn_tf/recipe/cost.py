@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -29,33 +29,30 @@ def answering_cost(config: RecipeConfig) -> Cost:
     length = config.base.data.max_sequence_length
     measured = functools.cache(_measure)
 
-    def row(name: str, runs: Mapping[Path, Sequence[Task]]) -> CostRow:
+    def row(name: str, answered: Sequence[Task], runs_of: Callable[[Task], Sequence[Path]]) -> CostRow:
+        answers: dict[Path, list[Task]] = {}
+        for task in answered:
+            for run in runs_of(task):
+                answers.setdefault(run, []).append(task)
         count = flops = 0
-        for run, answered in runs.items():
-            of_run, shape, heads = measured(run)
-            count += of_run
-            flops += forward_flops(shape, [heads[task.head_task] for task in answered], length)
+        for run, of_run in answers.items():
+            weights, shape, heads = measured(run)
+            count += weights
+            flops += forward_flops(shape, [heads[task.head_task] for task in of_run], length)
         return CostRow(name, count, flops)
 
+    def alone(task: Task) -> list[Path]:
+        return [config.stage_folder(seed_stage(roles.SINGLE_TASK, seed, task))]
+
+    ensembles, everything = functools.partial(ensemble, config), f"all {len(tasks)} tasks"
     rows = [
-        row(f"{first.name}: ensemble of {config.kept}", _answered(config, [first])),
-        row(f"{first.name}: student", {student: [first]}),
+        row(f"{first.name}: ensemble of {config.kept}", [first], ensembles),
+        row(f"{first.name}: student", [first], lambda _: [student]),
+        *([row(f"{everything}: single-task models", tasks, alone)] if config.single_task else []),
+        row(f"{everything}: ensembles", tasks, ensembles),
+        row(f"{everything}: student", tasks, lambda _: [student]),
     ]
-    if config.single_task:
-        alone = {config.stage_folder(seed_stage(roles.SINGLE_TASK, seed, task)): [task] for task in tasks}
-        rows.append(row(f"all {len(tasks)} tasks: single-task models", alone))
-    rows.append(row(f"all {len(tasks)} tasks: ensembles", _answered(config, tasks)))
-    rows.append(row(f"all {len(tasks)} tasks: student", {student: tasks}))
     return Cost(rows, length)
-
-
-def _answered(config: RecipeConfig, tasks: Sequence[Task]) -> dict[Path, list[Task]]:
-    """Returns the tasks that each run of their ensembles answers."""
-    answered: dict[Path, list[Task]] = {}
-    for task in tasks:
-        for run in ensemble(config, task):
-            answered.setdefault(run, []).append(task)
-    return answered
 
 
 def _measure(run: Path) -> tuple[int, BackboneConfig, dict[str, tf.keras.layers.Layer]]:

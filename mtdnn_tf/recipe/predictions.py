@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -25,13 +24,6 @@ _METRICS = "metrics"
 _REMEDY = "delete it and run tools.recipe again"
 
 
-class DevelopmentPredictions(NamedTuple):
-    """A model's probabilities or scores, float32 [examples, num_outputs], and its metrics, both by result name."""
-
-    predictions: dict[str, np.ndarray]
-    metrics: dict[str, dict[str, float]]
-
-
 class ComparedPredictions:
     """Development predictions of ensemble, multi-task models and students of a recipe whose stages are all done.
 
@@ -40,43 +32,45 @@ class ComparedPredictions:
 
     def __init__(self, config: RecipeConfig) -> None:
         self._data = config.base.data.encoded(find_backbone(config.base.encoder.backbone).tokenizer())
-        ensemble = _read(config, "ensemble")
-        self.ensemble_metrics = ensemble.metrics
-        self.by_role = {roles.ENSEMBLE: [ensemble.predictions]}
+        ensemble, self.ensemble_metrics = _read(config, "ensemble")
+        self.by_role = {roles.ENSEMBLE: [ensemble]}
         for role in (roles.STUDENT, roles.MULTI_TASK):
             names = [seed_stage(role, seed) for seed in config.all_seeds]
-            self.by_role[role] = [_read(config, name, config.stage_folder(name)).predictions for name in names]
+            self.by_role[role] = [_read(config, name, config.stage_folder(name))[0] for name in names]
 
     def splits(self, task: Task) -> dict[str, EncodedSplit]:
         """Returns a task's development splits by result name."""
         return {result_name(task, split): self._data.split(task, split) for split in task.evaluation_splits}
 
 
-def _read(config: RecipeConfig, name: str, run: Path | None = None) -> DevelopmentPredictions:
-    """Returns the predictions of a run, or each task's ensemble, from their folder if the weights are the same."""
+def _read(
+    config: RecipeConfig, name: str, run: Path | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
+    """Returns predictions and metrics of a run, or each task's ensemble, from disk if the weights are the same."""
     folder, tasks = config.stage_folder(f"predictions/{name}"), config.base.data.selected_tasks()
     runs_of = {task.name: [run] if run else run_names.ensemble(config, task) for task in tasks}
     made_from = {task: [model_fingerprint(run) for run in runs] for task, runs in runs_of.items()}
     if (folder / MANIFEST).is_file():
         manifest = read_manifest(folder, _REMEDY)
         if manifest.get("made_from") == made_from:
-            predictions = {name: read_array(folder / _file(name), _REMEDY) for name in manifest[_METRICS]}
-            return DevelopmentPredictions(predictions, manifest[_METRICS])
+            known = manifest[_METRICS]
+            return {name: read_array(folder / _file(name), _REMEDY) for name in known}, known
     grouped: dict[tuple[Path, ...], list[Task]] = {}  # Each run is read once for the tasks that it answers.
     for task in tasks:
         grouped.setdefault(tuple(runs_of[task.name]), []).append(task)
-    found = DevelopmentPredictions({}, {})
+    found = {}
     for runs, answered in grouped.items():
         if any(task.evaluation_splits for task in answered):
             data, inference = config.base.data.task_data(), config.base.inference_settings()
-            for result_of, result in predict_with_runs(runs, answered, [], data, inference).items():
-                found.predictions[result_of], found.metrics[result_of] = result.predictions, result.metrics()
+            found.update(predict_with_runs(runs, answered, [], data, inference))
+    predictions = {result: predicted.predictions for result, predicted in found.items()}
+    metrics = {result: predicted.metrics() for result, predicted in found.items()}
     remove_leftovers(folder)
     with new_folder(folder) as temporary:
-        for result_of, values in found.predictions.items():
-            np.save(temporary / _file(result_of), values, allow_pickle=False)
-        write_manifest(temporary, {"made_from": made_from, _METRICS: found.metrics})
-    return found
+        for result, values in predictions.items():
+            np.save(temporary / _file(result), values, allow_pickle=False)
+        write_manifest(temporary, {"made_from": made_from, _METRICS: metrics})
+    return predictions, metrics
 
 
 def _file(result: str) -> str:

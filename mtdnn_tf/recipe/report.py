@@ -9,7 +9,7 @@ from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.measures.calibration import Bin, calibration
 from mtdnn_tf.evaluation.measures.fidelity import Gain, fidelity, gain_kept, grouped_gains
 from mtdnn_tf.evaluation.measures.statistics import paired_difference
-from mtdnn_tf.json_files import read_checked_json
+from mtdnn_tf.json_files import finite, read_checked_json
 from mtdnn_tf.recipe.config import RecipeConfig
 from mtdnn_tf.recipe.cost import answering_cost
 from mtdnn_tf.recipe.predictions import ComparedPredictions
@@ -78,23 +78,20 @@ def report_data(config: RecipeConfig, results: Sequence[Model], predictions: Com
 
 
 def _compared_tasks(config: RecipeConfig) -> list[tuple[Task, TaskInfo]]:
-    tasks = [task for task in config.trained_tasks() if task.evaluation_splits]
-    taught = config.taught_tasks()
-    names = [[result_name(task, split) for split in task.evaluation_splits] for task in tasks]
-    return [
-        (task, TaskInfo(task.name, task.kind, task.metrics, task in taught, of_task))
-        for task, of_task in zip(tasks, names)
-    ]
+    taught, found = config.taught_tasks(), []
+    for task in config.trained_tasks():
+        if names := [result_name(task, split) for split in task.evaluation_splits]:
+            found.append((task, TaskInfo(task.name, task.kind, task.metrics, task in taught, names)))
+    return found
 
 
 def _differences(first: Model, second: Model, tasks: Sequence[TaskInfo]) -> Iterator[Difference]:
     for task in (*tasks, None):
         paired = paired_difference(*(_score_by_seed(model, task) for model in (first, second)))
         if paired is not None:
-            alone = paired.n == 1
-            low, high, p_value = (None, None, None) if alone else (paired.low, paired.high, paired.p_value)
-            name = task.name if task else AVERAGE
-            yield Difference(f"{first.name} - {second.name}", name, paired.mean, low, high, p_value, paired.n)
+            name, p_value = task.name if task else AVERAGE, None if paired.n == 1 else paired.p_value
+            numbers = (paired.mean, finite(paired.low), finite(paired.high), p_value)
+            yield Difference(f"{first.name} - {second.name}", name, *numbers, paired.n)
 
 
 def _score_by_seed(model: Model, task: TaskInfo | None) -> dict[int, float]:
@@ -141,12 +138,9 @@ def _joined_bin(bins: Sequence[Bin]) -> Bin:
 
 def _fidelity(task: Task, info: TaskInfo, predictions: ComparedPredictions, by_role: Mapping[str, Model]) -> Fidelity:
     """Returns the student's fidelity to the ensemble on a task: per seed the mean over its splits."""
-    (ensemble,) = predictions.by_role[roles.ENSEMBLE]
+    (ensemble,), splits = predictions.by_role[roles.ENSEMBLE], predictions.splits(task).items()
     by_seed = [
-        [
-            fidelity(task, of_seed[name], ensemble[name], split.queries)
-            for name, split in predictions.splits(task).items()
-        ]
+        [fidelity(task, of_seed[name], ensemble[name], split.queries) for name, split in splits]
         for of_seed in predictions.by_role[roles.STUDENT]
     ]
     agreements, divergences = (
@@ -173,10 +167,11 @@ def _mean_score(model: Model, task: TaskInfo) -> float:
 def _fingerprints(config: RecipeConfig) -> dict[str, str]:
     run = config.stage_folder(seed_stage(roles.STUDENT, config.all_seeds[0]))
     student = read_checked_json(run / "config.json", _REMEDY)
-    fingerprints = {"encoder": str(student["backbone_weights"])}
-    fingerprints.update({f"data of {task}": str(key) for task, key in student["data"].items()})
-    fingerprints.update({f"soft targets of {name}": str(key) for name, key in student["soft_targets"].items()})
-    return fingerprints
+    return {
+        "encoder": str(student["backbone_weights"]),
+        **{f"data of {task}": str(key) for task, key in student["data"].items()},
+        **{f"soft targets of {name}": str(key) for name, key in student["soft_targets"].items()},
+    }
 
 
 def _notes(config: RecipeConfig) -> list[str]:

@@ -70,12 +70,13 @@ def finding(gains: Mapping[str, Gain], cost: Cost, num_teachers: int, num_seeds:
 
     The gain over "all" tasks counts, and the last two rows of `answering_cost`: all tasks' ensembles and the student.
     """
-    ensembles, student = cost.rows[-2:]
+    ensembles, student = ((row.parameters or 0, row.flops or 0) for row in cost.rows[-2:])
+    weights, flops = (f"{larger / (smaller or 1):.1f} times" for larger, smaller in zip(ensembles, student))
+    of_all, of_one = (f"{count / 1e6:.{1 if count < 1e8 else 0}f} million" for count, _ in (ensembles, student))
     return [
         _scores(gains["all"], num_seeds),
-        f"Price: the {num_teachers} teachers together have {_times(ensembles.parameters, student.parameters)} the "
-        f"student's parameters ({_millions(ensembles.parameters)} million against {_millions(student.parameters)} "
-        f"million) and need {_times(ensembles.flops, student.flops)} its computation to answer all tasks.",
+        f"Price: the {num_teachers} teachers together have {weights} the student's parameters ({of_all} against "
+        f"{of_one}) and need {flops} its computation to answer all tasks.",
     ]
 
 
@@ -101,11 +102,3 @@ def _scores(gain: Gain, num_seeds: int) -> str:
 
 def _score(value: float) -> str:
     return f"{100 * value:.1f}"
-
-
-def _millions(value: float | None) -> str:
-    return f"{(value or 0) / 1e6:.1f}" if (value or 0) < 1e8 else f"{(value or 0) / 1e6:.0f}"
-
-
-def _times(larger: float | None, smaller: float | None) -> str:
-    return f"{(larger or 0) / (smaller or 1):.1f} times"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.results_table import markdown_results, text_table
+from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.json_files import read_checked_json, read_json, to_json, write_checked_json
@@ -72,7 +72,8 @@ def run_recipe(config: RecipeConfig) -> RecipeOutcome:
         results = collect_results(config, predictions)
         content = {"models": models_json(results), "gains": to_json(gains(config, results))}
         write_checked_json(config.stage_folder("results.json"), content)
-        write_text(config.stage_folder("results.md"), markdown_results(runs_by_model(results), show_metrics=True))
+        table = text_table(runs_by_model(results), show_metrics=True, markdown=True)
+        write_text(config.stage_folder("results.md"), table)
         data = report_data(config, results, predictions)
         _report(config, data)
         _export(config)
@@ -85,18 +86,14 @@ def plan(config: RecipeConfig) -> str:
     Encodes the training data, whose number of rows decides the number of steps, and writes nothing else.
     """
     check_recipe(config)
-    stages = all_stages(config)
     tokenizer = find_backbone(config.base.encoder.backbone).tokenizer()
-    steps = [stage.steps(tokenizer) for stage in stages]
-    done = [stage.is_done() for stage in stages]
-    rows = [("stage", "training steps", "")]
-    rows += [
-        (f"{stage.name}: {stage.what}", str(count or "-"), "done" if is_done else "")
-        for stage, count, is_done in zip(stages, steps, done)
-    ]
-    left = sum(count for count, is_done in zip(steps, done) if not is_done)
-    rows.append(("all", str(sum(steps)), f"{left} to do"))
-    return aligned_table(rows)
+    rows, steps, left = [("stage", "training steps", "")], 0, 0
+    for stage in all_stages(config):
+        count, is_done = stage.steps(tokenizer), stage.is_done()
+        rows.append((f"{stage.name}: {stage.what}", str(count or "-"), "done" if is_done else ""))
+        steps += count
+        left += 0 if is_done else count
+    return aligned_table([*rows, ("all", str(steps), f"{left} to do")])
 
 
 def _run_timed(config: RecipeConfig, stage: Stage) -> None:

@@ -17,7 +17,10 @@ def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Met
 
     `metrics` are development metrics by a teacher's number and result name.
     """
-    scores = {number: _score(config, results) for number, results in metrics.items()}
+    asked, scores = config.selection_tasks, {}
+    for number, results in metrics.items():
+        over_tasks = average({name: of for name, of in results.items() if not asked or task_of_result(name) in asked})
+        scores[number] = over_tasks.score if over_tasks else 0.0
     # Of equal teachers the first.
     ranked = sorted(scores, key=lambda number: (-scores[number], number))
     kept = ranked[: config.kept]
@@ -41,13 +44,3 @@ def kept_teachers(config: RecipeConfig) -> list[int]:
 
 def _tasks(config: RecipeConfig) -> list[str]:
     return list(config.selection_tasks) or [task.name for task in config.trained_tasks()]
-
-
-def _score(config: RecipeConfig, results: Mapping[str, Metrics]) -> float:
-    counted = {
-        name: values
-        for name, values in results.items()
-        if not config.selection_tasks or task_of_result(name) in config.selection_tasks
-    }
-    over_tasks = average(counted)
-    return over_tasks.score if over_tasks else 0.0

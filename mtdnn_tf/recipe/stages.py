@@ -39,7 +39,7 @@ def all_stages(config: RecipeConfig) -> list[Stage]:
     stages = _single_task(config) if config.single_task else []
     stages += _teachers(config)
     if config.fine_tune_teachers:
-        stages += _fine_tuned_teachers(config)
+        stages += [_tuned(config, task, place) for task in config.taught_tasks() for place in places(config)]
     if config.folds is not None:
         stages += _folds(config, config.folds)
     return [*stages, *_soft_targets(config), *_seeds(config)]
@@ -120,10 +120,6 @@ def _teachers(config: RecipeConfig) -> list[Stage]:
 
     what = f"the best {config.kept} of {len(numbers)}"
     return [*stages, Stage(SELECTION, what, select, functools.partial(is_selected, config))]
-
-
-def _fine_tuned_teachers(config: RecipeConfig) -> list[Stage]:
-    return [_tuned(config, task, place) for task in config.taught_tasks() for place in places(config)]
 
 
 def _folds(config: RecipeConfig, folds: int) -> list[Stage]:

@@ -126,14 +126,13 @@ def difference_figure(data: ReportData, style: Style) -> Figure | None:
     tasks = sorted(dict.fromkeys(item.task for item in known), key=lambda name: order.get(name, len(order)))
     columns = 1 if style.narrow else 3
     figure = new_figure(style, math.ceil(len(labels) / columns) * (0.95 + 0.24 * len(tasks)))
-    panels = small_multiples(figure, len(labels), columns)
+    panels = small_multiples(figure, [label(name, 40 if style.narrow else 36) for name in labels], columns)
     for axes, name in zip(panels, labels):
         for item in known:
             if item.label == name:
                 _interval(axes, tasks.index(item.task), item, style)
         axes.axvline(0, color=style.theme.ink, lw=0.9, zorder=1)
         axes.sharex(panels[0])
-        axes.set_title(label(name, 40 if style.narrow else 36), loc="left")
         axes.set_yticks(range(len(tasks)), [label(task, 16, 1) for task in tasks])
         axes.set(ylim=(len(tasks) - 0.5, -0.5), xlabel="difference, points")
         axes.grid(axis="x")
@@ -170,13 +169,12 @@ def curve_figure(data: ReportData, style: Style) -> Figure | None:
     rows = math.ceil(len(tasks) / columns)
     legend_rows = len(models) if style.narrow else math.ceil(len(models) / 4)
     figure = new_figure(style, 0.45 + 0.17 * legend_rows + rows * (1.7 if style.narrow else 2.35))
-    for i, (axes, task) in enumerate(zip(small_multiples(figure, len(tasks), columns), tasks)):
+    titles = [label(task, 22 if style.narrow else 100 // columns) for task in tasks]
+    for axes, task in zip(small_multiples(figure, titles, columns, "epoch", "score × 100"), tasks):
         for model in models:
             _curve(axes, data.curves[model.name].get(task, ()), appearance[model.name])
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        _panel(
-            axes, i, len(tasks), columns, label(task, 22 if style.narrow else 100 // columns), "epoch", "score × 100"
-        )
+        axes.grid()
     handles = {
         model.name: Line2D([], [], color=appearance[model.name].colour, marker=appearance[model.name].marker, ms=5)
         for model in models
@@ -198,16 +196,6 @@ def _curve(axes: Any, points: Sequence[Point], look: Look) -> None:
         axes.fill_between(epochs, mean - spread, mean + spread, color=look.colour, alpha=0.18, lw=0)
 
 
-def _panel(axes: Any, i: int, count: int, columns: int, title: str, x: str, y: str) -> None:
-    """Sets title and grid of panel `i` of `count`, and the names of its axes where no panel is beside or below it."""
-    axes.set_title(title, loc="left")
-    axes.grid()
-    if i % columns == 0:
-        axes.set_ylabel(y)
-    if i + columns >= count:
-        axes.set_xlabel(x)
-
-
 @styled
 def reliability_figure(data: ReportData, style: Style) -> Figure | None:
     """Draws accuracy against confidence, one panel per task; a point's area is its bin's share of examples."""
@@ -222,13 +210,14 @@ def reliability_figure(data: ReportData, style: Style) -> Figure | None:
     columns = 2 if style.narrow else 4
     height = math.ceil(len(tasks) / columns) * (2.05 if style.narrow else 2.75)
     figure = new_figure(style, height + 0.5 + 0.2 * len(colours) * style.narrow)
-    for i, (axes, task) in enumerate(zip(small_multiples(figure, len(tasks), columns), tasks)):
+    titles = [label(task, 20 if style.narrow else 26) for task in tasks]
+    for axes, task in zip(small_multiples(figure, titles, columns, "confidence", "accuracy"), tasks):
         axes.plot([0, 1], [0, 1], color=style.theme.ink, lw=0.9, ls=_DASHED)
         of_task = [item for item in diagrams if item.task == task]
         for line, item in enumerate(of_task, start=1):
             _diagram(axes, item, colours[item.model], 0.03 + 0.1 * (len(of_task) - line))
         axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], box_aspect=1)
-        _panel(axes, i, len(tasks), columns, label(task, 20 if style.narrow else 26), "confidence", "accuracy")
+        axes.grid()
     handles = {name: Line2D([], [], color=colour, marker="o", ms=5) for name, colour in colours.items()}
     add_legend(figure, style, {**handles, "calibrated": Line2D([], [], color=style.theme.ink, lw=0.9, ls=_DASHED)})
     return figure
@@ -261,7 +250,7 @@ def agreement_figure(data: ReportData, style: Style) -> Figure | None:
     colours = {has: role_colour(roles.MULTI_TASK if has else roles.TEACHER, style.theme) for has in (True, False)}
     count = len(data.fidelity)
     figure = new_figure(style, (len(panels) if style.narrow else 1) * (0.75 + 0.25 * count) + 0.45)
-    places = small_multiples(figure, len(panels), 1 if style.narrow else 3)
+    places = small_multiples(figure, [""] * len(panels), 1 if style.narrow else 3)
     for axes, (name, (values, scale, digits, most)) in zip(places, panels.items()):
         widths = [0.0 if value is None else max(-most, min(most, scale * value)) for value in values]
         bars = axes.barh(range(count), widths, 0.66, color=[colours[item.has_teacher] for item in data.fidelity])

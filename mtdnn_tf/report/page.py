@@ -7,20 +7,11 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from mtdnn_tf.report import tables
 from mtdnn_tf.report.data import ReportData, average_summary, compared_models
 from mtdnn_tf.report.figures import FIGURES
 from mtdnn_tf.report.plotting import DARK, LIGHT, Style, to_png
-from mtdnn_tf.report.tables import (
-    Cell,
-    Table,
-    calibration_table,
-    cost_table,
-    difference_table,
-    fidelity_table,
-    metric_table,
-    score_table,
-    summary_cell,
-)
+from mtdnn_tf.report.tables import Cell, Table
 from mtdnn_tf.templates import render
 
 Images = Mapping[str, Mapping[Style, bytes]]
@@ -52,19 +43,19 @@ def render_page(data: ReportData, images: Images) -> str:
         data=data,
         style=css,
         style_hash=f"'sha256-{_base64(hashlib.sha256(css.encode()).digest())}'",
-        headlines=[(name, summary_cell(summary, summary.n)) for name, summary in averages.items()],
+        headlines=[(name, tables.summary_cell(summary, summary.n)) for name, summary in averages.items()],
         images={
             name: {key: f"data:image/png;base64,{_base64(drawn[style])}" for key, style in STYLES.items()}
             for name, drawn in images.items()
         },
         tables={
-            "scores": score_table(data),
-            "metrics": metric_table(data),
-            "average_differences": difference_table(data, averages=True),
-            "task_differences": difference_table(data, averages=False),
-            "calibration": calibration_table(data),
-            "fidelity": fidelity_table(data),
-            "cost": cost_table(data),
+            "scores": tables.score_table(data),
+            "metrics": tables.metric_table(data),
+            "average_differences": tables.difference_table(data, averages=True),
+            "task_differences": tables.difference_table(data, averages=False),
+            "calibration": tables.calibration_table(data),
+            "fidelity": tables.fidelity_table(data),
+            "cost": tables.cost_table(data),
             "fingerprints": _pairs("SHA-256 or version of each input.", "name", "fingerprint", data.fingerprints),
             "times": _pairs("Duration of each stage.", "stage", "time", _durations(data.seconds)),
         },

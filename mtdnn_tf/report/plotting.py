@@ -129,11 +129,15 @@ def new_figure(style: Style, height: float) -> Figure:
     return figure
 
 
-def small_multiples(figure: Figure, count: int, columns: int) -> list[Any]:
-    """Returns axes of small multiples, without the unused ones of the last row."""
-    columns = min(columns, count)
-    grid = figure.add_gridspec(math.ceil(count / columns), columns)
-    return [figure.add_subplot(grid[divmod(i, columns)]) for i in range(count)]
+def small_multiples(figure: Figure, titles: Sequence[str], columns: int, x: str = "", y: str = "") -> list[Any]:
+    """Returns axes of small multiples; their axes have names where no panel is beside or below them."""
+    columns = min(columns, len(titles))
+    grid = figure.add_gridspec(math.ceil(len(titles) / columns), columns)
+    panels = [figure.add_subplot(grid[divmod(i, columns)]) for i in range(len(titles))]
+    for i, (axes, title) in enumerate(zip(panels, titles)):
+        axes.set_title(title, loc="left")
+        axes.set(xlabel=x if i + columns >= len(titles) else "", ylabel="" if i % columns else y)
+    return panels
 
 
 def add_legend(figure: Figure, style: Style, handles: Mapping[str, Line2D], **options: Any) -> None:

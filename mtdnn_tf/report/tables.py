@@ -168,10 +168,6 @@ def cost_table(data: ReportData) -> Table:
     return Table(caption, header, rows)
 
 
-def _field(value: float | None) -> str:
-    return "" if finite(value) is None else repr(float(value))  # type: ignore[arg-type]
-
-
 def results_csv(data: ReportData) -> str:
     """Returns a row per model and metric (average, task scores, metrics), values from 0 to 1."""
     rows: list[Sequence[object]] = [("model", "role", "task", "result", "metric", "n", "mean", "standard_deviation")]
@@ -183,7 +179,7 @@ def results_csv(data: ReportData) -> str:
                 for metric in task.metrics:
                     named.append(((task.name, name, metric), metric_summary(model, name, metric)))
         for names, summary in named:
-            rows.append((model.name, model.role, *names, summary.n, _field(summary.mean), _field(summary.deviation)))
+            rows.append((model.name, model.role, *names, summary.n, finite(summary.mean), finite(summary.deviation)))
     return csv_table(rows)
 
 
@@ -192,5 +188,5 @@ def differences_csv(data: ReportData) -> str:
     rows: list[Sequence[object]] = [("label", "task", "mean", "low", "high", "p_value", "n")]
     for item in data.differences:
         numbers = (item.mean, item.low, item.high, item.p_value)
-        rows.append((item.label, item.task, *map(_field, numbers), item.n))
+        rows.append((item.label, item.task, *map(finite, numbers), item.n))
     return csv_table(rows)

@@ -16,7 +16,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
-from mtdnn_tf.evaluation.runs import SplitPredictions, metrics_of
+from mtdnn_tf.evaluation.runs import SplitPredictions
 from mtdnn_tf.files import write_text
 from mtdnn_tf.interruption import Interrupted, postponed, stop_if_asked
 from mtdnn_tf.json_files import read_checked_json, write_checked_json
@@ -178,11 +178,10 @@ def _evaluate(built: Built, predictor: Predictor, epoch: int) -> Metrics:
     folder = built.prepared.config.output_dir
     path = folder / "metrics" / f"epoch_{epoch:03}.json"
     if not path.is_file():
-        predictions = {
-            result_name(split.task, split.split): SplitPredictions(split, predictor.predict(split))
+        metrics = {
+            result_name(split.task, split.split): SplitPredictions(split, predictor.predict(split)).metrics()
             for split in built.prepared.development
         }
-        metrics = metrics_of(predictions)
         write_checked_json(path, metrics)
         log_development_metrics(folder / LOGS, epoch, metrics)
     metrics = read_checked_json(path, "delete it and run the same command again")

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mtdnn_tf.evaluation.results_table import markdown_results, text_table
+from mtdnn_tf.evaluation.results_table import text_table
 
 _RESULTS = {
     "teacher": [
@@ -25,7 +25,7 @@ def test_text_shows_scores_and_an_average_that_counts_each_task_once():
 
 
 def test_markdown_shows_every_metric():
-    lines = markdown_results(_RESULTS, show_metrics=True).splitlines()
+    lines = text_table(_RESULTS, show_metrics=True, markdown=True).splitlines()
     assert lines == [
         "| model | mrpc (accuracy/f1) | mnli/validation_matched (accuracy) | "
         "mnli/validation_mismatched (accuracy) | cola (matthews_correlation) | average of 3 tasks |",
@@ -36,7 +36,7 @@ def test_markdown_shows_every_metric():
 
 
 def test_a_bar_in_a_models_name_does_not_end_a_markdown_cell():
-    table = markdown_results({"a|b": [{"rte": {"accuracy": 1.0}}]})
+    table = text_table({"a|b": [{"rte": {"accuracy": 1.0}}]}, markdown=True)
     assert table.splitlines()[2] == "| a\\|b | 100.0 | 100.0 |"
 
 
@@ -66,7 +66,9 @@ def test_several_runs_have_mean_and_deviation():
         "tuned": [{"nli": {"accuracy": 0.25}}],
     }
     # By hand: the student's mood is 70 and 85, its average 60 and 77.5; sample deviations are |difference| / sqrt(2).
-    assert [line.split("|")[1:-1] for line in markdown_results(results).replace(" | ", "|").splitlines()[2:]] == [
+    assert [
+        line.split("|")[1:-1] for line in text_table(results, markdown=True).replace(" | ", "|").splitlines()[2:]
+    ] == [
         [" ensemble", "80.0", "50.0", "65.0", "1 "],
         [" student", "77.5 ± 10.6", "60.0 ± 14.1", "68.8 ± 12.4", "2 "],
         [" tuned", "-", "25.0", "-", "1 "],

@@ -13,7 +13,7 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
-from mtdnn_tf.evaluation.runs import check_fold_weights, predict_with_runs, predictions_per_example
+from mtdnn_tf.evaluation.runs import check_fold_weights, predict_each_run, predict_with_runs, predictions_per_example
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint, save_model
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
@@ -41,7 +41,8 @@ def runs(tmp_path_factory):
 def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):
     folders, tasks, source, cache = runs
     alone = [predict_with_runs([folder], tasks, ["test"], TaskData(source, cache)) for folder in folders]
-    together = predict_with_runs(folders, [], ["test"], TaskData(source, cache), weights=[3.0, 1.0])
+    each = predict_each_run(folders, [], ["test"], TaskData(source, cache))
+    together = {name: split.combined([3.0, 1.0]) for name, split in each.items()}
     assert len({model_fingerprint(folder) for folder in folders}) == 2
     for name in ("mood/test", "entailment/test", "similarity/test"):
         expected = 0.75 * alone[0][name].predictions + 0.25 * alone[1][name].predictions
@@ -86,12 +87,10 @@ def test_logits_are_averaged_where_that_is_asked_for(runs, tmp_path):
     scores = [run["similarity/train"].predictions for run in alone]
     stored = read_soft_targets(tmp_path / "similarity")
     np.testing.assert_allclose(stored.predictions, 0.75 * scores[0] + 0.25 * scores[1], atol=1e-6)
-    together = predict_with_runs(
-        folders, tasks, ["train"], TaskData(source, cache), weights=[3.0, 1.0], average="logits"
-    )
-    np.testing.assert_array_equal(together["similarity/train"].predictions, stored.predictions)
+    each = predict_each_run(folders, tasks, ["train"], TaskData(source, cache))["similarity/train"]
+    np.testing.assert_array_equal(each.combined([3.0, 1.0], "logits").predictions, stored.predictions)
     with pytest.raises(UserError, match="unknown --average 'logit'; did you mean 'logits'"):
-        predict_with_runs(folders, tasks, ["train"], TaskData(source, cache), average="logit")
+        each.combined(average="logit")
 
 
 def test_fitted_weights_are_those_of_each_task_in_its_manifest(runs, tmp_path):

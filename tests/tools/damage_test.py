@@ -17,7 +17,7 @@ from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring
-from mtdnn_tf.evaluation.ensembles.shards import merge_shards
+from mtdnn_tf.evaluation.ensembles.shards import Shards
 from mtdnn_tf.json_files import read_checked_json
 from mtdnn_tf.manifests import verify
 from mtdnn_tf.modeling.checkpoints.model_folder import read_fold, read_tasks
@@ -69,7 +69,7 @@ def kinds(binaries: Binaries, trained: Trained, tmp_path_factory: pytest.TempPat
 
     def merge(shard: Path) -> None:
         source = DataSource("files", trained.folder)
-        merge_shards(Scoring([run], [task], "train", TaskData(source, trained.folder / "cache"), shard.parents[2]), 1)
+        Shards(Scoring([run], [task], "train", TaskData(source, trained.folder / "cache"), shard.parents[2])).merge(1)
 
     def files(place: Path) -> list[Path]:
         return sorted(path for path in place.rglob("*") if path.is_file())

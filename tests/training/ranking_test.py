@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.predictions import write_predictions
-from mtdnn_tf.evaluation.runs import metrics_of, predict_with_runs
+from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.serving.export import export_saved_model
 from mtdnn_tf.training.config import TrainingConfig
@@ -117,7 +117,7 @@ def test_the_ensemble_is_judged_too(runs):
     config, _ = runs
     folders = [config.output_dir.parent / name for name in ("teacher1", "teacher2")]
     predicted = predict_with_runs(folders, config.data.selected_tasks()[:1], [], config.data.task_data())
-    assert set(metrics_of(predicted)["answers"]) == {"mrr", "map", "accuracy_at_1"}
+    assert set(predicted["answers"].metrics()) == {"mrr", "map", "accuracy_at_1"}
 
 
 def test_the_served_model_scores_candidates(runs, tmp_path):

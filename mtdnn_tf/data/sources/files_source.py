@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,14 @@ def read_file_examples(task: Task, split: str, data_dir: Path, keep_skipped: boo
     Rows are numbered before any is skipped, as TensorFlow Datasets numbers them. With `keep_skipped`, rows without an
     agreed label (`Task.skip_labels`) are kept, without a label.
     """
-    return _SplitReader(task, split, _existing_path(task, split, data_dir)).read(keep_skipped)
+    return [example for _, example in read_file_rows(task, split, data_dir, keep_skipped=keep_skipped)]
+
+
+def read_file_rows(
+    task: Task, split: str, data_dir: Path, columns: Sequence[str] = (), keep_skipped: bool = False
+) -> Iterator[tuple[TableRow, Example]]:
+    """Yields the rows of `read_file_examples`, which have these further columns, with their examples."""
+    return _SplitReader(task, split, _existing_path(task, split, data_dir), columns).read(keep_skipped)
 
 
 def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
@@ -65,17 +72,17 @@ def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
 class _SplitReader:
     """Reads one split of one task from its file."""
 
-    def __init__(self, task: Task, split: str, path: Path) -> None:
+    def __init__(self, task: Task, split: str, path: Path, columns: Sequence[str]) -> None:
         self._task = task
         self._file: SplitFile = task.files[split]
         self._path = path
+        self._columns = columns
         self._text_columns = self._file.text or task.text
         self._hashed_ids = HashedIds()
         self._line_of_id: dict[str, int] = {}
 
-    def read(self, keep_skipped: bool) -> list[Example]:
-        """Returns the split's examples; logs how many rows were skipped and why."""
-        examples: list[Example] = []
+    def read(self, keep_skipped: bool) -> Iterator[tuple[TableRow, Example]]:
+        """Yields the split's examples with their rows; logs how many rows were skipped and why."""
         incomplete = without_label = 0
         for row in self._rows():
             if row.problem or self._lacks_label(row):
@@ -86,17 +93,17 @@ class _SplitReader:
             elif self._label_cell(row) in self._task.skip_labels and not keep_skipped:
                 without_label += 1
             else:
-                examples.append(self._example(row))
+                yield row, self._example(row)
         if incomplete:
             logging.info("%s: skipped %d incomplete row(s)", self._path, incomplete)
         if without_label:
             logging.info("%s: skipped %d row(s) without an agreed label", self._path, without_label)
-        return examples
 
     def _rows(self) -> Iterator[TableRow]:
         """Yields the rows of the file with the columns that the task needs."""
         id_column = None if self._task.id in ("row", "hash") else self._task.id
-        required = [column for column in dict.fromkeys((*self._text_columns, id_column, self._task.group)) if column]
+        names = (*self._columns, *self._text_columns, id_column, self._task.group)
+        required = [column for column in dict.fromkeys(names) if column]
         label = [self._file.label] if self._file.label else []
         required, optional = ([*required, *label], []) if self._file.label_required else (required, label)
         lists = label if self._task.kind_object.takes_lists else []

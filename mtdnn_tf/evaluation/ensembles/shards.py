@@ -64,8 +64,7 @@ def parse_shard(text: str) -> Shard:
     """Returns the shard that a text such as "0/4" names."""
     if not re.fullmatch("[0-9]{1,9}/[0-9]{1,9}", text):
         raise _no_shard(text)
-    index, count = text.split("/")
-    return Shard(int(index), int(count))
+    return Shard(*map(int, text.split("/")))
 
 
 def _no_shard(given: str) -> UserError:
@@ -74,31 +73,7 @@ def _no_shard(given: str) -> UserError:
     )
 
 
-def write_shard(scoring: Scoring, shard: Shard) -> list[str]:
-    """Writes one of several parts of the teachers' predictions, for `merge_shards`; returns the names of the tasks.
-
-    Splits whose shard is already written are skipped. A shard does not depend on weights or average.
-
-    Raises:
-        UserError: As of `score`, or another process writes this shard.
-    """
-    # Before the first prediction: it may take hours.
-    scoring.check_folds()
-    _Shards(scoring).write(shard)
-    return [task.name for task in scoring.scored_tasks]
-
-
-def merge_shards(scoring: Scoring, count: int) -> list[str]:
-    """Writes what `score` would from the shards that other processes wrote; returns the names of the tasks.
-
-    Raises:
-        UserError: As of `score`, or a shard is missing, damaged or of another scoring.
-    """
-    shards = _Shards(scoring)
-    return scoring.write(lambda: shards.merged(count))
-
-
-class _Shards:
+class Shards:
     """The shards of a scoring.
 
     A shard's folder holds, per teacher, row numbers and the outputs of the head for each row. The merge computes what
@@ -110,8 +85,16 @@ class _Shards:
         self._pairs = [(task, split) for task in scoring.scored_tasks for split in scoring.splits[task.name]]
         check_runs(scoring.runs, scoring.scored_tasks, scoring.data.max_sequence_length)
 
-    def write(self, shard: Shard) -> None:
-        """Predicts a shard with every teacher."""
+    def write(self, shard: Shard) -> list[str]:
+        """Writes one of several parts of the teachers' predictions, for `merge`; returns the names of the tasks.
+
+        Splits whose shard is already written are skipped. A shard does not depend on weights or average.
+
+        Raises:
+            UserError: As of `score`, or another process writes this shard.
+        """
+        # Before the first prediction: it may take hours.
+        self._scoring.check_folds()
         with contextlib.ExitStack() as held:
             todo = []
             for pair in self._pairs:
@@ -123,13 +106,22 @@ class _Shards:
                 self._predict(shard, todo)
             except Interrupted as stop:
                 raise stop.at(f"in shard {shard}") from None
+        return [task.name for task in self._scoring.scored_tasks]
 
-    def merged(self, count: int) -> dict[str, RunPredictions]:
-        """Returns what each teacher predicts, from all shards, by result name."""
+    def merge(self, count: int) -> list[str]:
+        """Writes what `score` would from the shards that other processes wrote; returns the names of the tasks.
+
+        Raises:
+            UserError: As of `score`, or a shard is missing, damaged or of another scoring.
+        """
         shards = [Shard(index, count) for index in range(count)]
-        for pair in self._pairs:
-            self._check_complete(*pair, shards)
-        return {result_name(*pair): self._merged(*pair, shards) for pair in self._pairs}
+
+        def merged() -> dict[str, RunPredictions]:
+            for pair in self._pairs:
+                self._check_complete(*pair, shards)
+            return {result_name(*pair): self._merged(*pair, shards) for pair in self._pairs}
+
+        return self._scoring.write(merged)
 
     def _merged(self, task: Task, split: str, shards: Sequence[Shard]) -> RunPredictions:
         stored = [self._read(task, split, shard) for shard in shards]
@@ -187,9 +179,8 @@ class _Shards:
         with new_folder(self._folder(task, split, shard)) as temporary:
             for name, array in files.items():
                 np.save(temporary / name, array, allow_pickle=False)
-            runs = [run.name for run in self._scoring.runs]
-            identity = self._identity(task, split, shard)
-            write_manifest(temporary, {"schema": _SCHEMA, **identity, "runs": runs, "rows": rows})
+            made_by = {"runs": [run.name for run in self._scoring.runs], "rows": rows}
+            write_manifest(temporary, {"schema": _SCHEMA, **self._identity(task, split, shard), **made_by})
         _log.info("%s %s: shard %s: %s rows of each teacher", task.name, split, shard, ", ".join(map(str, rows)))
 
     def _identity(self, task: Task, split: str, shard: Shard) -> dict[str, Any]:

@@ -32,19 +32,18 @@ def fit_on_half(predicted: RunPredictions, average: str) -> tuple[list[float], d
             f"--fit_weights_on={encoded.split}: task {task.name} needs labelled rows in both halves of the split, "
             f"{fitted_on.sum()} and {apart.sum()} of {len(encoded)} rows found"
         )
-
-    def part(rows: np.ndarray) -> tuple[Any, ...]:
-        return [run[rows] for run in predicted.by_run], labels[rows], None if queries is None else queries[rows]
-
-    weights = fit_weights(kind.labelled_predictions(*part(fitted_on)), average)
-    held_apart = kind.labelled_predictions(*part(apart))
+    in_half, held_apart = (
+        kind.labelled_predictions([run[rows] for run in predicted.by_run], labels[rows], encoded.queries_of(rows))
+        for rows in (fitted_on, apart)
+    )
+    weights = fit_weights(in_half, average)
     loss = "mean_squared_error" if kind.predicts_scores else "negative_log_likelihood"
     judged = {}
     for name, given in {"equal": np.full(len(weights), 1.0 / len(weights)), "fitted": weights}.items():
         averaged = predicted.combined(list(given), average).predictions[apart]
         judged[name] = {
             loss: ensemble_loss(held_apart, given, average)[0],
-            **compute_metrics(task, averaged, labels[apart], None if queries is None else queries[apart]),
+            **compute_metrics(task, averaged, labels[apart], encoded.queries_of(apart)),
         }
         _log.info(
             "%s %s: weights %s: on %d rows held apart %s",
@@ -54,10 +53,9 @@ def fit_on_half(predicted: RunPredictions, average: str) -> tuple[list[float], d
             apart.sum(),
             ", ".join(f"{measure} {value:.4f}" for measure, value in judged[name].items()),
         )
-    details = {
+    return weights.tolist(), {
         "split": encoded.split,
         "rows_fitted_on": int(fitted_on.sum()),
         "rows_held_apart": int(apart.sum()),
         "held_apart": judged,
     }
-    return weights.tolist(), details

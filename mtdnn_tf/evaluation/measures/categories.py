@@ -7,10 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.data.sources.example import HashedIds
-from mtdnn_tf.data.sources.files_source import split_path
+from mtdnn_tf.data.sources.files_source import read_file_rows
 from mtdnn_tf.data.sources.source import FILES, DataSource
-from mtdnn_tf.data.sources.tables import read_rows
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.runs import SplitPredictions
@@ -42,24 +40,11 @@ def read_categories(
     """
     if source.kind != FILES and task.tfds is not None:
         raise UserError(f"--by_category reads the file of task {task.name}, and needs --data_source={FILES}")
-    path, file = split_path(task, split, source.data_dir), task.files[split]
-    texts = file.text or task.text
-    id_columns = {"row": (), "hash": texts}.get(task.id, (task.id,))
-    labels = [file.label] if file.label else []
-    hashed_ids = HashedIds()
     categories: dict[str, dict[str, tuple[str, ...]]] = {column: {} for column in columns}
-    for row in read_rows(path, list(dict.fromkeys([*columns, *id_columns])), labels, file.columns):
-        # Rows that are skipped are no examples, and count in no hashed id.
-        if row.problem or (file.label and row.cells.get(file.label) in task.skip_labels):
-            continue
-        if task.id == "hash":
-            pair = [row.cells[column] or "" for column in texts]
-            example_id = hashed_ids.next_id(pair[0], pair[1] if task.is_pair else None)
-        else:
-            example_id = str(row.number) if task.id == "row" else row.cells[task.id] or ""
+    for row, example in read_file_rows(task, split, source.data_dir, columns):
         for column in columns:
             values = (value.strip() for value in (row.cells[column] or "").split(_SEPARATOR))
-            categories[column][example_id] = tuple(value for value in values if value not in _NONE)
+            categories[column][example.example_id] = tuple(value for value in values if value not in _NONE)
     return categories
 
 

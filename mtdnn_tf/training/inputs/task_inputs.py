@@ -44,9 +44,7 @@ def task_inputs(
     use_gold: bool = True,
 ) -> TaskInputs:
     """Joins rows of a split with their gold labels and soft targets; rows with neither are left out and counted."""
-    labels = np.asarray(encoded.labels)[rows]
-    queries = None if encoded.queries is None else np.asarray(encoded.queries)[rows]
-    gold, has_gold = task.kind_object.gold(task, labels, queries)
+    gold, has_gold = task.kind_object.gold(task, encoded.labels[rows], encoded.queries_of(rows))
     has_gold &= use_gold
     teacher_weight = np.ones(len(rows), np.float32)
     if soft_targets is None:

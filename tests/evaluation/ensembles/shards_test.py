@@ -16,7 +16,7 @@ from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import find_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
-from mtdnn_tf.evaluation.ensembles.shards import Shard, merge_shards, parse_shard, write_shard
+from mtdnn_tf.evaluation.ensembles.shards import Shard, Shards, parse_shard
 from mtdnn_tf.evaluation.predictor import InferenceSettings
 from mtdnn_tf.json_files import write_checked_json
 from mtdnn_tf.locks import lock_beside, locked
@@ -39,8 +39,8 @@ def _score(shard=None, merge=None, **scoring):
     """Scores, writes a shard, or merges shards."""
     given = Scoring(**scoring)
     if shard is not None:
-        return write_shard(given, shard)
-    return score(given) if merge is None else merge_shards(given, merge)
+        return Shards(given).write(shard)
+    return score(given) if merge is None else Shards(given).merge(merge)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mtdnn_tf.evaluation.measures.average import Average, average, average_name, counts_in_average, result_score
-from mtdnn_tf.evaluation.results_table import markdown_results
+from mtdnn_tf.evaluation.results_table import text_table
 
 # Rows of Table 2 of 1901.11504v2, typed in by hand; MRPC and QQP are F1/accuracy, STS-B Pearson/Spearman, MNLI m/mm.
 _COLUMNS = ["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli", "ax", "score"]
@@ -43,7 +43,7 @@ def test_the_score_is_the_papers(model, hundredths):
     assert name == "GLUE score"
     assert 100 * score == pytest.approx(hundredths, abs=0.005)
     assert round(100 * score, 1) == printed
-    header, _, line = markdown_results({model: [results]}).splitlines()
+    header, _, line = text_table({model: [results]}, markdown=True).splitlines()
     assert header.endswith("| GLUE score |")
     assert line.endswith(f"| {printed} |")
 
