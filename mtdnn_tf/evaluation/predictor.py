@@ -169,11 +169,9 @@ def _in_order(
     if at_once == 1:
         yield from map(function, numbers)
         return
-    pool = ThreadPoolExecutor(at_once)
-    try:
+    # Whoever closes the generator closes that of `map`, which cancels what has not begun.
+    with ThreadPoolExecutor(at_once) as pool:
         yield from pool.map(function, numbers)
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def predictions_of(encoded: EncodedSplit, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -12,13 +12,12 @@ from mtdnn_tf.data.sources.source import FILES, DataSource
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.evaluation.runs import SplitPredictions
-from mtdnn_tf.kinds.values import CORRELATIONS
+from mtdnn_tf.kinds.values import CORRELATIONS, LIST_SEPARATOR
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.text_tables import aligned_table
 
 # How files spell that an example is of no category.
 _NONE = ("", "-")
-_SEPARATOR = ";"
 
 
 class CategoryMetrics(NamedTuple):
@@ -43,7 +42,7 @@ def read_categories(
     categories: dict[str, dict[str, tuple[str, ...]]] = {column: {} for column in columns}
     for row, example in read_file_rows(task, split, source.data_dir, columns):
         for column in columns:
-            values = (value.strip() for value in (row.cells[column] or "").split(_SEPARATOR))
+            values = (value.strip() for value in (row.cells[column] or "").split(LIST_SEPARATOR))
             categories[column][example.example_id] = tuple(value for value in values if value not in _NONE)
     return categories
 

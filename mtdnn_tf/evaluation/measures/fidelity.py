@@ -73,16 +73,12 @@ def grouped_gains(
         "without": [task for task in tasks if task not in with_teacher],
         "all": tasks,
     }
-    return {name: _gain(members, baseline, ensemble, student) for name, members in groups.items() if members}
-
-
-def _gain(
-    tasks: Collection[str], baseline: Mapping[str, float], ensemble: Mapping[str, float], student: Mapping[str, float]
-) -> Gain:
-    before, together, after = (
-        statistics.fmean(scores[task] for task in tasks) if scores.keys() >= set(tasks) else None
-        for scores in (baseline, ensemble, student)
-    )
-    assert before is not None and after is not None  # Tasks are those of both.
-    kept = None if together is None else gain_kept(before, together, after)
-    return Gain(tuple(tasks), before, together, after, kept)
+    gains = {}
+    for name, members in groups.items():
+        if members:
+            before, after = (statistics.fmean(scores[task] for task in members) for scores in (baseline, student))
+            is_answered = ensemble.keys() >= set(members)
+            together = statistics.fmean(ensemble[task] for task in members) if is_answered else None
+            kept = None if together is None else gain_kept(before, together, after)
+            gains[name] = Gain(tuple(members), before, together, after, kept)
+    return gains
