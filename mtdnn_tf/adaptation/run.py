@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from pathlib import Path
 
 from mtdnn_tf.adaptation.config import PLAIN, PLAIN_FOLDER, AdaptationConfig, check_starts
 from mtdnn_tf.adaptation.figure import adaptation_figure
@@ -42,12 +41,9 @@ def adaptation_trainings(config: AdaptationConfig) -> list[tuple[AdaptedRun, Tra
             size = training_size(part, tokenizer)
             epochs = max(base.optimization.epochs, -(-config.min_steps // size.steps_per_epoch))
             for start, init_from in config.all_starts.items():
-                folder = Path(PLAIN_FOLDER if start == PLAIN else start)
-                settings = part.replace(
-                    output_dir=base.output_dir / folder / f"fraction_{fraction!r}" / f"subset_{subset_seed}",
-                    init_from=init_from,
-                    epochs=epochs,
-                )
+                folder = base.output_dir / (PLAIN_FOLDER if start == PLAIN else start) / f"fraction_{fraction!r}"
+                output_dir = folder / f"subset_{subset_seed}"
+                settings = part.replace(output_dir=output_dir, init_from=init_from, epochs=epochs)
                 steps = epochs * size.steps_per_epoch
                 run = AdaptedRun(start, fraction, subset_seed, size.examples, epochs, steps)
                 trainings.append((run, settings))

@@ -65,14 +65,9 @@ def import_soft_targets(
         for name, path, weight in zip(names, files, weights or [1.0] * len(files))
     ]
     folder = soft_target_folder(output_dir, task, split)
-    write_soft_targets(
-        folder,
-        task,
-        ScoredSplit(split, example_ids, data_fingerprint(examples)),
-        average_predictions(predictions, weights),
-        teachers,
-        prediction_variance(predictions, weights),
-    )
+    scored = ScoredSplit(split, example_ids, data_fingerprint(examples))
+    averaged, variances = average_predictions(predictions, weights), prediction_variance(predictions, weights)
+    write_soft_targets(folder, task, scored, averaged, teachers, variances)
     return folder
 
 

@@ -84,22 +84,20 @@ def write_soft_targets(
         variances: Float32 [examples]: the teachers' variance around the average; not kept if not given.
         details: Further fields of the manifest; `teachers_per_example` where not all teachers score every example.
     """
+    manifest = {
+        "schema": _SCHEMA,
+        **_identity(task, encoded),
+        "examples": len(encoded.example_ids),
+        "temperature": 1.0,
+        "teachers": [dict(teacher) for teacher in teachers],
+        **(details or {}),
+    }
     with new_folder(folder) as temporary:
         np.save(temporary / _PREDICTIONS, predictions.astype(np.float32), allow_pickle=False)
         if variances is not None:
             np.save(temporary / _VARIANCES, variances.astype(np.float32), allow_pickle=False)
         write_text(temporary / _IDS, "".join(f"{example_id}\n" for example_id in encoded.example_ids))
-        write_manifest(
-            temporary,
-            {
-                "schema": _SCHEMA,
-                **_identity(task, encoded),
-                "examples": len(encoded.example_ids),
-                "temperature": 1.0,
-                "teachers": [dict(teacher) for teacher in teachers],
-                **(details or {}),
-            },
-        )
+        write_manifest(temporary, manifest)
 
 
 def read_soft_targets(folder: Path) -> SoftTargets:

@@ -158,14 +158,5 @@ def score(scoring: Scoring) -> list[str]:
     Raises:
         UserError: A teacher does not answer a task, teachers of a fold are missing, or weights cannot be fitted.
     """
-    return scoring.write(
-        lambda: predict_each_run(
-            scoring.runs,
-            scoring.scored_tasks,
-            scoring.splits,
-            scoring.data,
-            scoring.inference,
-            scoring.split == TRAIN,
-            scoring.train_part,
-        )
-    )
+    how = (scoring.data, scoring.inference, scoring.split == TRAIN, scoring.train_part)
+    return scoring.write(lambda: predict_each_run(scoring.runs, scoring.scored_tasks, scoring.splits, *how))

@@ -45,14 +45,10 @@ def fit_on_half(predicted: RunPredictions, average: str) -> tuple[list[float], d
             loss: ensemble_loss(held_apart, given, average)[0],
             **compute_metrics(task, averaged, labels[apart], encoded.queries_of(apart)),
         }
-        _log.info(
-            "%s %s: weights %s: on %d rows held apart %s",
-            task.name,
-            encoded.split,
-            ", ".join(f"{weight:.3f}" for weight in given) + (" (equal)" if name == "equal" else " (fitted)"),
-            apart.sum(),
-            ", ".join(f"{measure} {value:.4f}" for measure, value in judged[name].items()),
-        )
+        shown = ", ".join(f"{weight:.3f}" for weight in given)
+        found = ", ".join(f"{measure} {value:.4f}" for measure, value in judged[name].items())
+        where = f"{task.name} {encoded.split}"
+        _log.info("%s: weights %s (%s): on %d rows held apart %s", where, shown, name, apart.sum(), found)
     return weights.tolist(), {
         "split": encoded.split,
         "rows_fitted_on": int(fitted_on.sum()),
