@@ -49,22 +49,17 @@ def lay_out(query: np.ndarray, replicas: int = 1, parts: int = 1) -> list[Replic
     of its replica, which are of similar length. All replicas have the same number of rows, padding included. `query` is
     the number of each row's query, 0 or more, int [rows]; of a task without queries each row has its own.
     """
-    rows, is_real = _fill(_deal(query, replicas))
-    rows[~is_real] = len(query) - 1
-    if parts == 1:
-        return [ReplicaLayout(own[np.newaxis], real[np.newaxis]) for own, real in zip(rows, is_real)]
     layouts = []
-    for own, real in zip(rows, is_real):
+    for own, is_real in zip(*_fill(_deal(query, replicas), len(query) - 1)):
         # Padding belongs to no query.
-        own_query = np.where(real, query[own], -1 - np.arange(len(own)))
+        own_query = np.where(is_real, query[own], -1 - np.arange(len(own)))
         if len(np.unique(own_query)) < len(own):
-            places, filled = _fill(_deal(own_query, parts))
+            shares = _deal(own_query, parts)
         else:
             size = -(-len(own) // parts)
-            places = np.arange(parts * size).reshape(parts, size)
-            filled = places < len(own)
-        places = np.where(filled, places, len(own) - 1)
-        layouts.append(ReplicaLayout(own[places], real[places] & filled))
+            shares = np.split(np.arange(len(own)), range(size, parts * size, size))
+        places, filled = _fill(shares, len(own) - 1)
+        layouts.append(ReplicaLayout(own[places], is_real[places] & filled))
     return layouts
 
 
@@ -82,11 +77,11 @@ def _deal(query: np.ndarray, count: int) -> list[np.ndarray]:
     return [np.concatenate(rows) for rows in shares]
 
 
-def _fill(shares: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _fill(shares: Sequence[np.ndarray], filler: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns shares of unequal size as one array [shares, largest size], and which of its places they fill."""
     sizes = np.array([len(share) for share in shares])
     filled = np.arange(sizes.max()) < sizes[:, np.newaxis]
-    rows = np.zeros(filled.shape, np.int64)
+    rows = np.full(filled.shape, filler)
     rows[filled] = np.concatenate(shares)
     return rows, filled
 

@@ -16,14 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.data.batching.packed_batches import QueryBatches, TokenBatches
+from mtdnn_tf.data.batching.packed_batches import QueryBatches, RowBatches, TokenBatches
 from mtdnn_tf.data.batching.permutation import seeded_permutation
 from mtdnn_tf.data.batching.sampling import Sampler, draw_visits
 from mtdnn_tf.errors import UserError
-
-# Batches are cut from rows sorted by length within chunks of this many batches: enough for little padding,
-# and few enough that a row meets other rows in every epoch.
-BATCHES_PER_CHUNK = 50
 
 
 class TaskRows(NamedTuple):
@@ -70,17 +66,9 @@ class BatchPlan:
             if not len(task.lengths):
                 raise UserError(f"task {task.name} has no rows to train on")
         self._tasks = tuple(task_rows)
-        self._batch_size = batch_size
         self._seed = seed
-        self._packed: dict[str, QueryBatches | TokenBatches] = {}
-        for task in task_rows:
-            if batch_tokens is not None:
-                self._packed[task.name] = TokenBatches(task.lengths, task.queries, batch_tokens, BATCHES_PER_CHUNK)
-            elif task.queries is not None:
-                self._packed[task.name] = QueryBatches(task.queries, task.lengths, batch_size, BATCHES_PER_CHUNK)
-        counts = {task.name: -(-len(task.lengths) // batch_size) for task in task_rows}
-        counts.update({name: packed.count for name, packed in self._packed.items()})
-        self._batch_counts = list(counts.values())
+        self._batches = [_batches_of(task, batch_size, batch_tokens) for task in task_rows]
+        self._batch_counts = [batches.count for batches in self._batches]
         self.steps_per_epoch = sum(self._batch_counts)
         self._sampler = sampler or Sampler()
         self._is_plain = self._sampler.is_plain([task.name for task in task_rows])
@@ -100,7 +88,7 @@ class BatchPlan:
         task_of_batch = np.repeat(np.arange(len(self._tasks)), visits)
         order = task_of_batch[seeded_permutation(len(task_of_batch), "order", self._seed, epoch)]
         if self._is_plain:
-            waiting = [iter(self._cut_batches(task, epoch)) for task in self._tasks]
+            waiting = [iter(self._cut(index, epoch)) for index in range(len(self._tasks))]
         else:
             before = sum((self._visits(earlier) for earlier in range(epoch)), np.zeros_like(visits))
             waiting = [self._passes(index, int(start)) for index, start in enumerate(before)]
@@ -116,20 +104,17 @@ class BatchPlan:
         """Yields a task's batches without end, pass after pass over its rows, from its batch number `start` on."""
         first, place = divmod(start, self._batch_counts[index])
         for number in itertools.count(first):
-            yield from self._cut_batches(self._tasks[index], number)[place:]
+            yield from self._cut(index, number)[place:]
             place = 0
 
-    def _cut_batches(self, task: TaskRows, epoch: int) -> list[np.ndarray]:
+    def _cut(self, index: int, epoch: int) -> list[np.ndarray]:
         """Returns the batches of a task in an epoch, or a pass over its rows, in the order they are trained on."""
-        key = (task.name, self._seed, epoch)
-        if task.name in self._packed:
-            return self._packed[task.name].cut(*key)
-        shuffled = seeded_permutation(len(task.lengths), "rows", *key)
-        starts = np.arange(0, len(shuffled), self._batch_size)
-        # Chunks of nearly equal size: a short last one would be badly padded.
-        chunks = np.array_split(starts, -(-len(starts) // BATCHES_PER_CHUNK))
-        batches: list[np.ndarray] = []
-        for rows in np.split(shuffled, [chunk[0] for chunk in chunks[1:]]):
-            by_length = rows[np.argsort(task.lengths[rows], kind="stable")]
-            batches += np.split(by_length, range(self._batch_size, len(by_length), self._batch_size))
-        return [batches[place] for place in seeded_permutation(len(batches), "batches", *key)]
+        return self._batches[index].cut(self._tasks[index].name, self._seed, epoch)
+
+
+def _batches_of(task: TaskRows, batch_size: int, batch_tokens: int | None) -> RowBatches | QueryBatches | TokenBatches:
+    if batch_tokens is not None:
+        return TokenBatches(task.lengths, task.queries, batch_tokens)
+    if task.queries is not None:
+        return QueryBatches(task.queries, task.lengths, batch_size)
+    return RowBatches(task.lengths, batch_size)

@@ -1,4 +1,4 @@
-"""Batches of a task that are cut by their number of tokens, or of whole queries."""
+"""Batches of a task: of so many rows, of at most so many tokens, or of whole queries."""
 
 from __future__ import annotations
 
@@ -9,6 +9,39 @@ from mtdnn_tf.data.batching.permutation import seeded_permutation
 # Rows of one class of lengths share batches: at most so much longer than the shortest, unless a class had too few rows.
 _LONGEST_TO_SHORTEST = 1.25
 _BATCHES_PER_CLASS = 4
+# Batches are cut from rows sorted by length within chunks of about this many batches: enough for little padding,
+# and few enough that a row meets other rows in every epoch.
+BATCHES_PER_CHUNK = 50
+
+
+def _chunks(batches: np.ndarray) -> list[np.ndarray]:
+    """Returns batches in chunks of nearly equal size: a short last one would be badly padded."""
+    return np.array_split(batches, -(-len(batches) // BATCHES_PER_CHUNK))
+
+
+def _cut_by_length(shuffled: np.ndarray, lengths: np.ndarray, borders: np.ndarray) -> list[np.ndarray]:
+    """Returns batches of the sizes between `borders`, of shuffled rows that are sorted by length within chunks."""
+    batches: list[np.ndarray] = []
+    for chunk in _chunks(np.arange(len(borders) - 1)):
+        start, stop = borders[chunk[0]], borders[chunk[-1] + 1]
+        taken = shuffled[start:stop]
+        batches += np.split(taken[np.argsort(lengths[taken], kind="stable")], borders[chunk[1:]] - start)
+    return batches
+
+
+class RowBatches:
+    """Cuts a task's rows into batches of `batch_size` rows, of which one may be smaller."""
+
+    def __init__(self, lengths: np.ndarray, batch_size: int) -> None:
+        self._lengths = lengths
+        self._borders = np.append(np.arange(0, len(lengths), batch_size), len(lengths))
+        self.count = len(self._borders) - 1
+
+    def cut(self, *key: int | str) -> list[np.ndarray]:
+        """Returns the rows of each batch of one pass in training order, shuffled by the key."""
+        shuffled = seeded_permutation(len(self._lengths), "rows", *key)
+        batches = _cut_by_length(shuffled, self._lengths, self._borders)
+        return [batches[place] for place in seeded_permutation(self.count, "batches", *key)]
 
 
 class QueryBatches:
@@ -16,16 +49,15 @@ class QueryBatches:
 
     How many candidates the queries of each batch have is fixed once, so that every pass has as many batches (`count`);
     which queries of that size they are changes from pass to pass. A query with more rows than `batch_size` is a batch
-    of its own. Queries are sorted by length within chunks of about `batches_per_chunk` batches.
+    of its own.
     """
 
-    def __init__(self, queries: np.ndarray, lengths: np.ndarray, batch_size: int, batches_per_chunk: int) -> None:
+    def __init__(self, queries: np.ndarray, lengths: np.ndarray, batch_size: int) -> None:
         _, number, sizes = np.unique(queries, return_inverse=True, return_counts=True)
         self._rows = np.split(np.argsort(number, kind="stable"), np.cumsum(sizes)[:-1])
         self._lengths = _longest_of_queries(number, lengths)
         self._of_size = {int(size): np.flatnonzero(sizes == size) for size in np.unique(sizes)}
         self._packed = pack_sizes(sizes, batch_size)
-        self._batches_per_chunk = batches_per_chunk
         self.count = len(self._packed)
 
     def cut(self, *key: int | str) -> list[np.ndarray]:
@@ -36,7 +68,7 @@ class QueryBatches:
         }
         order = seeded_permutation(self.count, "batches", *key)
         batches: list[np.ndarray] = []
-        for chunk in np.array_split(order, -(-self.count // self._batches_per_chunk)):
+        for chunk in _chunks(order):
             slots = {size: sum(self._packed[batch].count(size) for batch in chunk) for size in waiting}
             by_length = {}
             for size, wanted in slots.items():
@@ -79,14 +111,11 @@ class TokenBatches:
 
     Rows are put into classes of similar length once, so that every pass has as many batches (`count`); which rows of a
     class meet in a batch changes from pass to pass. No batch splits a query; a row or query with more tokens than
-    `batch_tokens` is its own batch. Rows are sorted by length within chunks of about `batches_per_chunk` batches.
+    `batch_tokens` is its own batch.
     """
 
-    def __init__(
-        self, lengths: np.ndarray, queries: np.ndarray | None, batch_tokens: int, batches_per_chunk: int
-    ) -> None:
+    def __init__(self, lengths: np.ndarray, queries: np.ndarray | None, batch_tokens: int) -> None:
         self._lengths = np.asarray(lengths)
-        self._batches_per_chunk = batches_per_chunk
         longest = self._lengths
         if queries is not None:
             number = np.unique(queries, return_inverse=True)[1]
@@ -94,7 +123,7 @@ class TokenBatches:
         self._classes = _length_classes(longest, batch_tokens)
         capacities = [max(batch_tokens // int(longest[rows].max()), 1) for rows in self._classes]
         self._queries = [
-            None if queries is None else QueryBatches(queries[rows], self._lengths[rows], capacity, batches_per_chunk)
+            None if queries is None else QueryBatches(queries[rows], self._lengths[rows], capacity)
             for rows, capacity in zip(self._classes, capacities)
         ]
         self._counts = [
@@ -108,22 +137,13 @@ class TokenBatches:
         batches: list[np.ndarray] = []
         for number, (rows, count, packed) in enumerate(zip(self._classes, self._counts, self._queries)):
             if packed is None:
-                batches += self._cut_class(rows, count, number, *key)
+                shuffled = rows[seeded_permutation(len(rows), "rows", number, *key)]
+                # Of nearly equal size: a short last one would be a step on a handful of rows.
+                borders = np.cumsum([0, *map(len, np.array_split(shuffled, count))])
+                batches += _cut_by_length(shuffled, self._lengths, borders)
             else:
                 batches += [rows[places] for places in packed.cut(*key, number)]
         return [batches[place] for place in seeded_permutation(self.count, "batches", *key)]
-
-    def _cut_class(self, rows: np.ndarray, count: int, *key: int | str) -> list[np.ndarray]:
-        shuffled = rows[seeded_permutation(len(rows), "rows", *key)]
-        # Of nearly equal size: a short last one would be a step on a handful of rows.
-        borders = np.cumsum([0, *map(len, np.array_split(shuffled, count))])
-        batches = []
-        for chunk in np.array_split(np.arange(count), -(-count // self._batches_per_chunk)):
-            start, stop = borders[chunk[0]], borders[chunk[-1] + 1]
-            taken = shuffled[start:stop]
-            by_length = taken[np.argsort(self._lengths[taken], kind="stable")]
-            batches += np.split(by_length, borders[chunk[1:]] - start)
-        return batches
 
 
 def _length_classes(longest: np.ndarray, batch_tokens: int) -> list[np.ndarray]:

@@ -20,7 +20,7 @@ def _rows(queries=400, seed=0):
 
 def test_every_pass_holds_every_query_whole_and_once():
     queries, lengths = _rows()
-    batches = QueryBatches(queries, lengths, batch_size=32, batches_per_chunk=10)
+    batches = QueryBatches(queries, lengths, batch_size=32)
     for number in range(3):
         cut = batches.cut("task", 7, number)
         assert len(cut) == batches.count
@@ -36,7 +36,7 @@ def test_queries_meet_others_in_other_passes_and_the_key_alone_decides():
     queries, lengths = _rows()
 
     def cut(*key):
-        return [tuple(rows) for rows in QueryBatches(queries, lengths, 32, 10).cut(*key)]
+        return [tuple(rows) for rows in QueryBatches(queries, lengths, 32).cut(*key)]
 
     assert cut("task", 7, 1) == cut("task", 7, 1)
     for other in (("task", 7, 2), ("task", 8, 1), ("other", 7, 1)):
@@ -79,7 +79,7 @@ def test_sizes_are_packed_whole_and_tightly(seed):
 
 
 def test_one_query_is_one_batch():
-    assert [sorted(rows) for rows in QueryBatches(np.full(5, 9), np.ones(5), 3, 50).cut("a", 0, 0)] == [[0, 1, 2, 3, 4]]
+    assert [sorted(rows) for rows in QueryBatches(np.full(5, 9), np.ones(5), 3).cut("a", 0, 0)] == [[0, 1, 2, 3, 4]]
 
 
 def _tasks():
