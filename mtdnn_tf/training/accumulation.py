@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,6 @@ import tensorflow as tf
 # The losses of a batch by name, and the gradient of each variable.
 LossesAndGradients = tuple[dict[str, tf.Tensor], list[Any]]
 _Function = Callable[[dict[str, tf.Tensor]], LossesAndGradients]
-_Sums = list[list[tf.Tensor]]
 
 
 def micro_batch(batch: dict[str, tf.Tensor], index: tf.Tensor, count: int) -> dict[str, tf.Tensor]:
@@ -40,53 +40,39 @@ def sum_over_micro_batches(function: _Function, batch: dict[str, tf.Tensor], cou
         return function(batch)
     # What the first one returns says which gradients are sparse, before the loop is made.
     first = function(micro_batch(batch, tf.constant(0), count))
-    state = _unpack(first)
 
-    def add(index: tf.Tensor, sums: _Sums) -> tuple[tf.Tensor, _Sums]:
-        return index + 1, _add(sums, _unpack(function(micro_batch(batch, index, count))))
+    def add(index: tf.Tensor, sums: LossesAndGradients) -> tuple[tf.Tensor, LossesAndGradients]:
+        return index + 1, _add(sums, function(micro_batch(batch, index, count)))
 
     # A sparse gradient's number of rows grows.
-    grows = tf.TensorShape([None])
-    invariants = [[part.shape if len(parts) == 1 else grows + part.shape[1:] for part in parts] for parts in state]
+    invariants = tf.nest.map_structure(
+        lambda part: (
+            tf.TensorShape([None, *part.values.shape[1:]]) if isinstance(part, tf.IndexedSlices) else part.shape
+        ),
+        first,
+    )
     _, sums = tf.while_loop(
         lambda index, _: index < count,
         add,
-        (tf.constant(1), state),
+        (tf.constant(1), first),
         shape_invariants=(tf.TensorShape([]), invariants),
         parallel_iterations=1,
     )
-    return _pack(sums, first)
+    return sums
 
 
 def sum_in_parallel(function: _Function, batch: dict[str, tf.Tensor], count: int) -> LossesAndGradients:
     """Returns what `sum_over_micro_batches` does, computing all parts at the same time."""
     if count == 1:
         return function(batch)
-    first = function(micro_batch(batch, tf.constant(0), count))
-    sums = _unpack(first)
-    for index in range(1, count):
-        sums = _add(sums, _unpack(function(micro_batch(batch, tf.constant(index), count))))
-    return _pack(sums, first)
+    return functools.reduce(_add, (function(micro_batch(batch, tf.constant(index), count)) for index in range(count)))
 
 
-def _unpack(results: LossesAndGradients) -> _Sums:
-    """Returns the tensors of each loss and gradient: two of a sparse gradient, else one."""
-    losses, gradients = results
-    unpacked = [[part.values, part.indices] if isinstance(part, tf.IndexedSlices) else [part] for part in gradients]
-    return [[losses[name]] for name in sorted(losses)] + unpacked
+def _add(sums: LossesAndGradients, others: LossesAndGradients) -> LossesAndGradients:
+    def add(one: tf.Tensor | tf.IndexedSlices, other: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
+        if not isinstance(one, tf.IndexedSlices):
+            return one + other
+        rows = (tf.concat(pair, axis=0) for pair in ((one.values, other.values), (one.indices, other.indices)))
+        return tf.IndexedSlices(*rows, one.dense_shape)
 
-
-def _add(sums: _Sums, others: _Sums) -> _Sums:
-    return [
-        [one[0] + other[0]] if len(one) == 1 else [tf.concat(pair, axis=0) for pair in zip(one, other)]
-        for one, other in zip(sums, others)
-    ]
-
-
-def _pack(sums: _Sums, like: LossesAndGradients) -> LossesAndGradients:
-    losses, gradients = like
-    summed = {name: parts[0] for name, parts in zip(sorted(losses), sums)}
-    return summed, [
-        tf.IndexedSlices(*parts, gradient.dense_shape) if len(parts) == 2 else parts[0]
-        for parts, gradient in zip(sums[len(losses) :], gradients)
-    ]
+    return tf.nest.map_structure(add, sums, others)
