@@ -36,10 +36,6 @@ def _f1(gold: np.ndarray, predicted: np.ndarray, axis: int | None) -> float:
     return float(np.mean(2 * hits / np.maximum(2 * hits + wrong, 1)))
 
 
-def _subset_accuracy(gold: np.ndarray, predicted: np.ndarray) -> float:
-    return float(np.mean(np.all((gold == 1) == predicted, axis=1)))
-
-
 class MultiLabel(Classification):
     """Any number of labels per row: sigmoid, binary cross-entropy.
 
@@ -50,9 +46,9 @@ class MultiLabel(Classification):
     metrics: ClassVar = {
         "f1_micro": functools.partial(_f1, axis=None),
         "f1_macro": functools.partial(_f1, axis=0),
-        "subset_accuracy": _subset_accuracy,
+        "subset_accuracy": lambda gold, predicted: float(np.mean(np.all((gold == 1) == predicted, axis=1))),
     }
-    default_metrics = ("f1_micro", "f1_macro", "subset_accuracy")
+    default_metrics = tuple(metrics)
     accepted_labels = (1, np.inf, "one or more different names")
     has_one_label = False
     takes_lists = True

@@ -29,26 +29,22 @@ def _first_rank(relevant: np.ndarray, scores: np.ndarray) -> int:
     return 1 + int(np.sum(scores[~relevant] >= scores[relevant].max()))
 
 
-def _reciprocal_rank(relevant: np.ndarray, scores: np.ndarray) -> float:
-    return 1.0 / _first_rank(relevant, scores)
-
-
 def _average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
     from sklearn.metrics import label_ranking_average_precision_score
 
     return float(label_ranking_average_precision_score([relevant], [scores]))
 
 
-def _accuracy_at_1(relevant: np.ndarray, scores: np.ndarray) -> float:
-    return float(_first_rank(relevant, scores) == 1)
-
-
 class Ranking(ListKind):
     """Candidates of queries: softmax over each query's candidates, cross-entropy."""
 
     name = "ranking"
-    metrics: ClassVar = {"mrr": _reciprocal_rank, "map": _average_precision, "accuracy_at_1": _accuracy_at_1}
-    default_metrics = ("mrr", "map", "accuracy_at_1")
+    metrics: ClassVar = {
+        "mrr": lambda relevant, scores: 1.0 / _first_rank(relevant, scores),
+        "map": _average_precision,
+        "accuracy_at_1": lambda relevant, scores: float(_first_rank(relevant, scores) == 1),
+    }
+    default_metrics = tuple(metrics)
     accepted_labels = (2, 2, "two names, the second for relevant candidates")
     default_labels = ("0", "1")
     has_queries = True

@@ -35,7 +35,7 @@ class Regression(Kind):
 
     name = "regression"
     metrics: ClassVar = {"pearson": _correlation("pearsonr"), "spearman": _correlation("spearmanr")}
-    default_metrics = ("pearson", "spearman")
+    default_metrics = tuple(metrics)
     accepted_labels = (0, 0, "left out for a regression")
     predicts_scores = True
     disagreement_measure = "mean absolute difference of scores"

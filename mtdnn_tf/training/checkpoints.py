@@ -49,23 +49,18 @@ class Checkpoints:
         self._keep = keep
         self.saved_step = 0
 
-    def newest(self) -> Path | None:
-        """Returns the checkpoint of the most steps; None if there is none."""
-        return max(self._saved(), key=_step_of, default=None)
-
     def kept(self) -> str:
         """Returns what a message about a failed training says of its checkpoints."""
-        last = self.newest()
-        return f"the last good checkpoint, {last}, is kept" if last else "no checkpoint had been written"
+        saved = self._saved()
+        return f"the last good checkpoint, {saved[-1]}, is kept" if saved else "no checkpoint had been written"
 
     def restore(self) -> int:
         """Restores the last checkpoint, if there is one, and returns the number of steps that have been made."""
         for path in list(self._folder.glob(".ckpt-*")):
             remove_leftovers(path.with_name(path.name[1:].rpartition(".")[0]))
-        newest = self.newest()
-        if newest is not None:
-            read_manifest(newest, _REMEDY)
-            self._read(newest / _STATE)
+        if saved := self._saved():
+            read_manifest(saved[-1], _REMEDY)
+            self._read(saved[-1] / _STATE)
         else:
             # Runs of version 0.1 have TensorFlow's own layout.
             path = tf.train.latest_checkpoint(str(self._folder))
@@ -92,7 +87,7 @@ class Checkpoints:
             self._checkpoint.write(str(temporary / _STATE))
             write_manifest(temporary, {"what": "checkpoint", "step": step})
         self.saved_step = step
-        for folder in sorted(self._saved(), key=_step_of)[: -self._keep]:
+        for folder in self._saved()[: -self._keep]:
             shutil.rmtree(folder)
         for file in (*self._folder.glob("ckpt-*.index"), *self._folder.glob("ckpt-*.data-*")):
             file.unlink()
@@ -107,7 +102,9 @@ class Checkpoints:
             raise UserError(f"{self._folder}: step {step}: {reason}; {self.kept()}")
 
     def _saved(self) -> list[Path]:
-        return [path for path in self._folder.glob("ckpt-*") if path.is_dir() and re.fullmatch(r"ckpt-\d+", path.name)]
+        """Returns the folders of checkpoints by their number of steps."""
+        found = (path for path in self._folder.glob("ckpt-*") if path.is_dir())
+        return sorted((path for path in found if path.name[5:].isdecimal()), key=lambda path: int(path.name[5:]))
 
 
 def _objects(network: MultiTaskModel) -> tf.train.Checkpoint:
@@ -139,7 +136,3 @@ def _tracked(variables: Mapping[str, tf.Variable]) -> tf.train.Checkpoint:
         branches.setdefault(parent, {})[rest] = variable
     nested = {name: branch[""] if "" in branch else _tracked(branch) for name, branch in branches.items()}
     return tf.train.Checkpoint(**nested)
-
-
-def _step_of(folder: Path) -> int:
-    return int(folder.name.rpartition("-")[2])

@@ -85,15 +85,16 @@ class _SplitReader:
         """Yields the split's examples with their rows; logs how many rows were skipped and why."""
         incomplete = without_label = 0
         for row in self._rows():
-            if row.problem or self._lacks_label(row):
+            cell = self._label_cell(row)
+            if row.problem or (self._file.label and self._file.label_required and cell is None):
                 if not self._file.skip_incomplete_rows:
                     reason = row.problem or f"column {self._file.label!r} must have a label in every row, got none"
                     raise UserError(f"{self._path}:{row.line}: {reason}")
                 incomplete += 1
-            elif self._label_cell(row) in self._task.skip_labels and not keep_skipped:
+            elif cell in self._task.skip_labels and not keep_skipped:
                 without_label += 1
             else:
-                yield row, self._example(row)
+                yield row, self._example(row, cell)
         if incomplete:
             logging.info("%s: skipped %d incomplete row(s)", self._path, incomplete)
         if without_label:
@@ -114,21 +115,14 @@ class _SplitReader:
         cell = row.cells.get(self._file.label) if self._file.label else None
         return cell if cell or self._task.kind_object.takes_lists else None
 
-    def _lacks_label(self, row: TableRow) -> bool:
-        """Returns whether the row has no label where every row must have one."""
-        return bool(self._file.label) and self._file.label_required and self._label_cell(row) is None
-
-    def _example(self, row: TableRow) -> Example:
-        """Returns the row's example."""
+    def _example(self, row: TableRow, cell: str | None) -> Example:
+        """Returns the row's example; `cell` spells its label."""
         where = f"{self._path}:{row.line}"
-        texts = []
-        for column in self._text_columns:
-            text = row.cells[column]
-            if text is None:
-                raise UserError(f"{where}: column {column!r} must be text, got null")
-            texts.append(text)
-        text_a, text_b = texts[0], texts[1] if self._task.is_pair else None
-        cell, label = self._label_cell(row), None
+        texts = [row.cells[column] for column in self._text_columns]
+        if None in texts:
+            raise UserError(f"{where}: column {self._text_columns[texts.index(None)]!r} must be text, got null")
+        text_a, text_b = str(texts[0]), texts[1] if self._task.is_pair else None
+        label = None
         if cell is not None and cell not in self._task.skip_labels:
             label = self._task.kind_object.read_label(self._task, cell, str(self._file.label), where)
         return Example(self._example_id(row, text_a, text_b), text_a, text_b, label, self._group(row, text_a, where))

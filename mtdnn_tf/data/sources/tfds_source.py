@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import operator
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from absl import logging
 
@@ -59,17 +60,17 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
     builder = _prepared_builder(data, data_dir, split)
     check_features(data, builder.info.features, str(data_dir))
     with _readable(data, data_dir):
-        rows = sorted(_rows(builder, split, data), key=lambda row: row.number)
+        rows = sorted(_rows(builder, split, data), key=operator.itemgetter(0))
     label_indices = _label_indices(task, data, builder) if task.labels else {}
     hashed_ids = HashedIds()
     examples = []
-    for row in rows:
-        if task.labels and int(row.gold) not in label_indices:
+    for _, row_id, texts, gold in rows:
+        if task.labels and int(gold) not in label_indices:
             continue
-        text_a, text_b = row.texts[0], row.texts[1] if task.is_pair else None
-        example_id = row.example_id or hashed_ids.next_id(text_a, text_b)
+        text_a, text_b = texts[0], texts[1] if task.is_pair else None
+        example_id = row_id or hashed_ids.next_id(text_a, text_b)
         where = f"{data_dir}: {data.name}, split {split!r}, row {example_id}"
-        label = label_indices[int(row.gold)] if task.labels else _score(task, split, row.gold, where)
+        label = label_indices[int(gold)] if task.labels else _score(task, split, gold, where)
         group = text_a if task.kind_object.has_queries else None
         examples.append(Example(example_id, text_a, text_b, label, group))
     if len(examples) < len(rows):
@@ -78,17 +79,8 @@ def read_tfds_examples(task: Task, split: str, data_dir: Path) -> list[Example]:
     return examples
 
 
-class _Row(NamedTuple):
-    """One row as TensorFlow Datasets has it, numbered as it comes where the data do not number it; id or empty."""
-
-    number: int
-    example_id: str
-    texts: list[str]
-    gold: float
-
-
-def _rows(builder: Any, split: str, data: TfdsData) -> Iterator[_Row]:
-    """Yields a split's rows in the order they were prepared in."""
+def _rows(builder: Any, split: str, data: TfdsData) -> Iterator[tuple[int, str, list[str], float]]:
+    """Yields number, id or "", texts and gold of a split's rows as prepared, numbered where the data do not do so."""
     import tensorflow_datasets as tfds
 
     in_order = tfds.ReadConfig(interleave_cycle_length=1)
@@ -99,10 +91,8 @@ def _rows(builder: Any, split: str, data: TfdsData) -> Iterator[_Row]:
             number, texts = next(numbers), [batch[name][at].decode("utf-8") for name in data.text]
             row_id = batch[data.id][at] if data.id else b""
             # Ids are row numbers, or text such as ANLI's.
-            if isinstance(row_id, bytes):
-                yield _Row(number, row_id.decode("utf-8"), texts, float(gold))
-            else:
-                yield _Row(int(row_id), str(row_id), texts, float(gold))
+            is_text = isinstance(row_id, bytes)
+            yield number if is_text else int(row_id), row_id.decode() if is_text else str(row_id), texts, float(gold)
 
 
 def _label_indices(task: Task, data: TfdsData, builder: Any) -> dict[int, int | None]:
