@@ -17,14 +17,15 @@ _CHECKSUM = "manifest_sha256"
 _REMEDY = "restore it from a copy, or delete and rebuild it"
 
 
+def checksums(folder: Path) -> dict[str, str]:
+    """Returns the SHA-256 of every file of a folder but its manifest, by its path there."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST)
+    return {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
+
+
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Writes a folder's manifest: `content`, the SHA-256 of every other file in the folder, and its own checksum."""
-    files = {
-        file.relative_to(folder).as_posix(): sha256_of_file(file)
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != MANIFEST
-    }
-    write_checked_json(folder / MANIFEST, {**content, "files": files}, _CHECKSUM)
+    write_checked_json(folder / MANIFEST, {**content, "files": checksums(folder)}, _CHECKSUM)
 
 
 def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict[str, Any]:

@@ -58,7 +58,16 @@ def sum_over_micro_batches(function: _Function, batch: dict[str, tf.Tensor], cou
         shape_invariants=(tf.TensorShape([]), invariants),
         parallel_iterations=1,
     )
-    return sums
+    # The shape of a table is a constant again, which the loop has hidden.
+    return tf.nest.map_structure(
+        lambda part, like: (
+            tf.IndexedSlices(part.values, part.indices, like.dense_shape)
+            if isinstance(part, tf.IndexedSlices)
+            else part
+        ),
+        sums,
+        first,
+    )
 
 
 def sum_in_parallel(function: _Function, batch: dict[str, tf.Tensor], count: int) -> LossesAndGradients:

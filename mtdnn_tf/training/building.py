@@ -46,7 +46,10 @@ def build(
         tf.config.experimental.enable_op_determinism()
     tf.keras.backend.clear_session()
     tf.keras.utils.set_random_seed(optimization.seed)
-    batches = prepared.batches()
+    sampler = dataclasses.replace(config.sampler, epochs=optimization.epochs)
+    batches = TrainingInputs(
+        prepared.inputs, optimization.batch_size, optimization.seed, sampler, optimization.batch_tokens
+    )
     total_steps = optimization.epochs * batches.plan.steps_per_epoch
     micro_batches, parts = config.micro_batches_and_parts
     with strategy.scope():

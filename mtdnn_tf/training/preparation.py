@@ -42,12 +42,6 @@ class Prepared:
     development: list[EncodedSplit]  # Empty if this process evaluates nothing.
     identity: dict[str, Any]  # Of `run_identity`.
 
-    def batches(self) -> TrainingInputs:
-        """Returns the batches of every step."""
-        steps = self.config.optimization
-        sampler = dataclasses.replace(self.config.sampler, epochs=steps.epochs)
-        return TrainingInputs(self.inputs, steps.batch_size, steps.seed, sampler, steps.batch_tokens)
-
 
 def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.Strategy) -> Prepared:
     """Reads and checks everything that a training run needs before its model is built; the chief encodes the data."""

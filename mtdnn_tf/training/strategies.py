@@ -46,10 +46,6 @@ def make_strategy(name: str, tpu: str = LOCAL_TPU) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices("CPU")])
 
 
-_SECONDS = 10
-_ACCEPTED = "local (a TPU VM), grpc://HOST:PORT, or the name of a Cloud TPU"
-
-
 @functools.cache  # Connecting again would empty the TPU's memory.
 def connect_tpu(address: str) -> tf.distribute.TPUStrategy:
     """Returns the strategy of the cores of a TPU: "local", "grpc://HOST:PORT", or the name of a Cloud TPU."""
@@ -62,9 +58,9 @@ def connect_tpu(address: str) -> tf.distribute.TPUStrategy:
         return tf.distribute.TPUStrategy(resolver)
     # Of a build without TPUs, a name without an address, a library that asks for addresses and is not installed.
     except (tf.errors.OpError, OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
-        reason = one_line(error)
+        reason, accepted = one_line(error), "local (a TPU VM), grpc://HOST:PORT, or the name of a Cloud TPU"
         raise UserError(
-            f"`strategy=tpu`: no TPU is found at `tpu={shortened(address)}` ({reason}); accepted: {_ACCEPTED}"
+            f"`strategy=tpu`: no TPU is found at `tpu={shortened(address)}` ({reason}); accepted: {accepted}"
         ) from error
 
 
@@ -76,4 +72,4 @@ def _check_reached(address: str) -> None:
         host_and_port = re.fullmatch(r"grpc://\[?([^/\s]+?)\]?:(\d{1,5})", address)
         if host_and_port is None or int(host_and_port[2]) > 65535:
             raise ValueError("not of the form grpc://HOST:PORT")
-        socket.create_connection((host_and_port[1], int(host_and_port[2])), timeout=_SECONDS).close()
+        socket.create_connection((host_and_port[1], int(host_and_port[2])), timeout=10).close()

@@ -19,7 +19,8 @@ from absl import logging
 from mtdnn_tf.data.sources.files_source import file_splits, read_file_examples, split_path
 from mtdnn_tf.data.sources.tfds_source import NO_GOLD, check_features, data_of
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, sha256_of_file
+from mtdnn_tf.files import new_folder
+from mtdnn_tf.manifests import checksums
 from mtdnn_tf.tasks.task import Task
 
 _ROWS_PER_SHARD = 100_000
@@ -40,7 +41,7 @@ def prepare_tfds(task: Task, data_dir: Path, tfds_dir: Path) -> Path:
     if folder.exists():
         with tempfile.TemporaryDirectory() as temporary:
             _write(declared, rows, Path(temporary))
-            if _checksums(Path(temporary)) != _checksums(folder):
+            if checksums(Path(temporary)) != checksums(folder):
                 remedy = f"delete it to prepare those of {data_dir}, or give another folder"
                 raise UserError(f"{folder}: other data are prepared there; {remedy}")
         logging.info("found %s prepared in %s", declared.info.full_name, folder)
@@ -113,9 +114,3 @@ def _write(declared: Any, rows: Mapping[str, Sequence[dict[str, Any]]], folder: 
         writer.close_all()
     except tf.errors.OpError as error:  # Such as a full disk.
         raise OSError(errno.EIO, str(error).split("\n", maxsplit=1)[0], str(folder)) from None
-
-
-def _checksums(folder: Path) -> dict[str, str]:
-    """Returns the SHA-256 of every file of a folder by its path there."""
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}

@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 
-class _RateOfVariable:
+class _Fused:
     """Gives each variable its own multiple of the learning rate, by which updates and weight decay are proportional.
 
     The gradient is not scaled: Adam and Adamax are indifferent to its scale.
@@ -25,46 +25,37 @@ class _RateOfVariable:
         # A function: Keras would put numbers into checkpoints.
         self._multiplier = lambda index: multipliers[index]
 
-    def _rate(self, index: int, dtype: tf.DType) -> tf.Tensor:
-        rate = self.learning_rate  # type: ignore[attr-defined]
-        if self._multiplier is not None:
-            rate = rate * self._multiplier(index)
-        return tf.cast(rate, dtype)
+    def _arguments(
+        self: Any, index: int, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable
+    ) -> dict[str, Any]:
+        """Returns the arguments that both kernels take."""
+        dtype = variable.dtype
+        beta_1 = tf.cast(self.beta_1, dtype)
+        rate = self.learning_rate if self._multiplier is None else self.learning_rate * self._multiplier(index)
+        return {
+            "var": variable.handle,
+            "beta1_power": tf.pow(beta_1, tf.cast(self.iterations + 1, dtype)),
+            "lr": tf.cast(rate, dtype),
+            "beta1": beta_1,
+            "beta2": tf.cast(self.beta_2, dtype),
+            "epsilon": tf.cast(self.epsilon, dtype),
+            "grad": tf.convert_to_tensor(gradient),
+            # Whoever reads a variable meanwhile sees it before or after the update.
+            "use_locking": True,
+        }
 
 
-def _shared_arguments(
-    optimizer: tf.keras.optimizers.Optimizer, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable
-) -> dict[str, Any]:
-    """Returns the arguments that both kernels take."""
-    dtype = variable.dtype
-    beta_1 = tf.cast(optimizer.beta_1, dtype)
-    return {
-        "var": variable.handle,
-        "beta1_power": tf.pow(beta_1, tf.cast(optimizer.iterations + 1, dtype)),
-        "beta1": beta_1,
-        "beta2": tf.cast(optimizer.beta_2, dtype),
-        "epsilon": tf.cast(optimizer.epsilon, dtype),
-        "grad": tf.convert_to_tensor(gradient),
-        # Whoever reads a variable meanwhile sees it before or after the update.
-        "use_locking": True,
-    }
-
-
-class FusedAdamax(_RateOfVariable, tf.keras.optimizers.Adamax):
+class FusedAdamax(_Fused, tf.keras.optimizers.Adamax):
     """Makes the update of `tf.keras.optimizers.Adamax` (1412.6980 sec. 7.1) by one kernel per variable."""
 
     def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         """Updates one variable; slices of a table's gradient may name a row several times."""
         index = self._index_dict[self._var_key(variable)]
-        tf.raw_ops.ResourceApplyAdaMax(
-            m=self._m[index].handle,
-            v=self._u[index].handle,
-            lr=self._rate(index, variable.dtype),
-            **_shared_arguments(self, gradient, variable),
-        )
+        arguments = self._arguments(index, gradient, variable)
+        tf.raw_ops.ResourceApplyAdaMax(m=self._m[index].handle, v=self._u[index].handle, **arguments)
 
 
-class FusedAdamW(_RateOfVariable, tf.keras.optimizers.Adam):
+class FusedAdamW(_Fused, tf.keras.optimizers.Adam):
     """Makes the update of `tf.keras.optimizers.AdamW` (1711.05101 alg. 2) by one kernel per variable.
 
     The variables `decayed` shrink by `weight_decay` times the learning rate.
@@ -83,13 +74,12 @@ class FusedAdamW(_RateOfVariable, tf.keras.optimizers.Adam):
         """Updates one variable; slices of a table's gradient may name a row several times."""
         index = self._index_dict[self._var_key(variable)]
         dtype = variable.dtype
-        rate = self._rate(index, dtype)
+        arguments = self._arguments(index, gradient, variable)
         if self._is_decayed(variable):
-            variable.assign_sub(variable * tf.cast(self.decay_of_weights, dtype) * rate)
+            variable.assign_sub(variable * tf.cast(self.decay_of_weights, dtype) * arguments["lr"])
         tf.raw_ops.ResourceApplyAdam(
             m=self._momentums[index].handle,
             v=self._velocities[index].handle,
             beta2_power=tf.pow(tf.cast(self.beta_2, dtype), tf.cast(self.iterations + 1, dtype)),
-            lr=rate,
-            **_shared_arguments(self, gradient, variable),
+            **arguments,
         )
