@@ -45,11 +45,9 @@ def sum_over_micro_batches(function: _Function, batch: dict[str, tf.Tensor], cou
         return index + 1, _add(sums, function(micro_batch(batch, index, count)))
 
     # A sparse gradient's number of rows grows.
+    grows = tf.TensorShape([None])
     invariants = tf.nest.map_structure(
-        lambda part: (
-            tf.TensorShape([None, *part.values.shape[1:]]) if isinstance(part, tf.IndexedSlices) else part.shape
-        ),
-        first,
+        lambda part: grows + part.values.shape[1:] if isinstance(part, tf.IndexedSlices) else part.shape, first
     )
     _, sums = tf.while_loop(
         lambda index, _: index < count,
@@ -59,15 +57,11 @@ def sum_over_micro_batches(function: _Function, batch: dict[str, tf.Tensor], cou
         parallel_iterations=1,
     )
     # The shape of a table is a constant again, which the loop has hidden.
-    return tf.nest.map_structure(
-        lambda part, like: (
-            tf.IndexedSlices(part.values, part.indices, like.dense_shape)
-            if isinstance(part, tf.IndexedSlices)
-            else part
-        ),
-        sums,
-        first,
-    )
+    losses, gradients = sums
+    return losses, [
+        tf.IndexedSlices(part.values, part.indices, like.dense_shape) if isinstance(part, tf.IndexedSlices) else part
+        for part, like in zip(gradients, first[1])
+    ]
 
 
 def sum_in_parallel(function: _Function, batch: dict[str, tf.Tensor], count: int) -> LossesAndGradients:
