@@ -3,8 +3,7 @@
 An epoch is the paper's (Algorithm 1): every task's rows are cut into batches of that task, and the union of all tasks'
 batches is shuffled, so that tasks are visited in proportion to their sizes. With another sampler an epoch has as many
 steps, of which each task gets its drawn share; a task's batches are then cut from one pass over its rows after another,
-and its next epoch goes on where the last one stopped. `packed_batches` cuts those of a ranking, and those of a given
-number of tokens.
+and its next epoch goes on where the last one stopped. `packed_batches` cuts them.
 """
 
 from __future__ import annotations
