@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.evidence.block import Predictions, read_predictions, read_seconds, run_trainings
+from benchmarks.evidence.block import Predictions, read_predictions, run_trainings
 from benchmarks.evidence.measures import ensemble_predictions, scores
 from benchmarks.evidence.plan import Plan
 from benchmarks.evidence.splits import DEVELOPMENT, write_splits
@@ -55,7 +55,6 @@ def run_pilot(plan: Plan, suite: Path, output: Path, variants: Path = PILOT) -> 
             "plan": variant.get("plan", {}),
             "scores": by_name,
             "ensemble_gain": gain,
-            "seconds": read_seconds(block),
         }
         write_checked_json(output / JSON, found)
     return output / JSON

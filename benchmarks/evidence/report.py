@@ -217,11 +217,9 @@ def _adaptation(study: Study) -> str:
 
 
 def _pilot(pilot: Mapping[str, Any]) -> str:
-    rows = [("variant", "model", "average", "seconds")]
+    rows = [("variant", "model", "average")]
     for name, variant in pilot.items():
-        for model, scores in variant["scores"].items():
-            seconds = variant["seconds"].get(model)
-            rows.append((name, model, f"{100 * scores[AVERAGE]:.1f}", "-" if seconds is None else f"{seconds:.0f}"))
+        rows += [(name, model, f"{100 * scores[AVERAGE]:.1f}") for model, scores in variant["scores"].items()]
     return markdown_table(rows, num_text_columns=2)
 
 
