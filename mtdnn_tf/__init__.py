@@ -7,12 +7,19 @@ import importlib.metadata
 import os
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from mtdnn_tf.api.model import Model
-    from mtdnn_tf.api.tasks import Classification, MultiLabel, Ranking, Regression, TaskDeclaration
-    from mtdnn_tf.api.verbs import distill, load, score, train
-    from mtdnn_tf.distillation.soft_targets import SoftTargets
-    from mtdnn_tf.errors import UserError
+if TYPE_CHECKING:  # `X as X` is a public name to type checkers.
+    from mtdnn_tf.api.model import Model as Model
+    from mtdnn_tf.api.tasks import Classification as Classification
+    from mtdnn_tf.api.tasks import MultiLabel as MultiLabel
+    from mtdnn_tf.api.tasks import Ranking as Ranking
+    from mtdnn_tf.api.tasks import Regression as Regression
+    from mtdnn_tf.api.tasks import TaskDeclaration as TaskDeclaration
+    from mtdnn_tf.api.verbs import distill as distill
+    from mtdnn_tf.api.verbs import load as load
+    from mtdnn_tf.api.verbs import score as score
+    from mtdnn_tf.api.verbs import train as train
+    from mtdnn_tf.distillation.soft_targets import SoftTargets as SoftTargets
+    from mtdnn_tf.errors import UserError as UserError
 
 # TF 2.16 made Keras 3 its default, and Keras 3 has no TPUStrategy. The variable must be set before TensorFlow is
 # imported, and must not be set for TF 2.15, where it would load a second Keras.
@@ -27,20 +34,7 @@ _MODULES = {
     "distillation.soft_targets": ("SoftTargets",),
     "errors": ("UserError",),
 }
-__all__ = [
-    "Classification",
-    "Model",
-    "MultiLabel",
-    "Ranking",
-    "Regression",
-    "SoftTargets",
-    "TaskDeclaration",
-    "UserError",
-    "distill",
-    "load",
-    "score",
-    "train",
-]
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

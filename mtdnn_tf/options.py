@@ -231,10 +231,7 @@ def _own_options(cls: type) -> dict[str, Option]:
     """Returns the options that are fields of a class itself, by the field's name."""
     return {
         field.name: dataclasses.replace(
-            field.metadata[_KEY],
-            name=field.metadata[_KEY].name or field.name,
-            type=field.type,
-            default=field.default,
+            field.metadata[_KEY], name=field.metadata[_KEY].name or field.name, type=field.type, default=field.default
         )
         for field in dataclasses.fields(cls)
         if _KEY in field.metadata

@@ -20,8 +20,7 @@ from tools import cli
 define(EncoderOptions)
 define(DataChecks)
 _PREPARE_TFDS = define_path(
-    "prepare_tfds",
-    "Write the tasks' files for `tfds.load(..., data_dir=FOLDER)` to this folder, and encode nothing.",
+    "prepare_tfds", "Write the tasks' files for `tfds.load(..., data_dir=FOLDER)` to this folder, and encode nothing."
 )
 
 

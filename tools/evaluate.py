@@ -8,13 +8,7 @@ from flags import data, inference
 from flags.paths import define_path, define_paths
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.ensemble_tables import (
-    check_table_flags,
-    disagreement,
-    disagreement_table,
-    leave_one_out,
-    run_names,
-)
+from mtdnn_tf.evaluation.ensembles import ensemble_tables as tables
 from mtdnn_tf.evaluation.measures.average import average
 from mtdnn_tf.evaluation.measures.categories import category_metrics, category_table, read_categories
 from mtdnn_tf.evaluation.results_table import text_table
@@ -49,7 +43,7 @@ def main() -> None:
     check_weights(weights, len(runs))
     for flag in (_LEAVE_ONE_OUT, _DISAGREEMENT):
         if flag.value:
-            check_table_flags(flag.name, runs)
+            tables.check_table_flags(flag.name, runs)
     tasks, task_data = data.run_inputs(runs)
     by_run = predict_each_run(runs, tasks, _SPLIT.value, task_data, how)
     predictions = {result: split.combined(weights, _AVERAGE.value) for result, split in by_run.items()}
@@ -59,9 +53,11 @@ def main() -> None:
         encoded = predicted.encoded
         categories = read_categories(encoded.task, encoded.split, task_data.source, _BY_CATEGORY.value)
         by_category[result] = category_metrics(predicted, categories)
-    names = run_names(runs)
-    without = leave_one_out(by_run, names, weights, _AVERAGE.value) if _LEAVE_ONE_OUT.value else {}
-    disagreements = {result: disagreement(split, names) for result, split in by_run.items() if _DISAGREEMENT.value}
+    names = tables.run_names(runs)
+    without = tables.leave_one_out(by_run, names, weights, _AVERAGE.value) if _LEAVE_ONE_OUT.value else {}
+    disagreements = {
+        result: tables.disagreement(split, names) for result, split in by_run.items() if _DISAGREEMENT.value
+    }
     if _OUTPUT.value:
         over_tasks = average(metrics)
         more = {
@@ -76,7 +72,7 @@ def main() -> None:
     name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
     print(text_table({name: [metrics], **{of: [found] for of, found in without.items()}}, show_metrics=True), end="")
     if disagreements:
-        print(f"\n{disagreement_table(disagreements)}", end="")
+        print(f"\n{tables.disagreement_table(disagreements)}", end="")
     for result, found in by_category.items():
         print(f"\n{result}\n{category_table(found)}", end="")
 

@@ -30,8 +30,7 @@ _WEIGHTS = flags.DEFINE_enum(
 
 _RELEASE = define_path("release", "Folder to write a release to; must not exist.")
 _RELEASE_METRICS = define_path(
-    "release_metrics",
-    "report.json or results.json of the recipe that trained the run, for metrics over its seeds.",
+    "release_metrics", "report.json or results.json of the recipe that trained the run, for metrics over its seeds."
 )
 
 

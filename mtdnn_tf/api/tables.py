@@ -28,15 +28,7 @@ def _holds_columns(value: Any) -> bool:
 
 
 def read_columns(table: Any, what: str) -> dict[str, list[Any]]:
-    """Returns the columns of a table in memory.
-
-    Args:
-        table: A mapping of columns, a pandas or polars DataFrame, or a Hugging Face Dataset.
-        what: What the table is, for messages.
-
-    Raises:
-        UserError: It is no table, or its columns differ in length.
-    """
+    """Returns the columns of a table in memory, or raises UserError, in which `what` names the table."""
     names = table if isinstance(table, Mapping) else getattr(table, "column_names", getattr(table, "columns", None))
     if names is None:
         raise UserError(
@@ -118,15 +110,7 @@ def _label(value: Any, names: Sequence[str]) -> Any:
 def write_table(table: Table, task: TaskDeclaration, split: str, folder: Path, has_label: bool) -> Path:
     """Returns the file of a table: the given one, or a JSONL file named by its content, written to a folder.
 
-    Args:
-        table: See `Table`.
-        task: The task whose columns are written.
-        split: Name of the split.
-        folder: Where to write.
-        has_label: See `table_rows`.
-
-    Raises:
-        UserError: See `table_rows`.
+    Other arguments and errors are those of `table_rows`.
     """
     if isinstance(table, (str, Path)):
         return user_path(str(table)).resolve()

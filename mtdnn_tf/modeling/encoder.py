@@ -7,19 +7,10 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
+from mtdnn_tf.modeling import encoder_block as block
 from mtdnn_tf.modeling.backbone import MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, WORD_EMBEDDINGS, encoder_weights
 from mtdnn_tf.modeling.dropout import SixteenBitDropout, drop, generator_seeds
-from mtdnn_tf.modeling.encoder_block import (
-    DROPOUTS,
-    EPSILON,
-    BlockSettings,
-    Starts,
-    attention_mask,
-    dense,
-    recomputed_block,
-    transformer_block,
-)
 
 _POSITION_EMBEDDINGS = "embeddings.position_embeddings.weight"
 _SEGMENT_EMBEDDINGS = "embeddings.token_type_embeddings.weight"
@@ -111,11 +102,11 @@ class Encoder(tf.keras.layers.Layer):
         """
         training, reader = bool(training), weights or self
         states = self._embed(inputs, reader, training)
-        mask = attention_mask(tf.cast(inputs["padding_mask"], tf.int32), states.dtype)
-        run = recomputed_block if training and self._recompute else transformer_block
+        mask = block.attention_mask(tf.cast(inputs["padding_mask"], tf.int32), states.dtype)
+        run = block.recomputed_block if training and self._recompute else block.transformer_block
         for index in range(self.config.num_layers):
             is_last = index + 1 == self.config.num_layers
-            settings = BlockSettings(
+            settings = block.BlockSettings(
                 self.config.num_heads, self.config.activation, self._dropped, training, first_position and is_last
             )
             prefix = f"encoder.layer.{index}."
@@ -144,21 +135,21 @@ class Encoder(tf.keras.layers.Layer):
         wide = tf.cast(total, tf.float32)
         mean, variance = tf.nn.moments(wide, [-1], keepdims=True)
         beta, gamma = (reader.read(f"{_NORM}.{part}") for part in ("bias", "weight"))
-        normal = tf.nn.batch_normalization(wide, mean, variance, beta, gamma, EPSILON)
+        normal = tf.nn.batch_normalization(wide, mean, variance, beta, gamma, block.EPSILON)
         states = tf.cast(normal, self.compute_dtype)
         if training and self._dropped:
             start = self._dropouts[_EMBEDDINGS_DROPOUT].reserve(tf.size(states))
             states = drop(states, self._dropped, start)
         return states
 
-    def _reserve(self, prefix: str, states: tf.Tensor, settings: BlockSettings) -> Starts:
+    def _reserve(self, prefix: str, states: tf.Tensor, settings: block.BlockSettings) -> block.Starts:
         """Returns where the draws of a block's dropouts begin."""
         if not (settings.training and self._dropped):
             return {}
         batch, length, width = tf.unstack(tf.shape(states))
         answered = batch if settings.first_position else batch * length
         sizes = (answered * length * settings.num_heads, answered * width, answered * width)
-        return {name: self._dropouts[prefix + name].reserve(size) for name, size in zip(DROPOUTS, sizes)}
+        return {name: self._dropouts[prefix + name].reserve(size) for name, size in zip(block.DROPOUTS, sizes)}
 
     def _pool(self, states: tf.Tensor, padding_mask: tf.Tensor, reader: WeightReader) -> tf.Tensor:
         if self.config.pooling == MEAN:
@@ -167,7 +158,7 @@ class Encoder(tf.keras.layers.Layer):
         if self.config.pooling != POOLER:
             return first
         weights = {name: reader.read(name) for name in POOLER_WEIGHTS}
-        return tf.tanh(dense(first, weights, "pooler.dense"))
+        return tf.tanh(block.dense(first, weights, "pooler.dense"))
 
 
 def mean_over_positions(states: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:

@@ -16,14 +16,8 @@ from mtdnn_tf.json_files import write_json
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.manifests import write_manifest
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
+from mtdnn_tf.serving import server_files
 from mtdnn_tf.serving.reduced_weights import FLOAT32
-from mtdnn_tf.serving.server_files import (
-    MODEL_NAME,
-    check_batch_sizes,
-    check_model_name,
-    write_server_config,
-    write_warmup,
-)
 from mtdnn_tf.serving.signatures import Signatures
 from mtdnn_tf.tasks.task import Task
 
@@ -79,7 +73,7 @@ def export_saved_model(
     folder: Path,
     tasks: Sequence[str] = (),
     batch_sizes: Sequence[int] = WARMUP_BATCH_SIZES,
-    model_name: str = MODEL_NAME,
+    model_name: str = server_files.MODEL_NAME,
     weights: str = FLOAT32,
 ) -> None:
     """Writes a SavedModel that answers tasks of a model from texts, serialized examples and token ids.
@@ -100,18 +94,18 @@ def export_saved_model(
             does not have, or an argument is invalid.
     """
     _refuse_existing(folder)
-    check_batch_sizes(batch_sizes)
-    check_model_name(model_name)
+    server_files.check_batch_sizes(batch_sizes)
+    server_files.check_model_name(model_name)
     loaded = loaded._replace(tasks=served_tasks(loaded, tasks))
     signatures = Signatures(loaded, weights)
     with locked_path(folder, str(folder)), new_folder(folder) as temporary:
         tf.saved_model.save(signatures, str(temporary), signatures=signatures.all())
         check_ops(temporary)
         write_json(temporary / DESCRIPTION, _description(loaded, weights))
-        write_warmup(temporary, signatures, batch_sizes, model_name)
+        server_files.write_warmup(temporary, signatures, batch_sizes, model_name)
         write_manifest(temporary, {"what": "export"})
         # Before the version appears, so that a server started on it finds them.
-        write_server_config(folder.parent, model_name, batch_sizes)
+        server_files.write_server_config(folder.parent, model_name, batch_sizes)
         # Another export may have ended meanwhile.
         _refuse_existing(folder)
 

@@ -24,16 +24,9 @@ from mtdnn_tf.locks import locked_folder, remove_leftovers
 from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, save_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
 from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.training import cluster as workers
 from mtdnn_tf.training.building import CHECKPOINTS, Built, build
 from mtdnn_tf.training.callbacks import LOGS, log_development_metrics, run_callbacks
-from mtdnn_tf.training.cluster import (
-    ALONE,
-    Cluster,
-    is_same_on_all_workers,
-    read_cluster,
-    report_worker_failure,
-    run_on_chief_first,
-)
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.identity import REMEDY, begun_with, check_finished, check_identity, write_identity
 from mtdnn_tf.training.loop import run_epoch
@@ -83,12 +76,12 @@ def train(
         UserError: Something given is not accepted; a new run folder is then left without files.
         Interrupted: A signal asked to stop; there is a checkpoint of the last step.
     """
-    cluster = read_cluster() if config.runtime.strategy == MULTI_WORKER else ALONE
+    cluster = workers.read_cluster() if config.runtime.strategy == MULTI_WORKER else workers.ALONE
     folder = config.output_dir
     with contextlib.ExitStack() as stack:
         if cluster.is_chief:
             stack.enter_context(locked_folder(folder, f"`output_dir` {folder}", [Path(METRICS).parent.name]))
-        stack.enter_context(report_worker_failure(cluster))
+        stack.enter_context(workers.report_worker_failure(cluster))
         # Workers connect before TensorFlow does anything else.
         strategy = make_strategy(config.runtime.strategy, config.runtime.tpu)
         prepared = prepare(begun_with(config), cluster, strategy)
@@ -113,13 +106,13 @@ def _finish(config: TrainingConfig, tasks: Sequence[Task]) -> None:
     remove_leftovers(config.output_dir / MODEL_FOLDER)
 
 
-def _finish_training(built: Built, cluster: Cluster) -> None:
+def _finish_training(built: Built, cluster: workers.Cluster) -> None:
     """Makes the steps after the last checkpoint, evaluates, and writes model and metrics."""
     prepared, strategy, checkpoints = built.prepared, built.strategy, built.checkpoints
     config, folder = prepared.config, prepared.config.output_dir
     with strategy.scope():
         step = checkpoints.restore()
-    if not is_same_on_all_workers(cluster, strategy, step):
+    if not workers.is_same_on_all_workers(cluster, strategy, step):
         raise UserError(f"`output_dir` {folder}: workers see different checkpoints; they need a shared folder")
     if cluster.is_chief:
         write_identity(folder, prepared.identity)
@@ -131,14 +124,14 @@ def _finish_training(built: Built, cluster: Cluster) -> None:
     _log.info("%s: %s, %d steps an epoch, %s", folder, sizes, built.batches.plan.steps_per_epoch, steps)
     try:
         metrics = _run_epochs(built, step, cluster.is_chief)
-        with run_on_chief_first(cluster, strategy):
+        with workers.run_on_chief_first(cluster, strategy):
             if cluster.is_chief:
                 length, path = config.data.max_sequence_length, folder / MODEL_FOLDER
                 save_model(built.trainer.network, prepared.tasks, prepared.tokenizer, length, path)
                 write_checked_json(folder / METRICS, metrics)
                 _finish(config, prepared.tasks)
         # A worker that left while others still wait would count as failed.
-        is_same_on_all_workers(cluster, strategy, built.total_steps)
+        workers.is_same_on_all_workers(cluster, strategy, built.total_steps)
     except Interrupted as stop:
         if cluster.is_chief:
             checkpoints.save()

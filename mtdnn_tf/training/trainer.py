@@ -71,10 +71,6 @@ class Trainer(tf.keras.Model):
         self._means = {name: MeanByTask(names, name) for name in ("loss", "gold_loss", "distilled_loss")}
         self.built = True
 
-    def call(self, inputs: dict[str, tf.Tensor], training: bool | None = None) -> dict[str, tf.Tensor]:
-        """Returns every task's logits."""
-        return self.network(inputs, training=training)
-
     def batch_loss(self, batch: dict[str, tf.Tensor], training: bool) -> dict[str, tf.Tensor]:
         """Returns the scalars `loss`, `gold_loss` and `distilled_loss` of this replica's part of a batch."""
         encoded = self.network.encode(batch, training)

@@ -43,9 +43,7 @@ def summarise(values: Iterable[float | None]) -> Summary:
     """Returns mean, sample standard deviation and number of the values that are there; None and nan are not."""
     known = np.array([value for value in values if finite(value) is not None], np.float64)
     return Summary(
-        float(known.mean()) if len(known) else None,
-        float(known.std(ddof=1)) if len(known) > 1 else None,
-        len(known),
+        float(known.mean()) if len(known) else None, float(known.std(ddof=1)) if len(known) > 1 else None, len(known)
     )
 
 

@@ -11,19 +11,11 @@ import numpy as np
 import tensorflow as tf
 from safetensors.numpy import save_file
 
+from mtdnn_tf import json_files
 from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.word_pieces import TokenRules, WordPieceTokenizer, read_vocabulary
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder
-from mtdnn_tf.json_files import (
-    OMITTED,
-    check_schema,
-    from_json,
-    read_checked_json,
-    read_json_object,
-    to_json,
-    write_json,
-)
 from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
@@ -50,7 +42,7 @@ class ModelDescription:
     lowercase: bool  # Whether texts are lowercased and stripped of accents.
     max_sequence_length: int  # Longest sequence it was trained on, in word pieces.
     tasks: Sequence[Task]  # Including those answered by another task's head.
-    rules: TokenRules = dataclasses.field(default=TokenRules(), metadata={OMITTED: True})
+    rules: TokenRules = dataclasses.field(default=TokenRules(), metadata={json_files.OMITTED: True})
     schema: int = _SCHEMA
 
     def __post_init__(self) -> None:
@@ -67,18 +59,18 @@ class ModelDescription:
     def to_json(self) -> dict[str, Any]:
         """Returns it as JSON values, without any path of this machine."""
         portable = dataclasses.replace(self, tasks=[task.portable() for task in self.tasks])
-        return {"schema": self.schema, **to_json(portable)}
+        return {"schema": self.schema, **json_files.to_json(portable)}
 
 
 def read_description(path: Path, remedy: str = _REMEDY) -> ModelDescription:
     """Reads a model.json; `remedy` is what the user can do if it is of another version."""
-    values = read_json_object(path)
-    check_schema(values.get("schema"), _SCHEMA, path, remedy)
+    values = json_files.read_json_object(path)
+    json_files.check_schema(values.get("schema"), _SCHEMA, path, remedy)
     if isinstance(values.get("backbone"), dict):
         # BackboneConfig checks the others.
         sizes = {name: name for name in values["backbone"] if name not in ("activation", "pooling")}
         read_sizes(values["backbone"], sizes, path)
-    return from_json(values, ModelDescription, str(path))
+    return json_files.from_json(values, ModelDescription, str(path))
 
 
 class LoadedModel(NamedTuple):
@@ -106,7 +98,7 @@ def save_model(
     with new_folder(folder) as temporary:
         save_file(arrays, temporary / _WEIGHTS)
         write_vocabulary(temporary / VOCABULARY, tokenizer.vocabulary)
-        write_json(temporary / DESCRIPTION, description.to_json())
+        json_files.write_json(temporary / DESCRIPTION, description.to_json())
         write_manifest(temporary, {"what": "model"})
     return model_fingerprint(folder)
 
@@ -200,7 +192,7 @@ def load_model(run: Path) -> LoadedModel:
 def read_fold(run: Path) -> Fold | None:
     """Returns the fold that a run was trained without, as its folder says; None if it was trained on all rows."""
     path = run / RUN_CONFIG
-    config = read_checked_json(path, "delete the run's folder and train again") if path.is_file() else {}
+    config = json_files.read_checked_json(path, "delete the run's folder and train again") if path.is_file() else {}
     if config.get("folds") is None:
         return None
     folds, held_out = config["folds"], config.get("held_out_fold")

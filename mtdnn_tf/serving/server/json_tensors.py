@@ -49,18 +49,19 @@ def inputs_of_json(body: Mapping[str, Any], definition: SignatureDef) -> tuple[d
 def tensor_of_json(value: Any, dtype: tf.DType, where: str) -> np.ndarray:
     """Returns the array of a JSON value or of lists of lists of them; `where` is its place, for messages."""
     array = np.array(value, object)
-    is_ragged = any(isinstance(leaf, list) for leaf in array.flat)
+    values = array.ravel().tolist()  # NumPy 2 makes arrays of up to 64 dimensions, but iterates over 32 only.
+    is_ragged = any(isinstance(leaf, list) for leaf in values)
     if array.ndim + is_ragged > _MOST_DIMENSIONS:
         raise invalid(f"{where} has more than {_MOST_DIMENSIONS} dimensions")
     if is_ragged:
         raise invalid(f"{where} is ragged; all lists of a level must have the same length")
-    leaves = [_leaf(leaf, dtype, where) for leaf in array.flat]
+    leaves = [_leaf(leaf, dtype, where) for leaf in values]
     if dtype == tf.string:
         return np.fromiter(leaves, object, len(leaves)).reshape(array.shape)
     try:
         with np.errstate(over="ignore"):
-            values = [float(leaf) for leaf in leaves] if dtype.is_floating else leaves
-            converted = np.array(values, dtype.as_numpy_dtype).reshape(array.shape)
+            numbers = [float(leaf) for leaf in leaves] if dtype.is_floating else leaves
+            converted = np.array(numbers, dtype.as_numpy_dtype).reshape(array.shape)
     except OverflowError:
         converted = np.array(math.inf)
     if dtype.is_floating and np.isinf(converted).sum() > leaves.count(math.inf) + leaves.count(-math.inf):
