@@ -126,9 +126,16 @@ class _Project:
     def _imports(self, program: ast.Module, package: tuple[str, ...]) -> set[str]:
         """Returns the modules that a program names: in imports anywhere, and in strings that are run."""
         names: set[str] = set()
+        unread = set(map(id, _read_by_type_checkers(program)))
         for node in ast.walk(program):
+            if id(node) in unread:
+                continue
             if isinstance(node, ast.Import):
                 names.update(alias.name for alias in node.names)
+                # What a package imports when it is used is in its imports for type checkers.
+                for name in {alias.name for alias in node.names} & self.names.keys():
+                    lazy = _read_by_type_checkers(self.parsed(self.names[name])[1])
+                    names |= self._imports(ast.Module(lazy, []), ())
             elif isinstance(node, ast.ImportFrom):
                 above = package[: len(package) + 1 - node.level] if node.level else ()
                 base = ".".join([*above, *filter(None, [node.module])])
@@ -149,6 +156,11 @@ class _Project:
             return self._imports(ast.parse(textwrap.dedent(text)), ())
         except (SyntaxError, ValueError):
             return set()
+
+
+def _read_by_type_checkers(program: ast.Module) -> list[ast.stmt]:
+    blocks = [node for node in program.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    return [statement for block in blocks for statement in block.body]
 
 
 def _name(module: Path) -> str:

@@ -58,13 +58,9 @@ def _label_names(table: Table, task: TaskDeclaration) -> Sequence[str]:
 
 
 def table_rows(table: Table, task: TaskDeclaration, split: str, has_label: bool) -> Iterator[dict[str, Any]]:
-    """Yields the rows of a table as a data file's JSON objects.
+    """Yields the rows of a table in memory as a data file's JSON objects; messages name the task and the split.
 
-    Args:
-        table: A table in memory.
-        task: The task whose columns are read.
-        split: Name of the split, for messages.
-        has_label: Whether every row must have a label; otherwise the column may be missing.
+    With `has_label`, every row must have a label; otherwise the column may be missing.
 
     Raises:
         UserError: A column is missing, a text is not a string, or a label is not of the task.
