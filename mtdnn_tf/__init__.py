@@ -34,7 +34,7 @@ _MODULES = {
     "distillation.soft_targets": ("SoftTargets",),
     "errors": ("UserError",),
 }
-__all__ = list(_MODULES)
+__all__ = [name for names in _MODULES.values() for name in names]
 
 
 def __getattr__(name: str) -> Any:
