@@ -5,8 +5,6 @@
 
 Imports do not say everything. What a BUILD file has above the line "Generated from here on" is kept, and so is every
 attribute of a target except `name`, `srcs` and `deps`: set a test's `size` or a target's `data` there.
-
-Needs no package: `python tools/update_build_files.py` is the same, and starts sooner.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,7 +54,7 @@ def read_cluster() -> Cluster:
     if other:
         raise _refused(f"has jobs other than worker: {', '.join(other)}")
     hosts = workers.get("worker")
-    if not isinstance(hosts, list) or not hosts or not all(_is_address(host) for host in hosts):
+    if not isinstance(hosts, list) or not hosts or not all(re.fullmatch(r".+:\d+", str(host)) for host in hosts):
         raise _refused(f"must have a list of HOST:PORT as cluster.worker, got {json.dumps(hosts)}")
     if len(set(hosts)) < len(hosts):
         raise _refused(f"has a duplicate worker: {', '.join(hosts)}")
@@ -86,10 +87,6 @@ def run_on_chief_first(cluster: Cluster, strategy: tf.distribute.Strategy) -> It
     yield
     if cluster.is_chief:
         is_same_on_all_workers(cluster, strategy, 0)
-
-
-def _is_address(host: Any) -> bool:
-    return isinstance(host, str) and bool(host.rpartition(":")[0]) and host.rpartition(":")[2].isdecimal()
 
 
 def _part(found: Any, name: str) -> dict[str, Any]:
