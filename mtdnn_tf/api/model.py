@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.api.tables import Table, table_rows, write_table
+from mtdnn_tf.api.tables import Table, write_table
 from mtdnn_tf.api.tasks import TaskDeclaration
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import FILES, DataSource
@@ -93,10 +93,8 @@ class Model:
         import pandas as pd
 
         chosen = self._task(task)
-        table = _as_table(inputs, chosen)
-        answers = []
-        if isinstance(table, (str, Path)) or any(table_rows(table, _declaration(chosen), INPUT, has_label=False)):
-            answers = [_answer(chosen, values) for values in self._predicted(chosen, table).predictions]
+        predicted = self._predicted(chosen, _as_table(inputs, chosen))
+        answers = [_answer(chosen, values) for values in predicted.predictions] if predicted else []
         return pd.DataFrame(answers, columns=list(_answer(chosen, np.zeros(chosen.num_outputs))))
 
     def evaluate(self, data: Mapping[str, Table]) -> dict[str, dict[str, float]]:
@@ -111,9 +109,12 @@ class Model:
         Raises:
             UserError: There is no such task, or a row lacks its label.
         """
-        return {
-            name: self._predicted(self._task(name), table, has_label=True).metrics() for name, table in data.items()
-        }
+        metrics = {}
+        for name, table in data.items():
+            if (predicted := self._predicted(self._task(name), table, has_label=True)) is None:
+                raise UserError(f"`data` must have rows for task {name!r}, got none")
+            metrics[name] = predicted.metrics()
+        return metrics
 
     def embed(self, texts: Sequence[Any], batch_size: int = 64) -> np.ndarray:
         """Returns the pooled vector of each text or pair of texts, which linear heads read.
@@ -157,12 +158,14 @@ class Model:
             raise unknown_name("task", name, self.tasks)
         return self._loaded.task(name or self.tasks[0])
 
-    def _predicted(self, task: Task, table: Table, has_label: bool = False) -> SplitPredictions:
-        """Returns what the model predicts for a table, with its gold labels if it has them."""
+    def _predicted(self, task: Task, table: Table, has_label: bool = False) -> SplitPredictions | None:
+        """Returns what the model predicts for a table, with its gold labels if it has them; None without rows."""
         loaded, label = self._loaded, _label_column(task) if has_label else None
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
+            folder = Path(name).resolve()
             path = write_table(table, _declaration(task), INPUT, folder, has_label)
+            if path.parent == folder and not path.stat().st_size:
+                return None
             data = EncodedData(DataSource(FILES, folder), loaded.tokenizer, loaded.max_sequence_length, folder)
             encoded = data.split(task.with_input(path, label), INPUT)
             return SplitPredictions(encoded, self._predictor.predict(encoded))

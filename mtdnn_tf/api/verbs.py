@@ -88,9 +88,9 @@ def score(
         >>> mtdnn.score(["runs/1", "runs/2"], output_dir="runs/soft_targets")  # doctest: +SKIP
     """
     runs, folder = _folders(teachers), user_path(str(output_dir))
-    shared = common_run_data(runs)
     given = {} if tasks is None else task_options(tasks, data, folder, split)
-    settings = _config(output_dir=folder, **{**shared, **given}).data
+    # Each teacher encodes for itself, to the length that it was trained on.
+    settings = DataSettings(**{**common_run_data(runs, {*given, "max_sequence_length"}), **given})
     known = settings.selected_tasks() if given else tasks_of_run(runs[0], (), settings.task_file)
     how = {"weights": weights, "average": average, "fit_weights_on": fit_weights_on}
     return _score(runs, known, settings, folder, split, how)

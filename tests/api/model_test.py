@@ -69,5 +69,7 @@ def test_wrong_inputs_are_refused(student, data):
         student.predict(["a"], task="mod")
     with pytest.raises(UserError, match="row 1: must be a pair of texts, got 'a'"):
         student.predict([("a", "b"), "a"], task="similarity")
+    with pytest.raises(UserError, match="`data` must have rows for task 'mood', got none"):
+        student.evaluate({"mood": data["mood"]["validation"].head(0)})
     with pytest.raises(UserError, match="column 'mood' is missing"):
         student.evaluate({"mood": data["mood"]["validation"][["sentence"]]})

@@ -70,6 +70,18 @@ def test_teachers_score_other_tables(student, data, tmp_path):
     np.testing.assert_allclose(scored["mood"].predictions[:, 1], expected, atol=2e-6)
 
 
+def test_teachers_of_different_tables_and_lengths_score_given_ones(data, options, tmp_path):
+    rows, teachers = data["mood"]["train"], []
+    for number, part in enumerate((rows.head(24), rows.tail(24))):
+        settings = {**options, "max_sequence_length": 24 + 8 * number, "output_dir": tmp_path / str(number)}
+        teachers.append(mtdnn.train(MOOD, {"mood": part}, evaluation="never", **settings))
+    with pytest.raises(UserError, match="`task_file` must be given"):
+        mtdnn.score(teachers, output_dir=tmp_path / "own")
+    scored = mtdnn.score(teachers, MOOD, {"mood": rows}, output_dir=tmp_path / "given")
+    expected = sum(teacher.predict(rows[["sentence"]])["probability_good"].to_numpy() for teacher in teachers) / 2
+    np.testing.assert_allclose(scored["mood"].predictions[:, 1], expected, atol=2e-6)
+
+
 def test_given_teachers_score_the_students_own_data(student, data, options, tmp_path):
     rows = {"mood": {"train": data["mood"]["train"].head(16), "validation": data["mood"]["validation"]}}
     distilled = mtdnn.distill(MOOD, rows, output_dir=tmp_path, teachers=_teachers(student), **options)
