@@ -20,7 +20,6 @@ from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import read_array
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.json_files import fingerprint
 from mtdnn_tf.locks import locked_path
@@ -61,7 +60,7 @@ class EncodedData(NamedTuple):
         encoded = open_encoded_split(folder, task)
         if encoded.manifest.get("key") != key or encoded.split != split:
             raise UserError(f"{folder}: made from other inputs than its name says; {REMEDY}")
-        _warn_of_unknown(task.name, split, folder, self.tokenizer.unknown_id)
+        _warn_of_unknown(task.name, split, folder, encoded.manifest.get("unknown", 0) / len(encoded.token_ids))
         return encoded
 
     def made_from(self, task: Task, split: str) -> dict[str, Any]:
@@ -81,6 +80,7 @@ class EncodedData(NamedTuple):
         token_ids, offsets, first_segment_lengths, truncated = _encode(
             examples, self.tokenizer, self.max_sequence_length
         )
+        unknown = int(np.count_nonzero(token_ids == self.tokenizer.unknown_id))
         labels = task.kind_object.label_array(task, [example.label for example in examples])
         encoded = EncodedSplit(
             task,
@@ -91,12 +91,11 @@ class EncodedData(NamedTuple):
             first_segment_lengths,
             labels,
             data_fingerprint(examples),
-            {"truncated": truncated, "key": key, "made_from": made_from},
+            {"truncated": truncated, "unknown": unknown, "key": key, "made_from": made_from},
             query_numbers(examples) if task.kind_object.has_queries else None,
         )
         write_encoded_split(folder, encoded)
-        unknown = float(np.mean(token_ids == self.tokenizer.unknown_id))
-        sizes = f"{len(examples)} rows, {len(token_ids)} tokens, {unknown:.1%} of them [UNK]"
+        sizes = f"{len(examples)} rows, {len(token_ids)} tokens, {unknown / len(token_ids):.1%} of them [UNK]"
         cut = f"{truncated} rows truncated to {self.max_sequence_length} tokens"
         logging.info("encoded %s %s: %s, %s, %.1f s", task.name, split, sizes, cut, time.monotonic() - start)
 
@@ -120,12 +119,12 @@ def _log_found(task_name: str, split: str, folder: Path) -> None:
 
 
 @functools.cache
-def _warn_of_unknown(task_name: str, split: str, folder: Path, unknown_id: int) -> None:
-    # A map of its own, whose pages are given back with it.
-    share = np.mean(read_array(folder / "token_ids.npy", REMEDY, mapped=True) == unknown_id)
+def _warn_of_unknown(task_name: str, split: str, folder: Path, share: float) -> None:
     if share > _MOST_UNKNOWN:
         doubt = "does the encoder's vocabulary fit the texts and their casing?"
-        logging.warning("%s %s: %.1f %% of the tokens are [UNK]; %s", task_name, split, 100 * share, doubt)
+        logging.warning(
+            "%s %s: %.1f %% of the tokens are [UNK] in %s; %s", task_name, split, 100 * share, folder, doubt
+        )
 
 
 def data_fingerprint(examples: Sequence[Example]) -> str:
