@@ -54,6 +54,7 @@ if __name__ == "__main__":
 package(default_testonly = True)
 === tests/__init__.py
 import zoo
+hermit = zoo.Hermit()
 === tests/conftest.py
 === tests/helpers.py
 if __name__ == "__main__":

@@ -125,6 +125,7 @@ class _Project:
         """Returns the modules that a program names: in imports anywhere, and in strings that are run."""
         names: set[str] = set()
         unread = set(map(id, _read_by_type_checkers(program)))
+        used = {node.attr for node in ast.walk(program) if isinstance(node, ast.Attribute)}
         for node in ast.walk(program):
             if id(node) in unread:
                 continue
@@ -132,8 +133,9 @@ class _Project:
                 names.update(alias.name for alias in node.names)
                 # What a package imports when it is used is in its imports for type checkers.
                 for name in {alias.name for alias in node.names} & self.names.keys():
-                    lazy = _read_by_type_checkers(self.parsed(self.names[name])[1])
-                    names |= self._imports(ast.Module(lazy, []), ())
+                    for lazy in _read_by_type_checkers(self.parsed(self.names[name])[1]):
+                        if isinstance(lazy, ast.ImportFrom) and used & {alias.name for alias in lazy.names}:
+                            names.add(str(lazy.module))
             elif isinstance(node, ast.ImportFrom):
                 above = package[: len(package) + 1 - node.level] if node.level else ()
                 base = ".".join([*above, *filter(None, [node.module])])
