@@ -86,8 +86,13 @@ def build_multi_task_model(
 ) -> MultiTaskModel:
     """Builds the network with the encoder's pre-trained weights and fresh heads.
 
-    `dropout` is the rate inside the encoder, `seed` decides initial weights and dropout, `precision` is one of
-    `backbone.PRECISIONS`; `recompute` is whether layers compute their activations again in the backward pass.
+    Args:
+        pretrained: The encoder to start from.
+        tasks: The tasks to answer.
+        dropout: Dropout rate inside the encoder. Defaults to 0.1.
+        seed: Seed of initial weights and dropout. Defaults to 0.
+        precision: What the encoder computes in, one of `backbone.PRECISIONS`. Defaults to "float32".
+        recompute: Whether layers compute their activations again in the backward pass. Defaults to False.
     """
     if pretrained.weights:
         # Before an encoder is built that may be larger than the weights that there are.

@@ -61,10 +61,10 @@ def _unusual(config: TrainingConfig, inputs: Sequence[TaskInputs]) -> list[str]:
     found = [f"`{name}={value:g}`" for name, value in values.items() if value > _USUAL[name]]
     if config.optimization.precision == MIXED_FLOAT16:
         found.append(f"`precision={MIXED_FLOAT16}`")
-    for task in inputs:
-        largest = max(float(np.abs(scores).max()) for scores in (task.gold, task.teacher_logits))
-        if task.task.kind_object.predicts_scores and largest > _USUAL["score"]:
-            found.append(f"a score of {largest:g} in task {task.task.name}")
+    for of_task in (task for task in inputs if task.task.kind_object.predicts_scores):
+        largest = max(float(np.abs(scores).max()) for scores in (of_task.gold, of_task.teacher_logits))
+        if largest > _USUAL["score"]:
+            found.append(f"a score of {largest:g} in task {of_task.task.name}")
     return found
 
 

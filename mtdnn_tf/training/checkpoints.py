@@ -103,8 +103,8 @@ class Checkpoints:
 
     def _saved(self) -> list[Path]:
         """Returns the folders of checkpoints by their number of steps."""
-        found = (path for path in self._folder.glob("ckpt-*") if path.is_dir())
-        return sorted((path for path in found if path.name[5:].isdecimal()), key=lambda path: int(path.name[5:]))
+        found = [path for path in self._folder.glob("ckpt-*") if path.is_dir() and re.fullmatch(r"ckpt-\d+", path.name)]
+        return sorted(found, key=lambda path: int(path.name.removeprefix("ckpt-")))
 
 
 def _objects(network: MultiTaskModel) -> tf.train.Checkpoint:

@@ -54,7 +54,11 @@ def read_cluster() -> Cluster:
     if other:
         raise _refused(f"has jobs other than worker: {', '.join(other)}")
     hosts = workers.get("worker")
-    if not isinstance(hosts, list) or not hosts or not all(re.fullmatch(r".+:\d+", str(host)) for host in hosts):
+    if (
+        not isinstance(hosts, list)
+        or not hosts
+        or not all(isinstance(host, str) and re.fullmatch(r".+:\d+", host) for host in hosts)
+    ):
         raise _refused(f"must have a list of HOST:PORT as cluster.worker, got {json.dumps(hosts)}")
     if len(set(hosts)) < len(hosts):
         raise _refused(f"has a duplicate worker: {', '.join(hosts)}")

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -19,11 +20,21 @@ from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.encoder import Encoder
 
 _log = logging.getLogger("absl")
-# How a layout is written and read back, and the activations that it knows.
-_FORMATS: dict[str, tuple[Callable[..., None], Callable[..., PretrainedBackbone], Collection[str]]] = {
-    "huggingface": (huggingface.write_folder, huggingface.read_folder, huggingface.ACTIVATIONS.values()),
-    "keras_nlp": (keras_nlp_preset.write_preset, keras_nlp_preset.read_preset, (keras_nlp_preset.ACTIVATION,)),
-    "google": (google_bert.write_folder, google_bert.read_folder, google_bert.ACTIVATIONS.values()),
+
+
+class _Format(NamedTuple):
+    """A layout: how it is written and read back, which activations it knows, and whether it records the pooling."""
+
+    write: Callable[[PretrainedBackbone, Path], None]
+    read: Callable[[Path], PretrainedBackbone]
+    activations: Collection[str]
+    records_pooling: bool = False
+
+
+_FORMATS = {
+    "huggingface": _Format(huggingface.write_folder, huggingface.read_folder, huggingface.ACTIVATIONS.values(), True),
+    "keras_nlp": _Format(keras_nlp_preset.write_preset, keras_nlp_preset.read_preset, [keras_nlp_preset.ACTIVATION]),
+    "google": _Format(google_bert.write_folder, google_bert.read_folder, google_bert.ACTIVATIONS.values()),
 }
 FORMATS = tuple(_FORMATS)
 
@@ -64,7 +75,7 @@ def output_difference(pretrained: PretrainedBackbone, activation: str) -> float:
 
 def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gelu: bool) -> PretrainedBackbone:
     """Returns the encoder with an activation that the layout can express."""
-    activations, activation = {*_FORMATS[to][2]}, pretrained.config.activation
+    activations, activation = {*_FORMATS[to].activations}, pretrained.config.activation
     if activation in activations:
         return pretrained
     if activation != "gelu":
@@ -86,7 +97,7 @@ def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gel
 def _with_recorded_pooling(pretrained: PretrainedBackbone, to: str) -> PretrainedBackbone:
     """Returns the encoder with the pooling that the layout's reader will find."""
     pooling = pretrained.config.pooling
-    if to == "huggingface" or pooling == POOLER:
+    if _FORMATS[to].records_pooling or pooling == POOLER:
         return pretrained
     if POOLER_WEIGHTS[0] not in pretrained.weights:
         raise UserError(
@@ -127,6 +138,5 @@ def convert(pretrained: PretrainedBackbone, folder: Path, to: str, accept_approx
     pretrained = _with_recorded_pooling(_complete(pretrained), to)
     pretrained = _expressible(pretrained, to, accept_approximate_gelu)
     with new_folder(folder) as temporary:
-        write, read, _ = _FORMATS[to]
-        write(pretrained, temporary)
-        _verify(read(temporary), pretrained, folder)
+        _FORMATS[to].write(pretrained, temporary)
+        _verify(_FORMATS[to].read(temporary), pretrained, folder)

@@ -92,8 +92,10 @@ def select_layers(pretrained: PretrainedBackbone, choice: Sequence[int]) -> Pret
     weights = {}
     for name, array in pretrained.weights.items():
         match = _LAYER.fullmatch(name)
-        if match is None or match[1] in place:
-            weights[f"encoder.layer.{place[match[1]]}.{match[2]}" if match else name] = array
+        if match is None:
+            weights[name] = array
+        elif match[1] in place:
+            weights[f"encoder.layer.{place[match[1]]}.{match[2]}"] = array
     config = dataclasses.replace(pretrained.config, num_layers=len(picked))
     return dataclasses.replace(pretrained, config=config, weights=weights)
 

@@ -82,8 +82,11 @@ OPTIMIZERS: dict[str, Callable[[Any, tf.keras.Model], tf.keras.optimizers.Optimi
 def build_optimizer(name: str, learning_rate: Any, model: tf.keras.Model) -> tf.keras.optimizers.Optimizer:
     """Builds an optimizer for a model, with its slot variables, ready to be restored into.
 
-    It is "adamax" (the paper's), "adamw" (weight decay 0.01 that spares LayerNorm and biases), or one of
-    tensorflow-addons', refused where that is absent: "lamb", "lazyadam", "radam". The rate is a number or a schedule.
+    Args:
+        name: "adamax" (the paper's), "adamw" (weight decay 0.01 that spares LayerNorm and biases), or one of
+            tensorflow-addons', refused where that is absent: "lamb", "lazyadam", "radam".
+        learning_rate: A number or a schedule.
+        model: The model it will train.
     """
     if name not in OPTIMIZERS:
         raise unknown_name("`optimizer`", name, OPTIMIZERS)
