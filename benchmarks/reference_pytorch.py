@@ -112,11 +112,11 @@ def parse_flags() -> argparse.Namespace:
     flags.tasks = flags.tasks.split(",")
     for task in flags.tasks:
         if task not in TASKS:
-            raise InputError(f"--tasks takes one or more of {', '.join(TASKS)}, {task!r} given")
+            raise InputError(f"--tasks must be one or more of {', '.join(TASKS)}, got {task!r}")
     try:
         flags.seeds = [int(seed) for seed in flags.seeds.split(",")]
     except ValueError:
-        raise InputError(f"--seeds takes whole numbers separated by commas, {flags.seeds!r} given") from None
+        raise InputError(f"--seeds must be comma-separated integers, got {flags.seeds!r}") from None
     return flags
 
 

@@ -56,13 +56,13 @@ def parse_flags() -> argparse.Namespace:
     flags.only = flags.only.split(",")
     for part in flags.only:
         if part not in PARTS:
-            raise InputError(f"--only takes some of {','.join(PARTS)}, {part!r} given")
+            raise InputError(f"--only must be some of {','.join(PARTS)}, got {part!r}")
     if flags.quick:
         flags.rows = min(flags.rows, 200)
     if not (flags.glue / "MRPC" / "train.tsv").is_file():
-        raise InputError(f"--glue takes the folder of GLUE's files, MRPC/train.tsv is not in {flags.glue}")
+        raise InputError(f"--glue must be the folder of GLUE's files, with MRPC/train.tsv, got {flags.glue}")
     if shutil.which(flags.pytorch) is None:
-        raise InputError(f"--pytorch takes a Python interpreter, {flags.pytorch} given")
+        raise InputError(f"--pytorch must be a Python interpreter, got {flags.pytorch}")
     flags.output = flags.output.resolve()
     return flags
 
