@@ -13,10 +13,10 @@ from absl import flags
 
 from benchmarks.plain_path import build_plain_model, build_plain_optimizer
 from benchmarks.worker import serve
-from flags.options import define, given
-from flags.training import training_config as flag_config
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictor import Predictor
+from mtdnn_tf.flags.options import define, given
+from mtdnn_tf.flags.training import training_config as flag_config
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling

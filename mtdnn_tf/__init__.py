@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # `X as X` is a public name to type checkers.
     from mtdnn_tf.distillation.soft_targets import SoftTargets as SoftTargets
     from mtdnn_tf.errors import UserError as UserError
 
+__version__ = "0.2.0"
+
 # TF 2.16 made Keras 3 its default, and Keras 3 has no TPUStrategy. The variable must be set before TensorFlow is
 # imported, and must not be set for TF 2.15, where it would load a second Keras.
 if tuple(int(part) for part in importlib.metadata.version("tensorflow").split(".")[:2]) >= (2, 16):

@@ -33,7 +33,7 @@ def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict
 
     Args:
         folder: The folder.
-        remedy: What the user can do if it is damaged, such as "delete it and run tools.encode again".
+        remedy: What the user can do if it is damaged, such as "delete it and run mtdnn encode again".
         needed: Files that the manifest must list.
 
     Returns:

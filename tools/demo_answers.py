@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flags.paths import define_path
+from mtdnn_tf.commands.program import Command
 from mtdnn_tf.demo.answers import answer_questions
 from mtdnn_tf.errors import UserError
-from tools import cli
+from mtdnn_tf.flags.paths import define_path
 
 _MODEL = define_path("model", "Folder of the exported version, with saved_model.pb.")
 
@@ -21,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, required=["model"])
+    Command(main, required=("model",)).run()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from absl import flags, logging
 
-from flags.paths import define_path
+from mtdnn_tf.commands.program import Command
 from mtdnn_tf.demo.corpus import write_demo_corpus
-from tools import cli
+from mtdnn_tf.flags.paths import define_path
 
 _OUTPUT_DIR = define_path("output_dir", "Folder of the corpus; replaced if it exists.")
 _SEED = flags.DEFINE_integer("seed", 0, "Seed of the corpus.")
@@ -23,4 +23,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, required=["output_dir"])
+    Command(main, required=("output_dir",)).run()

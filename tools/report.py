@@ -1,21 +1,6 @@
-"""Writes a report's page, figures and tables again from its report.json."""
+"""`mtdnn report` without an installation."""
 
-from __future__ import annotations
-
-from absl import logging
-
-from flags.paths import define_path
-from mtdnn_tf.report.write import read_report, write_report
-from tools import cli
-
-_FROM = define_path("from", "The report.json of a report.")
-_OUTPUT_DIR = define_path("output_dir", "Folder of the new report; an existing report is replaced.")
-
-
-def main() -> None:
-    write_report(read_report(_FROM.value), _OUTPUT_DIR.value)
-    logging.info("%s: report written, its page is index.html", _OUTPUT_DIR.value)
-
+from mtdnn_tf.commands.using.report import COMMAND
 
 if __name__ == "__main__":
-    cli.run(main, required=["from", "output_dir"])
+    COMMAND.run()

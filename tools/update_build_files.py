@@ -141,9 +141,10 @@ class _Project:
                 base = ".".join([*above, *filter(None, [node.module])])
                 parts = [f"{base}.{alias.name}" for alias in node.names]
                 names.update(part if part in self.names else base for part in parts)
-            elif isinstance(node, ast.JoinedStr) and re.fullmatch(r"f.([\w.]+)\.{\w+}.", ast.unparse(node)):
-                parent = ast.unparse(node)[2:].partition(".{")[0]  # As in f"tools.{name}": any module of tools.
-                names.update(name for name in self.names if name.rpartition(".")[0] == parent)
+            elif isinstance(node, ast.JoinedStr) and re.fullmatch(r"f.[\w.]+(\.{[\w.]+})+.", ast.unparse(node)):
+                parts = re.split(r"{[\w.]+}", ast.unparse(node)[2:-1])  # As in f"tools.{name}": any module of tools.
+                pattern = r"\w+".join(map(re.escape, parts))
+                names.update(name for name in self.names if re.fullmatch(pattern, name))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 if "." in node.value and node.value in self.names:  # As in [sys.executable, "-m", "tools.train"].
                     names.add(node.value)

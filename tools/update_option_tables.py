@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import mtdnn_tf.commands  # noqa: F401  # Silences what TensorFlow prints while it is imported.
 from mtdnn_tf.adaptation.config import AdaptationConfig
 from mtdnn_tf.options import Options, options_table
 from mtdnn_tf.recipe.config import RecipeConfig

@@ -37,7 +37,7 @@ def train(tasks: Tasks, data: Data | None = None, *, output_dir: str | Path, **o
         data: The tables of declared tasks, by name, or by name and split (`train`, `validation`, others). A table is a
             mapping of columns, a pandas or polars DataFrame, a Hugging Face Dataset, or a data file.
         output_dir: Folder of the run; the same call continues an interrupted run.
-        **options: Options of `tools.train` by name, such as `backbone`, `epochs`, `learning_rate`.
+        **options: Options of `mtdnn train` by name, such as `backbone`, `epochs`, `learning_rate`.
 
     Returns:
         The trained model.
@@ -117,7 +117,7 @@ def distill(
         teachers: Number of teachers to train, whose seeds are 1, 2, ... above the student's; or trained models, which
             score the tasks that they have. Defaults to 3.
         student: Options of the student that differ from the teachers', such as `epochs` or `student_layers`.
-        **options: Options of `tools.train` for teachers and student.
+        **options: Options of `mtdnn train` for teachers and student.
 
     Returns:
         The student.

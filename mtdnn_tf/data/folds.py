@@ -34,7 +34,7 @@ class FoldOptions(Options):
         at_least=2,
     )
     held_out_fold: int | None = option(
-        None, "The fold, from 0, that the run is not trained on; tools.score lets it score no other.", at_least=0
+        None, "The fold, from 0, that the run is not trained on; mtdnn score lets it score no other.", at_least=0
     )
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from mtdnn_tf.tasks.signature_names import signature_names
 from mtdnn_tf.tasks.task import Task
 
 RUN_DATA = "data.json"
-_REMEDY = "run the same tools.train command again, or delete it and give `task_file` or `data_dir`"
+_REMEDY = "run the same mtdnn train command again, or delete it and give `task_file` or `data_dir`"
 
 
 def _cache_home() -> Path:

@@ -36,7 +36,7 @@ def import_soft_targets(
     weights: Sequence[float] | None = None,
     values: str = PROBABILITIES,
 ) -> Path:
-    """Writes the average of several teachers' files as soft targets, as if tools.score had scored the split.
+    """Writes the average of several teachers' files as soft targets, as if mtdnn score had scored the split.
 
     Args:
         files: One file per teacher, of the form of `read_exchange_file`.
@@ -72,7 +72,7 @@ def import_soft_targets(
 
 
 def export_soft_targets(soft_targets: Path, task: Task, split: str, path: Path, values: str = PROBABILITIES) -> int:
-    """Writes the soft targets of a split, in a folder of tools.score, by `write_exchange_file`; returns their number.
+    """Writes the soft targets of a split, in a folder of mtdnn score, by `write_exchange_file`; returns their number.
 
     Raises:
         UserError: There are no such soft targets, or they are of other labels than the task's.

@@ -58,7 +58,7 @@ class DistillationOptions(Options):
         name="distill_variance_weighting",
     )
     soft_targets: tuple[Path, ...] = option(
-        (), "Comma-separated folders that tools.score wrote; makes the run a student.", decides_weights=False
+        (), "Comma-separated folders that mtdnn score wrote; makes the run a student.", decides_weights=False
     )
     transfer_splits: tuple[str, ...] = option(
         (),

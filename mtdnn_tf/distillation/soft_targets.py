@@ -20,7 +20,7 @@ from mtdnn_tf.tasks.task import TRAIN, Task
 _IDS = "example_ids.txt"
 _PREDICTIONS = "predictions.npy"
 _VARIANCES = "variances.npy"
-_REMEDY = "delete it and run tools.score again"
+_REMEDY = "delete it and run mtdnn score again"
 _SCHEMA = 1
 
 
@@ -125,7 +125,7 @@ def read_soft_targets(folder: Path) -> SoftTargets:
 
 
 def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[str, SoftTargets]:
-    """Reads the soft targets of every task that has some in folders of tools.score, by `result_key`.
+    """Reads the soft targets of every task that has some in folders of mtdnn score, by `result_key`.
 
     Raises:
         UserError: A folder is missing or has none of the tasks, or two folders have the same task and split.
@@ -142,7 +142,7 @@ def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[st
         if not stores:
             raise UserError(
                 f"--soft_targets {folder}: no soft targets of {', '.join(task.name for task in tasks)} there; "
-                "a folder written by tools.score is accepted"
+                "a folder written by mtdnn score is accepted"
             )
         for name, store in stores:
             targets = read_soft_targets(store)
@@ -163,7 +163,7 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
     differing = [field for field in needed if given.get(field) != needed[field]]
     if differing:
         diff = "; ".join(f"{field}: soft targets {given.get(field)}, training {needed[field]}" for field in differing)
-        raise UserError(f"{targets.folder}: soft targets of another data set or task ({diff}); run tools.score on it")
+        raise UserError(f"{targets.folder}: soft targets of another data set or task ({diff}); run mtdnn score on it")
     if targets.predictions.shape[1] != task.num_outputs:
         raise UserError(
             f"{targets.folder}: {targets.predictions.shape[1]} numbers per example, task {task.name} has "
@@ -182,7 +182,7 @@ def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.
     if targets.variances is None or teachers < 2:
         raise UserError(
             f"{targets.folder}: --distill_variance_weighting needs soft targets of two or more teachers with their "
-            f"variance, got {teachers}{' without' if targets.variances is None else ''}; run tools.score again"
+            f"variance, got {teachers}{' without' if targets.variances is None else ''}; run mtdnn score again"
         )
     mean = float(targets.variances.mean(dtype=np.float64))
     return variance_weights(targets.variances[_positions(targets, encoded, rows)], mean)

@@ -22,7 +22,7 @@ def answering_cost(config: RecipeConfig) -> Cost:
     """Returns parameters and operations of the answer to one task with a teacher, and of the answers to all tasks.
 
     An encoder is run once for all the tasks that its model answers. Times are no part of it, so that a report is the
-    same on every machine; `tools.cost` measures them. The recipe's stages must be done.
+    same on every machine; `mtdnn cost` measures them. The recipe's stages must be done.
     """
     seed, tasks, first = config.all_seeds[0], config.trained_tasks(), config.taught_tasks()[0]
     student = config.stage_folder(seed_stage(roles.STUDENT, seed))

@@ -21,7 +21,7 @@ from mtdnn_tf.report import roles
 from mtdnn_tf.tasks.task import Task
 
 _METRICS = "metrics"
-_REMEDY = "delete it and run tools.recipe again"
+_REMEDY = "delete it and run mtdnn recipe again"
 
 
 class ComparedPredictions:

@@ -32,7 +32,7 @@ from mtdnn_tf.report.data import (
 )
 from mtdnn_tf.tasks.task import Task
 
-_REMEDY = "delete the run's folder and run tools.recipe again"
+_REMEDY = "delete the run's folder and run mtdnn recipe again"
 # First minus second, by role.
 _COMPARED = (
     (roles.STUDENT, roles.MULTI_TASK),

@@ -125,7 +125,7 @@ def _export(config: RecipeConfig) -> None:
     version = config.stage_folder("export") / "1"
     if version.exists():
         if (version / MANIFEST).is_file():  # Version 0.1 wrote none.
-            read_manifest(version, "delete it and run tools.recipe again")
+            read_manifest(version, "delete it and run mtdnn recipe again")
         return
     export_saved_model(load_model(config.stage_folder(seed_stage(roles.STUDENT, config.all_seeds[0]))), version)
     _log.info("%s: SavedModel written", version)

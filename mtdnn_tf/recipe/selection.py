@@ -9,7 +9,7 @@ from mtdnn_tf.json_files import read_checked_json, write_checked_json
 from mtdnn_tf.recipe.config import RecipeConfig
 
 SELECTION = "selection.json"
-_REMEDY = "delete it and run tools.recipe again"
+_REMEDY = "delete it and run mtdnn recipe again"
 
 
 def select_teachers(config: RecipeConfig, metrics: Mapping[int, Mapping[str, Metrics]]) -> list[int]:

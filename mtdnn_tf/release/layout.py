@@ -44,7 +44,7 @@ def verify_checksums(folder: Path) -> int:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise UserError(f"{path}: missing; the folder must be one that tools.export --release wrote") from None
+        raise UserError(f"{path}: missing; the folder must be one that mtdnn export --release wrote") from None
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8, the file is damaged ({error})") from None
     named: dict[str, str] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from mtdnn_tf import __version__
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import new_folder
 from mtdnn_tf.json_files import write_json
@@ -116,13 +116,9 @@ def _refuse_existing(folder: Path) -> None:
 
 
 def _description(loaded: LoadedModel, weights: str) -> dict[str, Any]:
-    try:
-        package_version = importlib.metadata.version("mtdnn_tf")
-    except importlib.metadata.PackageNotFoundError:
-        package_version = "not installed"
     return {
         "schema": _SCHEMA,
-        "mtdnn_tf": package_version,
+        "mtdnn_tf": __version__,
         "tensorflow": tf.__version__,
         "model_fingerprint": loaded.fingerprint,
         "weights": weights,

@@ -29,7 +29,7 @@ MAX_RECORDS = 1000
 _BASE = "/models"
 # How long a request waits for others to share its batch with, in microseconds.
 _BATCH_TIMEOUT = 1000
-# Of a request, as `tools.serve` accepts; a larger one than a batch is split.
+# Of a request, as `mtdnn serve` accepts; a larger one than a batch is split.
 _MAX_ROWS = 1024
 # Together, requests that wait.
 _QUEUED_ROWS = 4 * _MAX_ROWS

@@ -105,5 +105,5 @@ def test_a_folder_without_settings_agrees_and_only_a_cache_that_exists_is_used(t
 )
 def test_other_content_is_refused(tmp_path, content):
     (tmp_path / RUN_DATA).write_text(content, encoding="utf-8")
-    with pytest.raises(UserError, match=r"data.json: .*; run the same tools.train command again"):
+    with pytest.raises(UserError, match=r"data.json: .*; run the same mtdnn train command again"):
         read_run_data(tmp_path)

@@ -24,7 +24,7 @@ class KnownFlags:
     """
 
     def __init__(self, binaries: Binaries) -> None:
-        names = [path.stem for path in sorted((ROOT / "tools").glob("[!_]*.py")) if "cli.run(" in path.read_text()]
+        names = [path.stem for path in sorted((ROOT / "tools").glob("[!_]*.py")) if ".run()\n" in path.read_text()]
         self._flags = {f"tools.{name}": _listed(binaries.run(name, "--helpfull").stdout) for name in names}
 
     def of(self, program: str) -> set[str] | None:

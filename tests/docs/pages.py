@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-REASONS = ("needs a TPU", "needs Docker", "needs PyTorch", "needs several machines", "takes an hour")
+REASONS = (
+    "needs a TPU",
+    "needs Docker",
+    "needs PyTorch",
+    "needs several machines",
+    "takes an hour",
+    "tests/wheel_test.py does it",
+)
 _LANGUAGES = ("sh", "bash", "python")
 _FENCE = re.compile(r"(\s*)(```+)(.*)")
 _COMMENT = re.compile(r"<!-- (not tested|file): (.+?) -->")

@@ -18,11 +18,12 @@ import pytest
 from absl import flags as absl_flags
 from hypothesis import given, settings
 
-from flags import training
+from mtdnn_tf.commands import program
 from mtdnn_tf.data.encoding import data_fingerprint
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.exchange import read_exchange_file
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.flags import training
 from mtdnn_tf.json_files import from_json, to_json
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import ModelDescription, read_description
@@ -34,7 +35,6 @@ from mtdnn_tf.training.config import TrainingConfig
 from tests.helpers import TASKS
 from tests.hostile.strategies import SEEDED, flag_sets, mutated, task_declarations
 from tests.report.example_data import full_report
-from tools import cli
 
 TSV = b"id\tquery\ttext\tlabel\n1\tq\tone two\tgood\n2\tq\tthree\tbad\n3\tr\t\xc3\xa9 four\tgood\n"
 CSV = b'id,query,text,label\n1,q,"one, ""two""",good\n2,q,"three\nfour",bad\n3,r,five,good\n'
@@ -199,7 +199,7 @@ def _config(arguments: list[str]) -> TrainingConfig | None:
     printed = io.StringIO()
     try:
         with contextlib.redirect_stderr(printed):
-            cli._parse_flags(["tools/train.py", *arguments])
+            program._parse_flags(["tools/train.py", *arguments])
     except SystemExit as error:
         assert error.code == 1
         assert printed.getvalue().startswith("error: ")

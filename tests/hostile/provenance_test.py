@@ -169,7 +169,7 @@ def test_soft_targets_of_another_are_refused(tmp_path: Path, field: str) -> None
     }
     other = dataclasses.replace(targets, manifest={**targets.manifest, field: values[field]})
     with pytest.raises(
-        UserError, match=f"another data set or task .{field}: soft targets .*, training .*; run tools.score"
+        UserError, match=f"another data set or task .{field}: soft targets .*, training .*; run mtdnn score"
     ):
         join_soft_targets(other, TASK, encoded, np.arange(12))
 

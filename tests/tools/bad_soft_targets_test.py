@@ -1,4 +1,4 @@
-"""Every wrong file or flag of soft targets ends tools.soft_targets with one line and nothing half-written."""
+"""Every wrong file or flag of soft targets ends soft_targets with one line and nothing half-written."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _child(name: str, arguments: list[str]) -> int:
 
 
 def _serve() -> None:
-    import tools.cli  # noqa: F401
+    import mtdnn_tf.commands.program  # noqa: F401
 
     for line in sys.stdin:
         request = json.loads(line)

@@ -12,7 +12,7 @@ from absl.testing import flagsaver
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import flags.training
+import mtdnn_tf.flags.training
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.training.config import TrainingConfig
 
@@ -27,7 +27,7 @@ def _read(text: str) -> TrainingConfig:
     with tempfile.NamedTemporaryFile(suffix=".flags") as file, flagsaver.flagsaver():
         Path(file.name).write_bytes(text.encode())
         absl_flags.FLAGS(["train", f"--flagfile={file.name}"])
-        return flags.training.training_config()
+        return mtdnn_tf.flags.training.training_config()
 
 
 @settings(max_examples=150, deadline=None)

@@ -147,9 +147,9 @@ def _edit(run: Path) -> None:
         (_set("task_file", ["/moved/tasks.yaml"]),
          ["--task_file must be given: run ", "one was trained with ", "tasks.yaml, run ", " with /moved/tasks.yaml"]),
         (_set("data_source", "tfds"), ["--data_source must be given: run ", "with files, run ", " with tfds"]),
-        (_set("max_sequence_length", "32"), [f"{RUN_DATA}: not the data settings of a run; run the same tools.train"]),
-        (_set("further", "x"), [f"{RUN_DATA}: not the data settings of a run; run the same tools.train"]),
-        (_edit, [f"{RUN_DATA}: checksum does not match", "run the same tools.train command again"]),
+        (_set("max_sequence_length", "32"), [f"{RUN_DATA}: not the data settings of a run; run the same mtdnn train"]),
+        (_set("further", "x"), [f"{RUN_DATA}: not the data settings of a run; run the same mtdnn train"]),
+        (_edit, [f"{RUN_DATA}: checksum does not match", "run the same mtdnn train command again"]),
     ],
     ids=["task files differ", "sources differ", "no number", "unknown setting", "edited"],
 )  # fmt: skip

@@ -29,7 +29,7 @@ def test_four_processes_and_a_merge_write_what_one_process_writes(binaries, trai
     assert not _files(tmp_path / "parts")
     (tmp_path / "parts" / "_shards" / "mood-train" / "3_of_4").rename(tmp_path / "away")
     result = binaries.run("score", *parts, "--merge_shards=4")
-    assert result.status == 1 and "1 of 4 shards are missing: 3/4; run tools.score --shard=3/4" in result.stderr
+    assert result.status == 1 and "1 of 4 shards are missing: 3/4; run mtdnn score --shard=3/4" in result.stderr
     (tmp_path / "away").rename(tmp_path / "parts" / "_shards" / "mood-train" / "3_of_4")
     result = binaries.run("score", *parts, "--merge_shards=4")
     assert result.status == 0, result.stderr

@@ -136,7 +136,7 @@ class Shards:
                 raise UserError(
                     f"{self._folder(task, split)}: the {len(shards)} shards together have {len(found)} rows of "
                     f"{run.name}, not the {len(rows)} that it is asked for, each once; delete them and run "
-                    "tools.score --shard again"
+                    "mtdnn score --shard again"
                 )
             predicted.add(rows, predictions_of(encoded, outputs[order], rows))
         return predicted
@@ -224,13 +224,13 @@ class Shards:
         there = f" (shards there are of {', '.join(others)})" if others else ""
         raise UserError(
             f"{folder}: {len(missing)} of {len(shards)} shards are missing{there}: "
-            f"{shortened(', '.join(map(str, missing)))}; run tools.score --shard={missing[0]} with the same flags"
+            f"{shortened(', '.join(map(str, missing)))}; run mtdnn score --shard={missing[0]} with the same flags"
         )
 
     def _read(self, task: Task, split: str, shard: Shard) -> list[tuple[np.ndarray, np.ndarray]]:
         """Returns each teacher's row numbers and outputs as a shard's folder has them."""
         folder = self._folder(task, split, shard)
-        remedy = f"run tools.score --shard={shard} again"
+        remedy = f"run mtdnn score --shard={shard} again"
         files = [(_ROWS.format(number), _OUTPUTS.format(number)) for number in range(len(self._scoring.runs))]
         manifest = read_manifest(folder, remedy, [name for pair in files for name in pair])
         check_schema(manifest.get("schema"), _SCHEMA, folder, remedy)

@@ -76,7 +76,7 @@ def find_backbone(name: str) -> PretrainedBackbone:
         raise UserError(
             f"backbone folder {name}: no layout recognised; accepted: Hugging Face (config.json, model.safetensors, "
             "vocab.txt), Google BERT (bert_config.json, bert_model.ckpt.*, vocab.txt), KerasNLP preset (metadata.json, "
-            "config.json, model.weights.h5), or a run of tools.train"
+            "config.json, model.weights.h5), or a run of mtdnn train"
         )
     if name in preset_names():
         return read_preset(name)

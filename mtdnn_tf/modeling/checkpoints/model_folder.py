@@ -126,7 +126,7 @@ class _Files(NamedTuple):
         else:
             raise UserError(
                 f"{run}: no trained model here ({MODEL_FOLDER}/{DESCRIPTION} is missing); "
-                "must be a run of tools.train that has ended"
+                "must be a run of mtdnn train that has ended"
             )
         manifest = read_manifest(folder, _REMEDY, needed=(DESCRIPTION, VOCABULARY, _WEIGHTS))
         description = read_description(folder / DESCRIPTION)

@@ -74,7 +74,7 @@ class ModelStore:
 
 def _check_folder(base: Path) -> None:
     if not base.is_dir():
-        raise UserError(f"--model: {base}: no such folder; tools.export writes one")
+        raise UserError(f"--model: {base}: no such folder; mtdnn export writes one")
     if (base / "saved_model.pb").is_file():
         raise UserError(f"--model: {base} is a version of a model; pass its parent folder")
     if not versions_on_disk(base):

@@ -200,10 +200,10 @@ def _newer(folder):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (shutil.rmtree, r"mood-train: 1 of 3 shards are missing: 1/3; run tools.score --shard=1/3 with the same flags"),
-        (_flip, r"1_of_3/outputs_1.npy: checksum does not match, the file is damaged; run tools.score --shard=1/3"),
-        (lambda folder: (folder / "rows_0.npy").unlink(), "1_of_3/rows_0.npy: missing; run tools.score --shard=1/3"),
-        (lambda folder: (folder / MANIFEST).unlink(), "1_of_3: manifest.json is missing; run tools.score --shard=1/3"),
+        (shutil.rmtree, r"mood-train: 1 of 3 shards are missing: 1/3; run mtdnn score --shard=1/3 with the same flags"),
+        (_flip, r"1_of_3/outputs_1.npy: checksum does not match, the file is damaged; run mtdnn score --shard=1/3"),
+        (lambda folder: (folder / "rows_0.npy").unlink(), "1_of_3/rows_0.npy: missing; run mtdnn score --shard=1/3"),
+        (lambda folder: (folder / MANIFEST).unlink(), "1_of_3: manifest.json is missing; run mtdnn score --shard=1/3"),
         (_newer, "1_of_3: written by a newer version"),
         (_cut, "mood-train: the 3 shards together have 39 rows of run0, not the 40 that it is asked for, each once"),
     ],
@@ -240,7 +240,7 @@ def test_shards_of_something_else_are_refused_by_the_merge(scoring, shards, tmp_
         scoring(tasks=[mood], output_dir=shards, merge=3, inference=compiled)
     with pytest.raises(UserError, match=r"5 of 5 shards are missing \(shards there are of 3\): 0/5, 1/5"):
         scoring(tasks=[mood], output_dir=shards, merge=5)
-    with pytest.raises(UserError, match=r"mood-validation: 3 of 3 shards are missing: 0/3, 1/3, 2/3; run tools.score"):
+    with pytest.raises(UserError, match=r"mood-validation: 3 of 3 shards are missing: 0/3, 1/3, 2/3; run mtdnn score"):
         scoring(tasks=[mood], output_dir=shards, merge=3, fit_weights_on="validation")
     # A folder that was given another number.
     shutil.copytree(shards, tmp_path / "parts")

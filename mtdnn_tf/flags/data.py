@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from flags.options import define, given
 from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.settings import DataSettings, common_run_data
 from mtdnn_tf.evaluation.run_tasks import tasks_of_run
+from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import Task
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flags.options import define, given
 from mtdnn_tf.evaluation.predictor import InferenceSettings
+from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.training.config import RuntimeOptions
 from mtdnn_tf.training.strategies import OFF, TPU, make_strategy

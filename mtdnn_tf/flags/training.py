@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from flags.options import define, given
 from mtdnn_tf.data.settings import common_run_data
+from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.training.config import TrainingConfig
 
 define(TrainingConfig)

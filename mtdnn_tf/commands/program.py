@@ -1,7 +1,8 @@
-"""Shared by all programs: flags, log format, and one-line messages for user errors."""
+"""A program: its flags, log format, and one-line messages for user errors."""
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import logging as python_logging
 import re
@@ -17,6 +18,8 @@ from mtdnn_tf.errors import UserError, printable
 from mtdnn_tf.files import DISK_IS_FULL
 from mtdnn_tf.interruption import Interrupted, install_handlers
 from mtdnn_tf.options import is_flag_text
+
+_HELP = ("-h", "-help", "--help", "-?", "--?")
 
 
 def _fail(message: str) -> NoReturn:
@@ -59,22 +62,38 @@ def _parse_flags(argv: list[str]) -> list[str]:
     return rest
 
 
-def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
-    """Parses the flags, of which `required` must have a value, and runs a program's main function.
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A program, described by its module's docstring.
 
-    A `UserError`, a wrong flag, or a file that cannot be read or written ends the program with one line on stderr and
-    exit status 1. SIGTERM and SIGINT (Ctrl-C) end it at the next safe point with one line and status 75 or 130; a
-    second signal ends it at once.
+    Args:
+        main: Does the work; the flags are parsed.
+        required: Names of flags that must have a value. Defaults to none.
     """
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # For a terminal or a pipe that is not UTF-8.
-    for module, defined in flags.FLAGS.flags_by_module_dict().items():
-        for flag in defined if module.startswith("flags.") else ():
-            flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # So that --help lists it.
-    for name in required:
-        flags.register_validator(name, bool, f"must have a value; see `{sys.argv[0]} --help`")
 
-    def guarded(_: list[str]) -> None:
+    main: Callable[[], None]
+    required: Sequence[str] = ()
+
+    def run(self) -> None:
+        """Parses the flags and runs the program.
+
+        A `UserError`, a wrong flag, or a file that cannot be read or written ends it with one line on stderr and exit
+        status 1. SIGTERM and SIGINT (Ctrl-C) end it at the next safe point with one line and status 75 or 130; a second
+        signal ends it at once.
+        """
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # For a terminal or a pipe that is not UTF-8.
+        for module, defined in flags.FLAGS.flags_by_module_dict().items():
+            for flag in defined if module.startswith("mtdnn_tf.") else ():
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)  # So that --help lists it.
+        if any(argument in _HELP for argument in sys.argv[1:]):
+            print(str(sys.modules[self.main.__module__].__doc__).strip(), flags.FLAGS.main_module_help(), sep="\n")
+            return
+        for name in self.required:
+            flags.register_validator(name, bool, f"must have a value; see `{sys.argv[0]} --help`")
+        app.run(self._guarded, flags_parser=_parse_flags)
+
+    def _guarded(self, _: list[str]) -> None:
         logging.get_absl_handler().setFormatter(python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         # Keras warns about callbacks slower than a batch, such as saving a checkpoint; saving a model logs every
         # function on absl's logger.
@@ -82,7 +101,7 @@ def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
         logging.get_absl_handler().addFilter(lambda record: "saved_model" not in record.pathname)
         try:
             install_handlers()
-            main()
+            self.main()
         except UserError as error:
             _fail(str(error))
         except OSError as error:
@@ -90,5 +109,3 @@ def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
         except Interrupted as stop:
             print(stop, file=sys.stderr)
             sys.exit(stop.exit_status)
-
-    app.run(guarded, flags_parser=_parse_flags)

@@ -1,1 +1,0 @@
-"""Flag definitions by concern, read only in the mains of tools/."""

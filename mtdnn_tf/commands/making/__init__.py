@@ -1,0 +1,1 @@
+"""Commands that make models: from data and checkpoints to teachers, soft targets and students."""

@@ -1,0 +1,1 @@
+"""Commands that use models: evaluate, predict, compare, export, serve, verify."""

@@ -1,0 +1,59 @@
+"""Exports a run as a SavedModel for TF Serving, or as a release."""
+
+from __future__ import annotations
+
+from absl import flags, logging
+
+from mtdnn_tf.commands.program import Command
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.flags.paths import define_path
+from mtdnn_tf.modeling.checkpoints.model_folder import load_model
+from mtdnn_tf.options import parse_list
+from mtdnn_tf.release.write import check_release_folder, write_release
+from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version
+from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
+from mtdnn_tf.serving.server_files import MODEL_NAME
+
+_RUN = define_path("run", "Folder of a trained run.")
+_EXPORT_DIR = define_path("export_dir", "Folder of the served model, with one subfolder per version.")
+_VERSION = flags.DEFINE_integer("version", None, "Version number; default: the highest existing version plus 1.")
+_TASKS = flags.DEFINE_list("tasks", [], "Comma-separated tasks to export; default: all tasks of the run.")
+_BATCH_SIZES = flags.DEFINE_list(
+    "warmup_batch_sizes",
+    [str(size) for size in WARMUP_BATCH_SIZES],
+    "Comma-separated batch sizes of warm-up requests; the last is the largest batch in batching.config. None if empty.",
+)
+_MODEL_NAME = flags.DEFINE_string("model_name", MODEL_NAME, "Name of the model in TF Serving.")
+_WEIGHTS = flags.DEFINE_enum(
+    "weights", FLOAT32, list(WEIGHTS), "Storage format of the encoder's large matrices; computation is in float32."
+)
+
+_RELEASE = define_path("release", "Folder to write a release to; must not exist.")
+_RELEASE_METRICS = define_path(
+    "release_metrics", "report.json or results.json of the recipe that trained the run, for metrics over its seeds."
+)
+
+
+def main() -> None:
+    if not _EXPORT_DIR.value and not _RELEASE.value:
+        raise UserError("--export_dir or --release must be given")
+    if _RELEASE_METRICS.value and not _RELEASE.value:
+        raise UserError("--release_metrics needs --release")
+    options = {
+        "batch_sizes": parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int"),
+        "model_name": _MODEL_NAME.value,
+        "weights": _WEIGHTS.value,
+    }
+    if _RELEASE.value:
+        # Checked before the version is written.
+        check_release_folder(_RELEASE.value)
+    if _EXPORT_DIR.value:
+        folder = export_version(_EXPORT_DIR.value, _VERSION.value)
+        export_saved_model(load_model(_RUN.value), folder, _TASKS.value, **options)
+        logging.info("%s: SavedModel of %s weights written", folder, _WEIGHTS.value)
+    if _RELEASE.value:
+        verified = write_release(_RUN.value, _RELEASE.value, _RELEASE_METRICS.value, _TASKS.value, **options)
+        logging.info("%s: release of %d files written and verified", _RELEASE.value, verified.files)
+
+
+COMMAND = Command(main, required=("run",))

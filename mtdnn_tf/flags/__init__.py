@@ -1,0 +1,1 @@
+"""Flag definitions by concern, read only in the mains of commands/."""

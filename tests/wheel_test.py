@@ -1,0 +1,101 @@
+"""The wheel has all files of the package and nothing else, and works where only it is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import mtdnn_tf
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = """
+import mtdnn_tf as mtdnn
+
+table = {"message": ["where is my parcel", "I want my money back"] * 4, "topic": ["delivery", "refund"] * 4}
+topic = mtdnn.Classification("topic", texts="message", labels=["delivery", "refund"], label="topic")
+data = {"topic": {"train": table, "validation": table, "unlabelled": table}}
+student = mtdnn.distill(topic, data, teachers=2, output_dir="runs", backbone="tiny", max_sequence_length=16, epochs=1)
+assert student.predict(["my parcel is late"])["label"][0] in ("delivery", "refund")
+"""
+TASKS = """
+tasks:
+  topic:
+    {kind: classification, text: [message], label: topic, labels: [delivery, refund], files: {train: topics.csv}}
+"""
+
+
+@pytest.fixture(name="wheel", scope="module")
+def _wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    shutil.copytree(ROOT / "mtdnn_tf", source / "mtdnn_tf", ignore=ignored)
+    for name in ("flags", "tools"):  # Which must not be installed.
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    _run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, source], folder)
+    return next(folder.glob("*.whl"))
+
+
+def _run(command: list[str | Path], folder: Path, status: int = 0) -> str:
+    # Without the variables by which a parent process would show its own modules.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=False)
+    assert result.returncode == status, result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def _environment(folder: Path, wheel: Path, *pip_flags: str) -> Path:
+    """Returns the folder of programs of a new environment with the wheel."""
+    _run([sys.executable, "-m", "venv", folder], folder.parent)
+    _run([folder / "bin" / "pip", "install", "-q", *pip_flags, wheel], folder.parent)
+    return folder / "bin"
+
+
+def test_the_wheel_has_the_packages_files_and_no_others(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name for name in archive.namelist() if ".dist-info/" not in name}
+    folders = os.walk(ROOT / "mtdnn_tf", followlinks=True)
+    present = {Path(folder, name) for folder, _, names in folders for name in names if "__pycache__" not in folder}
+    assert files == {path.relative_to(ROOT).as_posix() for path in present if path.name != "BUILD"}
+    assert wheel.name.startswith(f"mtdnn_tf-{mtdnn_tf.__version__}-py3-none-any")
+
+
+def _check_works(programs: Path, folder: Path) -> None:
+    assert _run([programs / "mtdnn", "--version"], folder) == f"mtdnn_tf {mtdnn_tf.__version__}\n"
+    assert "  train " in _run([programs / "mtdnn"], folder)
+    _run([programs / "python", "-c", EXAMPLE], folder)
+    (folder / "topics.csv").write_text(
+        "message,topic\nwhere is my parcel,delivery\nrepay me,refund\n", encoding="utf-8"
+    )
+    (folder / "tasks.yaml").write_text(TASKS, encoding="utf-8")
+    flags = ["--task_file=tasks.yaml", "--backbone=tiny", "--epochs=1", "--output_dir=run", "--cache_dir=cache"]
+    _run([programs / "mtdnn", "train", *flags], folder)
+    assert (folder / "run" / "model").is_dir()
+    assert "`mtdnn train --help`" in _run([programs / "mtdnn", "train"], folder, status=1)
+    code = "import flags, tools"
+    assert "No module named 'flags'" in _run([programs / "python", "-c", code], folder, status=1)
+
+
+def test_the_wheel_works_outside_the_checkout(wheel, tmp_path):
+    programs = _environment(tmp_path / "environment", wheel, "--no-deps")
+    # The packages that it needs are taken from the environment of the tests.
+    site_packages = next((tmp_path / "environment" / "lib").glob("python*/site-packages"))
+    (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    _check_works(programs, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_wheel_works_with_what_it_declares_alone(wheel, tmp_path):
+    programs = _environment(tmp_path / "environment", wheel)
+    _check_works(programs, tmp_path)
+    advice = "error: mtdnn serve needs uvicorn: pip install 'mtdnn_tf[serve]'"
+    assert advice in _run([programs / "mtdnn", "serve", "--model=m:export"], tmp_path, status=1)
