@@ -67,6 +67,7 @@ class AdaptationConfig(Options):
             ("init_from", ""),
             ("soft_targets", ""),
             ("transfer_splits", ""),
+            ("keep_best_by", "; it compares models of the last step"),
         ):
             if self.base.values()[name]:
                 raise UserError(f"`{name}` is not accepted by an adaptation{instead}")

@@ -59,7 +59,10 @@ class Model:
 
     @property
     def metrics(self) -> dict[str, dict[str, float]]:
-        """Metrics of the run's development splits after its last epoch, by task (and split, if it has several)."""
+        """Metrics of the run's development splits after the epoch that it kept, by task (and split, if it has several).
+
+        That is the last epoch, or with `keep_best_by` the best one: its scores are then higher than on new texts.
+        """
         return read_metrics(self.folder)
 
     @property

@@ -11,6 +11,7 @@ from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.pretrained import picked_layers
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.training.best_epoch import ALL
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.task_inputs import check_settings
 
@@ -81,6 +82,10 @@ class RecipeConfig(Options):
             )
         if self.base.checkpoints.evaluation == "never":
             raise UserError("`evaluation` must be every_epoch or end, so that the recipe can compare models, got never")
+        if self.base.checkpoints.keep_best_by not in ((), (ALL,)):
+            raise UserError(
+                f"`keep_best_by` must be {ALL} in a recipe, got {shown(self.base.checkpoints.keep_best_by)}"
+            )
         if self.top_k is not None and self.top_k > len(self.grid):
             raise UserError(f"`top_k` must be <= {len(self.grid)}, the number of teachers, got {self.top_k}")
         if len(set(self.seeds)) < len(self.seeds):

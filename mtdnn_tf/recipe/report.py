@@ -175,7 +175,10 @@ def _fingerprints(config: RecipeConfig) -> dict[str, str]:
 
 
 def _notes(config: RecipeConfig) -> list[str]:
-    notes = ["Scores are on development splits, which were used only to select teachers."]
+    chosen = "only to select teachers"
+    if config.base.checkpoints.keep_best_by:
+        chosen = "to select teachers and the best epoch of each model: they are higher than on new texts"
+    notes = [f"Scores are on development splits, which were used {chosen}."]
     if len(config.all_seeds) == 1:
         notes.append("One seed: differences may be due to chance.")
     if config.base.part.max_examples is not None:

@@ -14,6 +14,7 @@ from mtdnn_tf.json_files import read_checked_json, read_json, to_json
 from mtdnn_tf.manifests import MANIFEST
 from mtdnn_tf.release.layout import FLAGS, IDENTITY
 from mtdnn_tf.report.data import Reliability, ReportData
+from mtdnn_tf.training.best_epoch import KeptEpoch, read_kept_epoch
 from mtdnn_tf.training.run import METRICS, read_metrics
 
 _Results = Mapping[str, Mapping[str, "float | None"]]
@@ -26,6 +27,7 @@ class Provenance:
     flags: str  # The flagfile that repeats the run.
     identity: Mapping[str, Any]  # Everything that decides the run's weights.
     teachers: Mapping[str, int]  # Number of teachers by name of the soft targets; 0 if unknown.
+    kept_epoch: KeptEpoch | None = None  # None for the last.
 
     def flag(self, name: str) -> str | None:
         """Returns the value of a flag, or None."""
@@ -53,7 +55,7 @@ def read_provenance(run: Path) -> Provenance:
             manifest = folder / name.replace("/", "-") / MANIFEST
             if manifest.is_file():
                 teachers[name] = len(read_json(manifest).get("teachers", ()))
-    return Provenance(flags, identity, teachers)
+    return Provenance(flags, identity, teachers, read_kept_epoch(run))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,10 +21,11 @@ from mtdnn_tf.options import Options, option
 from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.tasks.task import AUTO, HEADS
 from mtdnn_tf.training.optimization.optimizers import OPTIMIZERS
-from mtdnn_tf.training.strategies import LOCAL_TPU, OFF, STRATEGIES, TPU, split_cpu
+from mtdnn_tf.training.strategies import LOCAL_TPU, MULTI_WORKER, OFF, STRATEGIES, TPU, split_cpu
 
 # The others, tensorflow-addons', leave XLA, or update only some rows of tables, which XLA does not know beforehand.
 _COMPILED_OPTIMIZERS = ("adamax", "adamw")
+EVERY_EPOCH = "every_epoch"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,16 +156,35 @@ class RuntimeOptions(Options):
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointOptions(Options):
-    """What is written during a training."""
+    """What is written during a training, and which weights are kept."""
 
     checkpoint_interval: int = option(500, "Number of steps between checkpoints.", at_least=1, decides_weights=False)
     keep_checkpoints: int = option(2, "Number of checkpoints kept.", at_least=1, decides_weights=False)
     evaluation: str = option(
-        "every_epoch",
+        EVERY_EPOCH,
         "When development splits are evaluated.",
-        choices=("every_epoch", "end", "never"),
+        choices=(EVERY_EPOCH, "end", "never"),
         decides_weights=False,
     )
+    keep_best_by: tuple[str, ...] = option(
+        (),
+        "Comma-separated tasks, or `all`: the run keeps the epoch with the best mean of their development scores, "
+        "which are then higher than on new texts.",
+        unset="the last step",
+    )
+    patience: int | None = option(
+        None,
+        "Number of epochs without a better one, after which a run with `--keep_best_by` ends.",
+        unset="all `--epochs`",
+        at_least=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.keep_best_by and self.evaluation != EVERY_EPOCH:
+            raise UserError(f"`keep_best_by` needs `evaluation={EVERY_EPOCH}`, got {self.evaluation}")
+        if self.patience is not None and not self.keep_best_by:
+            raise UserError(f"`patience={self.patience}` needs `keep_best_by`, which is not given")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,6 +209,8 @@ class TrainingConfig(Options):
             raise UserError("`output_dir` must be a folder of its own, got the current folder")
         steps, strategy, interval = self.optimization, self.runtime.strategy, self.checkpoints.checkpoint_interval
         parts, executed = steps.parallel_parts or 1, steps.steps_per_execution
+        if strategy == MULTI_WORKER and self.checkpoints.patience is not None:
+            raise UserError(f"`patience` needs a `strategy` of one machine, whose scores all know, got {strategy}")
         if parts > 1 and not self.takes_parts:
             raise UserError(f"`parallel_parts` must be auto or 1 with `jit_compile` or a `strategy`, got {parts}")
         if not self.runtime.is_compiled:

@@ -39,7 +39,8 @@ class Prepared:
     tokenizer: WordPieceTokenizer
     inputs: list[TaskInputs]  # Of tasks with a head of their own.
     targets: dict[str, SoftTargets]  # By task and split.
-    development: list[EncodedSplit]  # Empty if this process evaluates nothing.
+    evaluates: bool  # Whether this process evaluates the development splits.
+    development: list[EncodedSplit]  # Empty if it does not.
     identity: dict[str, Any]  # Of `run_identity`.
 
 
@@ -75,7 +76,7 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
         batch_size = config.optimization.batch_size if config.optimization.batch_tokens is None else None
         config.checks.check(task.encoded, rows, of_head, tokenizer, batch_size)
     identity = run_identity(config, pretrained, inputs, targets, development)
-    return Prepared(config, tasks, pretrained, tokenizer, inputs, targets, development, identity)
+    return Prepared(config, tasks, pretrained, tokenizer, inputs, targets, evaluates, development, identity)
 
 
 def trained(tasks: Sequence[Task]) -> list[Task]:

@@ -25,16 +25,18 @@ from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, save_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training import cluster as workers
+from mtdnn_tf.training.best_epoch import BestEpoch, KeptEpoch, epoch_metrics, write_kept_epoch
 from mtdnn_tf.training.building import CHECKPOINTS, Built, build
 from mtdnn_tf.training.callbacks import LOGS, log_development_metrics, run_callbacks
-from mtdnn_tf.training.config import TrainingConfig
+from mtdnn_tf.training.config import EVERY_EPOCH, TrainingConfig
 from mtdnn_tf.training.identity import REMEDY, begun_with, check_finished, check_identity, write_identity
 from mtdnn_tf.training.loop import run_epoch
 from mtdnn_tf.training.optimization.optimizers import build_optimizer
-from mtdnn_tf.training.preparation import prepare
+from mtdnn_tf.training.preparation import Prepared, prepare
 from mtdnn_tf.training.strategies import MULTI_WORKER, make_strategy
 
 METRICS = "metrics/validation.json"
+_BEST_MODEL = "best_model"
 Metrics = dict[str, dict[str, float]]
 _log = logging.getLogger("absl")
 
@@ -89,7 +91,8 @@ def train(
         if not is_trained(folder):
             for split in prepared.development:
                 check_gold_labels(split)
-            _finish_training(build(prepared, strategy, network_builder, optimizer_builder), cluster)
+            best = _best_epoch(prepared)
+            _finish_training(build(prepared, strategy, network_builder, optimizer_builder), cluster, best)
         else:
             _log.info("%s: already trained", folder)
             if cluster.is_chief:
@@ -106,7 +109,7 @@ def _finish(config: TrainingConfig, tasks: Sequence[Task]) -> None:
     remove_leftovers(config.output_dir / MODEL_FOLDER)
 
 
-def _finish_training(built: Built, cluster: workers.Cluster) -> None:
+def _finish_training(built: Built, cluster: workers.Cluster, best: BestEpoch | None) -> None:
     """Makes the steps after the last checkpoint, evaluates, and writes model and metrics."""
     prepared, strategy, checkpoints = built.prepared, built.strategy, built.checkpoints
     config, folder = prepared.config, prepared.config.output_dir
@@ -123,12 +126,15 @@ def _finish_training(built: Built, cluster: workers.Cluster) -> None:
     steps = f"continues at step {step} of {built.total_steps}" if step else f"{built.total_steps} steps"
     _log.info("%s: %s, %d steps an epoch, %s", folder, sizes, built.batches.plan.steps_per_epoch, steps)
     try:
-        metrics = _run_epochs(built, step, cluster.is_chief)
+        metrics = _run_epochs(built, step, cluster.is_chief, best)
         with workers.run_on_chief_first(cluster, strategy):
             if cluster.is_chief:
-                length, path = config.data.max_sequence_length, folder / MODEL_FOLDER
-                save_model(built.trainer.network, prepared.tasks, prepared.tokenizer, length, path)
                 write_checked_json(folder / METRICS, metrics)
+                if best is None:
+                    _save_model(built, MODEL_FOLDER)
+                else:
+                    shutil.rmtree(folder / MODEL_FOLDER, ignore_errors=True)
+                    (folder / _BEST_MODEL).replace(folder / MODEL_FOLDER)
                 _finish(config, prepared.tasks)
         # A worker that left while others still wait would count as failed.
         workers.is_same_on_all_workers(cluster, strategy, built.total_steps)
@@ -138,8 +144,8 @@ def _finish_training(built: Built, cluster: workers.Cluster) -> None:
         raise stop.at(f"at step {int(built.trainer.optimizer.iterations.numpy())} of {folder}") from None
 
 
-def _run_epochs(built: Built, step: int, is_chief: bool) -> Metrics:
-    """Makes all steps from `step` on; returns the metrics of the last evaluation."""
+def _run_epochs(built: Built, step: int, is_chief: bool, best: BestEpoch | None) -> Metrics:
+    """Makes the steps from `step` on; returns the metrics of the epoch that is kept, the last by default."""
     config, per_epoch = built.prepared.config, built.batches.plan.steps_per_epoch
     epochs, when = config.optimization.epochs, config.checkpoints.evaluation
     callbacks = run_callbacks(built, is_chief)
@@ -150,9 +156,15 @@ def _run_epochs(built: Built, step: int, is_chief: bool) -> Metrics:
     metrics: Metrics = {}
     while True:
         epoch = step // per_epoch
-        is_due = when == "every_epoch" or (when == "end" and epoch == epochs)
+        is_due = when == EVERY_EPOCH or (when == "end" and epoch == epochs)
         if step and step % per_epoch == 0 and is_chief and is_due:
             metrics = _evaluate(built, predictor, epoch)
+            if best is not None:
+                kept = best.until(epoch)
+                if kept.epoch == epoch:
+                    _save_model(built, _BEST_MODEL)
+                if best.ends_at(kept) or step == built.total_steps:
+                    return _keep(config.output_dir, kept)
         if step == built.total_steps:
             return metrics
         end = (epoch + 1) * per_epoch
@@ -166,10 +178,32 @@ def _run_epochs(built: Built, step: int, is_chief: bool) -> Metrics:
         stop_if_asked()
 
 
+def _save_model(built: Built, name: str) -> None:
+    prepared = built.prepared
+    length, path = prepared.config.data.max_sequence_length, prepared.config.output_dir / name
+    save_model(built.trainer.network, prepared.tasks, prepared.tokenizer, length, path)
+
+
+def _best_epoch(prepared: Prepared) -> BestEpoch | None:
+    """Returns what finds the best epoch, on the worker that evaluates, if the run keeps it."""
+    config, options = prepared.config, prepared.config.checkpoints
+    if not (options.keep_best_by and prepared.evaluates):
+        return None
+    results = [result_name(split.task, split.split) for split in prepared.development]
+    return BestEpoch(config.output_dir, options.keep_best_by, results, options.patience)
+
+
+def _keep(folder: Path, kept: KeptEpoch) -> Metrics:
+    """Records the epoch that is kept, and returns its metrics."""
+    write_kept_epoch(folder, kept)
+    _log.info("%s: keeps %s", folder, kept)
+    return read_checked_json(epoch_metrics(folder, kept.epoch), REMEDY)
+
+
 def _evaluate(built: Built, predictor: Predictor, epoch: int) -> Metrics:
     """Returns the development metrics after an epoch, computed unless an interrupted run had written them."""
     folder = built.prepared.config.output_dir
-    path = folder / "metrics" / f"epoch_{epoch:03}.json"
+    path = epoch_metrics(folder, epoch)
     if not path.is_file():
         metrics = {
             result_name(split.task, split.split): SplitPredictions(split, predictor.predict(split)).metrics()

@@ -54,6 +54,7 @@ def test_settings_that_are_refused(config, change, message):
         ({"max_train_examples": 9}, "`max_train_examples` is not accepted .* `fractions`"),
         ({"subset_seed": 3}, "`subset_seed` is not accepted .* `subset_seeds`"),
         ({"transfer_splits": ("test",)}, "`transfer_splits` is not accepted"),
+        ({"keep_best_by": ("all",), "evaluation": "every_epoch"}, "`keep_best_by` is not accepted .* of the last step"),
         ({"evaluation": "never"}, "`evaluation` must be every_epoch or end"),
     ],
 )

@@ -70,6 +70,7 @@ def test_what_does_not_fit_is_refused(config, change, message):
         ({"evaluation": "never"}, "`evaluation` must be every_epoch or end"),
         ({"soft_targets": (Path("x"),)}, "`soft_targets` must not be given: the recipe makes them"),
         ({"folds": 2, "held_out_fold": 0}, "the recipe's number of folds"),
+        ({"keep_best_by": ("rte",), "evaluation": "every_epoch"}, "`keep_best_by` must be all in a recipe, got rte"),
     ],
 )
 def test_a_base_that_does_not_fit_is_refused(config, change, message):

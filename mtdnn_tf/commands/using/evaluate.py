@@ -16,6 +16,7 @@ from mtdnn_tf.flags import data, inference
 from mtdnn_tf.flags.paths import define_path, define_paths
 from mtdnn_tf.json_files import write_json
 from mtdnn_tf.options import parse_list
+from mtdnn_tf.training.best_epoch import read_kept_epoch
 
 _RUN = define_path("run", "Folder of a trained run.")
 _RUNS = define_paths("runs", "Comma-separated folders of runs whose predictions are averaged.")
@@ -71,6 +72,10 @@ def main() -> None:
         write_json(_OUTPUT.value, content)
     name = runs[0].name if len(runs) == 1 else f"ensemble of {len(runs)}"
     print(text_table({name: [metrics], **{of: [found] for of, found in without.items()}}, show_metrics=True), end="")
+    if any(predicted.encoded.split in predicted.encoded.task.evaluation_splits for predicted in predictions.values()):
+        for run, kept in ((run, read_kept_epoch(run)) for run in runs):
+            if kept is not None:
+                print(f"{run} keeps {kept}")
     if disagreements:
         print(f"\n{tables.disagreement_table(disagreements)}", end="")
     for result, found in by_category.items():
