@@ -43,6 +43,7 @@ class Kind(abc.ABC):
     # weight examples.
     predicts_scores = False
     disagreement_measure = "share of examples with different labels"  # What the mean of `differences` is.
+    hub_task = "text-classification"  # What model hubs call it: huggingface.co/tasks.
     examples_api = "regress"  # TF Serving's API for serialized examples, or "classify".
 
     # === Declaration ===

@@ -48,6 +48,7 @@ class Ranking(ListKind):
     accepted_labels = (2, 2, "two names, the second for relevant candidates")
     default_labels = ("0", "1")
     has_queries = True
+    hub_task = "text-ranking"
     list_name = "a query's candidates"
     disagreement_measure = "share of queries with different top candidates"
 

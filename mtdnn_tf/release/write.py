@@ -18,6 +18,7 @@ from mtdnn_tf.modeling.checkpoints.conversion import convert, output_difference
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import ACTIVATION
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.release import layout
+from mtdnn_tf.release.front_matter import UNKNOWN_LICENSE, front_matter
 from mtdnn_tf.release.heads import write_heads
 from mtdnn_tf.release.model_card import licence_notes, model_card
 from mtdnn_tf.release.provenance import read_provenance, release_metrics
@@ -31,12 +32,29 @@ def check_release_folder(folder: Path) -> None:
         raise UserError(f"--release={folder}: must not exist")
 
 
-def write_release(run: Path, folder: Path, metrics_file: Path | None, names: Sequence[str], **options: Any) -> Verified:
+def write_release(
+    run: Path,
+    folder: Path,
+    metrics_file: Path | None,
+    names: Sequence[str],
+    license: str = UNKNOWN_LICENSE,
+    datasets: Sequence[str] = (),
+    **options: Any,
+) -> Verified:
     """Writes and verifies the release of a finished run in a new folder, then makes it visible.
 
-    `metrics_file` is a recipe's report.json or results.json, or None for the run's own metrics. `names` are those of
-    the tasks, all if empty. `options` are `batch_sizes`, `model_name` and `weights` of `export_saved_model`; only the
-    SavedModel has such weights.
+    Args:
+        run: Folder of the run.
+        folder: Folder of the release.
+        metrics_file: A recipe's report.json or results.json; None for the run's own metrics.
+        names: Names of the tasks; all if empty.
+        license: Of the model, as in `front_matter`. Defaults to "unknown".
+        datasets: Of the training, as in `front_matter`; none by default.
+        **options: `batch_sizes`, `model_name` and `weights` of `export_saved_model`; only the SavedModel has such
+            weights.
+
+    Raises:
+        UserError: The run is not finished, or the folder exists.
     """
     check_release_folder(folder)
     provenance = read_provenance(run)
@@ -77,7 +95,8 @@ def write_release(run: Path, folder: Path, metrics_file: Path | None, names: Seq
             write_json(temporary / name, to_json(value))
         write_text(temporary / layout.FLAGS, provenance.flags)
         card = model_card(tasks, provenance, metrics, pretrained.config, **description, **options)
-        write_text(temporary / layout.CARD, card)
+        metadata = front_matter(options["model_name"], tasks, metrics, license, datasets)
+        write_text(temporary / layout.CARD, metadata + card)
         write_text(temporary / layout.LICENCES, licence_notes(tasks, provenance))
         layout.write_checksums(temporary)
         verified = verify_release(temporary)

@@ -9,6 +9,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.flags.paths import define_path
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.options import parse_list
+from mtdnn_tf.release.front_matter import UNKNOWN_LICENSE
 from mtdnn_tf.release.write import check_release_folder, write_release
 from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version
 from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
@@ -33,12 +34,22 @@ _RELEASE_METRICS = define_path(
     "release_metrics", "report.json or results.json of the recipe that trained the run, for metrics over its seeds."
 )
 
+_LICENSE = flags.DEFINE_string(
+    "release_license", UNKNOWN_LICENSE, "Licence of the released model as model hubs name it, such as apache-2.0."
+)
+_DATASETS = flags.DEFINE_list(
+    "release_datasets",
+    [],
+    "Comma-separated training data as model hubs name them, such as nyu-mll/glue.",
+)
+
 
 def main() -> None:
     if not _EXPORT_DIR.value and not _RELEASE.value:
         raise UserError("--export_dir or --release must be given")
-    if _RELEASE_METRICS.value and not _RELEASE.value:
-        raise UserError("--release_metrics needs --release")
+    for flag in (_RELEASE_METRICS, _LICENSE, _DATASETS):
+        if flag.present and not _RELEASE.value:
+            raise UserError(f"--{flag.name} needs --release")
     options = {
         "batch_sizes": parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int"),
         "model_name": _MODEL_NAME.value,
@@ -52,7 +63,8 @@ def main() -> None:
         export_saved_model(load_model(_RUN.value), folder, _TASKS.value, **options)
         logging.info("%s: SavedModel of %s weights written", folder, _WEIGHTS.value)
     if _RELEASE.value:
-        verified = write_release(_RUN.value, _RELEASE.value, _RELEASE_METRICS.value, _TASKS.value, **options)
+        about = {"license": _LICENSE.value, "datasets": _DATASETS.value}
+        verified = write_release(_RUN.value, _RELEASE.value, _RELEASE_METRICS.value, _TASKS.value, **about, **options)
         logging.info("%s: release of %d files written and verified", _RELEASE.value, verified.files)
 
 
