@@ -13,6 +13,7 @@ from tools.update_option_tables import GROUPS, with_tables
 
 # Blocks that are not run, by page: the first program of each, and why.
 NOT_TESTED = [
+    ("README.md", "pip", "tests/wheel_test.py does it"),
     ("docs/evidence_plan.md", "benchmarks.evidence", "takes an hour"),
     ("docs/performance.md", "benchmarks.run", "needs PyTorch"),
     ("docs/results.md", "benchmarks.quickstart", "takes an hour"),
@@ -21,6 +22,7 @@ NOT_TESTED = [
     ("docs/scale.md", "tools.train", "needs several machines"),
     ("docs/scale.md", "tools.train", "needs a TPU"),
     ("docs/serve.md", "docker", "needs Docker"),
+    ("docs/serve.md", "huggingface-cli", "needs an account"),
 ]
 
 
