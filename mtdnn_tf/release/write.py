@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from mtdnn_tf.release import layout
 from mtdnn_tf.release.front_matter import UNKNOWN_LICENSE, front_matter
 from mtdnn_tf.release.heads import write_heads
 from mtdnn_tf.release.model_card import licence_notes, model_card
-from mtdnn_tf.release.provenance import read_provenance, release_metrics
+from mtdnn_tf.release.provenance import Provenance, ReleaseMetrics, read_provenance, release_metrics
 from mtdnn_tf.release.verify import Verified, verify_release
 from mtdnn_tf.serving.export import export_saved_model, served_tasks
+from mtdnn_tf.tasks.task import Task
 
 
 def check_release_folder(folder: Path) -> None:
@@ -85,15 +86,7 @@ def write_release(
             "has_preset": has_preset,
             "preset_difference": difference,
         }
-        for name, value in (
-            (layout.TASKS, kept),
-            (layout.LABELS, {task.name: task.labels for task in tasks}),
-            (layout.METRICS, metrics),
-            (layout.IDENTITY, provenance.identity),
-            (layout.DESCRIPTION, description),
-        ):
-            write_json(temporary / name, to_json(value))
-        write_text(temporary / layout.FLAGS, provenance.flags)
+        _write_facts(temporary, kept, tasks, metrics, provenance, description)
         card = model_card(tasks, provenance, metrics, pretrained.config, **description, **options)
         metadata = front_matter(options["model_name"], tasks, metrics, license, datasets)
         write_text(temporary / layout.CARD, metadata + card)
@@ -103,3 +96,23 @@ def write_release(
         # Another process may have written it meanwhile.
         check_release_folder(folder)
     return verified
+
+
+def _write_facts(
+    folder: Path,
+    kept: Sequence[Task],
+    tasks: Sequence[Task],
+    metrics: ReleaseMetrics,
+    provenance: Provenance,
+    description: Mapping[str, Any],
+) -> None:
+    """Writes what programs read of a release: tasks, labels, metrics and configuration."""
+    for name, value in (
+        (layout.TASKS, kept),
+        (layout.LABELS, {task.name: task.labels for task in tasks}),
+        (layout.METRICS, metrics),
+        (layout.IDENTITY, provenance.identity),
+        (layout.DESCRIPTION, description),
+    ):
+        write_json(folder / name, to_json(value))
+    write_text(folder / layout.FLAGS, provenance.flags)
