@@ -49,10 +49,9 @@ def write_release(
         folder: Folder of the release.
         metrics_file: A recipe's report.json or results.json; None for the run's own metrics.
         names: Names of the tasks; all if empty.
-        license: Of the model, as in `front_matter`. Defaults to "unknown".
-        datasets: Of the training, as in `front_matter`; none by default.
-        **options: `batch_sizes`, `model_name` and `weights` of `export_saved_model`; only the SavedModel has such
-            weights.
+        license: As in `front_matter`.
+        datasets: As in `front_matter`.
+        **options: `batch_sizes`, `model_name` and `weights` of `export_saved_model`; no other part has such weights.
 
     Raises:
         UserError: The run is not finished, or the folder exists.
@@ -72,8 +71,7 @@ def write_release(
     has_preset = activation in (ACTIVATION, "gelu") and pretrained.config.pooling == POOLER
     difference = output_difference(pretrained, ACTIVATION) if has_preset and activation != ACTIVATION else None
     with locked_path(folder, f"--release={folder}"), new_folder(folder) as temporary:
-        serving = temporary / layout.SERVING / layout.VERSION
-        export_saved_model(loaded, serving, names, **options)
+        export_saved_model(loaded, temporary / layout.SERVING / layout.VERSION, names, **options)
         convert(pretrained, temporary / layout.HUGGING_FACE, "huggingface")
         if has_preset:
             convert(pretrained, temporary / layout.KERAS_NLP, "keras_nlp", accept_approximate_gelu=True)
@@ -87,14 +85,13 @@ def write_release(
             "preset_difference": difference,
         }
         _write_facts(temporary, kept, tasks, metrics, provenance, description)
-        card = model_card(tasks, provenance, metrics, pretrained.config, **description, **options)
-        metadata = front_matter(options["model_name"], tasks, metrics, license, datasets)
-        write_text(temporary / layout.CARD, metadata + card)
+        card = front_matter(options["model_name"], tasks, metrics, license, datasets)
+        card += model_card(tasks, provenance, metrics, pretrained.config, **description, **options)
+        write_text(temporary / layout.CARD, card)
         write_text(temporary / layout.LICENCES, licence_notes(tasks, provenance))
         layout.write_checksums(temporary)
         verified = verify_release(temporary)
-        # Another process may have written it meanwhile.
-        check_release_folder(folder)
+        check_release_folder(folder)  # Another process may have written it meanwhile.
     return verified
 
 
