@@ -9,7 +9,7 @@ import numpy as np
 
 from mtdnn_tf.data.encoding import data_fingerprint, query_numbers
 from mtdnn_tf.data.sources.source import DataSource
-from mtdnn_tf.data.sources.tables import read_table
+from mtdnn_tf.data.sources.tables import place, read_table
 from mtdnn_tf.distillation.ensemble import (
     LOGITS,
     PROBABILITIES,
@@ -22,6 +22,7 @@ from mtdnn_tf.distillation.soft_targets import ScoredSplit, read_soft_targets, s
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file, write_text
 from mtdnn_tf.kinds.values import ID_COLUMN, read_number
+from mtdnn_tf.tasks.file_formats import is_text
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.text_tables import check_format, jsonl_text, tsv_text
 
@@ -102,7 +103,7 @@ def read_exchange_file(
     each example of the split.
 
     Args:
-        path: The file; .tsv or .csv with a header row, or .jsonl.
+        path: The file; .tsv or .csv with a header row, .jsonl or .parquet.
         task: The task.
         split: Name of the split, for messages.
         example_ids: Ids of the split's examples.
@@ -119,12 +120,12 @@ def read_exchange_file(
     names = _columns(task, values)
     header, rows = read_table(path)
     if header is not None:
-        _check_columns(header, task, names, f"{path}:1")
+        _check_columns(header, task, names, f"{path}:1" if is_text(path) else str(path))
     position = {example_id: index for index, example_id in enumerate(example_ids)}
     line_of_id: dict[str, int] = {}
     read = np.zeros((len(example_ids), len(names)))
     for row in rows:
-        where = f"{path}:{row.line}"
+        where = place(path, row.line)
         if row.problem:
             raise UserError(f"{where}: {row.problem}")
         if header is None:
@@ -133,7 +134,8 @@ def read_exchange_file(
         if example_id not in position:
             raise UserError(f"{where}: id {shortened(example_id)!r} is no example of task {task.name}, split {split}")
         if example_id in line_of_id:
-            raise UserError(f"{where}: duplicate id {example_id!r}, first on line {line_of_id[example_id]}")
+            first = place(path, line_of_id[example_id])
+            raise UserError(f"{where}: duplicate id {example_id!r}, first at {first}")
         line_of_id[example_id] = row.line
         read[position[example_id]] = [read_number(row.cells[name], name, where) for name in names]
     missing = [example_id for example_id in example_ids if example_id not in line_of_id]
@@ -144,7 +146,7 @@ def read_exchange_file(
         )
     if values == LOGITS:
         return task.kind_object.from_logits(read, queries)
-    return task.kind_object.check_targets(read, queries, lambda row: f"{path}:{line_of_id[example_ids[row]]}")
+    return task.kind_object.check_targets(read, queries, lambda row: place(path, line_of_id[example_ids[row]]))
 
 
 def write_exchange_file(

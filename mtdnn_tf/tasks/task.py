@@ -28,9 +28,11 @@ DECIDES_WEIGHTS = "decides_weights"
 
 @dataclasses.dataclass(frozen=True)
 class SplitFile:
-    """File of one split's rows, and how to read it."""
+    """File or files of one split's rows, and how to read them."""
 
-    path: str  # Relative to the data folder or absolute; its ending is its format (.tsv, .csv, .jsonl).
+    # Relative to the data folder or absolute: a file, whose ending is its format (`file_formats`), a folder of shards,
+    # a saved data set, or a pattern of shards.
+    path: str
     columns: tuple[str, ...] | None = None  # Column names in order if the file has no header row.
     label: str | None = "label"  # Column of the gold label or score; None if the file has none.
     # Whether a row with missing columns, or without a label that is required, is skipped and counted, not refused.
@@ -38,6 +40,8 @@ class SplitFile:
     text: tuple[str, ...] = ()  # Column names of the texts where they differ from the task's.
     # Whether every row has a label. If not, an empty label, or a file without the label's column, means none.
     label_required: bool = True
+    # Whether cells of TSV are quoted as those of CSV are. Other formats have one way only.
+    quoting: bool = dataclasses.field(default=False, metadata={OMITTED: True})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,8 +221,12 @@ class Task:
         return dataclasses.replace(self, files=files)
 
     def with_input(self, path: Path, label: str | None = None) -> Task:
-        """Returns the task with the only split "input", a file of texts, and of gold labels if `label` is given."""
-        files = {INPUT: SplitFile(str(path.resolve()), label=label)}
+        """Returns the task with the only split "input", a file of texts, and of gold labels if `label` is given.
+
+        A TSV file is quoted if the task's own are.
+        """
+        quoting = any(file.quoting for file in self.files.values())
+        files = {INPUT: SplitFile(str(path.resolve()), label=label, quoting=quoting)}
         return dataclasses.replace(self, files=files, tfds=None, id="row", submission={})
 
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import user_path
 from mtdnn_tf.kinds.registry import KINDS
+from mtdnn_tf.tasks.file_formats import ENDINGS, ending_of, is_pattern
 from mtdnn_tf.tasks.task import CHOICES, PER_LABEL, TRAIN, SplitFile, Task, TfdsData
 from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
 
-FILE_ENDINGS = (".csv", ".jsonl", ".tsv")
 _Dataclass = TypeVar("_Dataclass")
 _REQUIRED = ("kind", "text", "label", "files")
 _FIELDS = {field.name: field for field in dataclasses.fields(Task) if field.name != "name"}
@@ -101,8 +101,11 @@ def _file(value: YamlValue, is_labelled: bool, label: str, task: str, folder: Pa
     """Returns the file of a split, given as its path or with what is special about it."""
     fields = {"path": value.text()} if value.is_text else _record(value, SplitFile, ("path",))
     path = user_path(fields["path"])
-    if path.suffix not in FILE_ENDINGS:
-        raise unknown_name(f"ending of a file of task {task}", path.suffix, FILE_ENDINGS, value.where)
-    fields = {"label": label, **fields, "path": str(path if folder is None else (folder / path).resolve())}
+    path = path if folder is None else (folder / path).resolve()
+    # The files of a folder or of a pattern are looked for when they are read.
+    may_be_several = not path.suffix or is_pattern(path) or path.is_dir()
+    if ending_of(path) not in ENDINGS and not may_be_several:
+        raise unknown_name(f"ending of a file of task {task}", ending_of(path), ENDINGS, value.where)
+    fields = {"label": label, **fields, "path": str(path)}
     # A file without a label column has no label that could be missing.
     return SplitFile(**{"label_required": is_labelled or fields["label"] is None, **fields})

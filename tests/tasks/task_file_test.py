@@ -6,8 +6,9 @@ import pytest
 
 from mtdnn_tf.data.sources.tables import read_rows
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.tasks.file_formats import ENDINGS
 from mtdnn_tf.tasks.task import SplitFile, Task, TfdsData
-from mtdnn_tf.tasks.task_file import FILE_ENDINGS, load_task_file
+from mtdnn_tf.tasks.task_file import load_task_file
 
 _INTENT = """\
 tasks:
@@ -102,7 +103,7 @@ def _check_refused(folder: Path, declaration: str, old: str, new: str, line: int
         ("dropout: 0.2", "dropout: 1.5", 2, "dropout must be a number from 0 to below 1, got 1.5"),
         ("dropout: 0.2", "dropout: nan", 2, "dropout must be a number from 0 to below 1"),
         ("dropout: 0.2", "dropout: 0.2\n    dropout: 0.3", 10, "duplicate 'dropout' in task intent"),
-        ("dev.csv", "dev.tsw", 11, "did you mean '.tsv'? Accepted: .csv, .jsonl, .tsv"),
+        ("dev.csv", "dev.tsw", 11, "did you mean '.tsv'? Accepted: .csv, .csv.gz, .jsonl, "),
         ("dev.csv", "[dev.csv]", 11, "must be `name: value` pairs, got a list"),
         ("validation:", "dev-1:", 2, "not starting with a digit, got 'dev-1'"),
         ("train.tsv\n      dev", "train.tsv\n      train", 18, "duplicate 'train'"),
@@ -171,7 +172,7 @@ def test_a_file_without_a_task_is_refused(tmp_path: Path, content: str):
 def test_endings_are_those_that_can_be_read(tmp_path: Path):
     with pytest.raises(UserError) as caught:
         read_rows(tmp_path / "a.txt", [])
-    assert str(caught.value).endswith(f"Accepted: {', '.join(FILE_ENDINGS)}")
+    assert str(caught.value).endswith(f"Accepted: {', '.join(sorted(ENDINGS))}")
 
 
 @pytest.mark.parametrize(
@@ -265,3 +266,21 @@ def test_every_field_of_a_task_can_be_declared(tmp_path: Path):
 )
 def test_mistakes_in_files_and_other_sources_are_refused(tmp_path: Path, old: str, new: str, line: int, message: str):
     _check_refused(tmp_path, _WHOLE, old, new, line, message)
+
+
+@pytest.mark.parametrize(
+    "path", ["a.tsv.gz", "a.parquet", "shards", "shards/", "shards/part-*", '"*/part-?.jsonl.gz"', "saved.v2"]
+)
+def test_files_may_be_compressed_or_several(tmp_path: Path, path: str):
+    (tmp_path / "saved.v2").mkdir()
+    (task,) = _load(tmp_path, _WHOLE.replace("{path: d.csv, label_required: true}", f"{{path: {path}, quoting: true}}"))
+    path = path.strip('"').rstrip("/")
+    assert task.files["more"] == SplitFile(
+        f"{tmp_path.resolve()}/{path}", label="gold", label_required=False, quoting=True
+    )
+
+
+@pytest.mark.parametrize("path", ["a.gz", "a.txt.gz", "a.txt", "none.v2"])
+def test_other_endings_are_refused(tmp_path: Path, path: str):
+    with pytest.raises(UserError, match="unknown ending of a file of task diagnosis"):
+        _load(tmp_path, _WHOLE.replace("path: d.csv", f"path: {path}"))

@@ -37,7 +37,7 @@ Change = tuple[str, str, str]
 CASES: list[tuple[str, str, Change, list[str]]] = [
     ("unknown id", MOOD, ("mood_teacher.tsv", "k2", "k9"), ["mood_teacher.tsv:4", "'k9' is no example", "mood, split train"]),
     ("missing id", MOOD, ("mood_teacher.tsv", "k2\t1\t0\n", ""), ["mood_teacher.tsv", "no row for 1 of 3 examples", "k2"]),
-    ("duplicate id", MOOD, ("mood_teacher.tsv", "k1", "k3"), ["mood_teacher.tsv:3", "duplicate id 'k3', first on line 2"]),
+    ("duplicate id", MOOD, ("mood_teacher.tsv", "k1", "k3"), ["mood_teacher.tsv:3", "duplicate id 'k3', first at ", "mood_teacher.tsv:2"]),
     ("NaN", MOOD, ("mood_teacher.tsv", "0.25", "nan"), ["mood_teacher.tsv:2", "'good' must be a number, got 'nan'"]),
     ("infinite score", SCORE, ("score_teacher.tsv", "2.5", "inf"), ["score_teacher.tsv:2", "got 'inf'"]),
     ("empty number", MOOD, ("mood_teacher.tsv", "0.25", ""), ["mood_teacher.tsv:2", "got ''"]),

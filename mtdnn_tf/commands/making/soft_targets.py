@@ -15,7 +15,7 @@ from mtdnn_tf.options import parse_list
 from mtdnn_tf.text_tables import check_format
 
 _IMPORT_FROM = flags.DEFINE_multi_string(
-    "import_from", [], "A teacher's predictions: .tsv, .csv or .jsonl, by example id; may be repeated."
+    "import_from", [], "A teacher's predictions: .tsv, .csv, .jsonl or .parquet, by example id; may be repeated."
 )
 _TEACHER_NAMES = flags.DEFINE_list(
     "teacher_names", [], "Comma-separated names, one per imported file; default: the files' names."

@@ -26,7 +26,7 @@ _SIGNATURE = flags.DEFINE_string(
 flags.DEFINE_alias("task", "signature")
 _TEXT_A = flags.DEFINE_string("text_a", None, "Sentence, or first text of a pair.")
 _TEXT_B = flags.DEFINE_string("text_b", None, "Second text of a pair.")
-_INPUT = define_path("input", "File of texts (.tsv, .csv, .jsonl) instead of --text_a and --text_b.")
+_INPUT = define_path("input", "File of texts, or folder or pattern of such files, instead of --text_a and --text_b.")
 _COLUMNS = flags.DEFINE_list(
     "columns", [], "One or two comma-separated text columns of the file; default: text_a and text_b."
 )

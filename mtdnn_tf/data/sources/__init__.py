@@ -1,1 +1,1 @@
-"""Sources of examples: TSV, CSV and JSONL files, TensorFlow Datasets."""
+"""Sources of examples: files, saved Arrow data sets, TensorFlow Datasets."""

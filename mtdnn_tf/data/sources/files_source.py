@@ -9,34 +9,41 @@ from typing import Any
 from absl import logging
 
 from mtdnn_tf.data.sources.example import Example, HashedIds
-from mtdnn_tf.data.sources.tables import TableRow, has_blank_last_rows, read_rows
+from mtdnn_tf.data.sources.shards import Shard, find_shards, has_data
+from mtdnn_tf.data.sources.tables import TableRow, place, read_rows
+from mtdnn_tf.data.sources.text_records import has_blank_last_rows
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.json_files import to_json
+from mtdnn_tf.tasks.file_formats import PLAIN_ENDINGS, ending_of
 from mtdnn_tf.tasks.task import SplitFile, Task
 
 
 def file_splits(task: Task, data_dir: Path) -> list[str]:
     """Returns the splits whose files exist, in the task's order."""
-    return [split for split in task.files if split_path(task, split, data_dir).is_file()]
+    return [split for split in task.files if has_data(split_path(task, split, data_dir))]
 
 
 def split_path(task: Task, split: str, data_dir: Path) -> Path:
-    """Returns the file of a split."""
+    """Returns the path of a split's file, folder or pattern."""
     if split not in task.files:
         raise unknown_name(f"split of task {task.name}", split, task.files)
     return data_dir / task.files[split].path
 
 
 def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
-    """Returns what a split's examples are made from: the file's checksum, and how it is read."""
-    path = _existing_path(task, split, data_dir)
-    # Versions before 2026-12 left these rows out.
-    new = {"blank_last_rows": True} if has_blank_last_rows(path) else {}
+    """Returns what a split's examples are made from: the checksums of its files, and how they are read."""
+    shards = _split_shards(task, split, data_dir)
+    first = shards[0].path
     fields = to_json(task)
     how = {name: fields[name] for name in ("kind", "text", "labels", "file_labels", "skip_labels", "id", "group")}
     file = {name: value for name, value in fields["files"][split].items() if name != "path"}
-    return {"kind": "files", "format": path.suffix, "sha256": sha256_of_file(path), "file": file, "task": how, **new}
+    made_from = {"kind": "files", "format": ending_of(first), "file": file, "task": how}
+    if not first.is_file() or shards[0].name:
+        return {**made_from, "files": [pair for shard in shards for pair in shard.checksums()]}
+    # Versions before 2026-12, which read one file of plain text, left these rows out.
+    new = {"blank_last_rows": True} if first.suffix in PLAIN_ENDINGS and has_blank_last_rows(first) else {}
+    return {**made_from, "sha256": sha256_of_file(first), **new}
 
 
 def read_file_examples(task: Task, split: str, data_dir: Path, keep_skipped: bool = False) -> list[Example]:
@@ -52,72 +59,78 @@ def read_file_rows(
     task: Task, split: str, data_dir: Path, columns: Sequence[str] = (), keep_skipped: bool = False
 ) -> Iterator[tuple[TableRow, Example]]:
     """Yields the rows of `read_file_examples`, which have these further columns, with their examples."""
-    return _SplitReader(task, split, _existing_path(task, split, data_dir), columns).read(keep_skipped)
+    return _SplitReader(task, split, _split_shards(task, split, data_dir), columns).read(keep_skipped)
 
 
-def _existing_path(task: Task, split: str, data_dir: Path) -> Path:
-    """Returns the file of a split if there is one."""
+def _split_shards(task: Task, split: str, data_dir: Path) -> list[Shard]:
+    """Returns the tables of a split; refuses one that has none."""
     path = split_path(task, split, data_dir)
-    if not path.is_file():
-        # A task file's own files have absolute paths.
-        remedy = (
-            "--task_file must name a task file that names it where it is"
-            if Path(task.files[split].path).is_absolute()
-            else "--data_dir must name its folder, or --task_file the task file that declares a task of your own"
-        )
-        raise UserError(f"{path}: no such file; split {split!r} of task {task.name} is read from it; {remedy}")
-    return path
+    # A task file's own files have absolute paths.
+    remedy = (
+        "--task_file must name a task file that names it where it is"
+        if Path(task.files[split].path).is_absolute()
+        else "--data_dir must name its folder, or --task_file the task file that declares a task of your own"
+    )
+    return find_shards(path, split, f"; split {split!r} of task {task.name} is read from it; {remedy}")
 
 
 class _SplitReader:
-    """Reads one split of one task from its file."""
+    """Reads one split of one task from its tables."""
 
-    def __init__(self, task: Task, split: str, path: Path, columns: Sequence[str]) -> None:
+    def __init__(self, task: Task, split: str, shards: Sequence[Shard], columns: Sequence[str]) -> None:
         self._task = task
         self._file: SplitFile = task.files[split]
-        self._path = path
+        self._shards = shards
         self._columns = columns
         self._text_columns = self._file.text or task.text
         self._hashed_ids = HashedIds()
-        self._line_of_id: dict[str, int] = {}
+        self._has_numbers = False  # Whether labels are numbers that stand for names.
+        self._place_of_id: dict[str, tuple[Path, int]] = {}
 
     def read(self, keep_skipped: bool) -> Iterator[tuple[TableRow, Example]]:
         """Yields the split's examples with their rows; logs how many rows were skipped and why."""
+        for shard in self._shards:
+            yield from self._read_shard(shard, keep_skipped)
+        if self._has_numbers:
+            meaning = ", ".join(f"{number} is {name}" for number, name in enumerate(self._task.labels))
+            logging.info("%s: labels are numbers: %s", self._file.path, meaning)
+
+    def _read_shard(self, shard: Shard, keep_skipped: bool) -> Iterator[tuple[TableRow, Example]]:
         incomplete = without_label = 0
-        for row in self._rows():
+        for row in self._rows(shard.path):
             cell = self._label_cell(row)
             if row.problem or (self._file.label and self._file.label_required and cell is None):
                 if not self._file.skip_incomplete_rows:
                     reason = row.problem or f"column {self._file.label!r} must have a label in every row, got none"
-                    raise UserError(f"{self._path}:{row.line}: {reason}")
+                    raise UserError(f"{place(shard.path, row.line)}: {reason}")
                 incomplete += 1
             elif cell in self._task.skip_labels and not keep_skipped:
                 without_label += 1
             else:
-                yield row, self._example(row, cell)
+                yield row, self._example(shard, row, cell)
         if incomplete:
-            logging.info("%s: skipped %d incomplete row(s)", self._path, incomplete)
+            logging.info("%s: skipped %d incomplete row(s)", shard.path, incomplete)
         if without_label:
-            logging.info("%s: skipped %d row(s) without an agreed label", self._path, without_label)
+            logging.info("%s: skipped %d row(s) without an agreed label", shard.path, without_label)
 
-    def _rows(self) -> Iterator[TableRow]:
-        """Yields the rows of the file with the columns that the task needs."""
+    def _rows(self, path: Path) -> Iterator[TableRow]:
+        """Yields the rows of a table with the columns that the task needs."""
         id_column = None if self._task.id in ("row", "hash") else self._task.id
         names = (*self._columns, *self._text_columns, id_column, self._task.group)
         required = [column for column in dict.fromkeys(names) if column]
         label = [self._file.label] if self._file.label else []
         required, optional = ([*required, *label], []) if self._file.label_required else (required, label)
         lists = label if self._task.kind_object.takes_lists else []
-        return read_rows(self._path, required, optional, self._file.columns, lists)
+        return read_rows(path, required, optional, self._file.columns, lists, self._file.quoting)
 
     def _label_cell(self, row: TableRow) -> str | None:
         """Returns the spelling of the row's label; None if it has none."""
         cell = row.cells.get(self._file.label) if self._file.label else None
         return cell if cell or self._task.kind_object.takes_lists else None
 
-    def _example(self, row: TableRow, cell: str | None) -> Example:
+    def _example(self, shard: Shard, row: TableRow, cell: str | None) -> Example:
         """Returns the row's example; `cell` spells its label."""
-        where = f"{self._path}:{row.line}"
+        where = place(shard.path, row.line)
         texts = [row.cells[column] for column in self._text_columns]
         if None in texts:
             raise UserError(f"{where}: column {self._text_columns[texts.index(None)]!r} must be text, got null")
@@ -125,7 +138,9 @@ class _SplitReader:
         label = None
         if cell is not None and cell not in self._task.skip_labels:
             label = self._task.kind_object.read_label(self._task, cell, str(self._file.label), where)
-        return Example(self._example_id(row, text_a, text_b), text_a, text_b, label, self._group(row, text_a, where))
+            self._has_numbers |= cell.isdecimal() and cell not in (self._task.file_labels or self._task.labels or cell)
+        example_id = self._example_id(shard, row, text_a, text_b)
+        return Example(example_id, text_a, text_b, label, self._group(row, text_a, where))
 
     def _group(self, row: TableRow, text_a: str, where: str) -> str | None:
         """Returns what tells the query of a ranking's candidate."""
@@ -137,20 +152,19 @@ class _SplitReader:
             raise UserError(f"{where}: column {column!r} must name the query of the candidate, got nothing")
         return group
 
-    def _example_id(self, row: TableRow, text_a: str, text_b: str | None) -> str:
+    def _example_id(self, shard: Shard, row: TableRow, text_a: str, text_b: str | None) -> str:
         """Returns the id of the row's example."""
         if self._task.id == "row":
-            return str(row.number)
+            return shard.row_id(row.number)
         if self._task.id == "hash":
             return self._hashed_ids.next_id(text_a, text_b)
         example_id = row.cells[self._task.id] or ""
-        where = f"{self._path}:{row.line}"
+        where = place(shard.path, row.line)
         # Ids are written a line each, to soft targets and to predictions.
         if not example_id or not example_id.isprintable():
             given = repr(shortened(example_id))
             raise UserError(f"{where}: column {self._task.id!r} must be an id of printable characters, got {given}")
-        if example_id in self._line_of_id:
-            first = self._line_of_id[example_id]
-            raise UserError(f"{where}: duplicate id {example_id!r}, also on line {first}; ids must be unique")
-        self._line_of_id[example_id] = row.line
+        first = self._place_of_id.setdefault(example_id, (shard.path, row.line))
+        if first != (shard.path, row.line):
+            raise UserError(f"{where}: duplicate id {example_id!r}, also at {place(*first)}; ids must be unique")
         return example_id

@@ -1,38 +1,36 @@
-"""Rows of TSV, CSV and JSONL files, with their lines."""
+"""Rows of TSV, CSV, JSONL and Parquet files and of saved Arrow data sets, with their lines."""
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from mtdnn_tf.data.sources.columnar_tables import ColumnarTable, open_columns
+from mtdnn_tf.data.sources.saved_datasets import is_saved_dataset
+from mtdnn_tf.data.sources.text_records import Record, read_records
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.json_files import object_without_repetition
+from mtdnn_tf.tasks.file_formats import GZIP, JSONL, PARQUET, ending_of, is_text
 
 _log = logging.getLogger("absl")
-# csv refuses NUL before Python 3.11. This code point is no character and is in no text.
-_NUL_STAND_IN = "\U0010ffff"
 
 
 class TableRow(NamedTuple):
-    """One row of a file."""
+    """One row of a file or of a saved data set."""
 
     number: int  # From 0, counting every row of the file but its header.
-    line: int  # The line it begins on, from 1.
-    # Text by column name, of the columns asked for; None where JSON has null, no item for an optional column that the
-    # file has not. Empty if the row has a problem.
+    line: int  # The line it begins on, from 1; in Parquet and Arrow, which have no lines, the number.
+    # Text by column name, of the columns asked for; None where the file has null, no item for an optional column that
+    # the file has not. Empty if the row has a problem.
     cells: dict[str, str | None]
     problem: str = ""  # What is wrong with the row's columns.
 
 
-class _Record(NamedTuple):
-    """One row before its columns are named: cells in the file's order, a JSON object, or None for a blank line."""
-
-    line: int
-    cells: list[str] | dict[str, Any] | None
+def place(path: Path, line: int) -> str:
+    """Returns where a row is, for messages."""
+    return f"{path}:{line}" if is_text(path) else f"{path}, row {line}"
 
 
 def read_rows(
@@ -41,53 +39,71 @@ def read_rows(
     optional: Sequence[str] = (),
     columns: Sequence[str] | None = None,
     lists: Sequence[str] = (),
+    quoting: bool = False,
 ) -> Iterator[TableRow]:
-    r"""Yields the rows of a UTF-8 file whose ending is its format.
+    """Yields the rows of a file whose ending is its format, or of a folder that `Dataset.save_to_disk` wrote.
 
-    TSV has no quoting, CSV quotes as RFC 4180 does, JSONL has an object per line. Lines end at "\n" or "\r\n" and
-    nowhere else: sentences have other separators. In a file of one column a blank line is a row, whose text is empty.
-    In other files blank lines at the end are no rows: the log has their number.
+    `read_records` says how text is read. In a TSV or CSV file of one column a blank line is a row, whose text is empty.
+    In other files of text blank lines at the end are no rows: the log has their number.
 
     Args:
-        path: The file; .tsv, .csv or .jsonl.
+        path: The file, whose ending is one of `ENDINGS`, or the folder.
         required: Columns to read; a file without one is refused.
         optional: Columns to read where the file has them.
-        columns: All column names in order, if the file has no header row. JSONL names its own.
-        lists: Columns in which JSONL may have an array, which is read as JSON text.
+        columns: All column names in order, if the TSV or CSV file has no header row. Other formats name their own.
+        lists: Columns in which JSONL, Parquet and Arrow may have an array, which is read as JSON text.
+        quoting: Whether cells of TSV are quoted like those of CSV. Defaults to False.
     """
-    records = _records(path)
-    if path.suffix == ".jsonl":
+    if _is_columnar(path):
+        return _rows_of_columns(open_columns(path), required, optional, lists)
+    records = read_records(path, quoting)
+    if _is_jsonl(path):
         return _rows_of_objects(path, records, required, optional, lists)
     return _rows_of_cells(path, records, required, optional, columns)
 
 
 def read_table(path: Path) -> tuple[list[str] | None, Iterator[TableRow]]:
-    """Returns the column names of a file with a header row, None for JSONL, and its rows with all columns."""
-    if path.suffix == ".jsonl":
-        return None, _rows_of_objects(path, _records(path))
-    header = next(_records(path), None)
+    """Returns the column names that a file has, None for JSONL, and its rows with all columns."""
+    if _is_columnar(path):
+        table = open_columns(path)
+        return table.names, _rows_of_columns(table, table.names)
+    if _is_jsonl(path):
+        return None, _rows_of_objects(path, read_records(path))
+    header = next(read_records(path), None)
     columns = [] if header is None else list(header.cells or [""])
     return columns, read_rows(path, columns)
 
 
-def has_blank_last_rows(path: Path) -> bool:
-    """Returns whether a file of one column, as far as its first line shows, ends with blank lines."""
-    lines = path.read_bytes().removesuffix(b"\n").split(b"\n")
-    # Every line of JSONL has the empty separator.
-    separator = {".tsv": b"\t", ".csv": b","}.get(path.suffix, b"")
-    return separator not in lines[0] and lines[-1] in (b"", b"\r") and len(lines) > 1
+def _is_columnar(path: Path) -> bool:
+    return ending_of(path) == PARQUET or is_saved_dataset(path)
 
 
-def _records(path: Path) -> Iterator[_Record]:
-    readers = {".tsv": _tsv_records, ".csv": _csv_records, ".jsonl": _jsonl_records}
-    if path.suffix not in readers:
-        raise unknown_name("ending of a data file", path.suffix, readers, str(path))
-    return readers[path.suffix](path)
+def _is_jsonl(path: Path) -> bool:
+    return ending_of(path).removesuffix(GZIP) == JSONL
+
+
+def _rows_of_columns(
+    table: ColumnarTable, required: Sequence[str], optional: Sequence[str] = (), lists: Sequence[str] = ()
+) -> Iterator[TableRow]:
+    names = _check_columns(table.names, required, optional, str(table.path))
+    return (TableRow(number, number, cells) for number, cells in enumerate(table.rows(names, lists)))
+
+
+def _check_columns(columns: Sequence[str], required: Sequence[str], optional: Sequence[str], where: str) -> list[str]:
+    """Returns the names of the columns to read; refuses a file without a required one, or with one of them twice."""
+    for name in required:
+        if name not in columns:
+            raise unknown_name("column", name, columns, where)
+    names = [name for name in (*required, *optional) if name in columns]
+    for name in names:
+        if columns.count(name) > 1:
+            raise UserError(f"{where}: column {name!r} is named {columns.count(name)} times; name it once")
+    return names
 
 
 def _rows_of_cells(
     path: Path,
-    records: Iterator[_Record],
+    records: Iterator[Record],
     required: Sequence[str],
     optional: Sequence[str],
     columns: Sequence[str] | None,
@@ -100,13 +116,7 @@ def _rows_of_cells(
             raise UserError(f"{path}: the file is empty; its first row must name the columns")
         columns = list(header.cells or [""])
         where = f"{path}:{header.line}"
-    for name in required:
-        if name not in columns:
-            raise unknown_name("column", name, columns, where)
-    positions = {name: columns.index(name) for name in (*required, *optional) if name in columns}
-    for name in positions:
-        if columns.count(name) > 1:
-            raise UserError(f"{where}: column {name!r} is named {columns.count(name)} times; name it once")
+    positions = {name: columns.index(name) for name in _check_columns(columns, required, optional, where)}
     for number, record in enumerate(records if len(columns) == 1 else _without_last_blanks(path, records)):
         cells = list(record.cells or [""])
         if len(cells) == len(columns):
@@ -117,7 +127,7 @@ def _rows_of_cells(
 
 def _rows_of_objects(
     path: Path,
-    records: Iterator[_Record],
+    records: Iterator[Record],
     required: Sequence[str] | None = None,
     optional: Sequence[str] = (),
     lists: Sequence[str] = (),
@@ -138,9 +148,9 @@ def _rows_of_objects(
         yield TableRow(number, line, {}, problems[0]) if problems else TableRow(number, line, cells)
 
 
-def _without_last_blanks(path: Path, records: Iterator[_Record]) -> Iterator[_Record]:
+def _without_last_blanks(path: Path, records: Iterator[Record]) -> Iterator[Record]:
     """Yields records without blank lines at the end, and logs their number."""
-    blanks: list[_Record] = []
+    blanks: list[Record] = []
     for record in records:
         if record.cells is None:
             blanks.append(record)
@@ -150,73 +160,3 @@ def _without_last_blanks(path: Path, records: Iterator[_Record]) -> Iterator[_Re
         yield record
     if blanks:
         _log.info("%s: %d blank line(s) at its end are no rows", path, len(blanks))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yields a file's lines without their ends, numbered from 1."""
-    try:
-        with path.open("rb") as file:
-            for number, encoded in enumerate(file, 1):
-                try:
-                    line = encoded.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    wrong = f"its byte {error.start + 1} is 0x{encoded[error.start]:02x}"
-                    raise UserError(f"{path}:{number}: not UTF-8, {wrong}; convert the file to UTF-8") from None
-                if number == 1:
-                    line = line.removeprefix("\ufeff")
-                yield number, line.removesuffix("\n").removesuffix("\r")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _tsv_records(path: Path) -> Iterator[_Record]:
-    """Yields tab-separated rows; quotes are text."""
-    return (_Record(number, line.split("\t") if line else None) for number, line in _lines(path))
-
-
-def _csv_records(path: Path) -> Iterator[_Record]:
-    """Yields comma-separated rows; a quoted cell may have commas, doubled quotes and line breaks."""
-    csv.field_size_limit(1 << 30)
-    line_numbers: list[int] = []
-
-    def lines() -> Iterator[str]:
-        for number, line in _lines(path):
-            line_numbers.append(number)
-            yield line.replace("\0", _NUL_STAND_IN) + "\n"
-
-    # Not strict, csv would take a forgotten quote for one cell up to the end of the file.
-    reader = csv.reader(lines(), strict=True)
-    while True:
-        line_numbers.clear()
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise UserError(f"{path}:{line_numbers[0]}: not CSV ({error})") from None
-        yield _Record(line_numbers[0], [cell.replace(_NUL_STAND_IN, "\0") for cell in cells] or None)
-
-
-def _jsonl_records(path: Path) -> Iterator[_Record]:
-    """Yields JSON objects; numbers as they are spelled, true and false by name."""
-    for number, line in _lines(path):
-        where = f"{path}:{number}"
-        if not line.strip():
-            yield _Record(number, None)
-            continue
-        try:
-            value = json.loads(
-                line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=object_without_repetition
-            )
-        except json.JSONDecodeError as error:
-            raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not accepted JSON ({error})") from None
-        if not isinstance(value, dict):
-            raise UserError(f"{where}: a line must be one JSON object, got {line[:60]!r}")
-        cells = {name: str(cell).lower() if isinstance(cell, bool) else cell for name, cell in value.items()}
-        try:
-            "".join(map(str, cells.values() if "\\u" in line else ())).encode()
-        except UnicodeEncodeError:
-            raise UserError(f"{where}: a text has half a surrogate pair, which is no character") from None
-        yield _Record(number, cells)

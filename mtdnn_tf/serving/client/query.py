@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mtdnn_tf.data.sources.tables import read_rows
+from mtdnn_tf.data.sources.shards import find_shards
+from mtdnn_tf.data.sources.tables import place, read_rows
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.serving.client.answers import answers_of_row, is_answer
 from mtdnn_tf.serving.client.connection import Connection, GrpcConnection, Patience, RestConnection, Signature
+from mtdnn_tf.tasks.task import INPUT
 
 _DEFAULT = "serving_default"
 _TEXTS = ("text_a", "text_b")
@@ -33,20 +35,23 @@ def connect(server: str, model: str, patience: Patience) -> Connection:
 
 
 def read_texts(path: Path, columns: Sequence[str]) -> list[Texts]:
-    """Reads the texts of a .tsv, .csv or .jsonl file: its columns, or `text_a` and, if present, `text_b`."""
-    names = list(columns) or list(_TEXTS)
-    required = names if columns else names[:1]
-    texts = []
-    for row in read_rows(path, required, [name for name in names if name not in required]):
-        if row.problem:
-            raise UserError(f"{path}:{row.line}: {row.problem}")
-        for name in required:
-            if row.cells[name] is None:
-                raise UserError(f"{path}:{row.line}: column {name!r} must be a text, got null")
-        texts.append(Texts(*(row.cells[name] or "" for name in names if name in row.cells)))
+    """Reads the texts of a data file or of shards: its columns, or `text_a` and, if present, `text_b`."""
+    texts = [text for shard in find_shards(path, INPUT) for text in _texts_of_table(shard.path, columns)]
     if not texts:
         raise UserError(f"{path}: must have at least one row")
     return texts
+
+
+def _texts_of_table(path: Path, columns: Sequence[str]) -> Iterator[Texts]:
+    names = list(columns) or list(_TEXTS)
+    required = names if columns else names[:1]
+    for row in read_rows(path, required, [name for name in names if name not in required]):
+        if row.problem:
+            raise UserError(f"{place(path, row.line)}: {row.problem}")
+        for name in required:
+            if row.cells[name] is None:
+                raise UserError(f"{place(path, row.line)}: column {name!r} must be a text, got null")
+        yield Texts(*(row.cells[name] or "" for name in names if name in row.cells))
 
 
 def ask(

@@ -105,14 +105,14 @@ def test_a_label_that_is_not_required_may_be_absent(tmp_path: Path):
         ("2\thello\tbuy\tmore", "row has 4 column(s), the file has 3"),
         ("2\thello\tBuy", "unknown label of task intent 'Buy'; did you mean 'buy'? Accepted: buy, greet"),
         ("2\thello\t", "column 'label' must have a label in every row, got none"),
-        ("1\thello\tbuy", "duplicate id '1', also on line 2; ids must be unique"),
+        ("1\thello\tbuy", "duplicate id '1', also at {folder}/train.tsv:2; ids must be unique"),
         ("\thello\tbuy", "column 'number' must be an id of printable characters, got ''"),
         ("a\x85b\thello\tbuy", "column 'number' must be an id of printable characters, got 'a\\x85b'"),
     ],
 )
 def test_bad_rows_are_told_with_their_line(tmp_path: Path, row: str, message: str):
     _write(tmp_path, "train.tsv", "number\tutterance\tlabel", "1\thello\tgreet", row, "9\thello\tgreet")
-    assert _message(_INTENT, "train", tmp_path) == f"{tmp_path}/train.tsv:3: {message}"
+    assert _message(_INTENT, "train", tmp_path) == f"{tmp_path}/train.tsv:3: {message.format(folder=tmp_path)}"
 
 
 @pytest.mark.parametrize("score", ["NaN", "Infinity", '"high"', '"1_0"', "1e39", '" 1"', "true", '"٣"'])

@@ -5,10 +5,12 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mtdnn_tf.data.sources.tables import TableRow, has_blank_last_rows, read_rows, read_table
+from mtdnn_tf.data.sources.tables import TableRow, read_rows, read_table
+from mtdnn_tf.data.sources.text_records import has_blank_last_rows
 from mtdnn_tf.errors import UserError
 
 # What texts really hold: separators of other conventions, control characters, quotes, other scripts.
@@ -25,7 +27,7 @@ _TEXTS = [
 ]
 
 
-def _read(path: Path, content: str | bytes, required: Sequence[str], **arguments: Sequence[str]) -> list[TableRow]:
+def _read(path: Path, content: str | bytes, required: Sequence[str], **arguments: Any) -> list[TableRow]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return list(read_rows(path, required, **arguments))
 
@@ -147,7 +149,7 @@ def test_files_that_are_not_of_their_format_are_refused_with_the_line(tmp_path: 
 def test_unreadable_files_and_unknown_endings_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"a.tsv: cannot be read \(No such file or directory\)"):
         list(read_rows(tmp_path / "a.tsv", ["a"]))
-    with pytest.raises(UserError, match=r"unknown ending of a data file '.tab'.* Accepted: .csv, .jsonl, .tsv"):
+    with pytest.raises(UserError, match=r"unknown ending of a data file '.tab'.* Accepted: .csv, .csv.gz, .jsonl, "):
         read_rows(tmp_path / "a.tab", ["a"])
 
 

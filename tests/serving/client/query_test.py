@@ -174,6 +174,9 @@ def test_texts_are_read_from_every_kind_of_file(tmp_path):
         '{"text_a": "a"}\n{"text_a": "c", "text_b": "d"}\n{"text_a": "e", "text_b": null}\n'
     )
     assert read_texts(tmp_path / "a.jsonl", []) == [Texts("a"), Texts("c", "d"), Texts("e", "")]
+    for number in (2, 1):
+        (tmp_path / f"part-{number}.tsv").write_text(f"text_a\n{number}\n")
+    assert read_texts(tmp_path / "part-*.tsv", []) == [Texts("1"), Texts("2")]
 
 
 @pytest.mark.parametrize(
