@@ -11,8 +11,10 @@ from typing import Any, Union
 import numpy as np
 
 from mtdnn_tf.api.tasks import TaskDeclaration
+from mtdnn_tf.data.sources.saved_datasets import NO_CLASS
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import user_path, write_text
+from mtdnn_tf.kinds.label_index import label_index
 
 # A file; a mapping of columns; or a pandas or polars DataFrame or a Hugging Face Dataset.
 Table = Union[str, Path, Mapping[str, Sequence[Any]], Any]
@@ -50,11 +52,11 @@ def _values(column: Any) -> list[Any]:
     return list(column)
 
 
-def _label_names(table: Table, task: TaskDeclaration) -> Sequence[str]:
-    """Returns what integers in the label column stand for: a Dataset's own names, else the task's."""
+def _class_names(table: Table, task: TaskDeclaration) -> Sequence[str]:
+    """Returns the names of the classes whose numbers the label column of a Hugging Face Dataset has; else none."""
     features = getattr(table, "features", None) or {}
-    own = features.get(task.label) if hasattr(features, "get") else None
-    return getattr(own, "names", None) or task.labels
+    feature = features.get(task.label) if hasattr(features, "get") else None
+    return getattr(getattr(feature, "feature", feature), "names", None) or ()
 
 
 def table_rows(table: Table, task: TaskDeclaration, split: str, has_label: bool) -> Iterator[dict[str, Any]]:
@@ -72,14 +74,14 @@ def table_rows(table: Table, task: TaskDeclaration, split: str, has_label: bool)
         if name not in columns:
             raise UserError(f"{what}: column {name!r} is missing; the columns are {', '.join(columns) or 'none'}")
     kept = list(dict.fromkeys([*needed, *([task.label] if task.label in columns else [])]))
-    names = _label_names(table, task)
+    classes = _class_names(table, task)
     for number, values in enumerate(zip(*(columns[name] for name in kept))):
         row = dict(zip(kept, values))
         for name in task.texts:
             if not isinstance(row[name], str):
                 raise UserError(f"{what}, row {number}: column {name!r} must be text, got {row[name]!r}")
         if task.label in row:
-            label = _label(row.pop(task.label), names)
+            label = _label(row.pop(task.label), task.labels, classes)
             if label is not None:
                 row[task.label] = label
             elif has_label:
@@ -87,19 +89,24 @@ def table_rows(table: Table, task: TaskDeclaration, split: str, has_label: bool)
         yield {name: value if isinstance(value, (str, float, list)) else str(value) for name, value in row.items()}
 
 
-def _label(value: Any, names: Sequence[str]) -> Any:
+def _label(value: Any, names: Sequence[str], classes: Sequence[str] = ()) -> Any:
     """Returns a gold label or score as JSON; None if there is none."""
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_label(item, names) for item in value]
+        return [_label(item, names, classes) for item in value]
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return None
     if isinstance(value, np.generic):
         value = value.item()
     if not names:
         return value if isinstance(value, str) else float(value)
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    if is_number and str(value) not in names and 0 <= value < len(names):
-        return names[value]
+    # pandas stores integers beside missing values as floats.
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if classes and NO_CLASS <= value < len(classes):
+            return None if value == NO_CLASS else classes[value]
+        index = label_index(str(value), names)
+        return str(value) if index is None else names[index]
     return str(value)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mtdnn_tf.errors import unknown_name
+from mtdnn_tf.kinds.label_index import label_index
 from mtdnn_tf.kinds.values import CORRELATIONS, ID_COLUMN, Confidences, LabelledPredictions, Metric, Queries
 
 if TYPE_CHECKING:
@@ -70,11 +71,12 @@ class Kind(abc.ABC):
     # === Labels ===
 
     def read_label(self, task: Task, cell: str, column: str, where: str) -> Any:
-        """Returns the label that a cell of a data file spells, by default the index of a label's name."""
+        """Returns the label that a cell of a data file spells, by default the index of a label's name or number."""
         spellings = task.file_labels or task.labels
-        if cell not in spellings:
+        index = label_index(cell, spellings) if not task.file_labels or cell in spellings else None
+        if index is None:
             raise unknown_name(f"label of task {task.name}", cell, spellings, where)
-        return spellings.index(cell)
+        return index
 
     def label_array(self, task: Task, labels: Sequence[Any]) -> np.ndarray:
         """Returns gold labels, as `read_label` returns them, as int32 or float32 [rows, ...]; None as -1 or nan."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,31 @@ def test_tables_of_any_type_give_the_same_rows(table, tmp_path):
 def test_numbers_that_are_labels_names_stay_names(tmp_path):
     task = Classification("stars", "review", ["1", "2", "3"])
     assert _written({"review": ["bad"], "label": [1]}, task, tmp_path) == [{"review": "bad", "label": "1"}]
+
+
+def test_numbers_are_refused_beside_names_that_are_numbers(tmp_path):
+    task = Classification("stars", "review", ["1", "2", "3"])
+    assert _written({"review": ["bad"], "label": [0]}, task, tmp_path) == [{"review": "bad", "label": "0"}]
+
+
+def test_numbers_of_a_data_sets_classes_become_their_names(tmp_path):
+    """A table that has the attributes of a Hugging Face Dataset that are read."""
+
+    class Dataset(dict):
+        column_names = ("review", "label")
+        features = {"label": SimpleNamespace(names=["1", "2", "3"])}  # noqa: RUF012
+
+    task = Classification("stars", "review", ["1", "2", "3"])
+    rows = _written(Dataset(review=["bad", "good"], label=[0, 2]), task, tmp_path)
+    assert [row["label"] for row in rows] == ["1", "3"]
+    rows = _written(Dataset(review=["bad", "good"], label=[-1, 2]), task, tmp_path, has_label=False)
+    assert [row.get("label") for row in rows] == [None, "3"]
+
+
+def test_numbers_beside_missing_values_are_labels(tmp_path):
+    table = pd.DataFrame({"utterance": ["a", "b"], "label": [1, None]})
+    rows = _written(table, INTENT, tmp_path, has_label=False)
+    assert rows == [{"utterance": "a", "label": "cancel"}, {"utterance": "b"}]
 
 
 def test_scores_lists_ids_and_groups_are_kept(tmp_path):
