@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from mtdnn_tf.data.sources.shards import has_data
 from tests.data.official_files import write_glue
 
 # 1 % of a training split, which a page trains on, is two rows.
@@ -30,13 +31,16 @@ def write_glue_folder(folder: Path) -> None:
 
 
 def write_files_of_tasks(path: Path) -> None:
-    """Writes the data files that a task file names, with its columns.
+    """Writes the data files that a task file names, with its columns, unless the page has written them.
 
     Args:
         path: The task file.
     """
     for task in yaml.safe_load(path.read_text(encoding="utf-8"))["tasks"].values():
-        for split, name in task["files"].items():
+        for split, file in task["files"].items():
+            name = file["path"] if isinstance(file, dict) else file
+            if has_data(path.parent / name):
+                continue
             rows = [_row(task, split, number) for number in range(_ROWS)]
             (path.parent / name).write_text(_table(rows, Path(name).suffix), encoding="utf-8")
 
