@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtdnn_tf.distillation.exchange import import_soft_targets
+from mtdnn_tf.evaluation.ensembles.importing import import_soft_targets
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.tasks.registry import get_task, select_tasks, task_names
 from mtdnn_tf.training.config import TrainingConfig

@@ -10,9 +10,8 @@ from scipy.optimize import minimize
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.kinds.base import Kind
 from mtdnn_tf.kinds.lists import list_probabilities
-from mtdnn_tf.kinds.values import SMALLEST_PROBABILITY, LabelledPredictions
+from mtdnn_tf.kinds.values import LOGITS, PROBABILITIES, SMALLEST_PROBABILITY, LabelledPredictions
 
-PROBABILITIES, LOGITS = "probabilities", "logits"
 AVERAGES = (PROBABILITIES, LOGITS)
 # Above 0, so that an example for which only such teachers count (out of fold) still has an average.
 _LEAST_WEIGHT = 1e-6
@@ -55,11 +54,20 @@ def average_logits(
 
 
 def prediction_variance(
-    predictions: Sequence[np.ndarray], weights: Sequence[float] | None = None, counted: np.ndarray | None = None
+    predictions: Sequence[np.ndarray],
+    weights: Sequence[float] | None = None,
+    counted: np.ndarray | None = None,
+    within: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Returns the variance around `average_predictions`, by its weights, as a mean over outputs, float32 [examples]."""
+    """Returns the variance around `average_predictions`, by its weights, as a mean over outputs, float32 [examples].
+
+    `within` are the variances of answers that each teacher's prediction is itself the mean of, float [teachers,
+    examples]; none by default.
+    """
     stacked = np.asarray(predictions, np.float64)
     squares = (stacked - _average(stacked, weights, counted)) ** 2
+    if within is not None:
+        squares += within[..., np.newaxis]
     return _average(squares, weights, counted).mean(axis=-1).astype(np.float32)
 
 

@@ -42,6 +42,11 @@ class SoftTargets:
     manifest: Mapping[str, Any]  # What they were made from: task, kind, label names, split, data fingerprint, teachers.
     variances: np.ndarray | None = None  # Float32 [examples]: the teachers', around the average; None if not kept.
 
+    @property
+    def teachers(self) -> int:
+        """Number of teachers whose average each prediction is."""
+        return int(self.manifest.get("teachers_per_example", len(self.manifest["teachers"])))
+
 
 def result_key(task_name: str, split: str) -> str:
     """Returns the name of a split's soft targets: the task's for its training split, else with the split's."""
@@ -159,6 +164,14 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
     Raises:
         UserError: The soft targets were made from other data or other labels, or lack an example.
     """
+    joined = targets.predictions[join_positions(targets, task, encoded, rows)]
+    return task.kind_object.to_logits(joined).astype(np.float32)
+
+
+def join_positions(
+    targets: SoftTargets, task: Task, encoded: EncodedSplit | ScoredSplit, rows: np.ndarray
+) -> list[int]:
+    """Returns the indices of the soft targets of some rows of a split; errors are those of `join_soft_targets`."""
     given, needed = targets.manifest, _identity(task, encoded)
     differing = [field for field in needed if given.get(field) != needed[field]]
     if differing:
@@ -169,8 +182,7 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
             f"{targets.folder}: {targets.predictions.shape[1]} numbers per example, task {task.name} has "
             f"{task.num_outputs}; {_REMEDY}"
         )
-    joined = targets.predictions[_positions(targets, encoded, rows)]
-    return task.kind_object.to_logits(joined).astype(np.float32)
+    return _positions(targets, encoded, rows)
 
 
 def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
@@ -178,7 +190,7 @@ def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.
 
     Refuses soft targets of one teacher, or without variances.
     """
-    teachers = targets.manifest.get("teachers_per_example", len(targets.manifest["teachers"]))
+    teachers = targets.teachers
     if targets.variances is None or teachers < 2:
         raise UserError(
             f"{targets.folder}: --distill_variance_weighting needs soft targets of two or more teachers with their "
@@ -188,7 +200,7 @@ def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.
     return variance_weights(targets.variances[_positions(targets, encoded, rows)], mean)
 
 
-def _positions(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> list[int]:
+def _positions(targets: SoftTargets, encoded: EncodedSplit | ScoredSplit, rows: np.ndarray) -> list[int]:
     """Returns the indices of the soft targets of some rows of a split."""
     position = {example_id: index for index, example_id in enumerate(targets.example_ids)}
     wanted = [encoded.example_ids[row] for row in rows]

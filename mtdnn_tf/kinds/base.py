@@ -13,9 +13,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtdnn_tf.errors import unknown_name
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.kinds.answers import smoothed_votes
 from mtdnn_tf.kinds.label_index import label_index
-from mtdnn_tf.kinds.values import CORRELATIONS, ID_COLUMN, Confidences, LabelledPredictions, Metric, Queries
+from mtdnn_tf.kinds.values import (
+    CORRELATIONS,
+    ID_COLUMN,
+    LOGITS,
+    PROBABILITIES,
+    SMALLEST_LOGIT,
+    TARGET_VALUES,
+    Confidences,
+    LabelledPredictions,
+    Metric,
+    Queries,
+)
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -35,6 +47,7 @@ class Kind(abc.ABC):
     name: str  # What `kind:` of a task file is.
     metrics: ClassVar[Mapping[str, Metric]]  # By metric name.
     default_metrics: tuple[str, ...]  # Of a task file that names none.
+    gold_measures: ClassVar[Mapping[str, Metric]] = {}  # Of a teacher against gold labels, beside the task's metrics.
     accepted_labels: tuple[int, float, str]  # Least and largest number of labels, and what a message calls these.
     default_labels: tuple[str, ...] = ()  # Of a task file that names none.
     has_queries = False  # Whether rows are candidates of queries, which batches and subsets keep together.
@@ -43,6 +56,8 @@ class Kind(abc.ABC):
     # Whether gold labels and outputs are scores: soft targets have no temperature, and the variance of teachers may
     # weight examples.
     predicts_scores = False
+    target_values: tuple[str, ...] = (PROBABILITIES, LOGITS)  # What tables of teachers may hold, of `TARGET_VALUES`.
+    answer_column = "label"  # Of one answer per row, in a table of a teacher's answers.
     disagreement_measure = "share of examples with different labels"  # What the mean of `differences` is.
     hub_task = "text-classification"  # What model hubs call it: huggingface.co/tasks.
     examples_api = "regress"  # TF Serving's API for serialized examples, or "classify".
@@ -101,9 +116,14 @@ class Kind(abc.ABC):
         return repr(task.labels[label])
 
     def training_faults(self, task: Task, labels: np.ndarray, queries: Queries) -> list[str]:
-        """Returns what keeps a task from learning from `labelled` rows; by default, names of labels that none has."""
+        """Returns what keeps a task from learning from `labelled` rows; by default, labels that none has."""
+        names = self.absent_labels(task, labels)
+        return [f"no training row has the label {', '.join(map(repr, names))}"] if names else []
+
+    def absent_labels(self, task: Task, labels: np.ndarray) -> list[str]:
+        """Returns the names of the labels that no `labelled` row has."""
         absent = set(range(len(task.labels))) - set(np.unique(labels).tolist())
-        return absent_labels([task.labels[label] for label in sorted(absent)])
+        return [task.labels[label] for label in sorted(absent)]
 
     # === Losses ===
 
@@ -207,8 +227,16 @@ class Kind(abc.ABC):
         """Returns the predictions that logits stand for, float64; scores as they are."""
         return logits
 
-    def target_columns(self, task: Task, logits: bool) -> tuple[str, ...]:
-        """Returns the columns beside `id` of a file of soft targets, of probabilities or of logits if there are any."""
+    def check_values(self, task: Task, values: str) -> None:
+        """Refuses values that tables of a task's teachers may not hold."""
+        if values not in TARGET_VALUES:
+            raise unknown_name("`values`", values, TARGET_VALUES)
+        if values not in self.target_values:
+            accepted = " or ".join(self.target_values)
+            raise UserError(f"`values` must be {accepted} for {self.name} task {task.name}, got {values}")
+
+    def target_columns(self, task: Task, values: str) -> tuple[str, ...]:
+        """Returns the columns beside `id` of a table with one row per example, by what it holds."""
         if ID_COLUMN in task.labels:
             raise task.refused(f"a label is named {ID_COLUMN!r}, as the column of the ids; rename it")
         return task.labels
@@ -219,6 +247,23 @@ class Kind(abc.ABC):
         `where` returns the place of a row, for messages.
         """
         return read
+
+    def alternatives(self, task: Task) -> int:
+        """Returns the number of labels of which each row, or each label of a row, has exactly one."""
+        return len(task.labels)
+
+    def read_answer(self, task: Task, cell: str, where: str) -> np.ndarray:
+        """Returns a teacher's answer as numbers, float64 [num_outputs]: 1 for its labels, 0 for others; or a score."""
+        label = self.read_label(task, cell, self.answer_column, where)
+        return np.isin(np.arange(len(task.labels)), label).astype(np.float64)
+
+    def from_votes(self, task: Task, votes: np.ndarray, answers: np.ndarray, smoothing: float) -> np.ndarray:
+        """Returns predictions from sums of answers [rows, num_outputs] and the number of answers [rows]."""
+        return smoothed_votes(votes, answers, self.alternatives(task), smoothing)
+
+    def with_floor(self, predictions: np.ndarray, queries: Queries) -> np.ndarray:
+        """Returns predictions whose probabilities are 1e-6 or more, as float64; scores as they are."""
+        return self.from_logits(np.clip(self.to_logits(predictions), SMALLEST_LOGIT, -SMALLEST_LOGIT), queries)
 
     @abc.abstractmethod
     def labelled_predictions(
@@ -242,8 +287,3 @@ class Kind(abc.ABC):
             tf.saved_model.CLASSIFY_OUTPUT_CLASSES: answer["label_names"],
             tf.saved_model.CLASSIFY_OUTPUT_SCORES: answer["probabilities"],
         }
-
-
-def absent_labels(names: Sequence[str]) -> list[str]:
-    """Returns the line about labels that no training row has; none for no labels."""
-    return [f"no training row has the label {', '.join(map(repr, names))}"] if names else []

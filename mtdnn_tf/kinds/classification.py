@@ -9,7 +9,7 @@ import numpy as np
 
 from mtdnn_tf.errors import unknown_name
 from mtdnn_tf.kinds.lists import ListKind, check_sums
-from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, Metric, Queries
+from mtdnn_tf.kinds.values import SMALLEST_LOGIT, TARGET_VALUES, Confidences, Metric, Queries
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -42,8 +42,10 @@ class Classification(ListKind):
         "matthews_correlation": _metric("matthews_corrcoef"),
     }
     default_metrics: tuple[str, ...] = ("accuracy",)
+    gold_measures: ClassVar = {"accuracy": metrics["accuracy"], "kappa": _metric("cohen_kappa_score")}
     accepted_labels = (2, np.inf, "two or more different names")
     has_one_label = True
+    target_values: tuple[str, ...] = TARGET_VALUES
     list_name = "a row"
     examples_api = "classify"
 

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mtdnn_tf.errors import UserError, shortened
-from mtdnn_tf.kinds.base import Kind, absent_labels
+from mtdnn_tf.kinds.base import Kind
 from mtdnn_tf.kinds.classification import Classification
 from mtdnn_tf.kinds.values import (
+    LABELS,
     LIST_SEPARATOR,
+    LOGITS,
+    PROBABILITIES,
     SMALLEST_LOGIT,
     SMALLEST_PROBABILITY,
+    VOTES,
     Confidences,
     LabelledPredictions,
     Queries,
@@ -49,9 +53,11 @@ class MultiLabel(Classification):
         "subset_accuracy": lambda gold, predicted: float(np.mean(np.all((gold == 1) == predicted, axis=1))),
     }
     default_metrics = tuple(metrics)
+    gold_measures: ClassVar = {}
     accepted_labels = (1, np.inf, "one or more different names")
     has_one_label = False
     takes_lists = True
+    target_values = (PROBABILITIES, LOGITS, VOTES, LABELS)
     disagreement_measure = "share of examples with different sets of labels"
 
     def check(self, task: Task) -> None:
@@ -99,8 +105,8 @@ class MultiLabel(Classification):
     def label_text(self, task: Task, label: Any) -> str:
         return repr(self._names(task, label == 1))
 
-    def training_faults(self, task: Task, labels: np.ndarray, queries: Queries) -> list[str]:
-        return absent_labels(self._names(task, ~(labels == 1).any(axis=0)))
+    def absent_labels(self, task: Task, labels: np.ndarray) -> list[str]:
+        return self._names(task, ~(labels == 1).any(axis=0))
 
     def gold_loss(self, task: Task, logits: tf.Tensor, gold: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:
         """Returns the binary cross-entropy against the gold labels, as a mean over the labels, float32 [batch]."""
@@ -159,6 +165,10 @@ class MultiLabel(Classification):
     def check_targets(self, read: np.ndarray, queries: Queries, where: Callable[[int], str]) -> np.ndarray:
         check_range(read, where)
         return read
+
+    def alternatives(self, task: Task) -> int:
+        """Returns 2: a label applies to a row or does not."""
+        return 2
 
     def labelled_predictions(
         self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: Queries = None

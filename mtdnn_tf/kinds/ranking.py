@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from mtdnn_tf.kinds.lists import RELEVANT, ListKind, check_sums, list_sums, relevance_distribution
-from mtdnn_tf.kinds.values import SMALLEST_LOGIT, Confidences, Queries
+from mtdnn_tf.kinds.values import LOGITS, SMALLEST_LOGIT, Confidences, Queries
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -140,8 +140,8 @@ class Ranking(ListKind):
     def gold_distribution(self, labels: np.ndarray, queries: Queries, outputs: int) -> np.ndarray:
         return relevance_distribution(labels, queries)[0][:, np.newaxis]
 
-    def target_columns(self, task: Task, logits: bool) -> tuple[str, ...]:
-        return ("score" if logits else "probability",)
+    def target_columns(self, task: Task, values: str) -> tuple[str, ...]:
+        return ("score" if values == LOGITS else "probability",)
 
 
 def list_log_softmax(scores: tf.Tensor, queries: tf.Tensor) -> tf.Tensor:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.base import Kind
-from mtdnn_tf.kinds.values import LabelledPredictions, Metric, Queries, read_number
+from mtdnn_tf.kinds.values import PROBABILITIES, VOTES, LabelledPredictions, Metric, Queries, read_number
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -38,6 +37,8 @@ class Regression(Kind):
     default_metrics = tuple(metrics)
     accepted_labels = (0, 0, "left out for a regression")
     predicts_scores = True
+    target_values = (PROBABILITIES, VOTES)
+    answer_column = "score"
     disagreement_measure = "mean absolute difference of scores"
 
     def read_label(self, task: Task, cell: str, column: str, where: str) -> float:
@@ -85,10 +86,18 @@ class Regression(Kind):
     def differences(self, first: np.ndarray, second: np.ndarray, queries: Queries) -> np.ndarray:
         return np.abs(self.answers(first) - self.answers(second))
 
-    def target_columns(self, task: Task, logits: bool) -> tuple[str, ...]:
-        if logits:
-            raise UserError(f"--values=logits needs a task with probabilities, {task.name} is of kind {self.name}")
-        return ("score",)
+    def target_columns(self, task: Task, values: str) -> tuple[str, ...]:
+        return (self.answer_column,)
+
+    def read_answer(self, task: Task, cell: str, where: str) -> np.ndarray:
+        return np.array([self.read_label(task, cell, self.answer_column, where)])
+
+    def from_votes(self, task: Task, votes: np.ndarray, answers: np.ndarray, smoothing: float) -> np.ndarray:
+        """Returns the mean of the scores that were answered."""
+        return votes / answers[:, np.newaxis]
+
+    def with_floor(self, predictions: np.ndarray, queries: Queries) -> np.ndarray:
+        return predictions
 
     def labelled_predictions(
         self, predictions: Sequence[np.ndarray], labels: np.ndarray, queries: Queries = None

@@ -15,6 +15,10 @@ from mtdnn_tf.errors import UserError, shortened
 Queries = Optional[np.ndarray]
 # From gold labels and answers, or from a query's relevant candidates and scores, to a number.
 Metric = Callable[[np.ndarray, np.ndarray], float]
+# What a table of a teacher may hold: numbers per example, or answers of a teacher that is asked for labels.
+PROBABILITIES, LOGITS = "probabilities", "logits"
+VOTES, LOG_PROBABILITIES, LABELS = "votes", "log_probabilities", "labels"
+TARGET_VALUES = (PROBABILITIES, LOGITS, VOTES, LOG_PROBABILITIES, LABELS)
 DISTILL_LOSSES = ("cross_entropy", "kl", "mse")
 # Undefined where gold labels or predictions are all alike.
 CORRELATIONS = ("matthews_correlation", "pearson", "spearman")

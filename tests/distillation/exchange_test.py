@@ -10,17 +10,17 @@ from scipy.special import softmax
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.distillation.exchange import (
-    export_soft_targets,
-    import_soft_targets,
-    read_exchange_file,
-    write_exchange_file,
-)
+from mtdnn_tf.distillation.exchange import export_soft_targets, write_exchange_file
 from mtdnn_tf.distillation.soft_targets import find_soft_targets, join_soft_targets, read_soft_targets
+from mtdnn_tf.distillation.table_options import TableOptions
+from mtdnn_tf.distillation.teacher_tables import read_teacher_table
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.ensembles.importing import import_soft_targets
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import Task
 from tests.helpers import VOCABULARY, write_tasks
+
+LOGITS = TableOptions(("logits",))
 
 
 @pytest.fixture(name="data")
@@ -80,7 +80,7 @@ def test_logits_become_their_softmax_and_scores_stay(data, tmp_path):
     logits = np.random.default_rng(1).normal(scale=5, size=(40, 2))
     _write_tsv(tmp_path / "logits.tsv", encoded.example_ids, {"bad": logits[:, 0], "good": logits[:, 1]})
     files = [tmp_path / "logits.tsv"]
-    folder = import_soft_targets(files, task, "train", source, tmp_path / "soft", values="logits")
+    folder = import_soft_targets(files, task, "train", source, tmp_path / "soft", options=LOGITS)
     np.testing.assert_allclose(read_soft_targets(folder).predictions, softmax(logits, axis=-1), atol=1e-5)
     with pytest.raises(UserError, match=r"logits.tsv:2: probabilities must be from 0 to 1.*--values=logits"):
         import_soft_targets(files, task, "train", source, tmp_path / "soft")
@@ -127,7 +127,7 @@ def test_exported_logits_are_logs_and_come_back(data, tmp_path):
     export_soft_targets(tmp_path / "soft", task, "train", path, values="logits")
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     assert rows[20]["good"] == pytest.approx(np.log(good[20]), rel=1e-5)
-    folder = import_soft_targets([path], task, "train", source, tmp_path / "again", values="logits")
+    folder = import_soft_targets([path], task, "train", source, tmp_path / "again", options=LOGITS)
     np.testing.assert_allclose(read_soft_targets(folder).predictions[:, 1], good, atol=1e-5)
 
 
@@ -149,7 +149,7 @@ SCORE = Task("score", "regression", ("text",), metrics=("pearson",))
 def test_labels_and_ids_with_commas_stand_quoted_in_a_csv(tmp_path):
     path = tmp_path / "teacher.csv"
     path.write_text('"yes, please",id,no\r\n0.125,"a,1",0.875\r\n1e0,b,0\r\n')
-    read = read_exchange_file(path, SPOKEN, "train", ["b", "a,1"])
+    read = read_teacher_table(path, SPOKEN, "train", ["b", "a,1"]).predictions
     np.testing.assert_array_equal(read, [[1.0, 0.0], [0.125, 0.875]])
 
 
@@ -162,7 +162,7 @@ def test_numbers_are_the_shortest_that_float32_reads_back(tmp_path):
     write_exchange_file(tmp_path / "out.jsonl", SCORE, ids, values)
     assert (tmp_path / "out.jsonl").read_text().splitlines()[1] == '{"id": "b", "score": 0.33333334}'
     for name in ("out.tsv", "out.jsonl"):
-        read = read_exchange_file(tmp_path / name, SCORE, "train", ids)
+        read = read_teacher_table(tmp_path / name, SCORE, "train", ids).predictions
         assert read.astype(np.float32).tobytes() == values.tobytes()
 
 
@@ -186,30 +186,30 @@ IDS = ["a", "b", "c", "d", "e"]
 def test_a_ranking_has_a_probability_a_candidate_that_sum_to_1_over_its_query(tmp_path):
     path = tmp_path / "teacher.tsv"
     path.write_text("id\tprobability\nb\t0.25\na\t0.9\nc\t0.1\ne\t1\nd\t0.7505\n")
-    read = read_exchange_file(path, ANSWERS, "train", IDS, queries=QUERIES)
+    read = read_teacher_table(path, ANSWERS, "train", IDS, queries=QUERIES).predictions
     np.testing.assert_allclose(read[:, 0], [0.9, 0.25 / 1.0005, 0.1, 0.7505 / 1.0005, 1.0])
     path.write_text("id\tprobability\nb\t0.25\na\t0.9\nc\t0.2\ne\t1\nd\t0.75\n")
     with pytest.raises(UserError, match=r"teacher.tsv:3: .* candidates must sum to 1, got a sum of 1.1"):
-        read_exchange_file(path, ANSWERS, "train", IDS, queries=QUERIES)
+        read_teacher_table(path, ANSWERS, "train", IDS, queries=QUERIES)
 
 
 def test_scores_of_a_ranking_become_the_softmax_over_its_query(tmp_path):
     path = tmp_path / "teacher.jsonl"
     scores = np.array([1.0, -2.0, 0.5, 30.0, 7.0])
     path.write_text("".join(f'{{"id": "{name}", "score": {score}}}\n' for name, score in zip(IDS, scores)))
-    read = read_exchange_file(path, ANSWERS, "train", IDS, values="logits", queries=QUERIES)[:, 0]
+    read = read_teacher_table(path, ANSWERS, "train", IDS, values="logits", queries=QUERIES).predictions[:, 0]
     assert read[0] / read[2] == pytest.approx(np.exp(0.5))
     assert read[0] + read[2] == pytest.approx(1.0)
     assert read[4] == 1.0
     with pytest.raises(
         UserError, match=r"teacher.jsonl:1: unknown column of soft targets of ranking task answers 'score'"
     ):
-        read_exchange_file(path, ANSWERS, "train", IDS, queries=QUERIES)
+        read_teacher_table(path, ANSWERS, "train", IDS, queries=QUERIES)
 
 
 @pytest.mark.parametrize("values", ["probabilities", "logits"])
 def test_what_is_written_of_a_ranking_is_read_back(tmp_path, values):
     probabilities = np.array([[0.3], [0.2], [0.7], [0.8], [1.0]], np.float32)
     write_exchange_file(tmp_path / "out.tsv", ANSWERS, IDS, probabilities, values)
-    read = read_exchange_file(tmp_path / "out.tsv", ANSWERS, "train", IDS, values, QUERIES)
+    read = read_teacher_table(tmp_path / "out.tsv", ANSWERS, "train", IDS, values, queries=QUERIES).predictions
     np.testing.assert_allclose(read, probabilities, rtol=1e-6)

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from mtdnn_tf.commands import program
 from mtdnn_tf.data.encoding import data_fingerprint
 from mtdnn_tf.data.sources.source import DataSource
-from mtdnn_tf.distillation.exchange import read_exchange_file
+from mtdnn_tf.distillation.teacher_tables import read_teacher_table
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.flags import training
 from mtdnn_tf.json_files import from_json, to_json
@@ -139,16 +139,16 @@ def test_mutated_tables_of_soft_targets(record_property: Record, content: bytes)
     for ending in ENDINGS:
         path = _file(content, f"data{ending}")
         for task in (tasks[0], tasks[2], tasks[3]):
-            for values in ("probabilities", "logits"):
+            for values in task.kind_object.target_values:
                 queries = np.array([0, 0, 1]) if task.kind == "ranking" else None
                 read = _accepted(
-                    lambda path=path, task=task, values=values, queries=queries: read_exchange_file(  # type: ignore[misc]
-                        path, task, "train", IDS, values, queries
+                    lambda path=path, task=task, values=values, queries=queries: read_teacher_table(  # type: ignore[misc]
+                        path, task, "train", IDS, values, queries=queries
                     )
                 )
                 if read is not None:
-                    assert read.shape == (3, task.num_outputs)
-                    assert np.isfinite(read.astype(np.float32)).all()
+                    assert read.predictions.shape == (3, task.num_outputs)
+                    assert np.isfinite(read.predictions.astype(np.float32)).all()
 
 
 def _descriptions() -> list[bytes]:

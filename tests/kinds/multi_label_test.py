@@ -12,8 +12,9 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss
 
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.distillation.ensemble import average_logits, ensemble_loss
-from mtdnn_tf.distillation.exchange import read_exchange_file, write_exchange_file
+from mtdnn_tf.distillation.exchange import write_exchange_file
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
+from mtdnn_tf.distillation.teacher_tables import read_teacher_table
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
@@ -191,11 +192,11 @@ def test_calibration_and_fidelity_are_those_of_each_labels_yes_or_no():
 def test_soft_targets_are_exchanged_without_a_sum(tmp_path, values):
     probabilities = expit(RANDOM.normal(size=(2, 3))).astype(np.float32)
     write_exchange_file(tmp_path / "t.tsv", TASK, ["x", "y"], probabilities, values)
-    read = read_exchange_file(tmp_path / "t.tsv", TASK, "train", ["x", "y"], values)
+    read = read_teacher_table(tmp_path / "t.tsv", TASK, "train", ["x", "y"], values).predictions
     np.testing.assert_allclose(read, probabilities, rtol=1e-6)
     (tmp_path / "t.tsv").write_text("id\ta\tb\tc\nx\t1.5\t0\t0\ny\t0\t0\t0\n")
     with pytest.raises(UserError, match=r"t.tsv:2: probabilities must be from 0 to 1, got 1.5, 0, 0"):
-        read_exchange_file(tmp_path / "t.tsv", TASK, "train", ["x", "y"])
+        read_teacher_table(tmp_path / "t.tsv", TASK, "train", ["x", "y"])
 
 
 YAML = """\

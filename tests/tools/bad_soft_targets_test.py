@@ -57,7 +57,7 @@ CASES: list[tuple[str, str, Change, list[str]]] = [
     ("null", LINES, ("mood_teacher.jsonl", "1e-3", "null"), ["jsonl:3", "'bad' must be a number, got null"]),
     ("no JSON", LINES, ("mood_teacher.jsonl", "1e-3", "+"), ["mood_teacher.jsonl:3", "not JSON"]),
     ("no such file", MOOD + "x", ("score.tsv", "", ""), ["mood_teacher.tsvx"]),
-    ("logits of regression", SCORE + " --values=logits", ("score.tsv", "", ""), ["--values=logits", "score is of kind regression"]),
+    ("logits of regression", SCORE + " --values=logits", ("score.tsv", "", ""), ["--values must be probabilities or votes for regression task score, got logits"]),
     ("examples of another split", MOOD + " --split=unlabelled", ("score.tsv", "", ""), ["'k3' is no example", "split unlabelled"]),
     ("unknown split", MOOD + " --split=dev", ("score.tsv", "", ""), ["split of task mood 'dev'"]),
     ("two tasks", MOOD.replace("=mood ", "=mood,score "), ("score.tsv", "", ""), ["--tasks must name one task", "mood, score"]),
