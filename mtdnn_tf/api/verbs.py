@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from absl import logging
 
-from mtdnn_tf.api.inputs import Data, Tasks, task_options
+from mtdnn_tf.api.inputs import INPUTS, Data, Tasks, task_options
 from mtdnn_tf.api.model import Model
+from mtdnn_tf.api.teachers import Teacher, is_trained, table_options, teacher_file, trained_folders
 from mtdnn_tf.data.settings import DataSettings, common_run_data
-from mtdnn_tf.distillation.ensemble import PROBABILITIES
+from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_weights
 from mtdnn_tf.distillation.soft_targets import SoftTargets, read_soft_targets, soft_target_folder
+from mtdnn_tf.distillation.table_options import TableOptions
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.ensembles.importing import import_soft_targets
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by
 from mtdnn_tf.evaluation.ensembles.scoring import score as run_scoring
 from mtdnn_tf.evaluation.run_tasks import tasks_of_run
@@ -25,8 +28,9 @@ from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train as run_training
 
 UNLABELLED = "unlabelled"
+# Folder of the soft targets of trained models that are averaged with tables.
+TRAINED = "trained"
 _EQUALLY = {"weights": None, "average": PROBABILITIES, "fit_weights_on": None}
-Teacher = Union[str, Path, Model]
 
 
 def train(tasks: Tasks, data: Data | None = None, *, output_dir: str | Path, **options: Any) -> Model:
@@ -65,11 +69,13 @@ def score(
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
     fit_weights_on: str | None = None,
+    **tables: Any,
 ) -> dict[str, SoftTargets]:
     """Scores a split with an ensemble of teachers and writes their averaged soft targets.
 
     Args:
-        teachers: Trained models or their folders.
+        teachers: Trained models or their folders; of one task also tables of predictions or of a language model's
+            answers by `id` (files, DataFrames, mappings of columns), and folders of soft targets.
         tasks: The tasks to score, as in `train`; by default those of the teachers, with the data of their trainings.
         data: Tables of declared tasks, by name, or by name and split; a single table is that of `split`.
         output_dir: Folder of the soft targets, which trainings take as `soft_targets`.
@@ -77,9 +83,11 @@ def score(
         weights: One weight per teacher; equal weights by default.
         average: Average "probabilities" or "logits". Defaults to "probabilities".
         fit_weights_on: A labelled split: weights are fitted on half of it, per task.
+        **tables: Options of tables, by name: `values`, `vote_smoothing`, `label_smoothing`, `calibrate_on`,
+            `calibration`, `calibration_from`.
 
     Returns:
-        The soft targets by task.
+        The soft targets by task. With tables, `manifest["agreement"]` compares teachers with gold labels.
 
     Raises:
         UserError: A teacher does not answer a task, a table is missing, or weights are not accepted.
@@ -87,13 +95,54 @@ def score(
     Example:
         >>> mtdnn.score(["runs/1", "runs/2"], output_dir="runs/soft_targets")  # doctest: +SKIP
     """
-    runs, folder = _folders(teachers), user_path(str(output_dir))
+    folder = user_path(str(output_dir))
+    options = table_options(tables, folder / INPUTS)
+    trained = [teacher for teacher in teachers if is_trained(teacher)]
+    runs = trained_folders(trained) if trained or not teachers else []
     given = {} if tasks is None else task_options(tasks, data, folder, split)
+    if teachers and not given and not runs:
+        raise UserError("`tasks` must be one task where a teacher is a table, got none")
     # Each teacher encodes for itself, to the length that it was trained on.
     settings = DataSettings(**{**common_run_data(runs, {*given, "max_sequence_length"}), **given})
-    known = settings.selected_tasks() if given else tasks_of_run(runs[0], (), settings.task_file)
+    known = settings.selected_tasks() if given or not runs else tasks_of_run(runs[0], (), settings.task_file)
     how = {"weights": weights, "average": average, "fit_weights_on": fit_weights_on}
-    return _score(runs, known, settings, folder, split, how)
+    if len(runs) == len(teachers):
+        return _score(runs, known, settings, folder, split, how)
+    if average != PROBABILITIES or fit_weights_on is not None:
+        raise UserError("`teachers` must be trained models with `average` or `fit_weights_on`, got a table")
+    if len(known) != 1:
+        raise UserError(f"`tasks` must be one task where a teacher is a table, got {len(known)}")
+    return _import(teachers, known[0], settings, folder, split, weights, options)
+
+
+def _import(
+    teachers: Sequence[Teacher],
+    task: Task,
+    settings: DataSettings,
+    folder: Path,
+    split: str,
+    weights: Sequence[float] | None,
+    options: TableOptions,
+) -> dict[str, SoftTargets]:
+    """Averages tables and folders of soft targets, and trained models as one such folder."""
+    check_weights(weights, len(teachers))
+    shares: dict[bool, list[tuple[Teacher, float]]] = {True: [], False: []}
+    for teacher, weight in zip(teachers, weights or [1.0] * len(teachers)):
+        shares[is_trained(teacher)].append((teacher, weight))
+    files = [teacher_file(teacher, folder / INPUTS) for teacher, _ in shares[False]]
+    values, file_weights = options.values_of(files), [weight for _, weight in shares[False]]
+    of_runs = [weight for _, weight in shares[True]]
+    if any(of_runs):
+        runs = trained_folders([teacher for teacher, _ in shares[True]])
+        _score(runs, [task], settings, folder / TRAINED, split, {**_EQUALLY, "weights": of_runs if weights else None})
+        files, values, file_weights = (
+            [*files, folder / TRAINED],
+            [*values, PROBABILITIES],
+            [*file_weights, sum(of_runs)],
+        )
+    how = options.replace(values=tuple(values))
+    store = import_soft_targets(files, task, split, settings.source, folder, (), file_weights, how)
+    return {task.name: read_soft_targets(store)}
 
 
 def distill(
@@ -135,7 +184,7 @@ def distill(
     if isinstance(teachers, int):
         runs = _train_teachers(teachers, folder / "teachers", config.optimization.seed, common)
     else:
-        runs = _folders(teachers)
+        runs = trained_folders(teachers)
     soft_targets, settings, selected = folder / "soft_targets", config.data, config.data.selected_tasks()
     answered = {task.name for run in runs for task in read_tasks(run)}
     scored = [task for task in selected if task.name in answered]
@@ -181,12 +230,6 @@ def _score(
 def load(run: str | Path) -> Model:
     """Returns a trained model; see `Model`."""
     return Model(run)
-
-
-def _folders(teachers: Sequence[Teacher]) -> list[Path]:
-    if not teachers:
-        raise UserError("`teachers` must be one or more trained models, got none")
-    return [teacher.folder if isinstance(teacher, Model) else user_path(str(teacher)) for teacher in teachers]
 
 
 def _config(**options: Any) -> TrainingConfig:

@@ -58,6 +58,11 @@ def soft_target_folder(output_dir: Path, task: Task, split: str) -> Path:
     return output_dir / (task.name if split == TRAIN else f"{task.name}-{split}")
 
 
+def holds_soft_targets(folder: Path) -> bool:
+    """Returns whether a folder has soft targets of any task."""
+    return any(folder.glob(f"*/{_IDS}"))
+
+
 def _identity(task: Task, encoded: EncodedSplit | ScoredSplit) -> dict[str, Any]:
     """Returns the fields that must agree between soft targets and the training that joins them."""
     return {

@@ -12,6 +12,7 @@ PAGES = read_pages()
 # Run in every gate: these sections need no other part of their page.
 FAST = (
     ("docs/distil.md", ("Unlabelled data", "Teachers of any framework")),
+    ("docs/llm_teachers.md", ("Language models as teachers", "Ensembles")),
     ("docs/report.md", ("In a program",)),
 )
 
