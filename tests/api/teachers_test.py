@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,8 +33,8 @@ def test_a_table_is_a_teacher(tmp_path, form):
 
 def test_missing_log_probabilities_of_a_frame(tmp_path):
     table = pd.DataFrame({"id": ["x", "y", "z"], "a": np.log([0.75, 0.5, 0.5]), "b": [None, np.log(0.5), np.nan]})
-    how = {"output_dir": tmp_path, "values": "log_probabilities"}
-    targets = mtdnn.score([table], TOPIC, {"topic": TEXTS}, **how)["topic"]
+    scored = mtdnn.score([table], TOPIC, {"topic": TEXTS}, output_dir=tmp_path, values="log_probabilities")
+    targets = scored["topic"]
     np.testing.assert_allclose(targets.predictions, [[0.75, 0.25], [0.5, 0.5], [0.5, 0.5]], atol=1e-6)
 
 
@@ -59,7 +61,7 @@ def test_a_table_needs_its_task(tmp_path):
 def test_tables_are_averaged_with_trained_models(student, data, tmp_path):
     texts = data["mood"]["validation"][["sentence"]]
     folders = sorted((student.folder.parent / "teachers").iterdir())
-    how = {"tasks": MOOD, "data": {"mood": texts}, "split": "unlabelled"}
+    how: dict[str, Any] = {"tasks": MOOD, "data": {"mood": texts}, "split": "unlabelled"}
     trained = mtdnn.score(folders, **how, output_dir=tmp_path / "trained")["mood"]
     table = pd.DataFrame({"id": trained.example_ids, "label": "good"})
     both = mtdnn.score([table, *folders], **how, output_dir=tmp_path / "both", values="labels", label_smoothing=0.2)

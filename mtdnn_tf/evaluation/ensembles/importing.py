@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -162,11 +163,14 @@ class _Importing:
                     f"`calibrate_on={rows.split}` must have labelled rows in both halves of the split, got none"
                 )
             crossed[halves == half] = fitted(others).apply(kind, predictions, rows.queries)[halves == half]
-        record: dict[str, Any] = {"method": method, "split": rows.split, **fitted(labelled).to_json(task)}
+        scaling = fitted(labelled)
+        record: dict[str, Any] = {"method": method, "split": rows.split, **scaling.to_json(task)}
         for name, judged in {"before": predictions, "after": crossed}.items():
-            record[name] = gold_agreement(task, judged, rows.labels, rows.queries)
-            _log.info("%s: %s calibration: %s", path, name, record[name])
-        return fitted(labelled), record
+            record[name] = found = gold_agreement(task, judged, rows.labels, rows.queries) or {}
+            where = f"{path}, {found['rows']} rows of {rows.split}, {name} calibration"
+            _log.info("%s: nll %.4f, ece %.4f", where, found["nll"], found["ece"])
+        _log.info("%s: calibrated by %s: %s", path, method, json.dumps(scaling.to_json(task)))
+        return scaling, record
 
 
 def import_soft_targets(

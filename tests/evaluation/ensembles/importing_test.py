@@ -131,7 +131,7 @@ def test_sampled_scores_keep_their_variance(folder):
     [
         (["votes.tsv"], {"values": ["votes", "votes"]}, "`values` must be one value, or one per teacher, got 2"),
         (["votes.tsv"], {"calibration_from": [Path("x.tsv")]}, "`calibration_from` needs `calibrate_on`"),
-        (["votes.tsv"], {"calibration_from": [Path("a"), Path("b")], "calibrate_on": "validation"}, "per imported table, got 2"),
+        (["votes.tsv"], {"calibration_from": [Path("a")] * 2, "calibrate_on": "validation"}, "imported table, got 2"),
         (["votes.tsv"], {"calibrate_on": "unlabelled"}, "must have 10 labelled rows or more .* got 0"),
         (["votes.tsv"], {"calibrate_on": "dev"}, "split of task mood 'dev'"),
         (["votes.tsv"], {"calibrate_on": "validation"}, "no row for 400 of 800 examples .* split train or validation"),
