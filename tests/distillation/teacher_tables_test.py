@@ -53,7 +53,7 @@ def test_sampled_scores_have_a_mean_and_a_variance(tmp_path):
     path.write_text("id\tscore\nx\t1\ny\t2.5\nx\t4\nx\t2\ny\t2.5\n")
     table = read_teacher_table(path, SCORE, "train", IDS, "votes")
     np.testing.assert_allclose(table.predictions, [[7 / 3], [2.5]])
-    np.testing.assert_allclose(table.variances, [np.var([1, 4, 2]), 0.0], atol=1e-12)
+    np.testing.assert_allclose(table.variances, np.array([np.var([1, 4, 2]), 0.0]), atol=1e-12)
     assert table.teachers == 2
 
 
