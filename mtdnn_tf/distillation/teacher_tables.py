@@ -172,9 +172,7 @@ def _read_cells(path: Path, task: Task, split: str, example_ids: Sequence[str], 
             raise UserError(f"{where}: id {shortened(example_id)!r} is no example of task {task.name}, split {split}")
         is_sample = values == VOTES and names == (task.kind_object.answer_column,)
         if example_id in line_of_id and not is_sample:
-            raise UserError(
-                f"{where}: duplicate id {example_id!r}, first at {place(path, line_of_id[example_id])}"
-            )
+            raise UserError(f"{where}: duplicate id {example_id!r}, first at {place(path, line_of_id[example_id])}")
         line_of_id[example_id] = row.line
         numbers.append(_row_numbers(row, task, names, values, where))
         places.append(position[example_id])
