@@ -21,7 +21,7 @@ from mtdnn_tf.text_tables import check_format
 _IMPORT_FROM = flags.DEFINE_multi_string(
     "import_from",
     [],
-    "A teacher's table by example id (.tsv, .csv, .jsonl, .parquet), or a folder that mtdnn score wrote; may be repeated.",
+    "A teacher's table by example id (.tsv, .csv, .jsonl, .parquet), or a folder of soft targets; may be repeated.",
 )
 _TEACHER_NAMES = flags.DEFINE_list(
     "teacher_names", [], "Comma-separated names, one per --import_from; default: the names of files and folders."
