@@ -23,6 +23,7 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.json_files import fingerprint
 from mtdnn_tf.locks import locked_path
+from mtdnn_tf.progress import watched
 from mtdnn_tf.tasks.task import Task
 
 _ROWS_PER_CALL = 1024
@@ -78,7 +79,7 @@ class EncodedData(NamedTuple):
         start = time.monotonic()
         examples = self.source.read(task, split)
         token_ids, offsets, first_segment_lengths, truncated = _encode(
-            examples, self.tokenizer, self.max_sequence_length
+            examples, self.tokenizer, self.max_sequence_length, f"encoding {task.name} {split}"
         )
         unknown = int(np.count_nonzero(token_ids == self.tokenizer.unknown_id))
         labels = task.kind_object.label_array(task, [example.label for example in examples])
@@ -141,13 +142,13 @@ def data_fingerprint(examples: Sequence[Example]) -> str:
 
 
 def _encode(
-    examples: Sequence[Example], tokenizer: WordPieceTokenizer, max_sequence_length: int
+    examples: Sequence[Example], tokenizer: WordPieceTokenizer, max_sequence_length: int, what: str = "encoding"
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Returns the examples' token ids, offsets and first segments' lengths, and how many rows were cut."""
     is_pair = examples[0].text_b is not None
     encoder = _encoder(tokenizer, is_pair, max_sequence_length)
     batches = []
-    for start in range(0, len(examples), _ROWS_PER_CALL):
+    for start in watched(range(0, len(examples), _ROWS_PER_CALL), what):
         stop_if_asked()
         rows = examples[start : start + _ROWS_PER_CALL]
         columns = [[row.text_a for row in rows]]

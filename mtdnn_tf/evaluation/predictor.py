@@ -18,6 +18,7 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
 from mtdnn_tf.parallelism import is_one_device, to_replicas
+from mtdnn_tf.progress import watched
 from mtdnn_tf.tasks.task import Task
 
 
@@ -140,7 +141,7 @@ class Predictor:
         outputs = np.empty((len(rows), num_head_outputs(task)), np.float32)
         starts = range(0, len(rows), size)
         with contextlib.closing(_in_order(answer, starts, self._at_once)) as answers:
-            for start, answered in zip(starts, answers):
+            for start, answered in zip(watched(starts, f"predicting {task.name} {encoded.split}"), answers):
                 outputs[start : start + size] = answered
                 stop_if_asked()
         finite = np.isfinite(outputs).all(axis=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import tensorflow as tf
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.modeling.backbone import MIXED_FLOAT16
+from mtdnn_tf.progress import SECONDS, Pace
 from mtdnn_tf.training.building import Built
 from mtdnn_tf.training.checkpoints import Checkpoints
 from mtdnn_tf.training.config import TrainingConfig
@@ -114,6 +116,25 @@ class LogTraces(tf.keras.callbacks.Callback):
         self.count = count
 
 
+class LogProgress(tf.keras.callbacks.Callback):
+    """Logs once a minute how far a training is, where no terminal shows it."""
+
+    def __init__(self, folder: Path, total_steps: int, seconds: float = SECONDS) -> None:
+        super().__init__()
+        self._folder = folder
+        self._pace = Pace(total_steps, seconds)
+        self._is_started = False
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Logs if a line is due; the first step, which is traced, does not count."""
+        step = int(self.model.optimizer.iterations.numpy())
+        if not self._is_started:
+            self._is_started = True
+            self._pace.start(step)
+        elif line := self._pace.line(step):
+            _log.info("%s: step %s", self._folder, line)
+
+
 def run_callbacks(built: Built, is_chief: bool) -> list[tf.keras.callbacks.Callback]:
     """Returns the callbacks of a training's epochs; only the chief writes."""
     config, checkpoints = built.prepared.config, built.checkpoints
@@ -124,6 +145,8 @@ def run_callbacks(built: Built, is_chief: bool) -> list[tf.keras.callbacks.Callb
         # Without `write_graph=False`, every epoch would write the graph, of megabytes, once more.
         logs = tf.keras.callbacks.TensorBoard(str(config.output_dir / LOGS), write_graph=False, update_freq="epoch")
         callbacks += [SaveCheckpoints(checkpoints, interval, least), logs]
+        if not sys.stderr.isatty():
+            callbacks.append(LogProgress(config.output_dir, built.total_steps))
     return callbacks
 
 

@@ -1,0 +1,67 @@
+"""How far a long command is: a bar with the time left on a terminal, a line a minute in a log."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from tqdm import tqdm
+
+SECONDS = 60.0
+_DELAY = 2.0
+_T = TypeVar("_T")
+_log = logging.getLogger("absl")
+
+
+class Pace:
+    """Tells when a line is due, and how much time is left.
+
+    Args:
+        total: Number of steps.
+        seconds: Time between lines.
+    """
+
+    def __init__(self, total: int, seconds: float = SECONDS) -> None:
+        self._total = total
+        self._seconds = seconds
+        self._started = self._last = time.monotonic()
+        self._first = 0
+
+    def start(self, done: int) -> None:
+        """Starts to measure, with some steps done before."""
+        self._first, self._started = done, time.monotonic()
+
+    def line(self, done: int) -> str | None:
+        """Returns how far it is, or None if no line is due."""
+        now = time.monotonic()
+        if now - self._last < self._seconds or done <= self._first:
+            return None
+        self._last = now
+        left = (now - self._started) / (done - self._first) * (self._total - done)
+        return f"{done} of {self._total}, about {_duration(left)} left"
+
+
+def watched(items: Sequence[_T], what: str, seconds: float = SECONDS) -> Iterator[_T]:
+    """Yields the items, and shows how many have been processed.
+
+    Args:
+        items: The items.
+        what: What is done with them, such as "encoding mnli train".
+        seconds: Time between the lines of a log. Defaults to a minute.
+    """
+    on_terminal = sys.stderr.isatty()
+    pace = Pace(len(items), seconds)
+    for done, item in enumerate(tqdm(items, desc=what, leave=False, delay=_DELAY, disable=not on_terminal)):
+        if not on_terminal and (line := pace.line(done)):
+            _log.info("%s: %s", what, line)
+        yield item
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes / 60:.1f} h"
