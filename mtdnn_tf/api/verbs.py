@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from absl import logging
 
 from mtdnn_tf.api.inputs import INPUTS, Data, Tasks, task_options
@@ -33,7 +34,14 @@ TRAINED = "trained"
 _EQUALLY = {"weights": None, "average": PROBABILITIES, "fit_weights_on": None}
 
 
-def train(tasks: Tasks, data: Data | None = None, *, output_dir: str | Path, **options: Any) -> Model:
+def train(
+    tasks: Tasks,
+    data: Data | None = None,
+    *,
+    output_dir: str | Path,
+    callbacks: Sequence[tf.keras.callbacks.Callback] = (),
+    **options: Any,
+) -> Model:
     """Trains one model of one or several tasks, or continues its training.
 
     Args:
@@ -41,6 +49,8 @@ def train(tasks: Tasks, data: Data | None = None, *, output_dir: str | Path, **o
         data: The tables of declared tasks, by name, or by name and split (`train`, `validation`, others). A table is a
             mapping of columns, a pandas or polars DataFrame, a Hugging Face Dataset, or a data file.
         output_dir: Folder of the run; the same call continues an interrupted run.
+        callbacks: Keras callbacks, whose `model` is the trainer with the losses by task, called at the beginnings and
+            ends of steps and epochs. They see each epoch as a training of its own. None by default.
         **options: Options of `mtdnn train` by name, such as `backbone`, `epochs`, `learning_rate`.
 
     Returns:
@@ -55,7 +65,7 @@ def train(tasks: Tasks, data: Data | None = None, *, output_dir: str | Path, **o
     folder = user_path(str(output_dir))
     config = _config(output_dir=folder, **task_options(tasks, data, folder), **options)
     _prepare_cores(config)
-    run_training(config)
+    run_training(config, callbacks=callbacks)
     return Model(folder)
 
 

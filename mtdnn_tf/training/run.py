@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from mtdnn_tf.data.settings import write_run_data
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
@@ -63,6 +65,7 @@ def train(
     config: TrainingConfig,
     network_builder: Callable[..., MultiTaskModel] = build_multi_task_model,
     optimizer_builder: Callable[..., Any] = build_optimizer,
+    callbacks: Sequence[tf.keras.callbacks.Callback] = (),
 ) -> Metrics:
     """Trains one model, continuing from the last checkpoint if the run was interrupted.
 
@@ -70,6 +73,7 @@ def train(
         config: Everything that decides the run.
         network_builder: Builds the network from the arguments of `build_multi_task_model`, the default.
         optimizer_builder: Builds the optimizer from the arguments of `build_optimizer`, the default.
+        callbacks: Called beside the run's own at the beginnings and ends of steps and epochs; none by default.
 
     Returns:
         Development metrics by "<task>" or, for a task with several development splits, "<task>/<split>".
@@ -92,7 +96,7 @@ def train(
             for split in prepared.development:
                 check_gold_labels(split)
             best = _best_epoch(prepared)
-            _finish_training(build(prepared, strategy, network_builder, optimizer_builder), cluster, best)
+            _finish_training(build(prepared, strategy, network_builder, optimizer_builder), cluster, best, callbacks)
         else:
             _log.info("%s: already trained", folder)
             if cluster.is_chief:
@@ -109,7 +113,12 @@ def _finish(config: TrainingConfig, tasks: Sequence[Task]) -> None:
     remove_leftovers(config.output_dir / MODEL_FOLDER)
 
 
-def _finish_training(built: Built, cluster: workers.Cluster, best: BestEpoch | None) -> None:
+def _finish_training(
+    built: Built,
+    cluster: workers.Cluster,
+    best: BestEpoch | None,
+    callbacks: Sequence[tf.keras.callbacks.Callback],
+) -> None:
     """Makes the steps after the last checkpoint, evaluates, and writes model and metrics."""
     prepared, strategy, checkpoints = built.prepared, built.strategy, built.checkpoints
     config, folder = prepared.config, prepared.config.output_dir
@@ -126,7 +135,7 @@ def _finish_training(built: Built, cluster: workers.Cluster, best: BestEpoch | N
     steps = f"continues at step {step} of {built.total_steps}" if step else f"{built.total_steps} steps"
     _log.info("%s: %s, %d steps an epoch, %s", folder, sizes, built.batches.plan.steps_per_epoch, steps)
     try:
-        metrics = _run_epochs(built, step, cluster.is_chief, best)
+        metrics = _run_epochs(built, step, cluster.is_chief, best, callbacks)
         with workers.run_on_chief_first(cluster, strategy):
             if cluster.is_chief:
                 write_checked_json(folder / METRICS, metrics)
@@ -144,11 +153,17 @@ def _finish_training(built: Built, cluster: workers.Cluster, best: BestEpoch | N
         raise stop.at(f"at step {int(built.trainer.optimizer.iterations.numpy())} of {folder}") from None
 
 
-def _run_epochs(built: Built, step: int, is_chief: bool, best: BestEpoch | None) -> Metrics:
+def _run_epochs(
+    built: Built,
+    step: int,
+    is_chief: bool,
+    best: BestEpoch | None,
+    further: Sequence[tf.keras.callbacks.Callback],
+) -> Metrics:
     """Makes the steps from `step` on; returns the metrics of the epoch that is kept, the last by default."""
     config, per_epoch = built.prepared.config, built.batches.plan.steps_per_epoch
     epochs, when = config.optimization.epochs, config.checkpoints.evaluation
-    callbacks = run_callbacks(built, is_chief)
+    callbacks = [*run_callbacks(built, is_chief), *further]
     verbose = 1 if sys.stderr.isatty() else 0
     strategy = built.strategy if config.runtime.is_compiled else None
     settings = InferenceSettings(config.runtime.evaluation_batch_size, config.micro_batches_and_parts[1], strategy)

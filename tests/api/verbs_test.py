@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import mtdnn_tf as mtdnn
 from mtdnn_tf.errors import UserError
@@ -37,6 +38,23 @@ def test_the_command_line_ends_with_the_same_bytes(student, tmp_path):
     command = [sys.executable, "-m", "tools.train", f"--flagfile={student.folder}/config.flags"]
     subprocess.run([*command, f"--output_dir={tmp_path}"], cwd=ROOT, check=True, capture_output=True)
     assert _weights(tmp_path) == _weights(student.folder)
+
+
+def test_callbacks_see_the_losses_of_each_epoch_and_change_nothing(data, options, tmp_path):
+    seen = []
+
+    class Watch(tf.keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, {name for name in logs if name.endswith("/loss")}))
+
+    tables = {"mood": {"train": data["mood"]["train"]}}
+    runs = {}
+    for name, callbacks in (("watched", [Watch()]), ("plain", [])):
+        folder = tmp_path / name
+        model = mtdnn.train(MOOD, tables, output_dir=folder, callbacks=callbacks, **{**options, "epochs": 2})
+        runs[name] = _weights(model.folder)
+    assert seen == [(0, {"mood/loss"}), (1, {"mood/loss"})]
+    assert runs["watched"] == runs["plain"]
 
 
 def test_the_same_call_keeps_what_is_finished(student, data, options):
