@@ -130,7 +130,7 @@ def test_init_from_starts_with_the_encoder_of_another_run(config, tmp_path):
 def test_the_flagfile_repeats_the_run(config):
     train(config.replace(evaluation="never", epochs=1))
     code = (
-        "import sys; from absl import flags; from flags.training import training_config; import json;"
+        "import sys; from absl import flags; from mtdnn_tf.flags.training import training_config; import json;"
         "flags.FLAGS(['x', '--flagfile=' + sys.argv[1]]); print(repr(training_config()))"
     )
     printed = subprocess.run(
