@@ -156,6 +156,13 @@ class Options:
         """
         return cls._make(None, values)
 
+    @classmethod
+    def check_names(cls, names: Iterable[str]) -> None:
+        """Refuses a name that no option has, for values that users give by name."""
+        for name in names:
+            if name not in cls.declared():
+                raise unknown_name("option", name, cls.declared())
+
     def replace(self: _T, **changes: Any) -> _T:
         """Returns the configuration with other values of options, by name, in any group."""
         return type(self)._make(self, changes)

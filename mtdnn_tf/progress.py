@@ -22,17 +22,14 @@ class Pace:
     Args:
         total: Number of steps.
         seconds: Time between lines.
+        first: Number of steps that were done before, whose time is not known. Defaults to 0.
     """
 
-    def __init__(self, total: int, seconds: float = SECONDS) -> None:
+    def __init__(self, total: int, seconds: float = SECONDS, first: int = 0) -> None:
         self._total = total
         self._seconds = seconds
+        self._first = first
         self._started = self._last = time.monotonic()
-        self._first = 0
-
-    def start(self, done: int) -> None:
-        """Starts to measure, with some steps done before."""
-        self._first, self._started = done, time.monotonic()
 
     def line(self, done: int) -> str | None:
         """Returns how far it is, or None if no line is due."""

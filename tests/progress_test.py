@@ -34,9 +34,8 @@ def test_a_line_is_due_every_minute_and_tells_the_time_left(clock, seconds_per_s
 
 
 def test_steps_done_before_do_not_count(clock):
-    pace = Pace(1000)
     clock[0] = 100.0
-    pace.start(900)
+    pace = Pace(1000, first=900)
     assert pace.line(900) is None
     clock[0] = 175.0
     assert pace.line(910) == "910 of 1000, about 11 min left"

@@ -15,20 +15,19 @@ import pytest
 import mtdnn_tf
 
 ROOT = Path(__file__).parents[1]
-EXAMPLE = """
-import mtdnn_tf as mtdnn
-
-table = {"message": ["where is my parcel", "I want my money back"] * 4, "topic": ["delivery", "refund"] * 4}
-topic = mtdnn.Classification("topic", texts="message", labels=["delivery", "refund"], label="topic")
-data = {"topic": {"train": table, "validation": table, "unlabelled": table}}
-student = mtdnn.distill(topic, data, teachers=2, output_dir="runs", backbone="tiny", max_sequence_length=16, epochs=1)
-assert student.predict(["my parcel is late"])["label"][0] in ("delivery", "refund")
-"""
 TASKS = """
 tasks:
   topic:
     {kind: classification, text: [message], label: topic, labels: [delivery, refund], files: {train: topics.csv}}
 """
+
+
+def _example() -> str:
+    """Returns README's example on the tiny encoder."""
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From Python")[2]
+    code = section.partition("```python\n")[2].partition("```")[0]
+    assert code.count('backbone="demo"') == 1
+    return code.replace('backbone="demo"', 'backbone="tiny"')
 
 
 @pytest.fixture(name="wheel", scope="module")
@@ -72,10 +71,12 @@ def test_the_wheel_has_the_packages_files_and_no_others(wheel):
 def _check_works(programs: Path, folder: Path) -> None:
     assert _run([programs / "mtdnn", "--version"], folder) == f"mtdnn_tf {mtdnn_tf.__version__}\n"
     assert "  train " in _run([programs / "mtdnn"], folder)
-    _run([programs / "python", "-c", EXAMPLE], folder)
-    (folder / "topics.csv").write_text(
-        "message,topic\nwhere is my parcel,delivery\nrepay me,refund\n", encoding="utf-8"
-    )
+    (folder / "my_data").mkdir()
+    rows = "message,topic\nwhere is my parcel,delivery\nrepay me,refund\n"
+    for name in ("topics.csv", "my_data/train.csv"):
+        (folder / name).write_text(rows, encoding="utf-8")
+    printed = _run([programs / "python", "-c", _example()], folder)
+    assert "probability_delivery" in printed and "probability_refund" in printed
     (folder / "tasks.yaml").write_text(TASKS, encoding="utf-8")
     flags = ["--task_file=tasks.yaml", "--backbone=tiny", "--epochs=1", "--output_dir=run", "--cache_dir=cache"]
     _run([programs / "mtdnn", "train", *flags], folder)

@@ -11,19 +11,20 @@ from mtdnn_tf.api.model import Model
 from mtdnn_tf.api.tables import Table, read_columns, write_named_by_content
 from mtdnn_tf.distillation.soft_targets import holds_soft_targets
 from mtdnn_tf.distillation.table_options import TableOptions
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import user_path
 from mtdnn_tf.kinds.values import LIST_SEPARATOR
+from mtdnn_tf.tasks.file_formats import ENDINGS, ending_of
 
 # A trained model, a folder of soft targets, or a table of predictions or answers.
 Teacher = Union[str, Path, Model, Table]
-_ENDINGS = (".tsv", ".csv", ".jsonl")
 
 
 def is_trained(teacher: Teacher) -> bool:
     """Returns whether a teacher is a trained model, and no table or folder of soft targets."""
     if isinstance(teacher, (str, Path)):
-        return not str(teacher).endswith(_ENDINGS) and not holds_soft_targets(user_path(str(teacher)))
+        path = user_path(str(teacher))
+        return ending_of(path) not in ENDINGS and not holds_soft_targets(path)
     return isinstance(teacher, Model)
 
 
@@ -53,10 +54,7 @@ def _cell(value: Any) -> Any:
 
 def table_options(options: dict[str, Any], folder: Path) -> TableOptions:
     """Returns the options of tables; refuses unknown ones by name, and writes tables in memory to a folder."""
-    known = TableOptions.declared()
-    for name in options:
-        if name not in known:
-            raise unknown_name("option", name, known)
+    TableOptions.check_names(options)
     values, tables = options.get("values"), options.get("calibration_from")
     if values is not None:
         options = {**options, "values": (values,) if isinstance(values, str) else tuple(values)}

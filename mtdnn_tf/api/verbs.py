@@ -244,10 +244,8 @@ def load(run: str | Path) -> Model:
 
 def _config(**options: Any) -> TrainingConfig:
     """Returns the configuration of a training; refuses unknown options by name."""
+    TrainingConfig.check_names(options)
     known = TrainingConfig.declared()
-    for name in options:
-        if name not in known:
-            raise unknown_name("option", name, known)
     paths = {name: _as_declared(value, known[name].value_type, known[name].is_tuple) for name, value in options.items()}
     return TrainingConfig.build(**paths)
 

@@ -44,13 +44,10 @@ def front_matter(
         "tags": list(_TAGS),
         "datasets": list(datasets),
         "metrics": sorted({metric for of in measured.values() for metric in of}),
-        "model-index": [
-            {"name": name, "results": [_result(result, kinds, of) for result, of in measured.items() if of]}
-        ],
     }
+    if results := [_result(result, kinds, of) for result, of in measured.items() if of]:
+        values["model-index"] = [{"name": name, "results": results}]
     shown = {key: value for key, value in values.items() if value != []}
-    if not values["model-index"][0]["results"]:
-        del shown["model-index"]
     return f"---\n{yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)}---\n"
 
 

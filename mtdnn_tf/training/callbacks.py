@@ -122,15 +122,15 @@ class LogProgress(tf.keras.callbacks.Callback):
     def __init__(self, folder: Path, total_steps: int, seconds: float = SECONDS) -> None:
         super().__init__()
         self._folder = folder
-        self._pace = Pace(total_steps, seconds)
-        self._is_started = False
+        self._total_steps = total_steps
+        self._seconds = seconds
+        self._pace: Pace | None = None
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Logs if a line is due; the first step, which is traced, does not count."""
         step = int(self.model.optimizer.iterations.numpy())
-        if not self._is_started:
-            self._is_started = True
-            self._pace.start(step)
+        if self._pace is None:
+            self._pace = Pace(self._total_steps, self._seconds, first=step)
         elif line := self._pace.line(step):
             _log.info("%s: step %s", self._folder, line)
 

@@ -17,11 +17,14 @@ ANSWERS = pd.DataFrame({"id": ["x", "x", "y", "y", "z", "z"], "label": ["a", "a"
 VOTED = np.array([[3, 1], [2, 2], [1, 3]]) / 4
 
 
-@pytest.mark.parametrize("form", ["frame", "mapping", "file", "folder"])
+@pytest.mark.parametrize("form", ["frame", "mapping", "file", "gzip", "parquet", "folder"])
 def test_a_table_is_a_teacher(tmp_path, form):
     path = tmp_path / "answers.csv"
     ANSWERS.to_csv(path, index=False)
-    teacher = {"frame": ANSWERS, "mapping": ANSWERS.to_dict("list"), "file": str(path)}.get(form, tmp_path / "first")
+    ANSWERS.to_csv(tmp_path / "answers.tsv.gz", index=False, sep="\t")
+    ANSWERS.to_parquet(tmp_path / "answers.parquet")
+    files = {"file": str(path), "gzip": tmp_path / "answers.tsv.gz", "parquet": tmp_path / "answers.parquet"}
+    teacher = {"frame": ANSWERS, "mapping": ANSWERS.to_dict("list"), **files}.get(form, tmp_path / "first")
     if form == "folder":
         mtdnn.score([path], TOPIC, {"topic": TEXTS}, output_dir=teacher, values="votes")
     values = "probabilities" if form == "folder" else "votes"
