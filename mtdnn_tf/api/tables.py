@@ -11,7 +11,7 @@ from typing import Any, Union
 import numpy as np
 
 from mtdnn_tf.api.tasks import TaskDeclaration
-from mtdnn_tf.data.sources.saved_datasets import NO_CLASS
+from mtdnn_tf.data.sources.saved_datasets import class_name
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import user_path, write_text
 from mtdnn_tf.kinds.label_index import label_index
@@ -81,7 +81,7 @@ def table_rows(table: Table, task: TaskDeclaration, split: str, has_label: bool)
             if not isinstance(row[name], str):
                 raise UserError(f"{what}, row {number}: column {name!r} must be text, got {row[name]!r}")
         if task.label in row:
-            label = _label(row.pop(task.label), task.labels, classes)
+            label = _label(row.pop(task.label), task.labels, classes, f"{what}, row {number}: column {task.label!r}")
             if label is not None:
                 row[task.label] = label
             elif has_label:
@@ -89,10 +89,10 @@ def table_rows(table: Table, task: TaskDeclaration, split: str, has_label: bool)
         yield {name: value if isinstance(value, (str, float, list)) else str(value) for name, value in row.items()}
 
 
-def _label(value: Any, names: Sequence[str], classes: Sequence[str] = ()) -> Any:
+def _label(value: Any, names: Sequence[str], classes: Sequence[str], where: str) -> Any:
     """Returns a gold label or score as JSON; None if there is none."""
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_label(item, names, classes) for item in value]
+        return [_label(item, names, classes, where) for item in value]
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return None
     if isinstance(value, np.generic):
@@ -103,8 +103,8 @@ def _label(value: Any, names: Sequence[str], classes: Sequence[str] = ()) -> Any
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
-        if classes and NO_CLASS <= value < len(classes):
-            return None if value == NO_CLASS else classes[value]
+        if classes:
+            return class_name(value, classes, where)
         index = label_index(str(value), names)
         return str(value) if index is None else names[index]
     return str(value)

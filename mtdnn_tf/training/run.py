@@ -110,7 +110,8 @@ def _finish(config: TrainingConfig, tasks: Sequence[Task]) -> None:
     write_run_data(config.output_dir, config.data, tasks)
     # A checkpoint with its optimizer is three times the size of the trained model.
     shutil.rmtree(config.output_dir / CHECKPOINTS, ignore_errors=True)
-    remove_leftovers(config.output_dir / MODEL_FOLDER)
+    for name in (MODEL_FOLDER, _BEST_MODEL):
+        remove_leftovers(config.output_dir / name)
 
 
 def _finish_training(

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictor import InferenceSettings
@@ -17,7 +18,6 @@ from mtdnn_tf.json_files import read_json, write_checked_json
 from mtdnn_tf.training.best_epoch import BestEpoch, epoch_metrics, read_kept_epoch
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import read_metrics, train
-from tests.helpers import write_huggingface_folder, write_tasks
 
 ROOT = Path(__file__).parents[2]
 SCORES = [0.2, 0.5, 0.4, 0.5, 0.6]
@@ -65,21 +65,8 @@ def test_tasks_without_scores_are_refused(tmp_path, tasks, results, message):
 
 
 @pytest.fixture(name="config")
-def _config(tmp_path: Path) -> TrainingConfig:
-    write_huggingface_folder(tmp_path / "bert")
-    return TrainingConfig.build(
-        output_dir=tmp_path / "run",
-        data_dir=tmp_path,
-        cache_dir=tmp_path / "cache",
-        task_file=(write_tasks(tmp_path / "tasks"),),
-        tasks=("mood",),
-        max_sequence_length=32,
-        backbone=str(tmp_path / "bert"),
-        epochs=6,
-        batch_size=4,
-        learning_rate=0.03,
-        keep_best_by=("all",),
-    )
+def _config(config: TrainingConfig) -> TrainingConfig:
+    return config.replace(tasks=("mood",), epochs=6, batch_size=4, learning_rate=0.03, keep_best_by=("all",))
 
 
 def _scores(run: Path) -> list[float]:
@@ -115,6 +102,35 @@ def test_a_run_without_patience_left_ends_early_and_again_the_same(config):
     train(impatient)
     assert sha256_of_file(config.output_dir / "model" / "weights.safetensors") == weights
     assert read_kept_epoch(config.output_dir) == kept
+
+
+class _Stop(tf.keras.callbacks.Callback):
+    """Ends a training in the middle of an epoch, from 0."""
+
+    def __init__(self, epoch: int) -> None:
+        super().__init__()
+        self._epoch = epoch
+        self._now = -1
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._now = epoch
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if self._now == self._epoch and batch == 1:
+            raise RuntimeError("stopped")
+
+
+@pytest.mark.parametrize("epoch", range(1, 6))
+def test_an_interrupted_run_keeps_the_same_epoch(config, epoch):
+    whole = config.replace(output_dir=config.output_dir / "whole")
+    interrupted = config.replace(output_dir=config.output_dir / "interrupted", checkpoint_interval=1000)
+    train(whole)
+    with pytest.raises(RuntimeError, match="stopped"):
+        train(interrupted, callbacks=[_Stop(epoch)])
+    train(interrupted)
+    weights = [sha256_of_file(of.output_dir / "model" / "weights.safetensors") for of in (whole, interrupted)]
+    assert weights[0] == weights[1]
+    assert read_kept_epoch(interrupted.output_dir) == read_kept_epoch(whole.output_dir)
 
 
 def test_a_run_that_keeps_its_best_epoch_is_another_run(config):

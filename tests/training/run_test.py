@@ -18,26 +18,8 @@ from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import check_trained, train
-from tests.helpers import write_huggingface_folder, write_tasks
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def config(tmp_path):
-    write_huggingface_folder(tmp_path / "bert")
-    return TrainingConfig.build(
-        output_dir=tmp_path / "run",
-        data_dir=tmp_path,
-        cache_dir=tmp_path / "cache",
-        task_file=(write_tasks(tmp_path / "tasks"),),
-        max_sequence_length=32,
-        backbone=str(tmp_path / "bert"),
-        epochs=2,
-        batch_size=8,
-        learning_rate=0.01,
-        evaluation_batch_size=16,
-    )
 
 
 def _weights(run: Path) -> str:

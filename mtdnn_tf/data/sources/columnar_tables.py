@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mtdnn_tf.data.sources.saved_datasets import (
-    NO_CLASS,
     arrow_files,
+    class_name,
     class_names,
     features_of_schema,
     is_saved_dataset,
@@ -71,7 +71,7 @@ class ColumnarTable(NamedTuple):
         values = batch.column(name).to_pylist()
         if name in self.classes:
             places = (f"{self.path}, row {number}: column {name!r}" for number in itertools.count(first))
-            values = [_class_name(value, self.classes[name], where) for value, where in zip(values, places)]
+            values = [class_name(value, self.classes[name], where) for value, where in zip(values, places)]
         return [_spelled(value) for value in values]
 
 
@@ -133,18 +133,6 @@ def _readable(file: Path) -> Iterator[None]:
     except (_arrow()[0].ArrowException, OSError, ValueError) as error:
         what = "an Arrow stream" if file.suffix == ".arrow" else "Parquet"
         raise UserError(f"{file}: not {what}, or damaged ({one_line(error)})") from None
-
-
-def _class_name(value: Any, names: Sequence[str], where: str) -> Any:
-    """Returns the name of a class by its number, or the names of a list of them; None for no class."""
-    if isinstance(value, list):
-        return [_class_name(item, names, where) for item in value]
-    if value is None or value == NO_CLASS:
-        return None
-    if not (isinstance(value, int) and 0 <= value < len(names)):
-        accepted = f"{NO_CLASS} for none or the number of one of {len(names)} classes, from 0"
-        raise UserError(f"{where} must be {accepted}, got {value!r}")
-    return names[value]
 
 
 def _spelled(value: Any) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from mtdnn_tf.files import file_within
 from mtdnn_tf.json_files import parse_json, read_json_object
 
 INFO = "dataset_info.json"
-NO_CLASS = -1  # What such data sets have instead of the number of a class where a row has no label.
+_NO_CLASS = -1  # What such data sets have instead of the number of a class where a row has no label.
 _STATE = "state.json"
 _DICT = "dataset_dict.json"
 
@@ -80,3 +80,15 @@ def class_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
         if isinstance(names, list):
             found[column] = [str(name) for name in names]
     return found
+
+
+def class_name(value: Any, names: Sequence[str], where: str) -> Any:
+    """Returns the name of a class by its number, or the names of a list of them; None for no class."""
+    if isinstance(value, list):
+        return [class_name(item, names, where) for item in value]
+    if value is None or value == _NO_CLASS:
+        return None
+    if not (isinstance(value, int) and 0 <= value < len(names)):
+        accepted = f"{_NO_CLASS} for none or the number of one of {len(names)} classes, from 0"
+        raise UserError(f"{where} must be {accepted}, got {value!r}")
+    return names[value]
