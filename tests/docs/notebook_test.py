@@ -1,4 +1,4 @@
-"""The notebook's cells run as they are written, made small."""
+"""The notebook's cells run as they are written, made small; it holds the outputs of a whole run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -31,3 +32,12 @@ def test_the_cells_run(tmp_path):
     assert result.returncode == 0, result.stderr
     assert "multi-task" in result.stdout and "student" in result.stdout
     assert (tmp_path / "runs" / "notebook" / "export" / "1" / "saved_model.pb").is_file()
+
+
+def test_the_outputs_are_of_a_whole_run_and_small():
+    cells = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert Counter(kind for output in outputs for kind in output.get("data", {}))["image/png"] == 1
+    assert {output.get("name") for output in outputs} <= {"stdout", None}
+    assert NOTEBOOK.stat().st_size < 100_000
