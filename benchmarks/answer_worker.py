@@ -19,7 +19,9 @@ from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.multi_task_model import INPUTS, build_multi_task_model
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
+from mtdnn_tf.serving.litert import litert_answer, litert_model
+from mtdnn_tf.serving.reduced_weights import FLOAT32, INT8
 from mtdnn_tf.tasks.registry import select_tasks
 
 
@@ -48,8 +50,8 @@ class AnswerWorker:
         """Returns the milliseconds of each of some requests, after one that is not counted.
 
         Args:
-            engine: "saved_model" (all tasks of the exported model from token ids), "one_task" or "all_tasks" (the
-                Python model in one graph), or "ensemble" (three models, one task).
+            engine: "saved_model" (all tasks of the exported model from token ids), "litert" or "litert_int8" (one),
+                "one_task" or "all_tasks" (the Python model in one graph), or "ensemble" (three models, one task).
             batch_size: Sequences in a request.
             length: Word pieces of each.
             repeats: Number of requests.
@@ -61,23 +63,52 @@ class AnswerWorker:
         times = []
         for _ in range(repeats + 1):
             started = time.perf_counter()
-            tf.nest.map_structure(lambda tensor: tensor.numpy(), function(**tensors))
+            tf.nest.map_structure(np.asarray, function(**tensors))
             times.append(1000 * (time.perf_counter() - started))
         return times[1:]
 
+    def write_onnx(self) -> dict[str, str]:
+        """Writes the first task's model as ONNX; returns the paths of the files by what their products are of."""
+        from mtdnn_tf.serving.onnx_format.export import onnx_model
+        from mtdnn_tf.serving.onnx_format.quantization import quantized
+
+        exact = onnx_model(self._of_first_task)
+        layers = range(self._pretrained.config.num_layers)
+        paths = {}
+        # What int8 loses is not measured here.
+        for name, model in (("float32", exact), ("int8", quantized(exact, layers))):
+            paths[name] = tempfile.mkstemp(f"_{name}.onnx", dir=self._output)[1]
+            Path(paths[name]).write_bytes(model.SerializeToString())
+        return paths
+
     def _engine(self, engine: str) -> Callable[..., Any]:
         if engine not in self._engines:
-            self._engines[engine] = self._exported() if engine == "saved_model" else self._graph(engine)
+            if engine == "saved_model":
+                self._engines[engine] = self._exported()
+            elif engine.startswith("litert"):
+                self._engines[engine] = self._litert(INT8 if engine.endswith(INT8) else FLOAT32)
+            else:
+                self._engines[engine] = self._graph(engine)
         return self._engines[engine]
 
+    @property
+    def _loaded(self) -> LoadedModel:
+        tokenizer = self._pretrained.tokenizer()
+        return LoadedModel(self._network, self._tasks, tokenizer, self._max_length, fingerprint="benchmark")
+
+    @property
+    def _of_first_task(self) -> LoadedModel:
+        return self._loaded._replace(tasks=self._tasks[:1])
+
     def _exported(self) -> Callable[..., Any]:
-        loaded = LoadedModel(
-            self._network, self._tasks, self._pretrained.tokenizer(), self._max_length, fingerprint="benchmark"
-        )
         folder = Path(tempfile.mkdtemp(dir=self._output)) / "1"
-        export_saved_model(loaded, folder)
+        export_model(self._loaded, folder)
         tokens: Callable[..., Any] = tf.saved_model.load(str(folder)).signatures["tokens"]
         return tokens
+
+    def _litert(self, weights: str) -> Callable[..., Any]:
+        answer = litert_answer(litert_model(self._of_first_task, weights))
+        return lambda **inputs: answer(self._tasks[0].name, {name: value.numpy() for name, value in inputs.items()})
 
     def _graph(self, engine: str) -> Callable[..., Any]:
         network, name = self._network, self._tasks[0].name
@@ -104,7 +135,7 @@ def main() -> None:
     parser.add_argument("--max_length", type=int, default=128)
     flags = parser.parse_args()
     worker = AnswerWorker(flags.encoder, flags.output, flags.tasks.split(","), flags.max_length)
-    serve({"answer": worker.answer})
+    serve({"answer": worker.answer, "write_onnx": worker.write_onnx})
 
 
 if __name__ == "__main__":

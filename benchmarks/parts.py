@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.latencies import TASKS, format_rows, serving_rows
 from benchmarks.ratios import ratio_of, spread
 from benchmarks.worker import Worker
 
-TASKS = ("mrpc", "cola", "sst2", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
-MAX_LENGTH = 128
-PARTS = ("training", "peak", "heads", "distillation", "encoding", "waiting", "memory", "scoring", "settings", "serving")
+PARTS = (
+    "training",
+    "peak",
+    "heads",
+    "distillation",
+    "encoding",
+    "waiting",
+    "memory",
+    "scoring",
+    "settings",
+    "serving",
+    "formats",
+)
 # Parts whose rows are named "setting: what".
-PARTS_BY_SETTING = ("settings", "serving")
+PARTS_BY_SETTING = ("settings", "serving", "formats")
 _BATCH_SIZE = 32
 _SMALL_FILE = "MRPC", "mrpc"
 _LARGE_FILE = "SST-2", "sst2"
@@ -28,12 +38,6 @@ def product_worker(flags: argparse.Namespace, tasks: Sequence[str], max_length: 
     folders = (f"--glue={flags.glue}", f"--encoder={flags.encoder}", f"--output={flags.output}")
     data = (f"--tasks={','.join(tasks)}", f"--rows={flags.rows}", f"--max_length={max_length}")
     return Worker(sys.executable, "benchmarks.product_worker", [*folders, *data, *arguments])
-
-
-def _answer_worker(flags: argparse.Namespace) -> Worker:
-    """Returns a process that answers tasks with the product's models."""
-    own = (f"--encoder={flags.encoder}", f"--output={flags.output}", f"--tasks={','.join(TASKS)}")
-    return Worker(sys.executable, "benchmarks.answer_worker", [*own, f"--max_length={MAX_LENGTH}"])
 
 
 class Benchmark:
@@ -267,36 +271,8 @@ class Benchmark:
 
     def serving(self) -> list[dict[str, Any]]:
         """Latency of answers from token ids."""
-        product = _answer_worker(self._flags)
-        try:
-            return self._latencies(product)
-        finally:
-            product.close()
+        return serving_rows(self._flags, self._pytorch, self._rounds)
 
-    def _latencies(self, product: Worker) -> list[dict[str, Any]]:
-        sizes = [(1, 32)] + [(size, length) for size in (1, 8, 32) for length in (16, 64, 128)]
-        rows: list[dict[str, Any]] = []
-        for size, length in sizes[:2] if self._flags.quick else sizes:
-            is_first = (size, length) == (1, 32)
-            repeats = 3 if self._flags.quick else 15 if size == 1 else 5
-            shape = {"batch_size": size, "length": length, "repeats": repeats}
-
-            def ours(engine: str, shape: dict[str, int] = shape) -> Callable[[int], float]:
-                return lambda _: statistics.median(product("answer", engine=engine, **shape))
-
-            def theirs(engine: str, shape: dict[str, int] = shape) -> Callable[[int], float]:
-                return lambda _: statistics.median(self._pytorch("answer", engine=engine, task=TASKS[0], **shape))
-
-            engines = {name: ours(name) for name in ("saved_model", "one_task", "all_tasks", "ensemble")}
-            values = self._rounds({**engines, "pytorch": theirs("pytorch"), "onnx": theirs("onnx")})
-            at = f"batch {size}, length {length}"
-            target, together = (1.0, 1.1) if is_first else (None, None)
-            rows += [spread(f"{at}: {name}, ms", side) for name, side in values.items()]
-            rows += [
-                ratio_of(f"{at}: SavedModel / PyTorch", values["saved_model"], values["pytorch"]),
-                ratio_of(f"{at}: one task / PyTorch", values["one_task"], values["pytorch"], at_most=target),
-                ratio_of(f"{at}: one task / ONNX Runtime", values["one_task"], values["onnx"]),
-                ratio_of(f"{at}: 9 tasks / one", values["all_tasks"], values["one_task"], at_most=together),
-                ratio_of(f"{at}: ensemble of 3 / one", values["ensemble"], values["one_task"]),
-            ]
-        return rows
+    def formats(self) -> list[dict[str, Any]]:
+        """Latency of one task from token ids by exported format; files of ONNX in one runtime."""
+        return format_rows(self._flags, self._pytorch, self._rounds)

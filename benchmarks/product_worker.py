@@ -17,8 +17,8 @@ import tensorflow as tf
 from benchmarks.operation_times import operation_seconds, shares
 from benchmarks.teachers_in_the_step import TeachersInTheStep
 from benchmarks.worker import serve
-from mtdnn_tf.data import encoding
 from mtdnn_tf.data.sources.example import Example
+from mtdnn_tf.data.tokenized_batches import example_batches, tokenized_batches
 from mtdnn_tf.evaluation.measures.cost import forward_flops
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.json_files import write_json
@@ -116,9 +116,9 @@ class ProductWorker:
         """Splits the texts of the rows that are trained on into word pieces again, in memory."""
         rows, started = 0, time.perf_counter()
         for examples in self._examples:
-            # What EncodedData.split does between reading the file and writing the arrays.
-            _, offsets, *_ = encoding._encode(examples, self._tokenizer, self._config.data.max_sequence_length)
-            rows += len(offsets) - 1
+            is_pair, length = examples[0].text_b is not None, self._config.data.max_sequence_length
+            for _, tokenized in tokenized_batches(example_batches(examples), self._tokenizer, is_pair, length):
+                rows += len(tokenized.lengths)
         return {"rows": rows, "seconds": time.perf_counter() - started}
 
     def _encoded(self, task: Task) -> Any:

@@ -46,6 +46,7 @@ class PytorchWorker:
         self._optimizer = build_optimizer("adamax", self._network, None)
         self._batches: dict[tuple[str, bool], Iterator[list[int]]] = {}
         self._onnx: Any = None
+        self._files: dict[str, Any] = {}
 
     def _tokenize(self, name: str) -> dict[str, Any]:
         task = self._tasks[name]
@@ -128,7 +129,7 @@ class PytorchWorker:
         """Returns the milliseconds of each of some requests, after one that is not counted.
 
         Args:
-            engine: "pytorch" or "onnx".
+            engine: "pytorch", "onnx" for PyTorch's own export, or the path of an ONNX file.
             task: The task to answer.
             batch_size: Sequences in a request.
             length: Word pieces of each.
@@ -139,7 +140,7 @@ class PytorchWorker:
         ids = generator.integers(1000, self._tokenizer.vocab_size, (batch_size, length))
         arrays = {"input_ids": ids, "token_type_ids": np.zeros_like(ids), "attention_mask": np.ones_like(ids)}
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        session = self._session(task) if engine == "onnx" else None
+        session = None if engine == "pytorch" else self._session(task) if engine == "onnx" else self._session_of(engine)
         times = []
         for _ in range(repeats + 1):
             started = time.perf_counter()
@@ -149,6 +150,13 @@ class PytorchWorker:
                 session.run(None, arrays)
             times.append(1000 * (time.perf_counter() - started))
         return times[1:]
+
+    def _session_of(self, path: str) -> Any:
+        import onnxruntime
+
+        if path not in self._files:
+            self._files[path] = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        return self._files[path]
 
     def _session(self, task: str) -> Any:
         if self._onnx is None:

@@ -29,7 +29,7 @@ from mtdnn_tf.data.sources.files_source import read_file_examples
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
 from mtdnn_tf.json_files import write_json
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model
-from mtdnn_tf.serving.export import export_saved_model, served_tasks
+from mtdnn_tf.serving.export import export_model, served_tasks
 from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
 from mtdnn_tf.tasks.task import Task
 
@@ -159,7 +159,7 @@ def main() -> None:
     folders = {weights: flags.output / weights / "1" for weights in WEIGHTS}
     for weights, folder in folders.items():
         if not folder.is_dir():
-            export_saved_model(loaded, folder, batch_sizes=(), weights=weights)
+            export_model(loaded, folder, batch_sizes=(), weights=weights)
     models = {weights: tf.saved_model.load(str(folder)) for weights, folder in folders.items()}
     results: dict[str, Any] = {
         "megabytes": {weights: _megabytes(folder) for weights, folder in folders.items()},

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.command_line import InputError, run, write_bytes
-from benchmarks.parts import MAX_LENGTH, PARTS, PARTS_BY_SETTING, TASKS, Benchmark, product_worker
+from benchmarks.latencies import MAX_LENGTH, TASKS
+from benchmarks.parts import PARTS, PARTS_BY_SETTING, Benchmark, product_worker
 from benchmarks.performance_page import page
 from benchmarks.worker import Worker
 

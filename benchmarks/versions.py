@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.command_line import InputError, run
-from benchmarks.parts import MAX_LENGTH, TASKS
+from benchmarks.latencies import MAX_LENGTH, TASKS
 from benchmarks.ratios import ratio_of
 from benchmarks.worker import Worker
 

@@ -20,6 +20,7 @@ _EXTRAS = {
     "httpx": "serve",
     "matplotlib": "report",
     "official": "gpu",
+    "prometheus_client": "serve",
     "starlette": "serve",
     "tensorflow_datasets": "datasets",
     "uvicorn": "serve",

@@ -41,6 +41,11 @@ def unknown_name(what: str, given: str, accepted: Iterable[str], where: str = ""
     return UserError(f"{place}unknown {what} {shortened(given)!r}{hint} Accepted: {listed}")
 
 
+def raise_error(error: UserError) -> None:
+    """Raises an error: what readers do with a row that they cannot read, unless they are given something else."""
+    raise error
+
+
 def printable(text: str) -> str:
     """Returns a text with escapes for characters that are not printable, such as line breaks and terminal commands."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

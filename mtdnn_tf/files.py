@@ -61,21 +61,44 @@ def _writing(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _replacing(path: Path, make: Callable[..., str], mode: int) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
     with _writing(path):
+        make_folder(path.parent)
         temporary = Path(make(prefix=f".{path.name}.", dir=path.parent))
         try:
             yield temporary
             temporary.chmod(mode)
-            # Flushed to disk: after a power failure, a renamed file may otherwise be empty.
-            for file in filter(Path.is_file, (temporary, *temporary.rglob("*"))):
-                with file.open("rb") as opened:
-                    os.fsync(opened.fileno())
+            # A renamed file that is not on the disk yet is empty after a loss of power.
+            for item in (*temporary.rglob("*"), temporary):
+                if item.is_file() or item.is_dir():
+                    _flush(item)
             if temporary.is_dir() and path.exists():
                 shutil.rmtree(path)
             temporary.replace(path)
+            _flush(path.parent)
         except BaseException:
             remove(temporary)
+            raise
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and those that it is in, where they are missing, so that a loss of power leaves them."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in missing:
+        _flush(folder.parent)
+
+
+def _flush(path: Path) -> None:
+    """Waits until the content of a file, or the names in a folder, are on the disk."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        # Some network file systems do not flush folders, and a folder may be writable but not readable.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EACCES) or not path.is_dir():
             raise
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import remove
+from mtdnn_tf.files import make_folder, remove
 
 _LOCK = ".lock"
 # Names of the temporary files of mtdnn_tf.files.
@@ -43,7 +43,7 @@ def locked(file: Path, what: str, wait: bool = False) -> Iterator[None]:
         wait: Whether to wait for another process instead of raising UserError. Defaults to False.
     """
     missing = [folder for folder in (file.parent, *file.parent.parents) if not folder.exists()]
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     try:
         descriptor = _acquire(file, what, wait)
         try:

@@ -81,8 +81,8 @@ class Option:
                 raise UserError(f"`{self.name}` must be {what}, got {item!r}")
             if isinstance(item, (str, Path)) and not is_flag_text(str(item)):
                 raise UserError(f"`{self.name}` must be UTF-8 text without control characters, got {item}")
-        if self.choices and value not in self.choices:
-            raise unknown_name(f"`{self.name}`", value, self.choices)
+            if self.choices and item not in self.choices:
+                raise unknown_name(f"`{self.name}`", item, self.choices)
         bounds = {bound: getattr(self, bound) for bound in _BOUNDS if getattr(self, bound) is not None}
         if not all(_BOUNDS[bound][1](item, limit) for item in items for bound, limit in bounds.items()):
             limits = " and ".join(f"{_BOUNDS[bound][0]} {limit}" for bound, limit in bounds.items())

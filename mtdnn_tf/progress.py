@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -55,6 +55,20 @@ def watched(items: Sequence[_T], what: str, seconds: float = SECONDS) -> Iterato
         if not on_terminal and (line := pace.line(done)):
             _log.info("%s: %s", what, line)
         yield item
+
+
+def counted(batches: Iterable[Sequence[_T]], what: str, seconds: float = SECONDS) -> Iterator[Sequence[_T]]:
+    """Yields batches of a stream whose end is not known, and shows how many rows came; arguments as of `watched`."""
+    on_terminal = sys.stderr.isatty()
+    rows, last = 0, time.monotonic()
+    with tqdm(desc=what, leave=False, delay=_DELAY, disable=not on_terminal, unit=" rows") as bar:
+        for batch in batches:
+            rows += len(batch)
+            bar.update(len(batch))
+            if not on_terminal and (now := time.monotonic()) - last >= seconds:
+                last = now
+                _log.info("%s: %d rows", what, rows)
+            yield batch
 
 
 def _duration(seconds: float) -> str:

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from mtdnn_tf.errors import UserError
@@ -61,3 +65,35 @@ def test_who_does_not_hold_the_lock_removes_nothing(tmp_path, monkeypatch):
     ):
         pass
     assert left.exists()
+
+
+def test_another_host_that_shares_the_folder_is_named(tmp_path):
+    code = f"""
+from mtdnn_tf.locks import locked
+from pathlib import Path
+with locked(Path({str(tmp_path / ".lock")!r}), "the folder"):
+    print("locked", flush=True)
+    input()
+"""
+    # A name space of its own for the name of the host, and for the numbers of processes.
+    command = ["unshare", "--uts", "--pid", "--fork", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh"]
+    with subprocess.Popen(
+        [*command, sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdin and other.stdout and other.stderr
+        if other.stdout.readline() != "locked\n":
+            pytest.skip(f"a host of another name is made by root alone: {other.stderr.read()}")
+        with (
+            pytest.raises(UserError, match=r"the folder: in use by process \d+ of elsewhere \("),
+            locked(tmp_path / ".lock", "the folder"),
+        ):
+            pass
+        other.stdin.close()
+    assert not (tmp_path / ".lock").exists()
+    with locked(tmp_path / ".lock", "the folder"):
+        pass

@@ -55,6 +55,11 @@ def test_an_unknown_command_is_refused_in_one_line(capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "extra", "arguments"),
     [
+        (
+            "apache_beam",
+            "beam",
+            ["beam_score", "--tasks=rte", "--teachers=a", "--output_dir=b"],
+        ),
         ("uvicorn", "serve", ["serve", "--model=m:export"]),
         ("matplotlib", "report", ["report", "--from=a", "--output_dir=b"]),
         ("tensorflow_datasets", "datasets", ["encode", "--tasks=rte", "--backbone=tiny", "--data_source=tfds"]),

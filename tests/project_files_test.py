@@ -50,6 +50,15 @@ def test_requirements_pin_every_package_once_per_python():
         assert {"tensorflow", "tensorflow-text", "tf-keras", "scipy", "numpy", "pytest"} <= set(chosen)
 
 
+def test_extras_have_what_the_tests_need():
+    (block,) = re.findall(
+        r"^\[project\.optional-dependencies\]\n(.*?)\n\n", _text("pyproject.toml"), re.MULTILINE | re.DOTALL
+    )
+    extras = {Requirement(item).name for item in re.findall(r'"([^"]+)"', block)}
+    pinned = [line for line in _text("tests/requirements.txt").splitlines() if not line.startswith("#")]
+    assert {Requirement(line).name for line in pinned} <= extras
+
+
 def test_the_workflow_runs_the_gate_on_accepted_versions():
     workflow = yaml.safe_load(_text(".github/workflows/ci.yml"))
     assert workflow["permissions"] == {"contents": "read"}

@@ -98,5 +98,5 @@ def test_the_wheel_works_outside_the_checkout(wheel, tmp_path):
 def test_the_wheel_works_with_what_it_declares_alone(wheel, tmp_path):
     programs = _environment(tmp_path / "environment", wheel)
     _check_works(programs, tmp_path)
-    advice = "error: mtdnn serve needs uvicorn: pip install 'mtdnn_tf[serve]'"
+    advice = "error: mtdnn serve needs prometheus_client: pip install 'mtdnn_tf[serve]'"
     assert advice in _run([programs / "mtdnn", "serve", "--model=m:export"], tmp_path, status=1)

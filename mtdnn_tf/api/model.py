@@ -16,12 +16,21 @@ from mtdnn_tf.api.tasks import TaskDeclaration
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import FILES, DataSource
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.development import development_splits
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.evaluation.runs import SplitPredictions
 from mtdnn_tf.files import user_path
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
-from mtdnn_tf.serving.export import export_saved_model, export_version
+from mtdnn_tf.serving.export import (
+    NO_BUDGET,
+    SAVED_MODEL,
+    Int8Budget,
+    check_formats,
+    computes_in_int8,
+    export_model,
+    export_version,
+)
 from mtdnn_tf.serving.reduced_weights import FLOAT32
 from mtdnn_tf.serving.signatures import Steps
 from mtdnn_tf.tasks.task import INPUT, Task
@@ -136,22 +145,35 @@ class Model:
             vectors.append(tf.cast(self._steps.encode(inputs)["pooled_output"], tf.float32).numpy())
         return np.concatenate(vectors)
 
-    def export(self, folder: str | Path, tasks: Sequence[str] = (), weights: str = FLOAT32) -> Path:
-        """Writes the model as a new version for TF Serving.
+    def export(
+        self,
+        folder: str | Path,
+        tasks: Sequence[str] = (),
+        weights: str = FLOAT32,
+        formats: Sequence[str] = (SAVED_MODEL,),
+        max_accuracy_loss: float = NO_BUDGET.max_accuracy_loss,
+    ) -> Path:
+        """Writes the model as a new version for TF Serving or other runtimes.
 
         Args:
             folder: Folder of the served model, which has one folder per version.
             tasks: Tasks to export; all by default.
-            weights: Storage format of the encoder's large matrices.
+            weights: Storage format of the encoder's large matrices; in "int8", ONNX and LiteRT compute.
+            formats: Of "saved_model", "onnx" and "litert". Defaults to a SavedModel.
+            max_accuracy_loss: What computing in int8 may lose of the average of development rows, in points.
 
         Returns:
             The version's folder.
 
         Raises:
-            UserError: A task or format is not accepted.
+            UserError: A task or format is not accepted, or int8 loses more.
         """
         version = export_version(user_path(str(folder)))
-        export_saved_model(self._loaded, version, tasks, weights=weights)
+        check_formats(formats, weights)
+        budget = NO_BUDGET
+        if computes_in_int8(formats, weights):
+            budget = Int8Budget(development_splits(self.folder, self._loaded, tasks), max_accuracy_loss)
+        export_model(self._loaded, version, tasks, weights=weights, formats=formats, int8_budget=budget)
         return version
 
     def _task(self, name: str | None) -> Task:

@@ -11,10 +11,12 @@ from typing import Any, Union
 import numpy as np
 
 from mtdnn_tf.api.tasks import TaskDeclaration
+from mtdnn_tf.data.sources.example import read_weight
 from mtdnn_tf.data.sources.saved_datasets import class_name
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import user_path, write_text
 from mtdnn_tf.kinds.label_index import label_index
+from mtdnn_tf.tasks.task import TRAIN
 
 # A file; a mapping of columns; or a pandas or polars DataFrame or a Hugging Face Dataset.
 Table = Union[str, Path, Mapping[str, Sequence[Any]], Any]
@@ -69,24 +71,44 @@ def table_rows(table: Table, task: TaskDeclaration, split: str, has_label: bool)
     """
     what = f"task {task.name}, split {split}"
     columns = read_columns(table, what)
-    needed = [*task.required_columns, *([task.label] if has_label else [])]
+    weight = task.options.get("weight")
+    needed = [
+        *task.required_columns,
+        *([task.label] if has_label else []),
+        *([weight] if weight is not None and split == TRAIN else []),
+    ]
     for name in needed:
         if name not in columns:
             raise UserError(f"{what}: column {name!r} is missing; the columns are {', '.join(columns) or 'none'}")
-    kept = list(dict.fromkeys([*needed, *([task.label] if task.label in columns else [])]))
+    kept = list(dict.fromkeys([*needed, *(name for name in (task.label, weight) if name in columns)]))
     classes = _class_names(table, task)
+    names = [name for name in task.required_columns if name not in task.texts]
     for number, values in enumerate(zip(*(columns[name] for name in kept))):
         row = dict(zip(kept, values))
         for name in task.texts:
             if not isinstance(row[name], str):
                 raise UserError(f"{what}, row {number}: column {name!r} must be text, got {row[name]!r}")
+        if weight is not None and weight in row:
+            row[weight] = read_weight(row[weight], weight, f"{what}, row {number}")
         if task.label in row:
             label = _label(row.pop(task.label), task.labels, classes, f"{what}, row {number}: column {task.label!r}")
             if label is not None:
                 row[task.label] = label
             elif has_label:
                 raise UserError(f"{what}, row {number}: column {task.label!r} is empty; every row must have a label")
-        yield {name: value if isinstance(value, (str, float, list)) else str(value) for name, value in row.items()}
+        for name in names:
+            row[name] = _name(row[name], f"{what}, row {number}: column {name!r}")
+        yield row
+
+
+def _name(value: Any, where: str) -> str:
+    """Returns an id or a query's name as text."""
+    # pandas stores integers beside missing values as floats.
+    if isinstance(value, (float, np.floating)) and value.is_integer():
+        value = int(value)
+    if value is None or value != value:
+        raise UserError(f"{where} must have a value, got {value}")
+    return str(value)
 
 
 def _label(value: Any, names: Sequence[str], classes: Sequence[str], where: str) -> Any:

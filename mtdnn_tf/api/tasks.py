@@ -16,7 +16,7 @@ class TaskDeclaration:
         kind: Kind of task, such as "classification".
         texts: Columns of the one or two texts.
         label: Column of the gold label or score.
-        options: Other keys of a task file's entry, such as `labels`, `metrics` and `class_weights`.
+        options: Other keys of a task file's entry, such as `labels`, `metrics` and `weight`.
     """
 
     name: str
@@ -66,7 +66,7 @@ def Classification(
         texts: Column of the text, or columns of the two texts.
         labels: Names of the labels.
         label: Column of the gold label: a label's name, or its number from 0.
-        **options: Other keys of a task file's entry: `metrics`, `head`, `dropout`, `id`, `class_weights`.
+        **options: Other keys of a task file's entry: `metrics`, `head`, `dropout`, `id`, `class_weights`, `weight`.
 
     Example:
         >>> import mtdnn_tf as mtdnn

@@ -18,6 +18,7 @@ from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_weights
 from mtdnn_tf.distillation.soft_targets import SoftTargets, read_soft_targets, soft_target_folder
 from mtdnn_tf.distillation.table_options import TableOptions
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.ensembles.examples_to_label import Selection
 from mtdnn_tf.evaluation.ensembles.importing import import_soft_targets
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by
 from mtdnn_tf.evaluation.ensembles.scoring import score as run_scoring
@@ -31,7 +32,7 @@ from mtdnn_tf.training.run import train as run_training
 UNLABELLED = "unlabelled"
 # Folder of the soft targets of trained models that are averaged with tables.
 TRAINED = "trained"
-_EQUALLY = {"weights": None, "average": PROBABILITIES, "fit_weights_on": None}
+_EQUALLY = {"weights": None, "average": PROBABILITIES, "fit_weights_on": None, "to_label": None}
 
 
 def train(
@@ -79,6 +80,8 @@ def score(
     weights: Sequence[float] | None = None,
     average: str = PROBABILITIES,
     fit_weights_on: str | None = None,
+    rank_by: str | None = None,
+    top: int = 100,
     **tables: Any,
 ) -> dict[str, SoftTargets]:
     """Scores a split with an ensemble of teachers and writes their averaged soft targets.
@@ -93,6 +96,9 @@ def score(
         weights: One weight per teacher; equal weights by default.
         average: Average "probabilities" or "logits". Defaults to "probabilities".
         fit_weights_on: A labelled split: weights are fitted on half of it, per task.
+        rank_by: "variance", "entropy" or "disagreement": the examples that have most of it are also written to
+            `<task>-<split>.<rank_by>.jsonl` in `output_dir`, to be labelled first. None by default.
+        top: Number of these examples, or of a ranking's queries. Defaults to 100.
         **tables: Options of tables, by name: `values`, `vote_smoothing`, `label_smoothing`, `calibrate_on`,
             `calibration`, `calibration_from`.
 
@@ -115,11 +121,12 @@ def score(
     # Each teacher encodes for itself, to the length that it was trained on.
     settings = DataSettings(**{**common_run_data(runs, {*given, "max_sequence_length"}), **given})
     known = settings.selected_tasks() if given or not runs else tasks_of_run(runs[0], (), settings.task_file)
-    how = {"weights": weights, "average": average, "fit_weights_on": fit_weights_on}
+    to_label = None if rank_by is None else Selection(rank_by, top)
+    how = {"weights": weights, "average": average, "fit_weights_on": fit_weights_on, "to_label": to_label}
     if len(runs) == len(teachers):
         return _score(runs, known, settings, folder, split, how)
-    if average != PROBABILITIES or fit_weights_on is not None:
-        raise UserError("`teachers` must be trained models with `average` or `fit_weights_on`, got a table")
+    if average != PROBABILITIES or fit_weights_on is not None or to_label is not None:
+        raise UserError("`teachers` must be trained models with `average`, `fit_weights_on` or `rank_by`, got a table")
     if len(known) != 1:
         raise UserError(f"`tasks` must be one task where a teacher is a table, got {len(known)}")
     return _import(teachers, known[0], settings, folder, split, weights, options)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.options import Options, option
 
+_ROWS_PER_BLOCK = 1 << 14
 _log = logging.getLogger("absl")
 
 
@@ -31,7 +32,7 @@ class DataChecks(Options):
         training: EncodedSplit,
         rows: np.ndarray,
         development: Sequence[EncodedSplit],
-        tokenizer: WordPieceTokenizer,
+        tokenizer: Tokenizer,
         batch_size: int | None = None,
     ) -> None:
         """Logs one line for each thing that makes a task's training or its evaluation doubtful.
@@ -66,10 +67,13 @@ class DataChecks(Options):
 
 def _hashes(encoded: EncodedSplit) -> np.ndarray:
     """Returns a number for the texts of each row, int64 [rows]: equal for equal word pieces."""
-    tokens, offsets = np.asarray(encoded.token_ids), encoded.offsets.tolist()
-    firsts = np.asarray(encoded.first_segment_lengths).tolist()
-    rows = (hash((first, tokens[start:end].tobytes())) for first, start, end in zip(firsts, offsets, offsets[1:]))
-    return np.fromiter(rows, np.int64, len(encoded))
+    hashes = np.empty(len(encoded), np.int64)
+    for block in _blocks(encoded):
+        offsets, firsts = encoded.offsets[block.start : block.stop + 1], encoded.first_segment_lengths[block]
+        tokens, borders = encoded.token_ids[offsets[0] : offsets[-1]], (offsets - offsets[0]).tolist()
+        rows = zip(firsts.tolist(), borders, borders[1:])
+        hashes[block] = [hash((first, tokens[start:end].tobytes())) for first, start, end in rows]
+    return hashes
 
 
 def _contradictions(hashes: np.ndarray, labels: np.ndarray) -> int:
@@ -79,8 +83,18 @@ def _contradictions(hashes: np.ndarray, labels: np.ndarray) -> int:
     return int(np.count_nonzero(np.unique(pairs[:, 0], return_counts=True)[1] > 1))
 
 
-def _has_known_piece(encoded: EncodedSplit, tokenizer: WordPieceTokenizer) -> np.ndarray:
+def _has_known_piece(encoded: EncodedSplit, tokenizer: Tokenizer) -> np.ndarray:
     """Returns which rows have a word piece other than [UNK], bool [rows]."""
     others = [tokenizer.start_id, tokenizer.end_id, tokenizer.unknown_id]
-    is_known = ~np.isin(np.asarray(encoded.token_ids), others)
-    return np.logical_or.reduceat(is_known, encoded.offsets[:-1])
+    known = np.empty(len(encoded), bool)
+    for block in _blocks(encoded):
+        offsets = encoded.offsets[block.start : block.stop + 1]
+        is_known = ~np.isin(encoded.token_ids[offsets[0] : offsets[-1]], others)
+        known[block] = np.logical_or.reduceat(is_known, offsets[:-1] - offsets[0])
+    return known
+
+
+def _blocks(encoded: EncodedSplit) -> Iterator[slice]:
+    """Yields ranges of rows, so that no object per row of the split is in memory."""
+    for start in range(0, len(encoded), _ROWS_PER_BLOCK):
+        yield slice(start, min(start + _ROWS_PER_BLOCK, len(encoded)))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mtdnn_tf.data.streaming.text_lines import JoinedTexts, TakenTexts, TextLines
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_array, write_text
+from mtdnn_tf.files import read_array
 from mtdnn_tf.json_files import check_schema, fingerprint
-from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
+from mtdnn_tf.manifests import MANIFEST, read_manifest
 from mtdnn_tf.tasks.task import Task
 
 # Changes whenever the files of an encoded split, or the code that fills them, change their meaning.
@@ -22,9 +23,10 @@ SCHEMA_VERSION = 1
 REMEDY = "delete the folder and encode again"
 
 _ARRAYS = ("token_ids", "offsets", "first_segment_lengths")
-_QUERIES = "queries"
+_QUERIES, _WEIGHTS = "queries", "weights"
 _FIELDS = {"rows": int, "tokens": int, "split": str, "data_fingerprint": str}
-_EXAMPLE_IDS = "example_ids.txt"
+EXAMPLE_IDS = "example_ids.txt"
+_CHECKED_AT_ONCE = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -41,6 +43,7 @@ class EncodedSplit:
     data_fingerprint: str  # SHA-256 over ids and texts of the rows, whatever their order, vocabulary and labels.
     manifest: dict[str, Any]  # What the files were made from, as a person may read it in manifest.json.
     queries: np.ndarray | None = None  # Of a ranking, the number of each row's query, from 0, int32 [rows].
+    weights: np.ndarray | None = None  # Factor of each row's loss, float32 [rows]; None for 1.
 
     def __len__(self) -> int:
         return len(self.example_ids)
@@ -48,7 +51,13 @@ class EncodedSplit:
     @functools.cached_property
     def lengths(self) -> np.ndarray:
         """Tokens of each row, special tokens included, int32 [rows]."""
-        return np.diff(self.offsets).astype(np.int32)
+        lengths = np.empty(len(self), np.int32)
+        # Without 64-bit numbers of all rows in memory.
+        return np.subtract(self.offsets[1:], self.offsets[:-1], out=lengths, casting="same_kind")
+
+    def lengths_of(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the `lengths` of some rows."""
+        return (self.offsets[rows + 1] - self.offsets[rows]).astype(np.int32)
 
     def queries_of(self, rows: np.ndarray) -> np.ndarray | None:
         """Returns the numbers of some rows' queries."""
@@ -56,22 +65,23 @@ class EncodedSplit:
 
     def take(self, rows: np.ndarray) -> EncodedSplit:
         """Returns a split of some rows (whole queries), read into memory, with the fingerprint and manifest of all."""
-        lengths = self.lengths[rows]
+        lengths = self.lengths_of(rows)
         offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return dataclasses.replace(
             self,
-            example_ids=[self.example_ids[row] for row in rows],
+            example_ids=TakenTexts(self.example_ids, rows),
             token_ids=self.token_ids[np.repeat(self.offsets[rows], lengths) + within],
             offsets=offsets,
             first_segment_lengths=self.first_segment_lengths[rows],
             labels=self.labels[rows],
             queries=self.queries_of(rows),
+            weights=None if self.weights is None else self.weights[rows],
         )
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Returns what a model reads of some rows, as `packing.to_model_inputs` does of packed ones."""
-        lengths = self.lengths[rows]
+        lengths = self.lengths_of(rows)
         positions = np.arange(lengths.max(initial=0))
         padding_mask = positions < lengths[:, np.newaxis]
         places = self.offsets[rows][:, np.newaxis] + positions
@@ -81,70 +91,53 @@ class EncodedSplit:
         return {"token_ids": token_ids, "segment_ids": in_second.astype(np.int32), "padding_mask": padding_mask}
 
 
-def write_encoded_split(folder: Path, split: EncodedSplit) -> None:
-    """Writes the folder of an encoded split, which appears when complete."""
-    for example_id in split.example_ids:
-        if "\n" in example_id or example_id.encode("utf-8", "ignore").decode() != example_id:
-            where = f"task {split.task.name}, split {split.split}"
-            raise UserError(f"{where}: an example id must be one line of text, got {example_id!r}")
-    manifest = {
-        "schema_version": SCHEMA_VERSION,
-        "rows": len(split),
-        **_declaration(split.task),
-        "split": split.split,
-        "tokens": len(split.token_ids),
-        "data_fingerprint": split.data_fingerprint,
-        **split.manifest,
-    }
-    with new_folder(folder) as temporary:
-        for name in (*_ARRAYS, "labels", *(() if split.queries is None else (_QUERIES,))):
-            np.save(temporary / f"{name}.npy", getattr(split, name), allow_pickle=False)
-        write_text(temporary / _EXAMPLE_IDS, "".join(f"{example_id}\n" for example_id in split.example_ids))
-        write_manifest(temporary, manifest)
-
-
-def _declaration(task: Task) -> dict[str, Any]:
+def declaration(task: Task) -> dict[str, Any]:
+    """Returns what a manifest says of the task, and what must be the same when the split is opened."""
     return {"task": task.name, "kind": task.kind, "labels": list(task.labels)}
 
 
+def empty_arrays(task: Task) -> dict[str, np.ndarray]:
+    """Returns the arrays of a split by name, with no rows."""
+    return {
+        "token_ids": np.empty(0, np.int32),
+        "offsets": np.empty(0, np.int64),
+        "first_segment_lengths": np.empty(0, np.int32),
+        "labels": task.kind_object.label_array(task, ()),
+        **({_QUERIES: np.empty(0, np.int32)} if task.kind_object.has_queries else {}),
+        **({_WEIGHTS: np.empty(0, np.float32)} if task.weight is not None else {}),
+    }
+
+
 def open_encoded_split(folder: Path, task: Task) -> EncodedSplit:
-    """Opens what `write_encoded_split` wrote, with arrays that stay on disk, after verifying every file's checksum."""
-    manifest = read_manifest(folder, REMEDY, needed=(*(f"{name}.npy" for name in _ARRAYS), _EXAMPLE_IDS))
+    """Opens what `SplitWriter` wrote, with arrays and ids that stay on disk, after verifying every file's checksum."""
+    manifest = read_manifest(folder, REMEDY, needed=(*(f"{name}.npy" for name in _ARRAYS), EXAMPLE_IDS))
     check_schema(manifest.get("schema_version"), SCHEMA_VERSION, folder, REMEDY)
     for field, of in _FIELDS.items():
         if type(manifest.get(field)) is not of:
             raise UserError(f"{folder}: field {field} of {MANIFEST} is {manifest.get(field)!r}; {REMEDY}")
-    for field, value in _declaration(task).items():
+    for field, value in declaration(task).items():
         if manifest.get(field) != value:
             raise UserError(f"{folder}: {field} is {manifest.get(field)!r}, {value!r} is expected; {REMEDY}")
-    no_labels, rows = task.kind_object.label_array(task, ()), manifest["rows"]
-    expected = {
-        "token_ids": ("int32", (manifest["tokens"],)),
-        "offsets": ("int64", (rows + 1,)),
-        "first_segment_lengths": ("int32", (rows,)),
-        "labels": (str(no_labels.dtype), (rows, *no_labels.shape[1:])),
-        **({_QUERIES: ("int32", (rows,))} if task.kind_object.has_queries else {}),
-    }
-    arrays = _map(folder, expected)
+    rows, empty = manifest["rows"], empty_arrays(task)
+    counts = {"token_ids": manifest["tokens"], "offsets": rows + 1}
+    arrays = _map(folder, empty)
     try:
-        ids = TextLines((folder / _EXAMPLE_IDS).read_bytes())
+        ids = TextLines(folder / EXAMPLE_IDS)
     except UnicodeDecodeError as error:
-        raise UserError(f"{folder / _EXAMPLE_IDS}: not UTF-8 ({error}); {REMEDY}") from None
+        raise UserError(f"{folder / EXAMPLE_IDS}: not UTF-8 ({error}); {REMEDY}") from None
     for name, array in arrays.items():
-        (dtype, shape), found = expected[name], f"{array.dtype} {list(array.shape)}"
-        needed = f"{dtype} {list(shape)}"
+        found = f"{array.dtype} {list(array.shape)}"
+        needed = f"{empty[name].dtype} {[counts.get(name, rows), *empty[name].shape[1:]]}"
         if found != needed:
             raise UserError(f"{folder / name}.npy: {needed} is expected, it holds {found}; {REMEDY}")
     if len(ids) != rows:
-        raise UserError(f"{folder / _EXAMPLE_IDS}: {rows} ids are expected, it holds {len(ids)}; {REMEDY}")
-    _check_contents(folder, arrays, task)
-    # The pages that the checks have read are given back with their maps.
-    del arrays
+        raise UserError(f"{folder / EXAMPLE_IDS}: {rows} ids are expected, it holds {len(ids)}; {REMEDY}")
+    _check_contents(folder, manifest, task)
     return EncodedSplit(
         task=task,
         split=manifest["split"],
         example_ids=ids,
-        **_map(folder, expected),
+        **arrays,
         data_fingerprint=manifest["data_fingerprint"],
         manifest=manifest,
     )
@@ -154,20 +147,38 @@ def _map(folder: Path, names: Iterable[str]) -> dict[str, np.ndarray]:
     return {name: read_array(folder / f"{name}.npy", REMEDY, mapped=True) for name in names}
 
 
-def _check_contents(folder: Path, arrays: dict[str, np.ndarray], task: Task) -> None:
+def _blocks(folder: Path, name: str, count: int, overlap: int = 0) -> Iterator[np.ndarray]:
+    """Yields parts of an array of so many rows, each with the first rows of the next."""
+    for start in range(0, count, _CHECKED_AT_ONCE):
+        # The pages that are read are given back with their map.
+        yield np.array(_map(folder, [name])[name][start : start + _CHECKED_AT_ONCE + overlap])
+
+
+def _check_contents(folder: Path, manifest: dict[str, Any], task: Task) -> None:
     """Refuses arrays that no encoding makes; a wrong one could point to memory that holds something else."""
-    offsets, firsts, tokens = arrays["offsets"], arrays["first_segment_lengths"], arrays["token_ids"]
-    lengths = np.diff(offsets)
-    faults = {
-        "offsets": offsets[0] != 0 or offsets[-1] != len(tokens) or lengths.min(initial=1) < 1,
-        "first_segment_lengths": bool((firsts < 1).any() or (firsts > lengths).any()),
-        "token_ids": tokens.min(initial=0) < 0,
-        "labels": not task.kind_object.are_labels(task, arrays["labels"]),
-        _QUERIES: _QUERIES in arrays and arrays[_QUERIES].min(initial=0) < 0,
-    }
-    for name, is_wrong in faults.items():
-        if is_wrong:
-            raise UserError(f"{folder / name}.npy: numbers that no encoding makes; {REMEDY}")
+    rows, tokens = manifest["rows"], manifest["tokens"]
+    end = 0
+    for offsets, firsts in zip(
+        _blocks(folder, "offsets", rows, overlap=1), _blocks(folder, "first_segment_lengths", rows)
+    ):
+        lengths = np.diff(offsets)
+        _refuse(folder, "offsets", offsets[0] != end or lengths.min() < 1)
+        _refuse(folder, "first_segment_lengths", bool((firsts < 1).any() or (firsts > lengths).any()))
+        end = offsets[-1]
+    _refuse(folder, "offsets", end != tokens)
+    for block in _blocks(folder, "token_ids", tokens):
+        _refuse(folder, "token_ids", block.min() < 0)
+    for block in _blocks(folder, "labels", rows):
+        _refuse(folder, "labels", not task.kind_object.are_labels(task, block))
+    for block in _blocks(folder, _QUERIES, rows) if task.kind_object.has_queries else ():
+        _refuse(folder, _QUERIES, block.min() < 0)
+    for block in _blocks(folder, _WEIGHTS, rows) if task.weight is not None else ():
+        _refuse(folder, _WEIGHTS, not bool((block >= 0).all() and np.isfinite(block).all()))
+
+
+def _refuse(folder: Path, name: str, is_wrong: bool) -> None:
+    if is_wrong:
+        raise UserError(f"{folder / name}.npy: numbers that no encoding makes; {REMEDY}")
 
 
 def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:
@@ -185,13 +196,18 @@ def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:
     firsts = np.cumsum([0, *(of_split.max() + 1 for of_split in queries)], dtype=np.int32)
     arrays = {
         name: np.concatenate([getattr(split, name) for split in splits])
-        for name in ("token_ids", "first_segment_lengths", "labels")
+        for name in (
+            "token_ids",
+            "first_segment_lengths",
+            "labels",
+            *(() if splits[0].weights is None else (_WEIGHTS,)),
+        )
     }
     return dataclasses.replace(
         splits[0],
         **arrays,
         split="+".join(split.split for split in splits),
-        example_ids=[f"{split.split}/{example_id}" for split in splits for example_id in split.example_ids],
+        example_ids=JoinedTexts([(split.split, split.example_ids) for split in splits]),
         offsets=np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
         data_fingerprint=fingerprint([split.data_fingerprint for split in splits]),
         queries=np.concatenate([of_split + first for of_split, first in zip(queries, firsts)]) if queries else None,
@@ -202,30 +218,3 @@ def join_splits(splits: Sequence[EncodedSplit]) -> EncodedSplit:
 def joined_key(keys: Sequence[str]) -> str:
     """Returns the key in the manifest of joined splits from those of their manifests."""
     return keys[0] if len(keys) == 1 else fingerprint(list(keys))
-
-
-class TextLines(Sequence[str]):
-    """The lines of UTF-8 content, decoded one by one: as objects, ids take eight times the bytes.
-
-    What follows the last line feed is no line.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        content.decode()
-        self._content = content
-        self._ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n"))
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[index] for index in range(*place.indices(len(self)))]
-        index = range(len(self))[place]
-        start = int(self._ends[index - 1]) + 1 if index else 0
-        return self._content[start : int(self._ends[index])].decode()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(a == b for a, b in zip(self, other))
-
-    __hash__ = None  # type: ignore[assignment]

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import hashlib
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
-from mtdnn_tf.data.encoded_split import REMEDY, SCHEMA_VERSION, EncodedSplit, open_encoded_split, write_encoded_split
-from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length, pack
+from mtdnn_tf.data.encoded_split import REMEDY, SCHEMA_VERSION, EncodedSplit, open_encoded_split
+from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.source import DataSource
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.data.split_writer import EncodedRows, SplitWriter
+from mtdnn_tf.data.streaming.row_digest import RowDigest
+from mtdnn_tf.data.tokenized_batches import example_batches, tokenized_batches
+from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import new_folder
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.json_files import fingerprint
 from mtdnn_tf.locks import locked_path
-from mtdnn_tf.progress import watched
+from mtdnn_tf.progress import counted
 from mtdnn_tf.tasks.task import Task
 
-_ROWS_PER_CALL = 1024
 # A share of [UNK] above which a warning is logged.
 _MOST_UNKNOWN = 0.05
 
@@ -38,7 +39,7 @@ class EncodedData(NamedTuple):
     """Splits of tasks by one tokenizer, encoded when they are asked for."""
 
     source: DataSource
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     max_sequence_length: int  # Maximum number of tokens per row, special tokens included; longer rows are cut.
     cache_dir: Path  # A split is in `<cache_dir>/<task>/<split>-<key>/`.
 
@@ -72,33 +73,48 @@ class EncodedData(NamedTuple):
             "max_sequence_length": self.max_sequence_length,
             "truncation": TRUNCATION,
             "source": self.source.fingerprint(task, split),
-            "task": {name: getattr(task, name) for name in _DECLARATION},
+            "task": {
+                **{name: getattr(task, name) for name in _DECLARATION},
+                **({"weight": task.weight} if task.weight is not None else {}),
+            },
         }
 
     def _encode_into(self, folder: Path, task: Task, split: str, key: str, made_from: dict[str, Any]) -> None:
         start = time.monotonic()
-        examples = self.source.read(task, split)
-        token_ids, offsets, first_segment_lengths, truncated = _encode(
-            examples, self.tokenizer, self.max_sequence_length, f"encoding {task.name} {split}"
-        )
-        unknown = int(np.count_nonzero(token_ids == self.tokenizer.unknown_id))
-        labels = task.kind_object.label_array(task, [example.label for example in examples])
-        encoded = EncodedSplit(
-            task,
-            split,
-            [example.example_id for example in examples],
-            token_ids,
-            offsets,
-            first_segment_lengths,
-            labels,
-            data_fingerprint(examples),
-            {"truncated": truncated, "unknown": unknown, "key": key, "made_from": made_from},
-            query_numbers(examples) if task.kind_object.has_queries else None,
-        )
-        write_encoded_split(folder, encoded)
-        sizes = f"{len(examples)} rows, {len(token_ids)} tokens, {unknown / len(token_ids):.1%} of them [UNK]"
+        with new_folder(folder) as temporary:
+            identity = RowDigest(folder.parent, self.source.streams_hashes(task))
+            with SplitWriter(temporary, task, split) as writer:
+                truncated, unknown = self._write_rows(writer, identity, task, split)
+            data_fingerprint = identity.hexdigest()
+            if identity.duplicates:
+                self.source.refuse_duplicates(task, split, identity.duplicates)
+            writer.number_repeated_hashes(identity.repeats())
+            details = {"truncated": truncated, "unknown": unknown, "key": key, "made_from": made_from}
+            writer.write_manifest(data_fingerprint, details)
+        sizes = f"{writer.rows} rows, {writer.tokens} tokens, {unknown / writer.tokens:.1%} of them [UNK]"
         cut = f"{truncated} rows truncated to {self.max_sequence_length} tokens"
         logging.info("encoded %s %s: %s, %s, %.1f s", task.name, split, sizes, cut, time.monotonic() - start)
+
+    def _write_rows(self, writer: SplitWriter, identity: RowDigest, task: Task, split: str) -> tuple[int, int]:
+        """Writes the rows of a split; returns how many were cut, and how many tokens are [UNK]."""
+        kind, query_numbers = task.kind_object, QueryNumbers()
+        truncated = unknown = 0
+        batches = counted(example_batches(self.source.stream(task, split)), f"encoding {task.name} {split}")
+        with contextlib.closing(
+            tokenized_batches(batches, self.tokenizer, task.is_pair, self.max_sequence_length)
+        ) as tokenized:
+            for batch, tokens in tokenized:
+                stop_if_asked()
+                ids = [example.example_id for example in batch]
+                labels = kind.label_array(task, [example.label for example in batch])
+                queries = query_numbers.next(batch) if kind.has_queries else None
+                weights = None if task.weight is None else np.array([example.weight for example in batch], np.float32)
+                arrays = (tokens.token_ids, tokens.lengths, tokens.first_segment_lengths)
+                writer.add(EncodedRows(ids, *arrays, labels, queries, weights))
+                identity.add(batch)
+                truncated += int(tokens.truncated)
+                unknown += int(np.count_nonzero(tokens.token_ids == self.tokenizer.unknown_id))
+        return truncated, unknown
 
 
 class TaskData(NamedTuple):
@@ -108,7 +124,7 @@ class TaskData(NamedTuple):
     cache_dir: Path
     max_sequence_length: int | None = None
 
-    def encoded(self, tokenizer: WordPieceTokenizer, longest: int) -> EncodedData:
+    def encoded(self, tokenizer: Tokenizer, longest: int) -> EncodedData:
         """Returns the data, encoded by a model's tokenizer to its length where no other is given."""
         return EncodedData(self.source, tokenizer, self.max_sequence_length or longest, self.cache_dir)
 
@@ -128,59 +144,13 @@ def _warn_of_unknown(task_name: str, split: str, folder: Path, share: float) -> 
         )
 
 
-def data_fingerprint(examples: Sequence[Example]) -> str:
-    """Returns the hexadecimal SHA-256 over the ids, texts and queries of the examples.
+class QueryNumbers:
+    """Numbers queries in the order in which they first come; it keeps their names in memory."""
 
-    It does not depend on their order, as TensorFlow Datasets shuffles what it writes.
-    """
-    digest = hashlib.sha256()
-    for example in sorted(examples, key=lambda example: example.example_id):
-        # JSON keeps the borders between the texts.
-        parts = [example.example_id, example.text_a, example.text_b]
-        digest.update(json.dumps(parts if example.group is None else [*parts, example.group]).encode())
-    return digest.hexdigest()
+    def __init__(self) -> None:
+        self._numbers: dict[str | None, int] = {}
 
-
-def _encode(
-    examples: Sequence[Example], tokenizer: WordPieceTokenizer, max_sequence_length: int, what: str = "encoding"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-    """Returns the examples' token ids, offsets and first segments' lengths, and how many rows were cut."""
-    is_pair = examples[0].text_b is not None
-    encoder = _encoder(tokenizer, is_pair, max_sequence_length)
-    batches = []
-    for start in watched(range(0, len(examples), _ROWS_PER_CALL), what):
-        stop_if_asked()
-        rows = examples[start : start + _ROWS_PER_CALL]
-        columns = [[row.text_a for row in rows]]
-        if is_pair:
-            columns.append([row.text_b or "" for row in rows])
-        with tf.device("CPU:0"):
-            outputs = encoder(*(tf.constant(column, tf.string) for column in columns))
-        batches.append([output.numpy() for output in outputs])
-    *arrays, truncated = zip(*batches)
-    token_ids, lengths, first_segment_lengths = map(np.concatenate, arrays)
-    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-    return token_ids, offsets, first_segment_lengths, int(sum(truncated))
-
-
-# Tracing takes longer than encoding thousands of rows, and the splits of a run share a tokenizer and a length.
-@functools.lru_cache(maxsize=2)
-def _encoder(tokenizer: WordPieceTokenizer, is_pair: bool, max_sequence_length: int) -> Callable[..., list[tf.Tensor]]:
-    """Returns the function from texts to token ids, lengths, first segments' lengths and the number of rows cut."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)] * (1 + is_pair), autograph=False)
-    def encoder(*texts: tf.Tensor) -> list[tf.Tensor]:
-        tokens = [tokenizer.tokenize(text) for text in texts]
-        packed = pack(tokens[0], tokens[1] if is_pair else None, tokenizer, max_sequence_length)
-        whole_lengths = 1 + sum(part.row_lengths() + 1 for part in tokens)
-        lengths = packed.token_ids.row_lengths()
-        truncated = tf.math.count_nonzero(lengths < whole_lengths)
-        return [packed.token_ids.values, lengths, packed.first_segment_lengths, truncated]
-
-    return encoder
-
-
-def query_numbers(examples: Sequence[Example]) -> np.ndarray:
-    """Returns the number of each candidate's query, in the order in which the queries first come."""
-    numbers: dict[str | None, int] = {}
-    return np.array([numbers.setdefault(example.group, len(numbers)) for example in examples], np.int32)
+    def next(self, examples: Sequence[Example]) -> np.ndarray:
+        """Returns the number of each of the next candidates' queries, int32 [examples]."""
+        numbers = self._numbers
+        return np.array([numbers.setdefault(example.group, len(numbers)) for example in examples], np.int32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,11 +57,12 @@ def part_numbers(example_ids: Sequence[str], parts: int, key: str, queries: np.n
     A row is in the same part for every source, order, vocabulary and run; another key divides the rows independently.
     Candidates of a query, numbered in `queries` int [rows], are in the part of the smallest of their ids.
     """
-    deciding = list(example_ids)
+    deciding: Iterable[str] = example_ids
     if queries is not None:
         smallest: dict[int, str] = {}
         for example_id, query in zip(example_ids, queries):
             smallest[query] = min(example_id, smallest.get(query, example_id))
-        deciding = [smallest[query] for query in queries]
+        deciding = (smallest[query] for query in queries)
     digests = (hashlib.sha256(f"{key} {example_id}".encode()).digest() for example_id in deciding)
-    return np.array([int.from_bytes(digest, "big") % parts for digest in digests], np.int64)
+    numbers = (int.from_bytes(digest, "big") % parts for digest in digests)
+    return np.fromiter(numbers, np.int64, len(example_ids))

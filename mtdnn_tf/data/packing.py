@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.errors import UserError
 
 # Names the truncation that `pack` does, in the keys of cached encodings.
@@ -17,7 +17,7 @@ MIN_SEQUENCE_LENGTH = 4
 
 
 class PackedTokens(NamedTuple):
-    """Packed examples: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`."""
+    """Packed examples: `[CLS] a [SEP]` or `[CLS] a [SEP] b [SEP]`; RoBERTa has two tokens before b."""
 
     token_ids: tf.RaggedTensor  # int32 [batch, None]
     first_segment_lengths: tf.Tensor  # Length of "[CLS] a [SEP]", int32 [batch].
@@ -32,7 +32,7 @@ def check_max_sequence_length(max_sequence_length: int) -> None:
 def pack(
     tokens_a: tf.RaggedTensor,
     tokens_b: tf.RaggedTensor | None,
-    tokenizer: WordPieceTokenizer,
+    tokenizer: Tokenizer,
     max_sequence_length: int,
     has_second: tf.Tensor | None = None,
 ) -> PackedTokens:
@@ -54,9 +54,9 @@ def pack(
         kept_a = tf.minimum(lengths_a, max_sequence_length - 2)
     else:
         lengths_b = tf.cast(tokens_b.row_lengths(), tf.int32)
-        budget = max_sequence_length - 3
-        # A single sentence has no second [SEP], and one place more.
-        of_first = budget if has_second is None else tf.where(has_second, budget, budget + 1)
+        budget = max_sequence_length - 2 - tokenizer.ends_between
+        # A single sentence has no second text's [SEP], and more places.
+        of_first = budget if has_second is None else tf.where(has_second, budget, max_sequence_length - 2)
         kept_a = tf.minimum(lengths_a, tf.maximum(of_first - lengths_b, (budget + 1) // 2))
         kept_b = tf.minimum(lengths_b, tf.maximum(budget - lengths_a, budget // 2))
 
@@ -69,7 +69,7 @@ def pack(
             ends = tf.fill([tf.math.count_nonzero(has_second, dtype=tf.int32)], tokenizer.end_id)
             counts = tf.cast(has_second, tokens_b.row_splits.dtype)
             second_end = tf.RaggedTensor.from_row_lengths(ends, counts, validate=False)
-        parts += [_keep_first(tokens_b, kept_b), second_end]
+        parts += [*[second_end] * (tokenizer.ends_between - 1), _keep_first(tokens_b, kept_b), second_end]
     return PackedTokens(token_ids=tf.concat(parts, axis=1), first_segment_lengths=kept_a + 2)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from mtdnn_tf.data.encoding import EncodedData, TaskData
 from mtdnn_tf.data.sources.source import FILES, SOURCES, DataSource
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import user_path
 from mtdnn_tf.json_files import read_checked_json, write_checked_json
@@ -84,7 +84,7 @@ class DataSettings(Options):
         """Returns the data for models that encode it to their own lengths, or to a given one."""
         return TaskData(self.source, self.cache_dir, max_sequence_length)
 
-    def encoded(self, tokenizer: WordPieceTokenizer) -> EncodedData:
+    def encoded(self, tokenizer: Tokenizer) -> EncodedData:
         """Returns the data, encoded by a tokenizer."""
         return EncodedData(self.source, tokenizer, self.max_sequence_length, self.cache_dir)
 

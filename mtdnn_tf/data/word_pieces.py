@@ -11,7 +11,7 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_files import fingerprint
+from mtdnn_tf.json_files import OMITTED, fingerprint, to_json
 
 PAD = "[PAD]"
 UNKNOWN = "[UNK]"
@@ -62,6 +62,14 @@ class TokenRules:
     end: str = END
     mask: str = MASK
     added: tuple[AddedToken, ...] = ()
+    # Of byte-level byte-pair encoding, "first second", in the order in which they were learned; none with word pieces.
+    merges: tuple[str, ...] = dataclasses.field(default=(), metadata={OMITTED: True})
+    # Of SentencePiece's unigrams: the score of each piece, the rules of normalization ("precompiled_charsmap", base64)
+    # the tokens that end the first text of a pair, and whether `` and '' are read as ".
+    scores: tuple[float, ...] = dataclasses.field(default=(), metadata={OMITTED: True})
+    charsmap: str = dataclasses.field(default="", metadata={OMITTED: True})
+    ends_between: int = dataclasses.field(default=1, metadata={OMITTED: True})
+    joins_quotes: bool = dataclasses.field(default=False, metadata={OMITTED: True})
 
     def difference(self) -> str:
         """Returns the fields that are not BERT's, for messages."""
@@ -80,6 +88,9 @@ class WordPieceTokenizer:
         lowercase: Whether letters are lower-cased ("uncased"), and stripped of accents by default.
         rules: What differs from BERT's tokenizer.
     """
+
+    ends_between = 1  # Tokens that end the first text of a pair.
+    module = None
 
     def __init__(self, vocabulary: Sequence[str], lowercase: bool, rules: TokenRules | None = None) -> None:
         self.vocabulary = tuple(vocabulary)
@@ -107,7 +118,7 @@ class WordPieceTokenizer:
 
     def fingerprint(self) -> str:
         """Returns the hexadecimal SHA-256 of all that decides which ids a text gets."""
-        rules = {} if self.rules == TokenRules() else {"rules": dataclasses.asdict(self.rules)}
+        rules = {} if self.rules == TokenRules() else {"rules": to_json(self.rules)}
         return fingerprint({"vocabulary": self.vocabulary, "lowercase": self.lowercase, **rules})
 
     def tokenize(self, texts: tf.Tensor) -> tf.RaggedTensor:

@@ -53,6 +53,26 @@ def average_logits(
     return kind.from_logits(_average(logits, weights, counted), queries).astype(np.float32)
 
 
+def combined_predictions(
+    kind: Kind,
+    predictions: Sequence[np.ndarray],
+    weights: Sequence[float] | None = None,
+    average: str = PROBABILITIES,
+    counted: np.ndarray | None = None,
+    queries: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the teachers' mean "probabilities" or "logits" (always of scores), and their `prediction_variance`.
+
+    Other arguments are those of `average_logits`.
+    """
+    check_average(average)
+    if average == LOGITS:
+        averaged = average_logits(kind, predictions, weights, counted, queries)
+    else:
+        averaged = average_predictions(predictions, weights, counted)
+    return averaged, prediction_variance(predictions, weights, counted)
+
+
 def prediction_variance(
     predictions: Sequence[np.ndarray],
     weights: Sequence[float] | None = None,

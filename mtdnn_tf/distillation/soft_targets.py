@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.streaming.text_lines import TakenTexts, TextLines
+from mtdnn_tf.data.streaming.text_places import TextPlaces
 from mtdnn_tf.distillation.ensemble import variance_weights
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_array, write_text
+from mtdnn_tf.files import new_folder, read_array
 from mtdnn_tf.json_files import check_schema
 from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.tasks.task import TRAIN, Task
@@ -22,6 +25,7 @@ _PREDICTIONS = "predictions.npy"
 _VARIANCES = "variances.npy"
 _REMEDY = "delete it and run mtdnn score again"
 _SCHEMA = 1
+_ROWS_AT_ONCE = 1 << 16
 
 
 class ScoredSplit(NamedTuple):
@@ -34,13 +38,18 @@ class ScoredSplit(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class SoftTargets:
-    """The soft targets of one task."""
+    """The soft targets of one task; ids and numbers stay on disk."""
 
     folder: Path  # Where they were read.
-    example_ids: tuple[str, ...]
+    example_ids: Sequence[str]
     predictions: np.ndarray  # Float32 [examples, num_outputs]: averaged probabilities or scores.
     manifest: Mapping[str, Any]  # What they were made from: task, kind, label names, split, data fingerprint, teachers.
     variances: np.ndarray | None = None  # Float32 [examples]: the teachers', around the average; None if not kept.
+
+    @functools.cached_property
+    def places(self) -> TextPlaces:
+        """Where each id is."""
+        return TextPlaces(self.example_ids)
 
     @property
     def teachers(self) -> int:
@@ -103,10 +112,11 @@ def write_soft_targets(
         **(details or {}),
     }
     with new_folder(folder) as temporary:
-        np.save(temporary / _PREDICTIONS, predictions.astype(np.float32), allow_pickle=False)
+        np.save(temporary / _PREDICTIONS, np.asarray(predictions, np.float32), allow_pickle=False)
         if variances is not None:
-            np.save(temporary / _VARIANCES, variances.astype(np.float32), allow_pickle=False)
-        write_text(temporary / _IDS, "".join(f"{example_id}\n" for example_id in encoded.example_ids))
+            np.save(temporary / _VARIANCES, np.asarray(variances, np.float32), allow_pickle=False)
+        with (temporary / _IDS).open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{example_id}\n" for example_id in encoded.example_ids)
         write_manifest(temporary, manifest)
 
 
@@ -117,21 +127,27 @@ def read_soft_targets(folder: Path) -> SoftTargets:
     if not isinstance(manifest.get("teachers"), list):
         raise UserError(f"{folder / MANIFEST}: lists no teachers; {_REMEDY}")
     try:
-        example_ids = tuple((folder / _IDS).read_bytes().decode().split("\n")[:-1])
+        example_ids = TextLines(folder / _IDS)
     except UnicodeDecodeError as error:
         raise UserError(f"{folder / _IDS}: not UTF-8 ({error}); {_REMEDY}") from None
-    predictions = read_array(folder / _PREDICTIONS, _REMEDY)
+    predictions = read_array(folder / _PREDICTIONS, _REMEDY, mapped=True)
     if predictions.ndim != 2 or not len(predictions) == len(example_ids) == manifest.get("examples"):
         raise UserError(f"{folder}: {len(example_ids)} ids, predictions {list(predictions.shape)}; {_REMEDY}")
-    if len({*example_ids}) < len(example_ids):
-        raise UserError(f"{folder / _IDS}: duplicate id; {_REMEDY}")
-    variances = read_array(folder / _VARIANCES, _REMEDY) if _VARIANCES in manifest["files"] else None
+    variances = read_array(folder / _VARIANCES, _REMEDY, mapped=True) if _VARIANCES in manifest["files"] else None
     if variances is not None and variances.shape != (len(example_ids),):
         raise UserError(f"{folder / _VARIANCES}: one number per example is expected; {_REMEDY}")
     for name, array in ((_PREDICTIONS, predictions), (_VARIANCES, variances)):
-        if array is not None and not (array.dtype.kind == "f" and np.isfinite(array).all()):
+        if array is not None and not _is_finite(array):
             raise UserError(f"{folder / name}: numbers must be finite; {_REMEDY}")
-    return SoftTargets(folder, example_ids, predictions, manifest, variances)
+    targets = SoftTargets(folder, example_ids, predictions, manifest, variances)
+    if targets.places.has_duplicates():
+        raise UserError(f"{folder / _IDS}: duplicate id; {_REMEDY}")
+    return targets
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    starts = range(0, len(array), _ROWS_AT_ONCE)
+    return array.dtype.kind == "f" and all(np.isfinite(array[start : start + _ROWS_AT_ONCE]).all() for start in starts)
 
 
 def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[str, SoftTargets]:
@@ -175,8 +191,8 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
 
 def join_positions(
     targets: SoftTargets, task: Task, encoded: EncodedSplit | ScoredSplit, rows: np.ndarray
-) -> list[int]:
-    """Returns the indices of the soft targets of some rows of a split; errors are those of `join_soft_targets`."""
+) -> np.ndarray:
+    """Returns the indices of the soft targets of some rows, int64 [rows]; errors are those of `join_soft_targets`."""
     given, needed = targets.manifest, _identity(task, encoded)
     differing = [field for field in needed if given.get(field) != needed[field]]
     if differing:
@@ -205,14 +221,14 @@ def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.
     return variance_weights(targets.variances[_positions(targets, encoded, rows)], mean)
 
 
-def _positions(targets: SoftTargets, encoded: EncodedSplit | ScoredSplit, rows: np.ndarray) -> list[int]:
+def _positions(targets: SoftTargets, encoded: EncodedSplit | ScoredSplit, rows: np.ndarray) -> np.ndarray:
     """Returns the indices of the soft targets of some rows of a split."""
-    position = {example_id: index for index, example_id in enumerate(targets.example_ids)}
-    wanted = [encoded.example_ids[row] for row in rows]
-    missing = [example_id for example_id in wanted if example_id not in position]
-    if missing:
+    wanted = TakenTexts(encoded.example_ids, rows)
+    found = targets.places.of(wanted)
+    missing = np.flatnonzero(found < 0)
+    if len(missing):
         raise UserError(
             f"{targets.folder}: no soft target for {len(missing)} of {len(wanted)} examples, "
-            f"the first: {', '.join(missing[:5])}"
+            f"the first: {', '.join(wanted[int(index)] for index in missing[:5])}"
         )
-    return [position[example_id] for example_id in wanted]
+    return found

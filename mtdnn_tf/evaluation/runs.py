@@ -15,14 +15,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.subset import Part
-from mtdnn_tf.distillation.ensemble import (
-    LOGITS,
-    PROBABILITIES,
-    average_logits,
-    average_predictions,
-    check_average,
-    prediction_variance,
-)
+from mtdnn_tf.distillation.ensemble import PROBABILITIES, combined_predictions
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
@@ -73,13 +66,9 @@ class RunPredictions(NamedTuple):
 
         `weights` are one per run, equal by default.
         """
-        check_average(average)
-        if average == LOGITS:
-            kind, queries = self.encoded.task.kind_object, self.encoded.queries
-            averaged = average_logits(kind, self.by_run, weights, self.counted, queries)
-        else:
-            averaged = average_predictions(self.by_run, weights, self.counted)
-        return SplitPredictions(self.encoded, averaged, prediction_variance(self.by_run, weights, self.counted))
+        kind, queries = self.encoded.task.kind_object, self.encoded.queries
+        combined = combined_predictions(kind, self.by_run, weights, average, self.counted, queries)
+        return SplitPredictions(self.encoded, *combined)
 
 
 def predict_each_run(

@@ -61,6 +61,7 @@ class Kind(abc.ABC):
     disagreement_measure = "share of examples with different labels"  # What the mean of `differences` is.
     hub_task = "text-classification"  # What model hubs call it: huggingface.co/tasks.
     examples_api = "regress"  # TF Serving's API for serialized examples, or "classify".
+    activation = "linear"  # From logits to what each row shows: "linear", "softmax" or "sigmoid".
 
     # === Declaration ===
 
@@ -73,6 +74,8 @@ class Kind(abc.ABC):
             raise task.refused(f"group needs kind ranking, got kind {self.name}")
         if task.class_weights and not self.has_one_label:
             raise task.refused(f"class_weights needs kind classification, got kind {self.name}")
+        if task.weight is not None and self.has_queries:
+            raise task.refused(f"weight needs a kind whose rows are learned one by one, got kind {self.name}")
         if not task.metrics:
             raise task.refused(f"metrics must be one or more of {', '.join(self.metrics)}, got none")
         for metric in task.metrics:
@@ -169,8 +172,11 @@ class Kind(abc.ABC):
     # === Predictions ===
 
     def row_outputs(self, logits: tf.Tensor) -> tf.Tensor:
-        """Returns what logits [batch, num_outputs] stand for as far as each row shows it."""
-        return logits
+        """Returns the `activation` of logits [batch, num_outputs]."""
+        import tensorflow as tf
+
+        functions = {"linear": lambda values: values, "softmax": tf.nn.softmax, "sigmoid": tf.sigmoid}
+        return functions[self.activation](logits)
 
     def predictions(self, task: Task, outputs: np.ndarray, queries: Queries) -> np.ndarray:
         """Returns the predictions of a task from the `row_outputs` of the head that answers it, for whole queries."""
@@ -215,6 +221,10 @@ class Kind(abc.ABC):
 
     def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: Queries) -> float | None:
         """Returns the mean KL(teacher || student), in nats; None for scores."""
+        return None
+
+    def entropy(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray | None:
+        """Returns the entropy of each row's prediction, or of its query's, in nats, float64 [rows]; None for scores."""
         return None
 
     # === Soft targets ===

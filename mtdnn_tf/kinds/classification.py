@@ -48,6 +48,7 @@ class Classification(ListKind):
     target_values: tuple[str, ...] = TARGET_VALUES
     list_name = "a row"
     examples_api = "classify"
+    activation = "softmax"
 
     def check(self, task: Task) -> None:
         super().check(task)
@@ -94,11 +95,6 @@ class Classification(ListKind):
             return tf.reduce_mean(tf.square(difference - tf.reduce_mean(difference, axis=-1, keepdims=True)), axis=-1)
         cross_entropy = _cross_entropy(logits, teacher)
         return cross_entropy - _cross_entropy(teacher, teacher) if loss == "kl" else cross_entropy
-
-    def row_outputs(self, logits: tf.Tensor) -> tf.Tensor:
-        import tensorflow as tf
-
-        return tf.nn.softmax(logits)
 
     def predictions(self, task: Task, outputs: np.ndarray, queries: Queries) -> np.ndarray:
         """Returns the labels' probabilities: sums over the labels of another task's head that fall together."""

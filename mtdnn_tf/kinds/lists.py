@@ -83,6 +83,13 @@ class ListKind(Kind):
         terms = rel_entr(of_teacher, np.maximum(of_student, SMALLEST_PROBABILITY))
         return float(list_sums(terms, lists).mean())
 
+    def entropy(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray | None:
+        from scipy.special import entr
+
+        lists = self.lists(predictions.shape, queries)
+        terms = entr(np.asarray(predictions, np.float64)).ravel()
+        return np.asarray(list_sums(terms, lists)[lists.reshape(predictions.shape)[:, 0]])
+
     def to_logits(self, predictions: np.ndarray) -> np.ndarray:
         return np.asarray(np.log(np.maximum(predictions, SMALLEST_PROBABILITY)))
 

@@ -56,6 +56,7 @@ class MultiLabel(Classification):
     gold_measures: ClassVar = {}
     accepted_labels = (1, np.inf, "one or more different names")
     has_one_label = False
+    activation = "sigmoid"
     takes_lists = True
     target_values = (PROBABILITIES, LOGITS, VOTES, LABELS)
     disagreement_measure = "share of examples with different sets of labels"
@@ -128,11 +129,6 @@ class MultiLabel(Classification):
             entries -= tf.nn.sigmoid_cross_entropy_with_logits(labels=soft, logits=teacher)
         return tf.reduce_mean(entries, axis=-1)
 
-    def row_outputs(self, logits: tf.Tensor) -> tf.Tensor:
-        import tensorflow as tf
-
-        return tf.sigmoid(logits)
-
     def answers(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray:
         """Returns which labels have a probability of 0.5 or more, bool [rows, labels]."""
         return np.asarray(predictions >= THRESHOLD)
@@ -150,6 +146,11 @@ class MultiLabel(Classification):
     def divergence(self, student: np.ndarray, teacher: np.ndarray, queries: Queries) -> float | None:
         """Returns the mean KL(teacher || student) of labels, in nats."""
         return super().divergence(_yes_and_no(student), _yes_and_no(teacher), None)
+
+    def entropy(self, predictions: np.ndarray, queries: Queries = None) -> np.ndarray | None:
+        """Returns the sum of the entropies of a row's labels, in nats, float64 [rows]."""
+        of_labels = super().entropy(_yes_and_no(predictions))
+        return None if of_labels is None else of_labels.reshape(predictions.shape).sum(axis=1)
 
     def to_logits(self, predictions: np.ndarray) -> np.ndarray:
         """Returns log(p / (1 - p)) of each probability."""

@@ -1,4 +1,4 @@
-"""The shape and the numerics of the shared BERT encoder."""
+"""The shape and the numerics of the shared encoder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ POOLER = "pooler"
 CLS = "cls"
 MEAN = "mean"
 POOLINGS = (POOLER, CLS, MEAN)
+BERT = "bert"
+EPSILON = 1e-12
 FLOAT32 = "float32"
 MIXED_FLOAT16 = "mixed_float16"
 # What the encoder computes in; variables, heads and losses stay in float32.
@@ -22,7 +24,7 @@ PRECISIONS = (FLOAT32, "mixed_bfloat16", MIXED_FLOAT16)
 
 @dataclasses.dataclass(frozen=True)
 class BackboneConfig:
-    """The shape of a BERT encoder."""
+    """The shape of an encoder of BERT's kind; fields with defaults are BERT's."""
 
     vocabulary_size: int
     num_layers: int
@@ -30,13 +32,23 @@ class BackboneConfig:
     hidden_dim: int  # Width of the encoder; a multiple of `num_heads`.
     intermediate_dim: int  # Width of a block's feed-forward layer.
     max_positions: int = 512
-    num_segments: int = 2
+    num_segments: int = 2  # 0: no embeddings of segments.
     # Of the feed-forward layer: "gelu" (exact, by the error function: BERT as Hugging Face runs it), "gelu_approximate"
     # (by tanh: BERT as Google and KerasNLP run it) or "relu".
     activation: str = GELU
     # What linear heads read: "pooler" (BERT's tanh layer over the first position, which no other encoder has), "cls"
     # (the first position's output) or "mean" (over all positions).
     pooling: str = dataclasses.field(default=POOLER, metadata={OMITTED: True})
+    # Which family of encoders it is in Hugging Face's layout, that it is written back as.
+    model_type: str = dataclasses.field(default=BERT, metadata={OMITTED: True})
+    # Whether all layers are one, run `num_layers` times (ALBERT); its embeddings are projected in any width.
+    shares_layers: bool = dataclasses.field(default=False, metadata={OMITTED: True})
+    # Width of the embeddings, `hidden_dim` by default; of another width they are projected after their normalization.
+    embedding_dim: int | None = dataclasses.field(default=None, metadata={OMITTED: True})
+    # Rows of the table of positions before that of a text's first token; `max_positions` does not count them.
+    position_offset: int = dataclasses.field(default=0, metadata={OMITTED: True})
+    # What LayerNorm adds to the variance.
+    norm_epsilon: float = dataclasses.field(default=EPSILON, metadata={OMITTED: True})
 
     def __post_init__(self) -> None:
         for name, accepted in (("activation", ACTIVATIONS), ("pooling", POOLINGS)):
@@ -46,3 +58,32 @@ class BackboneConfig:
             raise UserError(
                 f"hidden_dim {self.hidden_dim} of the backbone is not a multiple of num_heads {self.num_heads}"
             )
+        if not 0 < self.norm_epsilon < 1 or self.num_segments < 0 or self.position_offset < 0:
+            raise UserError(
+                "the backbone must have norm_epsilon between 0 and 1, num_segments and position_offset >= 0, got "
+                f"{self.norm_epsilon}, {self.num_segments} and {self.position_offset}"
+            )
+
+    @property
+    def is_bert(self) -> bool:
+        """Whether its architecture is BERT's own, which layouts of other frameworks have."""
+        return self.model_type == BERT and self.norm_epsilon == EPSILON
+
+    @property
+    def num_own_layers(self) -> int:
+        """The number of layers that have weights of their own."""
+        return 1 if self.shares_layers else self.num_layers
+
+    def own_layer(self, index: int) -> int:
+        """Returns the number of the layer whose weights a layer has."""
+        return 0 if self.shares_layers else index
+
+    @property
+    def embedding_width(self) -> int:
+        """The width of the embeddings."""
+        return self.hidden_dim if self.embedding_dim is None else self.embedding_dim
+
+    @property
+    def has_projection(self) -> bool:
+        """Whether the embeddings are projected to the encoder's width."""
+        return self.shares_layers or self.embedding_width != self.hidden_dim

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mtdnn_tf.modeling.encoder import Encoder
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
+POSITION_EMBEDDINGS = "embeddings.position_embeddings.weight"
+SEGMENT_EMBEDDINGS = "embeddings.token_type_embeddings.weight"
+PROJECTION = "embeddings_project"
 POOLER_WEIGHTS = ("pooler.dense.weight", "pooler.dense.bias")
 
 
@@ -59,15 +62,19 @@ def encoder_weights(config: BackboneConfig) -> list[Weight]:
         weights.append(Weight(f"{name}.weight", (outputs, inputs), kernel or (inputs, outputs), is_matrix=True))
         weights.append(Weight(f"{name}.bias", (outputs,), bias or (outputs,)))
 
-    def norm(name: str) -> None:
-        plain(f"{name}.weight", width)
-        plain(f"{name}.bias", width)
+    def norm(name: str, size: int = width) -> None:
+        plain(f"{name}.weight", size)
+        plain(f"{name}.bias", size)
 
-    plain(WORD_EMBEDDINGS, config.vocabulary_size, width)
-    plain("embeddings.position_embeddings.weight", config.max_positions, width)
-    plain("embeddings.token_type_embeddings.weight", config.num_segments, width)
-    norm("embeddings.LayerNorm")
-    for index in range(config.num_layers):
+    of_embeddings = config.embedding_width
+    plain(WORD_EMBEDDINGS, config.vocabulary_size, of_embeddings)
+    plain(POSITION_EMBEDDINGS, config.position_offset + config.max_positions, of_embeddings)
+    if config.num_segments:
+        plain(SEGMENT_EMBEDDINGS, config.num_segments, of_embeddings)
+    norm("embeddings.LayerNorm", of_embeddings)
+    if config.has_projection:
+        dense(PROJECTION, of_embeddings, width)
+    for index in range(config.num_own_layers):
         prefix = f"encoder.layer.{index}"
         for part in ("query", "key", "value"):
             dense(f"{prefix}.attention.self.{part}", width, width, (width, heads, depth), (heads, depth))
@@ -88,16 +95,25 @@ def variables_in_order(config: BackboneConfig, variables: Sequence[tf.Variable])
     return NamedVariables(config, dict(zip(names, variables)))
 
 
-def check_weights(config: BackboneConfig, arrays: Mapping[str, np.ndarray], source: str) -> None:
-    """Refuses arrays, laid out as in a file, that lack one of an encoder's, or one of another shape or not finite."""
+def check_weights(
+    config: BackboneConfig,
+    arrays: Mapping[str, np.ndarray],
+    source: str,
+    file_name: Callable[[str], str] = lambda name: name,
+) -> None:
+    """Refuses arrays, laid out as in a file, that lack one of an encoder's, or one of another shape or not finite.
+
+    `file_name` returns what the file calls a weight, for the message.
+    """
     for weight in encoder_weights(config):
+        what = f"{source}: weight {file_name(weight.name)}"
         if weight.name not in arrays:
-            raise UserError(f"{source}: weight {weight.name} is missing; the encoder must have BERT's architecture")
+            raise UserError(f"{what} is missing; the encoder must have the architecture of {config.model_type}")
         shape = arrays[weight.name].shape
         if shape != weight.shape:
-            raise UserError(f"{source}: weight {weight.name} has shape {shape}, the config asks for {weight.shape}")
+            raise UserError(f"{what} has shape {shape}, the config asks for {weight.shape}")
         if not np.isfinite(arrays[weight.name]).all():
-            raise UserError(f"{source}: weight {weight.name} must be finite, has NaN or infinity")
+            raise UserError(f"{what} must be finite, has NaN or infinity")
 
 
 def read_weights(encoder: Encoder | NamedVariables) -> dict[str, np.ndarray]:

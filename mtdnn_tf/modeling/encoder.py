@@ -1,4 +1,4 @@
-"""The shared BERT encoder (Devlin et al. 2019, arXiv 1810.04805)."""
+"""The shared encoder: BERT (Devlin et al. 2019, arXiv 1810.04805) and families that differ from it little."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ import tensorflow as tf
 
 from mtdnn_tf.modeling import encoder_block as block
 from mtdnn_tf.modeling.backbone import MEAN, POOLER, BackboneConfig
-from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, WORD_EMBEDDINGS, encoder_weights
+from mtdnn_tf.modeling.bert_weights import (
+    POOLER_WEIGHTS,
+    POSITION_EMBEDDINGS,
+    PROJECTION,
+    SEGMENT_EMBEDDINGS,
+    WORD_EMBEDDINGS,
+    encoder_weights,
+)
 from mtdnn_tf.modeling.dropout import SixteenBitDropout, drop, generator_seeds
 
-_POSITION_EMBEDDINGS = "embeddings.position_embeddings.weight"
-_SEGMENT_EMBEDDINGS = "embeddings.token_type_embeddings.weight"
 _EMBEDDINGS_DROPOUT = "embeddings.dropout"
 _NORM = "embeddings.LayerNorm"
 # In the order in which Keras drew the seeds of a KerasNLP block, so that runs repeat those of earlier versions.
@@ -34,14 +39,17 @@ class WeightReader(Protocol):
     """Where an encoder's weights come from, in place of its own variables."""
 
     def read(self, name: str) -> tf.Tensor | tf.Variable:
-        """Returns a weight, in the shape of its variable."""
+        """Returns a weight of the embeddings or the pooler, in the shape of its variable."""
+
+    def block_weights(self, index: int) -> block.Weights:
+        """Returns a block's weights, named as after "encoder.layer.N."; attention's may be joined."""
 
     def rows(self, name: str, ids: tf.Tensor) -> tf.Tensor:
         """Returns some rows of a table of embeddings."""
 
 
 class Encoder(tf.keras.layers.Layer):
-    """Encodes word pieces by a BERT encoder with random weights, `named` as in Hugging Face's BertModel.
+    """Encodes word pieces by an encoder with random weights, `named` as in Hugging Face's BertModel.
 
     It computes in its `dtype`, one of `backbone.PRECISIONS`; its variables are float32. `dropout` is the rate of
     "shared layers" (1904.09482 sec. 4), `seeds` yields the seeds of weights and dropout, those of seed 0 by default.
@@ -107,11 +115,15 @@ class Encoder(tf.keras.layers.Layer):
         for index in range(self.config.num_layers):
             is_last = index + 1 == self.config.num_layers
             settings = block.BlockSettings(
-                self.config.num_heads, self.config.activation, self._dropped, training, first_position and is_last
+                self.config.num_heads,
+                self.config.activation,
+                self._dropped,
+                training,
+                first_position and is_last,
+                self.config.norm_epsilon,
             )
-            prefix = f"encoder.layer.{index}."
-            block_weights = {name[len(prefix) :]: reader.read(name) for name in self.named if name.startswith(prefix)}
-            states = run(states, mask, block_weights, self._reserve(prefix, states, settings), settings)
+            starts = self._reserve(f"encoder.layer.{index}.", states, settings)
+            states = run(states, mask, reader.block_weights(index), starts, settings)
         pooled = self._pool(states, inputs["padding_mask"], reader)
         return {"pooled_output": pooled} if first_position else {"sequence_output": states, "pooled_output": pooled}
 
@@ -119,28 +131,46 @@ class Encoder(tf.keras.layers.Layer):
         """Returns a variable."""
         return self.named[name]
 
+    def block_weights(self, index: int) -> dict[str, tf.Variable]:
+        """Returns a block's variables, named as after "encoder.layer.N."."""
+        prefix = f"encoder.layer.{self.config.own_layer(index)}."
+        return {name[len(prefix) :]: weight for name, weight in self.named.items() if name.startswith(prefix)}
+
     def rows(self, name: str, ids: tf.Tensor) -> tf.Tensor:
         """Returns some rows of a table of embeddings, whose gradient is of these rows only."""
         return tf.nn.embedding_lookup(self.named[name], ids)
 
     def _embed(self, inputs: dict[str, tf.Tensor], reader: WeightReader, training: bool) -> tf.Tensor:
-        """Returns the sum of the embeddings, normalized: [batch, length, width]."""
-        tokens = reader.rows(WORD_EMBEDDINGS, inputs["token_ids"])
-        positions = tf.convert_to_tensor(reader.read(_POSITION_EMBEDDINGS))[: tf.shape(tokens)[1]]
-        # An encoder of one segment has been trained with both texts of a pair in it.
-        segment_ids = inputs["segment_ids"] if self.config.num_segments > 1 else tf.zeros_like(inputs["segment_ids"])
-        segments = reader.rows(_SEGMENT_EMBEDDINGS, segment_ids)
-        tables = (tf.cast(table, self.compute_dtype) for table in (tokens, positions, segments))
-        total = next(tables) + next(tables) + next(tables)
-        wide = tf.cast(total, tf.float32)
+        """Returns the sum of the embeddings, normalized, in the encoder's width: [batch, length, width]."""
+        wide = tf.cast(self._sum_of_embeddings(inputs, reader), tf.float32)
         mean, variance = tf.nn.moments(wide, [-1], keepdims=True)
         beta, gamma = (reader.read(f"{_NORM}.{part}") for part in ("bias", "weight"))
-        normal = tf.nn.batch_normalization(wide, mean, variance, beta, gamma, block.EPSILON)
+        normal = tf.nn.batch_normalization(wide, mean, variance, beta, gamma, self.config.norm_epsilon)
         states = tf.cast(normal, self.compute_dtype)
         if training and self._dropped:
             start = self._dropouts[_EMBEDDINGS_DROPOUT].reserve(tf.size(states))
             states = drop(states, self._dropped, start)
-        return states
+        return self._project(states, reader) if self.config.has_projection else states
+
+    def _sum_of_embeddings(self, inputs: dict[str, tf.Tensor], reader: WeightReader) -> tf.Tensor:
+        tokens = tf.cast(reader.rows(WORD_EMBEDDINGS, inputs["token_ids"]), self.compute_dtype)
+        first = self.config.position_offset
+        table = tf.convert_to_tensor(reader.read(POSITION_EMBEDDINGS))
+        total = tokens + tf.cast(table[first : first + tf.shape(tokens)[1]], self.compute_dtype)
+        if not self.config.num_segments:
+            return total
+        # An encoder of one segment has been trained with both texts of a pair in it.
+        segment_ids = inputs["segment_ids"] if self.config.num_segments > 1 else tf.zeros_like(inputs["segment_ids"])
+        return total + tf.cast(reader.rows(SEGMENT_EMBEDDINGS, segment_ids), self.compute_dtype)
+
+    def _project(self, states: tf.Tensor, reader: WeightReader) -> tf.Tensor:
+        """Returns embeddings in the width of the encoder."""
+        weights = {name: reader.read(name) for name in self.named if name.startswith(PROJECTION)}
+        rows = block.dense(tf.reshape(states, [-1, self.config.embedding_width]), weights, PROJECTION)
+        batch, length = tf.unstack(tf.shape(states)[:2])
+        projected = tf.reshape(rows, [batch, length, self.config.hidden_dim])
+        projected.set_shape([*states.shape[:2], self.config.hidden_dim])
+        return projected
 
     def _reserve(self, prefix: str, states: tf.Tensor, settings: block.BlockSettings) -> block.Starts:
         """Returns where the draws of a block's dropouts begin."""
@@ -164,16 +194,17 @@ class Encoder(tf.keras.layers.Layer):
 def mean_over_positions(states: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
     """Returns the mean over positions that are not padding (Reimers and Gurevych 2019, arXiv 1908.10084 sec. 3)."""
     # Sums of up to 512 numbers need more than 16 bits.
-    mask = tf.cast(padding_mask, tf.float32)[:, :, tf.newaxis]
+    mask = tf.expand_dims(tf.cast(padding_mask, tf.float32), 2)
     total = tf.reduce_sum(tf.cast(states, tf.float32) * mask, axis=1)
     return tf.cast(total / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0), states.dtype)
 
 
 def _seed_of_names(config: BackboneConfig, seeds: Iterator[int]) -> dict[str, int]:
     """Returns the seed of each weight and dropout that has one, by name."""
-    tables = [WORD_EMBEDDINGS, _POSITION_EMBEDDINGS, _SEGMENT_EMBEDDINGS, _EMBEDDINGS_DROPOUT]
+    tables = [WORD_EMBEDDINGS, POSITION_EMBEDDINGS, SEGMENT_EMBEDDINGS, _EMBEDDINGS_DROPOUT]
     blocks = [f"encoder.layer.{index}.{name}" for index in range(config.num_layers) for name in _SEEDED_OF_BLOCK]
-    return {name: next(seeds) for name in [*tables, *blocks, "pooler.dense.weight"]}
+    projection = [f"{PROJECTION}.weight"] if config.has_projection else []
+    return {name: next(seeds) for name in [*tables, *blocks, "pooler.dense.weight", *projection]}
 
 
 def _initializer(name: str, seed: int | None) -> Any:

@@ -14,10 +14,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from mtdnn_tf.modeling.backbone import GELU
+from mtdnn_tf.modeling.backbone import EPSILON, GELU
 from mtdnn_tf.modeling.dropout import drop
 
-EPSILON = 1e-12
 # The last parts of the names of a block's dropouts, in the order in which they act.
 DROPOUTS = ("attention.self.dropout", "attention.output.dropout", "output.dropout")
 _MASKED = -1e9
@@ -27,6 +26,10 @@ ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "relu": tf.nn.relu,
 }
 Weights = Mapping[str, tf.Tensor]
+ATTENTION_PARTS = ("attention.self.query", "attention.self.key", "attention.self.value")
+# Names of all or two of them as one linear layer, which a weight reader may give instead.
+QUERY_KEY_VALUE = "attention.self.query_key_value"
+KEY_VALUE = "attention.self.key_value"
 # The starts of a block's draws (`SixteenBitDropout.reserve`) by the dropouts' names; empty for no dropout.
 Starts = Mapping[str, tf.Tensor]
 Gradient = Callable[..., "tf.Tensor | tuple[tf.Tensor | None, ...]"]
@@ -40,13 +43,14 @@ class BlockSettings(NamedTuple):
     dropped: int  # Dropout rate times 65536.
     training: bool
     first_position: bool  # Whether the output is of the first position only.
+    epsilon: float = EPSILON  # Of LayerNorm.
 
 
 def _layer_norm(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
-    mean = tf.reduce_mean(rows, axis=1, keepdims=True)
-    variance = tf.reduce_mean(tf.math.squared_difference(rows, mean), axis=1, keepdims=True)
+    centered = rows - tf.reduce_mean(rows, axis=1, keepdims=True)
+    variance = tf.reduce_mean(tf.square(centered), axis=1, keepdims=True)
     scale = tf.math.rsqrt(variance + epsilon)
-    normal = (rows - mean) * scale
+    normal = centered * scale
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor | None, ...]:
         inner = upstream * gamma
@@ -85,13 +89,13 @@ def exact_gelu_in_training(inputs: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
 def attention_mask(padding_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Returns what is added to attention's scores, [batch, 1, 1, length], where 0 in [batch, length] marks padding."""
     closed = tf.cast(tf.equal(padding_mask, 0), dtype) * tf.cast(tf.maximum(_MASKED, dtype.min), dtype)
-    return closed[:, tf.newaxis, tf.newaxis, :]
+    return tf.expand_dims(tf.expand_dims(closed, 1), 1)
 
 
-def normalize(rows: tf.Tensor, weights: Weights, name: str, training: bool) -> tf.Tensor:
+def normalize(rows: tf.Tensor, weights: Weights, name: str, training: bool, epsilon: float = EPSILON) -> tf.Tensor:
     """Returns LayerNorm of rows [rows, width], in float32 inside whatever the precision."""
     gamma, beta = (tf.cast(weights[f"{name}.{part}"], tf.float32) for part in ("weight", "bias"))
-    arguments = tf.cast(rows, tf.float32), gamma, beta, tf.constant(EPSILON)
+    arguments = tf.cast(rows, tf.float32), gamma, beta, tf.constant(epsilon)
     # A graph that is served holds no gradients.
     normal = layer_norm_in_training(*arguments) if training else _layer_norm(*arguments)[0]
     return tf.cast(normal, rows.dtype)
@@ -105,8 +109,9 @@ def dense(rows: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
 
 def _kernel_and_bias(rows: tf.Tensor, weights: Weights, name: str) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the kernel [inputs, outputs] and bias [outputs] of a linear layer, in the type of its inputs."""
-    kernel = tf.reshape(weights[f"{name}.weight"], [rows.shape[-1], -1])
-    bias = tf.reshape(weights[f"{name}.bias"], [-1])
+    kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+    if kernel.shape.rank != 2 or bias.shape.rank != 1:
+        kernel, bias = tf.reshape(kernel, [rows.shape[-1], -1]), tf.reshape(bias, [-1])
     return tf.cast(kernel, rows.dtype), tf.cast(bias, rows.dtype)
 
 
@@ -119,24 +124,25 @@ def transformer_block(
     """
     training = settings.training
     answered = states[:, :1] if settings.first_position else states
-    shape, width = tf.shape(answered), states.shape[-1]
+    # Of a tensor that all blocks share, TensorFlow's optimizer keeps one operation.
+    batch, width = tf.shape(mask)[0], states.shape[-1]
     rows = tf.reshape(answered, [-1, width])
     every = tf.reshape(states, [-1, width]) if settings.first_position else rows
 
     def dropout(values: tf.Tensor, name: str) -> tf.Tensor:
         return drop(values, settings.dropped, starts[name]) if starts else values
 
-    scores, value = _scores_and_values(rows, every, shape[0], weights, settings)
+    scores, value = _scores_and_values(rows, every, batch, weights, settings)
     mixed = tf.matmul(dropout(tf.nn.softmax(scores + mask), DROPOUTS[0]), value)
     mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [-1, width])
     attended = dropout(dense(mixed, weights, "attention.output.dense"), DROPOUTS[1])
-    rows = normalize(attended + rows, weights, "attention.output.LayerNorm", training)
+    rows = normalize(attended + rows, weights, "attention.output.LayerNorm", training, settings.epsilon)
     is_closed = training and settings.activation == GELU
     activation = exact_gelu_in_training if is_closed else ACTIVATIONS[settings.activation]
     wide = activation(dense(rows, weights, "intermediate.dense"))
     narrow = dropout(dense(wide, weights, "output.dense"), DROPOUTS[2])
-    rows = normalize(narrow + rows, weights, "output.LayerNorm", training)
-    outputs = tf.reshape(rows, shape)
+    rows = normalize(narrow + rows, weights, "output.LayerNorm", training, settings.epsilon)
+    outputs = tf.reshape(rows, [batch, -1, width])
     outputs.set_shape(answered.shape)
     return outputs
 
@@ -146,30 +152,39 @@ def _scores_and_values(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the scores of `rows` for `every` row, [batch, heads, answered, length], and the values of `every` row.
 
-    In training, one matrix product makes queries, keys and values.
+    One matrix product makes queries, keys and values in training, and where `weights` has them as one layer.
     """
     heads, depth = settings.num_heads, rows.shape[-1] // settings.num_heads
-    layers = [_kernel_and_bias(rows, weights, f"attention.self.{part}") for part in ("query", "key", "value")]
+
+    def layer(name: str) -> tuple[tf.Tensor, tf.Tensor]:
+        return _kernel_and_bias(rows, weights, name)
+
+    def joined(*names: str) -> tuple[tf.Tensor, tf.Tensor]:
+        kernels, biases = zip(*map(layer, names))
+        return tf.concat(kernels, axis=1), tf.concat(biases, axis=0)
 
     def project(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
         projected = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
         return tf.transpose(tf.reshape(projected, [batch, -1, heads, depth]), [0, 2, 1, 3])
 
-    def project_together(inputs: tf.Tensor, parts: list[tuple[tf.Tensor, tf.Tensor]]) -> list[tf.Tensor]:
-        kernels, biases = zip(*parts)
-        projected = tf.nn.bias_add(tf.matmul(inputs, tf.concat(kernels, axis=1)), tf.concat(biases, axis=0))
-        split = tf.reshape(projected, [batch, -1, len(parts), heads, depth])
+    def project_together(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, parts: int) -> list[tf.Tensor]:
+        projected = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+        split = tf.reshape(projected, [batch, -1, parts, heads, depth])
         return list(tf.unstack(tf.transpose(split, [2, 0, 3, 1, 4])))
 
-    if settings.training and rows is every:
-        query, key, value = project_together(rows, layers)
+    if f"{QUERY_KEY_VALUE}.weight" in weights:
+        query, key, value = project_together(rows, *layer(QUERY_KEY_VALUE), 3)
+    elif settings.training and rows is every:
+        query, key, value = project_together(rows, *joined(*ATTENTION_PARTS), 3)
     else:
-        query = project(rows, *layers[0])
-        if settings.training:
-            key, value = project_together(every, layers[1:])
+        query = project(rows, *layer(ATTENTION_PARTS[0]))
+        if f"{KEY_VALUE}.weight" in weights:
+            key, value = project_together(every, *layer(KEY_VALUE), 2)
+        elif settings.training:
+            key, value = project_together(every, *joined(*ATTENTION_PARTS[1:]), 2)
         else:
             # Copying the matrices into one takes longer than what the one product saves on a single short text.
-            key, value = (project(every, *layer) for layer in layers[1:])
+            key, value = (project(every, *layer(name)) for name in ATTENTION_PARTS[1:])
     return tf.matmul(query * depth**-0.5, key, transpose_b=True), value
 
 

@@ -26,7 +26,7 @@ from mtdnn_tf.recipe.stages import Stage, all_stages
 from mtdnn_tf.report import roles
 from mtdnn_tf.report.data import Model, ReportData
 from mtdnn_tf.report.write import DATA, PAGE, check_folder, write_report
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.text_tables import aligned_table
 
 # What differs between two runs of the same recipe stands here alone.
@@ -127,5 +127,5 @@ def _export(config: RecipeConfig) -> None:
         if (version / MANIFEST).is_file():  # Version 0.1 wrote none.
             read_manifest(version, "delete it and run mtdnn recipe again")
         return
-    export_saved_model(load_model(config.stage_folder(seed_stage(roles.STUDENT, config.all_seeds[0]))), version)
+    export_model(load_model(config.stage_folder(seed_stage(roles.STUDENT, config.all_seeds[0]))), version)
     _log.info("%s: SavedModel written", version)

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
 from mtdnn_tf.recipe.config import RecipeConfig
@@ -30,7 +30,7 @@ class Stage:
     run: Callable[[], object]  # Makes it, going on where an interrupted run stopped.
     is_done: Callable[[], bool]
     # Returns how many training steps it takes from its start; the tokenizer encodes the rows for it.
-    steps: Callable[[WordPieceTokenizer], int] = lambda tokenizer: 0
+    steps: Callable[[Tokenizer], int] = lambda tokenizer: 0
     check: Callable[[], object] = lambda: None  # Refuses other settings than those that it was done with.
 
 

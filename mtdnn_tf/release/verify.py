@@ -17,8 +17,9 @@ from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.release import layout
 from mtdnn_tf.release.heads import read_heads
-from mtdnn_tf.serving import export
-from mtdnn_tf.serving.reduced_weights import FLOAT32, ReducedWeights, check_weights
+from mtdnn_tf.serving.layout import DESCRIPTION
+from mtdnn_tf.serving.reduced_weights import FLOAT32, check_weights
+from mtdnn_tf.serving.served_weights import ServedWeights
 from mtdnn_tf.tasks.task import Task
 
 _FIRST = ("The film was a delight.", "Shares fell.", "", "How do I change the password of my account?", "a b c d e f g")
@@ -45,7 +46,7 @@ def verify_release(folder: Path) -> Verified:
         _check_preset(pretrained, folder / layout.KERAS_NLP)
     read_json(folder / layout.METRICS)
     served = [task for task in tasks if not task.head_labels]
-    of_export = read_json(folder / layout.SERVING / layout.VERSION / export.DESCRIPTION)
+    of_export = read_json(folder / layout.SERVING / layout.VERSION / DESCRIPTION)
     _check_records(folder, description, of_export, served)
     weights = of_export.get("weights", FLOAT32)  # Older versions do not record it.
     check_weights(weights)
@@ -59,7 +60,7 @@ def verify_release(folder: Path) -> Verified:
         reason = one_line(error)
         raise UserError(f"{version}: cannot be loaded as a SavedModel ({reason}); copy the release again") from None
     # Rounds the encoder's weights like the SavedModel's.
-    reduced = None if weights == FLOAT32 else ReducedWeights(model.backbone, weights)
+    reduced = None if weights == FLOAT32 else ServedWeights(model.backbone, weights)
     tokenizer = pretrained.tokenizer()
     first, second = (tokenizer.tokenize(tf.constant(texts)) for texts in (_FIRST, _SECOND))
     differences = []

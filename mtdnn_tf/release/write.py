@@ -23,7 +23,7 @@ from mtdnn_tf.release.heads import write_heads
 from mtdnn_tf.release.model_card import licence_notes, model_card
 from mtdnn_tf.release.provenance import Provenance, ReleaseMetrics, read_provenance, release_metrics
 from mtdnn_tf.release.verify import Verified, verify_release
-from mtdnn_tf.serving.export import export_saved_model, served_tasks
+from mtdnn_tf.serving.export import export_model, served_tasks
 from mtdnn_tf.tasks.task import Task
 
 
@@ -51,7 +51,7 @@ def write_release(
         names: Names of the tasks; all if empty.
         license: As in `front_matter`.
         datasets: As in `front_matter`.
-        **options: `batch_sizes`, `model_name` and `weights` of `export_saved_model`; no other part has such weights.
+        **options: `batch_sizes`, `model_name` and `weights` of `export_model`; no other part has such weights.
 
     Raises:
         UserError: The run is not finished, or the folder exists.
@@ -66,12 +66,12 @@ def write_release(
     kept = [task for task in loaded.tasks if task in tasks or task.name in used]
     heads = {name: head for name, head in loaded.model.heads.items() if name in used}
     pretrained = find_backbone(str(run))
-    activation = pretrained.config.activation
-    # KerasNLP's encoders always have a pooler.
-    has_preset = activation in (ACTIVATION, "gelu") and pretrained.config.pooling == POOLER
-    difference = output_difference(pretrained, ACTIVATION) if has_preset and activation != ACTIVATION else None
+    config = pretrained.config
+    # KerasNLP's encoders are BERT's, and always have a pooler.
+    has_preset = config.is_bert and config.pooling == POOLER and config.activation in (ACTIVATION, "gelu")
+    difference = output_difference(pretrained, ACTIVATION) if has_preset and config.activation != ACTIVATION else None
     with locked_path(folder, f"--release={folder}"), new_folder(folder) as temporary:
-        export_saved_model(loaded, temporary / layout.SERVING / layout.VERSION, names, **options)
+        export_model(loaded, temporary / layout.SERVING / layout.VERSION, names, **options)
         convert(pretrained, temporary / layout.HUGGING_FACE, "huggingface")
         if has_preset:
             convert(pretrained, temporary / layout.KERAS_NLP, "keras_nlp", accept_approximate_gelu=True)
@@ -86,7 +86,7 @@ def write_release(
         }
         _write_facts(temporary, kept, tasks, metrics, provenance, description)
         card = front_matter(options["model_name"], tasks, metrics, license, datasets)
-        card += model_card(tasks, provenance, metrics, pretrained.config, **description, **options)
+        card += model_card(tasks, provenance, metrics, config, **description, **options)
         write_text(temporary / layout.CARD, card)
         write_text(temporary / layout.LICENCES, licence_notes(tasks, provenance))
         layout.write_checksums(temporary)

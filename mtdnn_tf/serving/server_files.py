@@ -16,7 +16,8 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import write_text
-from mtdnn_tf.serving.signatures import TEXTS, TOKENS, Signatures
+from mtdnn_tf.serving.signatures import TOKENS, Signatures
+from mtdnn_tf.serving.task_answers import TEXTS
 
 MODELS = "models.config"
 BATCHING = "batching.config"

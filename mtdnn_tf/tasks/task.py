@@ -104,6 +104,8 @@ class Task:
     class_weights: tuple[float, ...] | str = dataclasses.field(
         default=(), metadata={PER_LABEL: True, OMITTED: True, DECIDES_WEIGHTS: True}
     )
+    # Column of `files` with the factor of each row's loss; None for 1.
+    weight: str | None = dataclasses.field(default=None, metadata={OMITTED: True, DECIDES_WEIGHTS: True})
 
     def __post_init__(self) -> None:
         # Folders and files are named by tasks and splits.
@@ -131,6 +133,8 @@ class Task:
             if split_file.text and len(split_file.text) != len(self.text):
                 needed = f"{len(self.text)} column(s)"
                 raise self.refused(f"text of the {split} file must be {needed}, got {len(split_file.text)}")
+        if self.weight is not None and self.tfds is not None:
+            raise self.refused("weight is a column of files, and data of tfds have none; leave out one of them")
         if self.head == SAN and not self.is_pair_classification:
             raise self.refused(f"head {SAN} needs two texts and labels (pair classification)")
         if not 0.0 <= self.dropout < 1.0:
@@ -227,7 +231,7 @@ class Task:
         """
         quoting = any(file.quoting for file in self.files.values())
         files = {INPUT: SplitFile(str(path.resolve()), label=label, quoting=quoting)}
-        return dataclasses.replace(self, files=files, tfds=None, id="row", submission={})
+        return dataclasses.replace(self, files=files, tfds=None, id="row", submission={}, weight=None)
 
 
 def _shown(value: Any) -> str:

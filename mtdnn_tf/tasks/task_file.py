@@ -61,6 +61,8 @@ def _task(name: str, declaration: YamlValue, folder: Path | None) -> Task:
         raise given["label"].refused("another column than the texts")
     if label == values.get("group"):
         raise given["group"].refused("another column than the label")
+    if values.get("weight") in (label, *values["text"]):
+        raise given["weight"].refused("another column than texts and label")
     labelled = (TRAIN, *values["evaluation_splits"])
     files = {split: _file(value, split in labelled, label, name, folder) for split, value in splits.items()}
     return _made(declaration, Task, name=name, files=files, **values)

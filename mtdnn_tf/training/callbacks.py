@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,8 @@ from mtdnn_tf.training.building import Built
 from mtdnn_tf.training.checkpoints import Checkpoints
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.task_inputs import TaskInputs
+from mtdnn_tf.training.loggers.logger import Loggers, LogLosses
 
-LOGS = "logs"
 _GRADIENT_NORM = "gradient_norm"
 # What trainings that converge do not exceed, as a rule.
 _USUAL = {"learning_rate": 1e-3, "temperature": 20.0, "score": 100.0}
@@ -135,28 +135,14 @@ class LogProgress(tf.keras.callbacks.Callback):
             _log.info("%s: step %s", self._folder, line)
 
 
-def run_callbacks(built: Built, is_chief: bool) -> list[tf.keras.callbacks.Callback]:
+def run_callbacks(built: Built, is_chief: bool, loggers: Loggers) -> list[tf.keras.callbacks.Callback]:
     """Returns the callbacks of a training's epochs; only the chief writes."""
     config, checkpoints = built.prepared.config, built.checkpoints
     callbacks = [StopIfNotFinite(built), StopIfAsked(), LogTraces()]
     if is_chief:
         interval = config.checkpoints.checkpoint_interval
         least = 1 if config.checkpoints.evaluation == "every_epoch" else interval // 10
-        # Without `write_graph=False`, every epoch would write the graph, of megabytes, once more.
-        logs = tf.keras.callbacks.TensorBoard(str(config.output_dir / LOGS), write_graph=False, update_freq="epoch")
-        callbacks += [SaveCheckpoints(checkpoints, interval, least), logs]
+        callbacks += [SaveCheckpoints(checkpoints, interval, least), LogLosses(loggers)]
         if not sys.stderr.isatty():
             callbacks.append(LogProgress(config.output_dir, built.total_steps))
     return callbacks
-
-
-def log_development_metrics(folder: Path, epoch: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
-    """Writes the metrics after an epoch, by result name and metric, as scalars in the folder "validation" of a log.
-
-    Their step is one less than the number of epochs done, as Keras counts the epochs of losses.
-    """
-    with tf.summary.create_file_writer(str(folder / "validation")).as_default() as writer:
-        for name, values in metrics.items():
-            for metric, value in values.items():
-                tf.summary.scalar(f"{name}/{metric}", value, step=epoch - 1)
-    writer.close()

@@ -110,7 +110,7 @@ class Checkpoints:
 def _objects(network: MultiTaskModel) -> tf.train.Checkpoint:
     """Returns the layers of a network at the places that checkpoints of all versions have them in."""
     encoder = network.backbone
-    places = {_place(name, encoder.config.num_layers): variable for name, variable in encoder.named.items()}
+    places = {_place(name, encoder.config.num_own_layers): variable for name, variable in encoder.named.items()}
     layers = [_tracked(places) if layer is encoder else layer for layer in network.layers if layer.weights]
     return tf.train.Checkpoint(**{f"layer_with_weights-{number}": layer for number, layer in enumerate(layers)})
 

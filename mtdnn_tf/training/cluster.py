@@ -1,4 +1,4 @@
-"""The workers of a training on several machines, as TF_CONFIG names them."""
+"""The workers of a training on several machines, as TF_CONFIG names them: a chief, if it has one, and workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,12 @@ import tensorflow as tf
 from mtdnn_tf.errors import UserError, one_line
 
 _FORM = '{"cluster": {"worker": ["HOST:PORT", "HOST:PORT"]}, "task": {"type": "worker", "index": 0}}'
+_CHIEF, _WORKER = "chief", "worker"
+_JOBS = (_CHIEF, _WORKER)  # TensorFlow's order, in which a chief comes before worker 0.
+_USELESS_JOBS = {
+    "evaluator": "the chief evaluates",
+    "ps": "every worker has all parameters",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,23 +55,39 @@ def read_cluster() -> Cluster:
         found = json.loads(text)
     except ValueError as error:
         raise _refused(f"is not JSON ({error})") from None
-    workers, task = _part(found, "cluster"), _part(found, "task")
-    other = sorted(set(workers) - {"worker"})
-    if other:
-        raise _refused(f"has jobs other than worker: {', '.join(other)}")
-    hosts = workers.get("worker")
-    if (
-        not isinstance(hosts, list)
-        or not hosts
-        or not all(isinstance(host, str) and re.fullmatch(r".+:\d+", host) for host in hosts)
-    ):
-        raise _refused(f"must have a list of HOST:PORT as cluster.worker, got {json.dumps(hosts)}")
+    jobs, task = _part(found, "cluster"), _part(found, "task")
+    _refuse_other_jobs([name for name in [*jobs, task.get("type")] if isinstance(name, str)])
+    hosts = [host for job in _JOBS for host in _hosts(jobs, job)]
+    if not hosts:
+        raise _refused("has neither a chief nor a worker")
     if len(set(hosts)) < len(hosts):
         raise _refused(f"has a duplicate worker: {', '.join(hosts)}")
-    index = task.get("index")
-    if task.get("type") != "worker" or type(index) is not int or not 0 <= index < len(hosts):
-        raise _refused(f"must have a task of type worker and index 0 to {len(hosts) - 1}, got {json.dumps(task)}")
-    return Cluster(len(hosts), index)
+    job, index = task.get("type"), task.get("index")
+    size = len(_hosts(jobs, job)) if job in _JOBS else 0
+    if type(index) is not int or not 0 <= index < size:
+        accepted = " or ".join(f"{name} 0 to {len(jobs[name]) - 1}" for name in _JOBS if jobs.get(name))
+        raise _refused(f"must have as task {accepted}, got {json.dumps(task)}")
+    return Cluster(len(hosts), index if job == _CHIEF else index + len(_hosts(jobs, _CHIEF)))
+
+
+def _refuse_other_jobs(names: Sequence[str]) -> None:
+    for name in names:
+        if name in _USELESS_JOBS:
+            raise _refused(f"has the job {name}, which has no work: {_USELESS_JOBS[name]}; leave it out")
+    other = sorted(set(names) - set(_JOBS))
+    if other:
+        raise _refused(f"has jobs other than {' and '.join(_JOBS)}: {', '.join(other)}")
+
+
+def _hosts(jobs: Mapping[str, Any], job: str) -> list[str]:
+    hosts = jobs.get(job, [])
+    if not isinstance(hosts, list) or not all(
+        isinstance(host, str) and re.fullmatch(r".+:\d+", host) for host in hosts
+    ):
+        raise _refused(f"must have a list of HOST:PORT as cluster.{job}, got {json.dumps(hosts)}")
+    if job == _CHIEF and len(hosts) > 1:
+        raise _refused(f"must have one chief, got {', '.join(hosts)}")
+    return hosts
 
 
 def is_same_on_all_workers(cluster: Cluster, strategy: tf.distribute.Strategy, value: int) -> bool:

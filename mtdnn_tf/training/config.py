@@ -20,6 +20,7 @@ from mtdnn_tf.modeling.checkpoints.pretrained import check_choice
 from mtdnn_tf.options import Options, option
 from mtdnn_tf.parallelism import num_parallel_parts, use_single_threaded_ops
 from mtdnn_tf.tasks.task import AUTO, HEADS
+from mtdnn_tf.training.loggers.logger import LOGGERS, check_loggers
 from mtdnn_tf.training.optimization.optimizers import OPTIMIZERS
 from mtdnn_tf.training.strategies import LOCAL_TPU, MULTI_WORKER, OFF, STRATEGIES, TPU, split_cpu
 
@@ -166,6 +167,12 @@ class CheckpointOptions(Options):
         choices=(EVERY_EPOCH, "end", "never"),
         decides_weights=False,
     )
+    loggers: tuple[str, ...] = option(
+        ("tensorboard",),
+        "Comma-separated tools that show losses and development scores during a training.",
+        choices=LOGGERS,
+        decides_weights=False,
+    )
     keep_best_by: tuple[str, ...] = option(
         (),
         "Comma-separated tasks, or `all`: the run keeps the epoch with the best mean of their development scores, "
@@ -181,6 +188,7 @@ class CheckpointOptions(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_loggers(self.loggers)
         if self.keep_best_by and self.evaluation != EVERY_EPOCH:
             raise UserError(f"`keep_best_by` needs `evaluation={EVERY_EPOCH}`, got {self.evaluation}")
         if self.patience is not None and not self.keep_best_by:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
+from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.gold_labels import warn_of_labels
@@ -36,7 +36,7 @@ class Prepared:
     config: TrainingConfig
     tasks: list[Task]  # All of them, with their heads chosen.
     pretrained: PretrainedBackbone
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     inputs: list[TaskInputs]  # Of tasks with a head of their own.
     targets: dict[str, SoftTargets]  # By task and split.
     evaluates: bool  # Whether this process evaluates the development splits.
@@ -52,8 +52,8 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
     if encoder.student_layers is not None:
         pretrained = select_layers(pretrained, encoder.student_layers)
     pretrained.check_length(config.data.max_sequence_length)
-    if pretrained.config.num_segments == 1 and any(task.is_pair for task in tasks):
-        _log.info("%s has one segment: both texts of a pair have its embedding", pretrained.source)
+    if pretrained.config.num_segments < 2 and any(task.is_pair for task in tasks):
+        _log.info("%s: both texts of a pair are of one segment, with a separator between them", pretrained.source)
     _check_initial_run(config, trained_tasks)
     folders = config.distillation.soft_targets
     found = find_soft_targets(folders, trained_tasks) if folders else {}
@@ -108,7 +108,7 @@ class TrainingSize(NamedTuple):
     steps_per_epoch: int
 
 
-def training_size(config: TrainingConfig, tokenizer: WordPieceTokenizer) -> TrainingSize:
+def training_size(config: TrainingConfig, tokenizer: Tokenizer) -> TrainingSize:
     """Returns how much a training is, before it is begun.
 
     Rows without gold labels are not counted: their soft targets may not be made yet.

@@ -29,14 +29,16 @@ from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training import cluster as workers
 from mtdnn_tf.training.best_epoch import BestEpoch, KeptEpoch, epoch_metrics, write_kept_epoch
 from mtdnn_tf.training.building import CHECKPOINTS, Built, build
-from mtdnn_tf.training.callbacks import LOGS, log_development_metrics, run_callbacks
+from mtdnn_tf.training.callbacks import run_callbacks
 from mtdnn_tf.training.config import EVERY_EPOCH, TrainingConfig
 from mtdnn_tf.training.identity import REMEDY, begun_with, check_finished, check_identity, write_identity
+from mtdnn_tf.training.loggers.logger import VALIDATION, Loggers, open_loggers
 from mtdnn_tf.training.loop import run_epoch
 from mtdnn_tf.training.optimization.optimizers import build_optimizer
 from mtdnn_tf.training.preparation import Prepared, prepare
 from mtdnn_tf.training.strategies import MULTI_WORKER, make_strategy
 
+LOGS = "logs"
 METRICS = "metrics/validation.json"
 _BEST_MODEL = "best_model"
 Metrics = dict[str, dict[str, float]]
@@ -136,7 +138,10 @@ def _finish_training(
     steps = f"continues at step {step} of {built.total_steps}" if step else f"{built.total_steps} steps"
     _log.info("%s: %s, %d steps an epoch, %s", folder, sizes, built.batches.plan.steps_per_epoch, steps)
     try:
-        metrics = _run_epochs(built, step, cluster.is_chief, best, callbacks)
+        with open_loggers(
+            config.checkpoints.loggers if cluster.is_chief else (), folder / LOGS, folder, config
+        ) as logs:
+            metrics = _run_epochs(built, step, cluster.is_chief, best, logs, callbacks)
         with workers.run_on_chief_first(cluster, strategy):
             if cluster.is_chief:
                 write_checked_json(folder / METRICS, metrics)
@@ -159,12 +164,13 @@ def _run_epochs(
     step: int,
     is_chief: bool,
     best: BestEpoch | None,
+    loggers: Loggers,
     further: Sequence[tf.keras.callbacks.Callback],
 ) -> Metrics:
     """Makes the steps from `step` on; returns the metrics of the epoch that is kept, the last by default."""
     config, per_epoch = built.prepared.config, built.batches.plan.steps_per_epoch
     epochs, when = config.optimization.epochs, config.checkpoints.evaluation
-    callbacks = [*run_callbacks(built, is_chief), *further]
+    callbacks = [*run_callbacks(built, is_chief, loggers), *further]
     verbose = 1 if sys.stderr.isatty() else 0
     strategy = built.strategy if config.runtime.is_compiled else None
     settings = InferenceSettings(config.runtime.evaluation_batch_size, config.micro_batches_and_parts[1], strategy)
@@ -174,7 +180,7 @@ def _run_epochs(
         epoch = step // per_epoch
         is_due = when == EVERY_EPOCH or (when == "end" and epoch == epochs)
         if step and step % per_epoch == 0 and is_chief and is_due:
-            metrics = _evaluate(built, predictor, epoch)
+            metrics = _evaluate(built, predictor, epoch, loggers)
             if best is not None:
                 kept = best.until(epoch)
                 if kept.epoch == epoch:
@@ -216,7 +222,7 @@ def _keep(folder: Path, kept: KeptEpoch) -> Metrics:
     return read_checked_json(epoch_metrics(folder, kept.epoch), REMEDY)
 
 
-def _evaluate(built: Built, predictor: Predictor, epoch: int) -> Metrics:
+def _evaluate(built: Built, predictor: Predictor, epoch: int, loggers: Loggers) -> Metrics:
     """Returns the development metrics after an epoch, computed unless an interrupted run had written them."""
     folder = built.prepared.config.output_dir
     path = epoch_metrics(folder, epoch)
@@ -226,7 +232,8 @@ def _evaluate(built: Built, predictor: Predictor, epoch: int) -> Metrics:
             for split in built.prepared.development
         }
         write_checked_json(path, metrics)
-        log_development_metrics(folder / LOGS, epoch, metrics)
+        scores = {f"{name}/{metric}": value for name, values in metrics.items() for metric, value in values.items()}
+        loggers.log(VALIDATION, epoch, scores)
     metrics = read_checked_json(path, "delete it and run the same command again")
     for name, values in metrics.items():
         shown = ", ".join(f"{metric} {value:.4f}" for metric, value in values.items())

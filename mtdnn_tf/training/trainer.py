@@ -47,8 +47,9 @@ class Trainer(tf.keras.Model):
     """Trains the multi-task network by Algorithm 1 of 1901.11504 with the loss of 1904.09482 sec. 3.
 
     A batch is of one task, `task_index` its place among the tasks. The loss of an example is (1 - w) * gold +
-    w * distilled; the batch's loss is their sum, each times its `example_weight`, which is 1 / (examples in the global
-    batch), or 0 for padding. An example of a ranking is a query: its candidates' rows sum to its loss.
+    w * distilled. The batch's loss is their sum, each times its `example_weight`: the weight of its row, 1 by default,
+    divided by the number of examples in the global batch, or 0 for padding. An example of a ranking is a query: its
+    candidates' rows sum to its loss.
     """
 
     def __init__(

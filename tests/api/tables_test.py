@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 
 from mtdnn_tf.api.tables import is_table, write_table
@@ -34,6 +35,8 @@ EXPECTED = [{"utterance": "a room", "label": "book"}, {"utterance": "no room", "
         {**ROWS, "label": [0, 1]},
         {**ROWS, "label": np.array([0, 1])},
         pd.DataFrame({**ROWS, "label": [0, 1]}),
+        pl.DataFrame(ROWS),
+        pl.DataFrame({**ROWS, "label": [0, 1]}),
     ],
 )
 def test_tables_of_any_type_give_the_same_rows(table, tmp_path):
@@ -64,8 +67,9 @@ def test_numbers_of_a_data_sets_classes_become_their_names(tmp_path):
     assert [row.get("label") for row in rows] == [None, "3"]
 
 
-def test_numbers_beside_missing_values_are_labels(tmp_path):
-    table = pd.DataFrame({"utterance": ["a", "b"], "label": [1, None]})
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+def test_numbers_beside_missing_values_are_labels(frame, tmp_path):
+    table = frame({"utterance": ["a", "b"], "label": [1, None]})
     rows = _written(table, INTENT, tmp_path, has_label=False)
     assert rows == [{"utterance": "a", "label": "cancel"}, {"utterance": "b"}]
 
@@ -75,14 +79,35 @@ def test_scores_lists_ids_and_groups_are_kept(tmp_path):
     table = {"a": ["x"], "b": ["y"], "score": [np.float32(2.5)], "key": [7]}
     assert _written(table, score, tmp_path) == [{"a": "x", "b": "y", "key": "7", "score": 2.5}]
     topics = MultiLabel("topics", "t", ["n", "s"])
-    assert _written({"t": ["x", "y"], "labels": [[0, "s"], []]}, topics, tmp_path) == [
-        {"t": "x", "labels": ["n", "s"]},
-        {"t": "y", "labels": []},
-    ]
+    expected = [{"t": "x", "labels": ["n", "s"]}, {"t": "y", "labels": []}]
+    assert _written({"t": ["x", "y"], "labels": [[0, "s"], []]}, topics, tmp_path) == expected
+    assert _written(pl.DataFrame({"t": ["x", "y"], "labels": [["n", "s"], []]}), topics, tmp_path) == expected
     ranking = Ranking("answers", ["q", "d"], group="query")
     assert _written({"q": ["a"], "d": ["b"], "query": ["1"], "label": [1]}, ranking, tmp_path) == [
         {"q": "a", "d": "b", "query": "1", "label": "1"}
     ]
+
+
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame, dict])
+def test_weights_of_rows_are_kept(frame, tmp_path):
+    task = Classification("intent", "utterance", ["book", "cancel"], weight="count")
+    table = frame({"utterance": ["a", "b"], "label": ["book", "cancel"], "count": [3, 1]})
+    assert [row["count"] for row in _written(table, task, tmp_path)] == [3.0, 1.0]
+    plain = frame({"utterance": ["a"], "label": ["book"]})
+    with pytest.raises(UserError, match="task intent, split train: column 'count' is missing"):
+        _written(plain, task, tmp_path)
+    with pytest.raises(UserError, match="row 1: column 'count' must be a number from 0 to 1e\\+06, got '-1'"):
+        _written({**table, "count": [3, -1]} if frame is dict else frame({**ROWS, "count": [3, -1]}), task, tmp_path)
+    path = write_table(plain, task, "validation", tmp_path, has_label=True)
+    assert "count" not in path.read_text()
+
+
+def test_ids_are_spelled_as_integers_where_numbers_are_missing(tmp_path):
+    task = Classification("intent", "utterance", ["book"], id="key")
+    table = pd.DataFrame({"utterance": ["a", "b"], "label": ["book", "book"], "key": [7, None]})
+    assert _written(table[:1], task, tmp_path)[0]["key"] == "7"
+    with pytest.raises(UserError, match="task intent, split train, row 1: column 'key' must have a value, got nan"):
+        _written(table, task, tmp_path)
 
 
 def test_rows_without_a_label_are_for_splits_that_need_none(tmp_path):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -86,6 +87,17 @@ def test_teachers_score_other_tables(student, data, tmp_path):
     assert scored["mood"].manifest["split"] == "unlabelled"
     expected = sum(teacher.predict(texts, "mood")["probability_good"].to_numpy() for teacher in teachers) / 2
     np.testing.assert_allclose(scored["mood"].predictions[:, 1], expected, atol=2e-6)
+
+
+def test_the_examples_that_teachers_are_least_sure_of_are_written(student, data, tmp_path):
+    texts = data["mood"]["validation"][["sentence"]]
+    given = {"output_dir": tmp_path, "split": "unlabelled", "rank_by": "variance", "top": 2}
+    scored = mtdnn.score(_teachers(student), MOOD, {"mood": texts}, **given)["mood"]
+    lines = [json.loads(line) for line in (tmp_path / "mood-unlabelled.variance.jsonl").read_text().splitlines()]
+    variances = np.asarray(scored.variances).tolist()
+    assert [line["why"]["variance"] for line in lines] == pytest.approx(sorted(variances, reverse=True)[:2], abs=1e-6)
+    rows = [scored.example_ids.index(line["id"]) for line in lines]
+    assert [line["sentence"] for line in lines] == texts["sentence"].iloc[rows].tolist()
 
 
 def test_teachers_of_different_tables_and_lengths_score_given_ones(data, options, tmp_path):

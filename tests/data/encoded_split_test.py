@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.encoded_split import EncodedSplit, TextLines, join_splits, open_encoded_split, write_encoded_split
+from mtdnn_tf.data.encoded_split import EncodedSplit, join_splits, open_encoded_split
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.split_writer import EncodedRows, SplitWriter
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import new_folder
 from mtdnn_tf.manifests import write_manifest
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
@@ -21,6 +23,14 @@ TASK = Task("task", "classification", ("a", "b"), ("no", "yes"), ("accuracy",))
 ROWS = [[2, 7, 3, 8, 3], [2, 9, 10, 11, 3, 3], [2, 3, 5, 3]]
 FIRST_SEGMENT_LENGTHS = [3, 5, 2]
 FILES = ["token_ids.npy", "offsets.npy", "first_segment_lengths.npy", "labels.npy", "example_ids.txt", "manifest.json"]
+
+
+def write_encoded_split(folder: Path, split: EncodedSplit) -> None:
+    with new_folder(folder) as temporary:
+        with SplitWriter(temporary, split.task, split.split) as writer:
+            arrays = (split.token_ids, split.lengths, split.first_segment_lengths, split.labels)
+            writer.add(EncodedRows(split.example_ids, *arrays, split.queries, split.weights))
+        writer.write_manifest(split.data_fingerprint, split.manifest)
 
 
 def write(folder: Path, example_ids: list[str] | None = None) -> None:
@@ -53,6 +63,30 @@ def test_what_is_written_is_read(folder):
     assert (split.task, split.split, split.data_fingerprint, len(split)) == (TASK, "train", "0f", 3)
     assert isinstance(split.token_ids, np.memmap)
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+
+
+def test_weights_are_kept_and_taken_and_joined(tmp_path):
+    task = dataclasses.replace(TASK, weight="importance")
+    write(tmp_path / "split")
+    plain = open_encoded_split(tmp_path / "split", TASK)
+    weighted = dataclasses.replace(plain, task=task, weights=np.array([0.5, 0, 2], np.float32))
+    write_encoded_split(tmp_path / "weighted", weighted)
+    split = open_encoded_split(tmp_path / "weighted", task)
+    assert plain.weights is None
+    assert np.array_equal(np.asarray(split.weights), [0.5, 0, 2])
+    assert np.array_equal(np.asarray(split.take(np.array([2, 0])).weights), [2, 0.5])
+    joined = join_splits([dataclasses.replace(part, manifest={"key": "0"}) for part in (split, split)])
+    assert np.array_equal(np.asarray(joined.weights), [0.5, 0, 2, 0.5, 0, 2])
+
+
+@pytest.mark.parametrize("wrong", [[1, -1, 1], [1, np.nan, 1], [1, np.inf, 1], [1, 1]])
+def test_weights_that_no_encoding_makes_are_refused(tmp_path, wrong):
+    task = dataclasses.replace(TASK, weight="importance")
+    write(tmp_path / "split")
+    split = dataclasses.replace(open_encoded_split(tmp_path / "split", TASK), task=task)
+    write_encoded_split(tmp_path / "weighted", dataclasses.replace(split, weights=np.array(wrong, np.float32)))
+    with pytest.raises(UserError, match=r"weights\.npy: .*; delete the folder and encode again"):
+        open_encoded_split(tmp_path / "weighted", task)
 
 
 def padded_by_loops(split: EncodedSplit, rows: list[int]) -> dict[str, list]:
@@ -138,43 +172,6 @@ def test_an_array_of_another_size_is_refused(folder):
 
 def write_manifest_again(folder: Path, manifest: dict) -> None:
     write_manifest(folder, {key: value for key, value in manifest.items() if key not in ("files", "manifest_sha256")})
-
-
-TEXTS = ["a", "", "café", "猫\u2028 \r", "12-2"]
-
-
-@pytest.fixture
-def lines():
-    return TextLines("".join(f"{text}\n" for text in TEXTS).encode() + b"rest")
-
-
-def test_lines_are_those_of_a_list(lines):
-    assert len(lines) == len(TEXTS)
-    assert list(lines) == TEXTS
-    assert [lines[place] for place in range(-5, 5)] == [TEXTS[place] for place in range(-5, 5)]
-    assert lines[np.int64(2)] == "café"
-    assert lines[1:4] == TEXTS[1:4]
-    assert lines[::-2] == TEXTS[::-2]
-    assert "café" in lines
-    assert "rest" not in lines
-
-
-def test_places_beyond_the_lines_are_refused(lines):
-    for place in (5, -6):
-        with pytest.raises(IndexError):
-            lines[place]
-
-
-def test_lines_equal_a_list_of_them(lines):
-    assert lines == TEXTS
-    assert lines != TEXTS[:-1]
-    assert lines != [*TEXTS[:-1], "12"]
-    assert not len(TextLines(b""))
-
-
-def test_bytes_that_are_no_utf_8_are_refused():
-    with pytest.raises(UnicodeDecodeError):
-        TextLines(b"a\n\xff\n")
 
 
 @pytest.mark.parametrize("name", ["mood", "similarity"])

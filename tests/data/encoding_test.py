@@ -3,15 +3,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from mtdnn_tf.data import encoding
+from mtdnn_tf.data import encoded_split, encoding
 from mtdnn_tf.data.encoded_split import open_encoded_split
-from mtdnn_tf.data.encoding import EncodedData, data_fingerprint
+from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.streaming import row_digest, text_lines
+from mtdnn_tf.data.streaming.row_digest import data_fingerprint
+from mtdnn_tf.data.streaming.sorted_lines import SortedLines
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import SplitFile, Task
@@ -90,7 +94,7 @@ def changed(task: Task, **fields: object) -> Task:
 
 def test_a_second_call_finds_the_first_ones_files(source, tmp_path, monkeypatch):
     EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
-    monkeypatch.setattr(DataSource, "read", lambda *arguments: pytest.fail("read the source again"))
+    monkeypatch.setattr(DataSource, "stream", lambda *arguments: pytest.fail("read the source again"))
     same = EncodedData(source, WordPieceTokenizer(VOCABULARY, True), 9, tmp_path / "cache").split(PAIRS, "train")
     assert same.example_ids == ["x1", "x2", "x3"]
     # What does not change a row changes no key.
@@ -137,7 +141,7 @@ def test_a_split_that_is_found_is_told_of_once(source, tmp_path, caplog):
 
 def test_the_same_data_in_another_folder_are_found(source, tmp_path, monkeypatch):
     EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
-    monkeypatch.setattr(DataSource, "read", lambda *arguments: pytest.fail("read the source again"))
+    monkeypatch.setattr(DataSource, "stream", lambda *arguments: pytest.fail("read the source again"))
     moved = source.data_dir.rename(tmp_path / "moved")
     EncodedData(DataSource("files", moved), TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
 
@@ -190,6 +194,35 @@ def test_nothing_is_left_of_a_failed_encoding(source, tmp_path):
     with pytest.raises(UserError, match="got 3"):
         EncodedData(source, TOKENIZER, 3, tmp_path / "cache").split(PAIRS, "train")
     assert not list(tmp_path.glob("cache/*/*"))
+
+
+def test_duplicate_ids_are_refused_with_both_places(source, tmp_path):
+    rows = [{"key": f"x{number % 1500}", "one": "cat", "two": "", "label": "yes"} for number in range(1700)]
+    (source.data_dir / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    message = r"train.jsonl:1501: duplicate id 'x0', also at .*train.jsonl:1; ids must be unique"
+    with pytest.raises(UserError, match=message):
+        EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(PAIRS, "train")
+    assert not list(tmp_path.glob("cache/*/*"))
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(row_digest, "SortedLines", lambda folder: SortedLines(folder, 100_000))
+    monkeypatch.setattr(encoded_split, "_CHECKED_AT_ONCE", 10_000)
+    monkeypatch.setattr(text_lines, "_BYTES_READ_AT_ONCE", 10_000)
+
+    def peak(rows: int) -> int:
+        lines = (f"the cat {number // 2}\t{number}\n" for number in range(rows))
+        (tmp_path / "scores.tsv").write_text("one\tlabel\n" + "".join(lines))
+        task = dataclasses.replace(SCORES, id="hash")
+        tracemalloc.start()
+        try:
+            EncodedData(DataSource("files", tmp_path), TOKENIZER, 32, tmp_path / "cache").split(task, "train")
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(2000)
+    assert peak(40_000) < 1.3 * peak(8000)
 
 
 RANKING = Task(

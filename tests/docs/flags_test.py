@@ -15,6 +15,8 @@ from tools.update_option_tables import GROUPS, with_tables
 NOT_TESTED = [
     ("README.md", "pip", "tests/wheel_test.py does it"),
     ("docs/evidence_plan.md", "benchmarks.evidence", "takes an hour"),
+    ("docs/large.md", "benchmarks.encoding_memory", "takes an hour"),
+    ("docs/large.md", "tools.beam_score", "tests/beam does it"),
     ("docs/performance.md", "benchmarks.run", "needs PyTorch"),
     ("docs/results.md", "benchmarks.quickstart", "takes an hour"),
     ("docs/results.md", "benchmarks.reference_pytorch", "needs PyTorch"),
@@ -22,7 +24,7 @@ NOT_TESTED = [
     ("docs/scale.md", "tools.train", "needs several machines"),
     ("docs/scale.md", "tools.train", "needs a TPU"),
     ("docs/serve.md", "docker", "needs Docker"),
-    ("docs/serve.md", "huggingface-cli", "needs an account"),
+    ("docs/serve.md", "hf", "needs an account"),
 ]
 
 

@@ -22,6 +22,7 @@ REASONS = (
     "needs several machines",
     "takes an hour",
     "tests/wheel_test.py does it",
+    "tests/beam does it",
     "needs an account",
 )
 _LANGUAGES = ("sh", "bash", "python")

@@ -53,6 +53,8 @@ def _row(task: dict[str, Any], split: str, number: int) -> dict[str, Any]:
         row[task.get("group", task["text"][0])] = f"{split} question {query}"
     if "id" in task:
         row[task["id"]] = f"{split}-{number}"
+    if "weight" in task:
+        row[task["weight"]] = 1 + number % 2
     labels = task.get("labels", ["0", "1"])
     golds = {"regression": number / 4, "ranking": labels[number % 3 == 0]}
     return {**row, task["label"]: golds.get(task["kind"], labels[number % len(labels)])}

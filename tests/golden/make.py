@@ -25,7 +25,7 @@ from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.report.write import write_report
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.training import run as training_run
 from mtdnn_tf.training.config import TrainingConfig
@@ -120,7 +120,7 @@ def main(target: Path) -> None:
             )
         )
         expected["soft_targets"] = first_numbers(read_soft_targets(folder / "soft_targets" / "mood").predictions)
-        export_saved_model(loaded, folder / "export" / "1")
+        export_model(loaded, folder / "export" / "1")
         serve = tf.saved_model.load(str(folder / "export" / "1")).signatures["mood"]
         expected["export"] = first_numbers(serve(text_a=tf.constant(SENTENCES))["probabilities"])
         write_report(full_report(3), scratch / "report")

@@ -331,7 +331,7 @@ def test_weights_by_a_link_or_of_other_names_are_refused(model: Path, tmp_path: 
     save_file({"a": np.zeros(3, np.float32)}, folder / "weights.safetensors")
     (folder / MANIFEST).unlink()
     write_manifest(folder, {"what": "model"})
-    _refused(lambda: load_model(folder), "is missing; the encoder must have BERT's architecture")
+    _refused(lambda: load_model(folder), "is missing; the encoder must have the architecture of bert")
     (folder / "model.json").unlink()
     _refused(lambda: read_tasks(folder), "no trained model here")
 

@@ -19,8 +19,8 @@ from absl import flags as absl_flags
 from hypothesis import given, settings
 
 from mtdnn_tf.commands import program
-from mtdnn_tf.data.encoding import data_fingerprint
 from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.streaming.row_digest import data_fingerprint
 from mtdnn_tf.distillation.teacher_tables import read_teacher_table
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.flags import training

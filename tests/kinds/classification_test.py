@@ -8,7 +8,7 @@ from sklearn.utils.class_weight import compute_class_weight, compute_sample_weig
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.kinds.classification import Classification
-from mtdnn_tf.tasks.task import Task
+from mtdnn_tf.tasks.task import Task, TfdsData
 
 CLASSIFICATION = Classification()
 NLI = Task("nli", "classification", ("a", "b"), ("x", "y", "z"), ("accuracy",))
@@ -94,3 +94,18 @@ def test_class_weights_multiply_the_gold_loss_and_not_the_distilled_one():
 def test_other_class_weights_are_refused(fields, message):
     with pytest.raises(UserError, match=message):
         dataclasses.replace(NLI, **fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"kind": "ranking", "labels": ("0", "1"), "metrics": ("mrr",)},
+            "weight needs a kind whose rows are learned one by one, got kind ranking",
+        ),
+        ({"tfds": TfdsData("glue/mnli", ("premise", "hypothesis"))}, "weight is a column of files, and data of tfds"),
+    ],
+)
+def test_weights_of_rows_that_cannot_be_used_are_refused(fields, message):
+    with pytest.raises(UserError, match=message):
+        dataclasses.replace(NLI, weight="importance", **fields)

@@ -25,7 +25,7 @@ from mtdnn_tf.evaluation.predictions import write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.kinds.registry import KINDS
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.training.config import TrainingConfig
@@ -302,7 +302,7 @@ def test_a_student_learns_and_its_files_and_metrics_agree(runs, tmp_path):
 
 def test_an_export_is_served(runs, tmp_path):
     config, _ = runs
-    export_saved_model(load_model(config.output_dir), tmp_path / "student" / "1", batch_sizes=(1,))
+    export_model(load_model(config.output_dir), tmp_path / "student" / "1", batch_sizes=(1,))
     predicted = predict_with_runs(
         [config.output_dir], config.data.selected_tasks()[:1], ["more"], config.data.task_data()
     )

@@ -3,11 +3,10 @@ import pytest
 import tensorflow as tf
 from scipy.stats import norm
 
-from mtdnn_tf.modeling.backbone import GELU
+from mtdnn_tf.modeling.backbone import EPSILON, GELU
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.encoder_block import (
     ACTIVATIONS,
-    EPSILON,
     exact_gelu_in_training,
     layer_norm_in_training,
     normalize,

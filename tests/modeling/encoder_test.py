@@ -63,11 +63,11 @@ def test_outputs_and_gradients_equal_those_of_keras_nlp(first_position, recomput
     )
     assert set(outputs) == ({"pooled_output"} if first_position else {"pooled_output", "sequence_output"})
     for name, output in outputs.items():
-        np.testing.assert_allclose(output, expected[name], atol=1e-6)
+        np.testing.assert_allclose(output, expected[name], atol=3e-6)
     assert len(their_gradients) == len(gradients) == 5 + 2 * 16 + 2
     for name, expected_one, gradient in zip(ours.named, their_gradients, gradients):
         scale = max(1.0, float(np.abs(expected_one).max()))
-        np.testing.assert_allclose(gradient, expected_one, atol=2e-6 * scale, err_msg=name)
+        np.testing.assert_allclose(gradient, expected_one, atol=4e-6 * scale, err_msg=name)
 
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])

@@ -9,7 +9,7 @@ from mtdnn_tf.modeling.checkpoints.model_folder import load_model, save_model
 from mtdnn_tf.modeling.heads import build_head
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.modeling.san_head import KeptSteps, SanHead
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.tasks.task import Task
 
 TASK = Task("nli", "classification", ("a", "b"), ("x", "y", "z"), ("accuracy",), head="san", dropout=0.0)
@@ -103,7 +103,7 @@ def test_neither_padding_nor_the_other_segment_is_read(segment):
     }
     noise = tf.pad(tf.random.stateless_normal([4, 3, WIDTH], [1, 2]) * 9.0, [[0, 0], [9, 0], [0, 0]])
     longer["sequence_output"] += noise
-    np.testing.assert_allclose(head(longer), head(encoded), atol=1e-6)
+    np.testing.assert_allclose(head(longer), head(encoded), atol=5e-6)
 
 
 def test_an_example_always_keeps_a_step():
@@ -234,6 +234,6 @@ def test_a_model_is_saved_loaded_and_exported_with_its_answers(tmp_path):
     }
     expected = model.task_logits(inputs, "nli").numpy()
     np.testing.assert_array_equal(loaded.model.task_logits(inputs, "nli"), expected)
-    export_saved_model(loaded, tmp_path / "1")  # Refuses operations that TF Serving does not have.
+    export_model(loaded, tmp_path / "1")  # Refuses operations that TF Serving does not have.
     served = tf.saved_model.load(str(tmp_path / "1")).signatures["tokens"](**inputs)["nli"]
     np.testing.assert_allclose(served, expected, atol=1e-5)

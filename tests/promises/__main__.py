@@ -3,7 +3,8 @@
 python -m tests.promises [--only=kill,damage,...] [--quick] [--page=docs/reliability.md]
 
 All tests take hours. Outcomes are kept in a folder: after an interruption, the same command runs only the tests that
-failed or were not run at this commit.
+failed or were not run at this commit. The page's rows of other guarantees are kept. `--outdated` runs none, and lists
+the guarantees of the page whose code has changed since they were tested.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.promises.catalogue import PROMISES, select
-from tests.promises.outcome import Outcome, current_commit, outcome_file, read_outcome, try_promise
-from tests.promises.table import table, write_page
+from tests.promises.outcome import PAGE, ROOT, Outcome, current_commit, outcome_file, read_outcome, try_promise
+from tests.promises.table import outdated, read_rows, table, write_page
 
 
 def _interrupt(number: int, frame: Any) -> NoReturn:
@@ -33,6 +34,7 @@ def _flags(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--again", action="store_true", help="rerun tests that passed at this commit")
     parser.add_argument("--table", action="store_true", help="run no test, print the table of kept outcomes")
+    parser.add_argument("--outdated", action="store_true", help="run no test, list what must be tested again")
     parser.add_argument("--output", type=Path, default=Path("runs/promises"), help="folder of the kept outcomes")
     parser.add_argument("--page", type=Path, default=None, help="page whose table, between two markers, is replaced")
     return parser.parse_args(arguments)
@@ -48,6 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    rows = read_rows(flags.page or ROOT / PAGE)
+    if flags.outdated:
+        print("\n".join(lines := outdated(rows)))
+        return int(bool(lines))
     folder = flags.output.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _interrupt)
@@ -78,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
             found = read_outcome(outcome_file(promise, folder, quick))
             if found is not None:
                 outcomes.setdefault(promise.name, found)
-    text = table(outcomes)
+    text = table(outcomes, rows)
     print(f"\n{text}", end="")
     if flags.page is not None:
         try:

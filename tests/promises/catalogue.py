@@ -24,6 +24,7 @@ class Promise:
         slow: Whether to run tests marked slow.
         quick: Arguments of `--quick`; None for the same tests without the slow ones, empty if there is no quick form.
         kills: Whether `kill_trials` tests it instead of pytest.
+        code: Files and folders whose changes make an outcome old, beside its tests.
     """
 
     name: str
@@ -33,6 +34,13 @@ class Promise:
     slow: bool = False
     quick: tuple[str, ...] | None = None
     kills: bool = False
+    code: tuple[str, ...] = ("mtdnn_tf",)
+
+    @property
+    def sources(self) -> list[str]:
+        """Files and folders that an outcome depends on."""
+        tests = ["tests/tools/kill_trials.py"] if self.kills else [name for name in self.arguments if "/" in name]
+        return [*self.code, *(name.partition("::")[0] for name in tests)]
 
     @property
     def has_quick_form(self) -> bool:
@@ -88,9 +96,33 @@ PROMISES: tuple[Promise, ...] = (
     ),
     Promise(
         "processes",
-        "A second training in the same folder is refused while the first runs, and continues it after its death",
+        "A second training in the same folder, of this or another host, is refused while the first runs, and continues "
+        "it after its death",
         "tests",
-        ("tests/tools/interruption_test.py", "-k", "second_training"),
+        ("tests/tools/interruption_test.py", "tests/locks_test.py", "-k", "second_training or another_host"),
+    ),
+    Promise(
+        "power",
+        "A loss of power costs nothing that a command has ended with; training, scoring and export continue",
+        "losses",
+        ("tests/promises/power/trials_test.py",),
+        slow=True,
+        quick=(),
+    ),
+    Promise(
+        "clock",
+        "A clock that is set back, within a training or between two, changes nothing",
+        "tests",
+        ("tests/promises/clock_test.py",),
+        slow=True,
+        quick=(),
+    ),
+    Promise(
+        "cores",
+        "A training continued on another number of cores ends with the same weights",
+        "tests",
+        ("tests/training/run_test.py", "-k", "other_cores"),
+        code=("mtdnn_tf/training", "mtdnn_tf/parallelism.py", "mtdnn_tf/modeling"),
     ),
     Promise(
         "damage",
@@ -104,6 +136,7 @@ PROMISES: tuple[Promise, ...] = (
         "Every truncation and every bit flip of a manifest or a JSON file with a checksum is refused",
         "damaged files",
         ("tests/manifests_test.py", "tests/json_files_test.py", "-k", "every_cut"),
+        code=("mtdnn_tf/manifests.py", "mtdnn_tf/json_files.py", "mtdnn_tf/files.py"),
     ),
     Promise(
         "disk",
@@ -141,6 +174,16 @@ PROMISES: tuple[Promise, ...] = (
         "Unusual texts get the ids of BERT's tokenizer, or are refused with their line number",
         "tests and mixtures",
         ("tests/hostile/texts_test.py",),
+        code=("mtdnn_tf/data", "mtdnn_tf/modeling/checkpoints"),
+    ),
+    Promise(
+        "served-texts",
+        "A SavedModel and an ONNX client answer any text by the ids of BERT's tokenizer",
+        "texts",
+        ("tests/hostile/served_texts_test.py",),
+        slow=True,
+        quick=(),
+        code=("mtdnn_tf/data", "mtdnn_tf/serving", "mtdnn_tf/modeling"),
     ),
     Promise(
         "numbers",
@@ -154,6 +197,7 @@ PROMISES: tuple[Promise, ...] = (
             "tests/evaluation/measures/metrics_test.py::test_predictions_of_another_shape_or_not_finite_are_refused",
             "tests/evaluation/gold_labels_test.py",
         ),
+        code=("mtdnn_tf/training", "mtdnn_tf/evaluation", "mtdnn_tf/kinds"),
     ),
     Promise(
         "foreign",
@@ -166,6 +210,14 @@ PROMISES: tuple[Promise, ...] = (
         "3,000 steps: memory grows less than 2 % after step 300; the number of handles and checkpoints is constant",
         "training runs",
         ("tests/training/long_run_test.py",),
+        slow=True,
+        quick=(),
+    ),
+    Promise(
+        "memory",
+        "A recipe of 40 trainings in one process: memory grows less than 15 % after the fifth",
+        "recipes",
+        ("tests/recipe/memory_test.py",),
         slow=True,
         quick=(),
     ),

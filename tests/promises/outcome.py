@@ -65,6 +65,13 @@ def current_commit() -> str:
         return "unknown"
 
 
+def commits_since(commit: str, paths: Sequence[str]) -> int | None:
+    """Returns how many commits after one have changed some paths; None if it is unknown."""
+    command = ["git", "rev-list", "--count", f"{commit}..HEAD", "--", *paths]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return None if result.returncode else int(result.stdout)
+
+
 def outcome_file(promise: Promise, folder: Path, quick: bool) -> Path:
     """Returns the path of an outcome. Those of quick forms have names of their own."""
     return folder / f"{promise.name}{'.quick' if quick and promise.has_quick_form else ''}.json"

@@ -14,7 +14,7 @@ from tests.promises import outcome as outcomes
 from tests.promises.catalogue import PROMISES, Promise, select
 from tests.promises.counts import read_counts
 from tests.promises.outcome import ROOT, Outcome, outcome_file, read_outcome, try_promise
-from tests.promises.table import BEGIN, END, table, write_page
+from tests.promises.table import BEGIN, END, read_rows, table, write_page
 from tests.tools.kill_trials import Trials, to_json
 
 # Four tests that pass, of 1, 5, 0 and 1 trials; one each that fails, that is skipped, and whose fixture fails.
@@ -139,16 +139,56 @@ def _outcome(name: str, **changes: object) -> Outcome:
 
 
 def test_the_table_has_a_line_for_every_promise():
-    found = table({
-        "damage": _outcome("damage", skipped=2, notes=["a|b"]),
-        "golden": _outcome("golden", failures=3, quick=True, trials=20),
-    })  # fmt: skip
+    kept = {"damage": "old", "disk": "| disk | Full | 1,000 commands (1 skipped) | **2** | 2026-11-01, 123abcd, 5 s |"}
+    outcomes = [
+        _outcome("damage", skipped=2, notes=["a|b"]),
+        _outcome("golden", failures=3, quick=True, trials=20),
+    ]
+    found = table({outcome.name: outcome for outcome in outcomes}, kept)
     rows = {row.split(" | ")[0].strip("| "): row for row in found.splitlines() if row.startswith("| ")}
     assert [*rows] == ["guarantee", *(promise.name for promise in PROMISES)]
     assert rows["damage"].endswith("(a/b) | 1,200 damaged files (2 skipped) | 0 | 2026-11-24, abc1234, 61 s |")
     assert rows["golden"].endswith("| 20 tests | **3** | 2026-11-24, abc1234, quick, 61 s |")
+    assert rows["disk"] == kept["disk"]
     assert rows["kill-single"].endswith("|  |  | **not tested** |")
-    assert f": 2 of {len(PROMISES)} guarantees tested, 1,220 trials, 3 failures, 1 in a quick form.\n" in found
+    assert f": 3 of {len(PROMISES)} guarantees tested, 2,220 trials, 5 failures, 1 in a quick form.\n" in found
+
+
+def test_rows_of_a_page_are_kept_and_those_whose_code_has_changed_are_listed(tmp_path, monkeypatch, capsys):
+    repository, page = tmp_path / "repository", tmp_path / "page.md"
+    commits = {}
+    for number, file in enumerate(("code.py", "a_test.py", "other.py")):
+        repository.mkdir(exist_ok=True)
+        (repository / file).write_text(str(number))
+        for command in (
+            ["init", "-q"],
+            ["add", "."],
+            ["-c", "user.name=a", "-c", "user.email=b", "commit", "-qm", "m"],
+        ):
+            subprocess.run(["git", *command], cwd=repository, check=True)
+        command = ["git", "rev-parse", "--short", "HEAD"]
+        commits[file] = subprocess.run(
+            command, cwd=repository, capture_output=True, text=True, check=True
+        ).stdout.strip()
+    promises = [
+        Promise(name, "It holds", "tests", ("./a_test.py::test", "-k", "b"), code=("code.py",))
+        for name in ("first", "second", "third", "fourth")
+    ]
+    for module in ("catalogue", "table"):
+        monkeypatch.setattr(f"tests.promises.{module}.PROMISES", promises)
+    monkeypatch.setattr(outcomes, "ROOT", repository)
+    rows = {
+        name: f"| {name} | It holds | 1 tests | 0 | 2026-11-24, {commit}, 5 s |"
+        for name, commit in zip(("first", "second", "third"), (commits["code.py"], commits["a_test.py"], "0000000+"))
+    }
+    page.write_text(f"{BEGIN}\n{table({}, rows)}{END}\n")
+    assert read_rows(page) == rows
+    assert command_line.main(["--outdated", f"--page={page}"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"first: tested at {commits['code.py']}; 1 commit(s) have changed its code since",
+        "third: tested at 0000000, which is no commit of this repository",
+        "fourth: not tested",
+    ]
 
 
 def test_the_table_replaces_what_stands_between_the_markers(tmp_path):
@@ -214,4 +254,4 @@ def test_the_table_of_the_page_is_that_of_the_catalogue_and_every_test_file_exis
     assert [cells[0].strip("| ") for cells in generated] == [promise.name for promise in PROMISES]
     for promise, (_, text, trials, *_rest) in zip(PROMISES, generated):
         assert text.startswith(promise.text)
-        assert trials.endswith(promise.trial)
+        assert not trials or promise.trial in trials

@@ -7,51 +7,87 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtdnn_tf.files import write_text
-from tests.promises.catalogue import PROMISES
-from tests.promises.outcome import Outcome, current_commit
+from tests.promises.catalogue import PROMISES, Promise
+from tests.promises.outcome import Outcome, commits_since, current_commit
 
 BEGIN, END = "<!-- promises: begin -->", "<!-- promises: end -->"
 
 
-def table(outcomes: Mapping[str, Outcome]) -> str:
+def table(outcomes: Mapping[str, Outcome], rows: Mapping[str, str]) -> str:
     """Returns the table, with a row for every guarantee, tested or not.
 
     Args:
         outcomes: Outcomes by name of the guarantee.
+        rows: Rows of an older table, by name, for guarantees without an outcome.
     """
-    tried = [outcomes[promise.name] for promise in PROMISES if promise.name in outcomes]
-    quick = sum(outcome.quick for outcome in tried)
-    counts = [
-        f"{len(tried)} of {len(PROMISES)} guarantees tested",
-        f"{sum(outcome.trials for outcome in tried):,} trials",
-    ]
-    counts.append(f"{sum(outcome.failures for outcome in tried)} failures")
-    if quick:
-        counts.append(f"{quick} in a quick form")
     lines = [
-        f"Made by `python -m tests.promises` on {datetime.date.today()} at commit {current_commit()}: "
-        f"{', '.join(counts)}.",
-        "",
-        "| guarantee | | trials | failures | tested |",
-        "|---|---|---:|---:|---|",
+        _row(promise, outcomes[promise.name]) if promise.name in outcomes else rows.get(promise.name) or _row(promise)
+        for promise in PROMISES
     ]
+    tried = [cells for cells in map(_cells, lines) if cells[2]]
+    trials, failures = (sum(_number(cells[at]) for cells in tried) for at in (2, 3))
+    counts = f"{len(tried)} of {len(PROMISES)} guarantees tested, {trials:,} trials, {failures} failures"
+    if quick := sum(" quick, " in cells[4] for cells in tried):
+        counts += f", {quick} in a quick form"
+    return "\n".join(
+        [
+            f"Made by `python -m tests.promises` on {datetime.date.today()} at commit {current_commit()}: {counts}.",
+            "",
+            "| guarantee | | trials | failures | tested |",
+            "|---|---|---:|---:|---|",
+            *lines,
+            "",
+        ]
+    )
+
+
+def _row(promise: Promise, outcome: Outcome | None = None) -> str:
+    if outcome is None:
+        return f"| {promise.name} | {promise.text} |  |  | **not tested** |"
+    notes = f" ({'; '.join(outcome.notes)})".replace("|", "/") if outcome.notes else ""
+    skipped = f" ({outcome.skipped} skipped)" if outcome.skipped else ""
+    cells = [
+        promise.name,
+        f"{promise.text}{notes}",
+        f"{outcome.trials:,} {promise.trial}{skipped}",
+        f"**{outcome.failures}**" if outcome.failures else "0",
+        f"{outcome.date}, {outcome.commit},{' quick,' if outcome.quick else ''} {outcome.seconds:,.0f} s",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(cell: str) -> int:
+    """Returns the number that a cell begins with."""
+    return int(cell.strip("*").replace(",", "").split()[0])
+
+
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def read_rows(page: Path) -> dict[str, str]:
+    """Returns the rows of a page's table whose guarantees, as they are now, were tested, by name."""
+    rows = page.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0].splitlines()
+    named = {_cells(row)[0]: row for row in rows if row.startswith("| ")}
+    kept = {promise.name: named[promise.name] for promise in PROMISES if promise.name in named}
+    texts = {promise.name: promise.text for promise in PROMISES}
+    return {name: row for name, row in kept.items() if _cells(row)[2] and _cells(row)[1].startswith(texts[name])}
+
+
+def outdated(rows: Mapping[str, str]) -> list[str]:
+    """Returns a line for every guarantee that was not tested since its code changed, or not at all."""
+    lines = []
     for promise in PROMISES:
-        cells = [promise.name, _text(promise.text, outcomes.get(promise.name)), "", "", "**not tested**"]
-        if promise.name in outcomes:
-            outcome = outcomes[promise.name]
-            form = " quick," if outcome.quick else ""
-            cells[2] = f"{outcome.trials:,} {promise.trial}"
-            if outcome.skipped:
-                cells[2] += f" ({outcome.skipped} skipped)"
-            cells[3] = f"**{outcome.failures}**" if outcome.failures else "0"
-            cells[4] = f"{outcome.date}, {outcome.commit},{form} {outcome.seconds:,.0f} s"
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, ""])
-
-
-def _text(text: str, outcome: Outcome | None) -> str:
-    notes = "; ".join(outcome.notes) if outcome else ""
-    return f"{text} ({notes})".replace("|", "/") if notes else text
+        if promise.name not in rows:
+            lines.append(f"{promise.name}: not tested")
+            continue
+        commit = _cells(rows[promise.name])[4].split(", ")[1].rstrip("+")
+        changes = commits_since(commit, promise.sources)
+        if changes is None:
+            lines.append(f"{promise.name}: tested at {commit}, which is no commit of this repository")
+        elif changes:
+            lines.append(f"{promise.name}: tested at {commit}; {changes} commit(s) have changed its code since")
+    return lines
 
 
 def write_page(page: Path, text: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from mtdnn_tf.modeling.backbone import MEAN, POOLER
-from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model
+from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_model
 from mtdnn_tf.serving.server.work_pool import Limits
 from mtdnn_tf.serving.server_files import batching_config
 from mtdnn_tf.serving.signatures import Signatures
@@ -49,7 +49,7 @@ def _model(request):
 @pytest.fixture(name="saved", scope="module")
 def _saved(loaded, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "1"
-    export_saved_model(loaded, folder, batch_sizes=(1,))
+    export_model(loaded, folder, batch_sizes=(1,))
     return tf.saved_model.load(str(folder))
 
 

@@ -63,23 +63,29 @@ assert not loaded, loaded
 """
 
 
-def loaded_model(tasks: Sequence[Task] = (*TASKS, MERGED), pooling: str = POOLER) -> LoadedModel:
+def loaded_model(
+    tasks: Sequence[Task] = (*TASKS, MERGED),
+    pooling: str = POOLER,
+    vocabulary: Sequence[str] = VOCABULARY,
+    width: int = WIDTH,
+) -> LoadedModel:
     """Returns a model of two layers whose answers depend on the text."""
     config = BackboneConfig(
-        vocabulary_size=len(VOCABULARY),
+        vocabulary_size=len(vocabulary),
         num_layers=2,
         num_heads=2,
-        hidden_dim=WIDTH,
-        intermediate_dim=2 * WIDTH,
+        hidden_dim=width,
+        intermediate_dim=2 * width,
         max_positions=MAX_SEQUENCE_LENGTH,
         pooling=pooling,
     )
-    pretrained = PretrainedBackbone("test", config, VOCABULARY, lowercase=True, weights={})
+    pretrained = PretrainedBackbone("test", config, tuple(vocabulary), lowercase=True, weights={})
     # Dropout is on in the model, so that an export that leaves it on is seen.
     model = build_multi_task_model(pretrained, tasks, dropout=0.5)
     random = np.random.default_rng(0)
     # Initial weights answer almost the same whatever the text.
-    model.set_weights([weight + random.normal(0, 0.4, weight.shape) for weight in model.get_weights()])
+    noise = 0.4 * (WIDTH / width) ** 0.5
+    model.set_weights([weight + random.normal(0, noise, weight.shape) for weight in model.get_weights()])
     return LoadedModel(model, list(tasks), pretrained.tokenizer(), MAX_SEQUENCE_LENGTH, fingerprint="f" * 64)
 
 

@@ -19,7 +19,7 @@ from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.tasks.registry import get_task
 from tests.serving.examples import ask
 
@@ -109,7 +109,7 @@ def test_every_signature_answers_300_rows_of_glue_as_the_python_model(tmp_path):
     loaded = _model(
         tasks, [text for of_task in rows.values() for row in of_task for text in (row.text_a, row.text_b or "")]
     )
-    export_saved_model(loaded, tmp_path / "1")
+    export_model(loaded, tmp_path / "1")
     assert {len(of_task) for of_task in rows.values()} == {_ROWS}
 
     requests, expected = [], []

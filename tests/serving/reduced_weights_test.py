@@ -15,7 +15,8 @@ from mtdnn_tf.modeling.bert_weights import assign_weights, read_weights
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.serving.export import ALLOWED_OPS, DESCRIPTION, export_saved_model, ops_of_saved_model
+from mtdnn_tf.serving.export import ALLOWED_OPS, export_model, ops_of_saved_model
+from mtdnn_tf.serving.layout import DESCRIPTION
 from mtdnn_tf.serving.reduced_weights import quantize
 from tests.serving.examples import MAX_SEQUENCE_LENGTH, SCORED, SINGLE, VOCABULARY, ask, random_texts
 
@@ -46,7 +47,7 @@ def _shared_model():
 def _shared_exports(loaded, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     for version, weights in enumerate(("float32", "float16", "int8"), start=1):
-        export_saved_model(loaded, folder / str(version), weights=weights)
+        export_model(loaded, folder / str(version), weights=weights)
     return {"float32": folder / "1", "float16": folder / "2", "int8": folder / "3"}
 
 
@@ -109,15 +110,16 @@ def test_the_files_are_smaller_and_hold_no_matrix_in_float32(exports, weights, r
     reader = tf.train.load_checkpoint(str(exports[weights] / "variables" / "variables"))
     shapes = reader.get_variable_to_shape_map()
     types = [reader.get_variable_to_dtype_map()[name] for name, shape in shapes.items() if np.prod(shape) >= _WIDTH**2]
-    assert types == [tf.as_dtype(weights)] * (_MATRICES - 1)
-    # Nor does the graph, as a constant.
+    # Attention's matrices are joined: three in all blocks but the last, where they are two.
+    assert types == [tf.as_dtype(weights)] * (4 * _LAYERS + 1 + 1)
+    # Nor does the graph, as a constant; vectors are constants.
     saved_model = saved_model_pb2.SavedModel()
     saved_model.ParseFromString((exports[weights] / "saved_model.pb").read_bytes())
     (graph,) = (meta_graph.graph_def for meta_graph in saved_model.meta_graphs)
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     constants = [node.attr["value"].tensor for node in nodes if node.op == "Const"]
     numbers = (types_pb2.DT_FLOAT, types_pb2.DT_HALF, types_pb2.DT_INT8)
-    assert max(constant.ByteSize() for constant in constants if constant.dtype in numbers) < _WIDTH
+    assert max(constant.ByteSize() for constant in constants if constant.dtype in numbers) < _WIDTH**2
 
 
 @pytest.mark.parametrize("weights", ["float32", "float16", "int8"])
@@ -128,7 +130,7 @@ def test_a_stock_server_has_the_operations_and_the_description_names_the_weights
 
 def test_the_model_that_is_exported_stays_as_it_is(loaded, tmp_path):
     before = _logits(loaded)
-    export_saved_model(loaded, tmp_path / "1", batch_sizes=(), weights="int8")
+    export_model(loaded, tmp_path / "1", batch_sizes=(), weights="int8")
     np.testing.assert_array_equal(_logits(loaded), before)
 
 
@@ -141,5 +143,5 @@ def test_weights_that_cannot_be_stored_are_refused(tmp_path, weights, value, mes
     kernel = loaded.model.backbone.named["pooler.dense.weight"]
     kernel.assign(np.full(kernel.shape, value, np.float32))
     with pytest.raises(UserError, match=message):
-        export_saved_model(loaded, tmp_path / "1", weights=weights)
+        export_model(loaded, tmp_path / "1", weights=weights)
     assert not list(tmp_path.iterdir())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.tasks.task import Task
 from tests.serving.examples import TASKS, WIDTH, loaded_model, run_alone
 
@@ -78,7 +78,7 @@ def _shown(text):
 
 
 def test_saved_model_cli_lists_what_the_documentation_says(tmp_path):
-    export_saved_model(loaded_model(), tmp_path / "1")
+    export_model(loaded_model(), tmp_path / "1")
     shown = _shown(run_alone(_SHOW, str(tmp_path / "1"), cwd=tmp_path))
     documented = _documented()
     assert len(documented) == 3 + 2 * len(TASKS)

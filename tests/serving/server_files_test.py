@@ -8,7 +8,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.serving.server_files import (
     BATCHING,
     MODELS,
@@ -104,7 +104,7 @@ def _shared_model():
 
 
 def test_every_request_parses_and_is_answered_in_another_process(loaded, tmp_path):
-    export_saved_model(loaded, tmp_path / "1", batch_sizes=(1, 5), model_name="answers")
+    export_model(loaded, tmp_path / "1", batch_sizes=(1, 5), model_name="answers")
     replayed = json.loads(run_alone(_REPLAY, str(tmp_path / "1"), cwd=tmp_path))
     kinds = {
         **dict.fromkeys(("serving_default", "tokens", "embed", "single", "pair", "diagnostic"), "predict_log"),

@@ -88,6 +88,8 @@ def _check_refused(folder: Path, declaration: str, old: str, new: str, line: int
         ("classification", "clasification", 3, "unknown kind of task intent 'clasification'; did you mean"),
         ("classification", "ranking", 7, "unknown metrics of task intent 'accuracy'; did you mean 'accuracy_at_1'"),
         ("dropout: 0.2", "group: utterance", 2, "group needs kind ranking, got kind classification"),
+        ("dropout: 0.2", "weight: utterance", 9, "weight of task intent must be another column than texts and label"),
+        ("dropout: 0.2", "weight: intent", 9, "weight of task intent must be another column than texts and label"),
         ("    kind: classification\n", "", 2, "task intent must have `kind:`, got text, label"),
         ("    label: intent\n", "", 2, "task intent must have `label:`, got kind, text"),
         ("label: intent", "label: utterance", 5, "label of task intent must be another column than the texts"),

@@ -35,8 +35,10 @@ _FULL = Task(
 )
 _RANKING = Task("answers", "ranking", ("question", "answer"), ("no", "yes"), ("mrr",), group="question_id")
 
+_WEIGHTED = Task("weighted", "regression", ("text",), (), ("pearson",), weight="importance")
 
-@pytest.mark.parametrize("task", [_FULL, _RANKING, *map(get_task, task_names())], ids=lambda task: task.name)
+
+@pytest.mark.parametrize("task", [_FULL, _RANKING, _WEIGHTED, *map(get_task, task_names())], ids=lambda task: task.name)
 def test_a_task_round_trips_through_json_text(task: Task):
     again = from_json(json.loads(json.dumps(to_json(task))), Task, "task")
     assert again == task
@@ -47,7 +49,7 @@ def test_a_task_round_trips_through_json_text(task: Task):
 def test_the_example_of_this_test_leaves_no_field_at_its_default():
     for value, made in ((_FULL, Task), (_FULL.files["train"], SplitFile), (_FULL.tfds, TfdsData)):
         for field in dataclasses.fields(made):
-            if field.default is not dataclasses.MISSING and field.name != "group":
+            if field.default is not dataclasses.MISSING and field.name not in ("group", "weight"):
                 assert getattr(value, field.name) != field.default, field.name
 
 
@@ -115,7 +117,7 @@ _DIAGNOSTIC = dataclasses.replace(_PAIR, name="other", head_of="pair", files={})
         ),
         # What does not.
         (_PAIR, {}, []),
-        (_PAIR, {"metrics": ("f1",), "dropout": 0.5, "head": "san", "class_weights": "balanced"}, []),
+        (_PAIR, {"metrics": ("f1",), "dropout": 0.5, "head": "san", "class_weights": "balanced", "weight": "w"}, []),
         (_PAIR, {"id": "hash", "evaluation_splits": ("dev",), "skip_labels": ("-",)}, []),
         (_PAIR, {"files": {"train": SplitFile("t.csv", ("x", "b", "a", "label"), text=("x", "y"))}}, []),
         (_PAIR, {"files": {"dev": SplitFile("t.csv", label="gold")}}, []),

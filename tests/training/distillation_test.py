@@ -32,6 +32,9 @@ FIELDS = {
 STEMS = {"classification": "entailment", "regression": "similarity", "ranking": "answers"}
 LABELS = ["entails", "neutral", "contradicts"]
 WEIGHT, TEMPERATURE = 0.3, 2.0
+# Of the training rows of these tasks; the file of the unlabelled ones has no such column.
+ROW_WEIGHTS = np.random.default_rng(5).choice([0.0, 0.25, 1.0, 3.0], size=40)
+WEIGHTED = ("classification_teacher", "regression_unlabelled", "regression_gold")
 # A process can split its CPU only before it has used it. With almost no learning rate all steps see the same weights.
 TRAINING = """
 import dataclasses, json, sys
@@ -65,10 +68,9 @@ for run in runs:
     for path in sorted((run.output_dir / "logs").rglob("events.*")):
         for event in tf.compat.v1.train.summary_iterator(str(path)):
             for value in event.summary.value:
-                if value.tag.startswith("epoch_"):
-                    while len(epochs) <= event.step:
-                        epochs.append({})
-                    epochs[event.step][value.tag[len("epoch_"):]] = float(tf.make_ndarray(value.tensor))
+                while len(epochs) < event.step:
+                    epochs.append({})
+                epochs[event.step - 1][value.tag] = float(tf.make_ndarray(value.tensor))
 for task in config.data.selected_tasks():
     if "off" not in sys.argv[2:]:
         break
@@ -90,6 +92,10 @@ def folder(tmp_path_factory):
     write_tasks(folder)
     for seed, split in enumerate(("train", "test")):
         write_answers(folder / f"answers_{split}.tsv", [2] * 20, seed)
+    for stem in ("entailment", "similarity"):
+        rows = (folder / f"{stem}_train.tsv").read_text().splitlines()
+        rows = [f"{row}\t{weight}\n" for row, weight in zip(rows, ["importance", *ROW_WEIGHTS])]
+        (folder / f"{stem}_train.tsv").write_text("".join(rows))
     lines = ["tasks:"]
     for kind, fields in FIELDS.items():
         train_file, other = (f"{STEMS[kind]}_{split}.tsv" for split in ("train", "test"))
@@ -100,7 +106,8 @@ def folder(tmp_path_factory):
             # Gold labels and unlabelled data that no teacher has scored.
             "skipped": f"train: {train_file}, unlabelled: {other}",
         }.items():
-            lines.append(f"  {kind}_{data}: {{{fields}, files: {{{files}}}}}")
+            weight = "weight: importance, " if f"{kind}_{data}" in WEIGHTED else ""
+            lines.append(f"  {kind}_{data}: {{{fields}, {weight}files: {{{files}}}}}")
     (folder / "tasks.yaml").write_text("\n".join(lines) + "\n")
     generator = np.random.default_rng(0)
     stores = {}
@@ -198,6 +205,8 @@ def test_every_loss_of_one_run_is_its_formula_on_one_device_and_two(folder):
         }
         for data, losses in expected.items():
             for name, values in zip(("loss", "gold_loss", "distilled_loss"), losses):
+                if f"{kind}_{data}" in WEIGHTED:
+                    values = np.array(values) * np.concatenate([ROW_WEIGHTS, np.ones(len(values) - 40)])
                 for run in ("off", "mirrored"):
                     logged = results[run][0][f"{kind}_{data}/{name}"]
                     np.testing.assert_allclose(

@@ -12,7 +12,7 @@ from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.predictions import write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
 from tests.helpers import write_answers, write_huggingface_folder, write_tasks
@@ -122,7 +122,7 @@ def test_the_ensemble_is_judged_too(runs):
 
 def test_the_served_model_scores_candidates(runs, tmp_path):
     config, _ = runs
-    export_saved_model(load_model(config.output_dir), tmp_path / "1")
+    export_model(load_model(config.output_dir), tmp_path / "1")
     answer = tf.saved_model.load(str(tmp_path / "1")).signatures["answers"]
     table = _table(config.data.data_dir / "validation.tsv")
     question = max({row["question"] for row in table}, key=lambda q: sum(row["question"] == q for row in table))

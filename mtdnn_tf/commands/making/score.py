@@ -10,6 +10,7 @@ from mtdnn_tf.commands.program import Command
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.ensembles.examples_to_label import MEASURES, Selection
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.ensembles.shards import Shard, Shards, parse_shard
 from mtdnn_tf.flags import data, inference
@@ -40,6 +41,15 @@ _SHARD = flags.DEFINE_string(
 _MERGE_SHARDS = flags.DEFINE_integer(
     "merge_shards", None, "Number of shards to merge into soft targets.", lower_bound=1, upper_bound=9999
 )
+_RANK_BY = flags.DEFINE_enum(
+    "rank_by",
+    None,
+    MEASURES,
+    "Also write the examples with the largest variance, entropy or disagreement, to be labelled.",
+)
+_TOP = flags.DEFINE_integer(
+    "top", None, "Number of examples, or of a ranking's queries, that --rank_by writes; default: 100.", lower_bound=1
+)
 _OUTPUT_DIR = define_path("output_dir", "Folder of the soft targets, with one subfolder per task.")
 
 
@@ -55,6 +65,15 @@ def shard_of_flags() -> Shard | None:
         cluster = read_cluster()
         return Shard(cluster.index, cluster.num_workers)
     return parse_shard(_SHARD.value)
+
+
+def selection_of_flags() -> Selection | None:
+    """Returns which examples the flags ask for."""
+    if _RANK_BY.value is None:
+        if _TOP.value is not None:
+            raise UserError(f"--top needs --rank_by, {' or '.join(MEASURES)}")
+        return None
+    return Selection(_RANK_BY.value, **({} if _TOP.value is None else {"size": _TOP.value}))
 
 
 def main() -> None:
@@ -75,6 +94,7 @@ def main() -> None:
         average=_AVERAGE.value,
         fit_weights_on=_FIT_WEIGHTS_ON.value,
         train_part=part,
+        to_label=selection_of_flags(),
     )
     if shard is not None:
         names = Shards(scoring).write(shard)

@@ -1,4 +1,4 @@
-"""Exports a run as a SavedModel for TF Serving, or as a release."""
+"""Exports a run as a SavedModel for TF Serving, as ONNX, for LiteRT, or as a release."""
 
 from __future__ import annotations
 
@@ -6,13 +6,26 @@ from absl import flags, logging
 
 from mtdnn_tf.commands.program import Command
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.development import development_splits
 from mtdnn_tf.flags.paths import define_path
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.options import parse_list
 from mtdnn_tf.release.front_matter import UNKNOWN_LICENSE
 from mtdnn_tf.release.write import check_release_folder, write_release
-from mtdnn_tf.serving.export import WARMUP_BATCH_SIZES, export_saved_model, export_version
-from mtdnn_tf.serving.reduced_weights import FLOAT32, WEIGHTS
+from mtdnn_tf.serving.export import (
+    FORMATS,
+    LITERT,
+    NO_BUDGET,
+    ONNX,
+    SAVED_MODEL,
+    WARMUP_BATCH_SIZES,
+    Int8Budget,
+    check_formats,
+    computes_in_int8,
+    export_model,
+    export_version,
+)
+from mtdnn_tf.serving.reduced_weights import FLOAT32, INT8, WEIGHTS
 from mtdnn_tf.serving.server_files import MODEL_NAME
 
 _RUN = define_path("run", "Folder of a trained run.")
@@ -27,6 +40,16 @@ _BATCH_SIZES = flags.DEFINE_list(
 _MODEL_NAME = flags.DEFINE_string("model_name", MODEL_NAME, "Name of the model in TF Serving.")
 _WEIGHTS = flags.DEFINE_enum(
     "weights", FLOAT32, list(WEIGHTS), "Storage format of the encoder's large matrices; computation is in float32."
+)
+_FORMATS = flags.DEFINE_list(
+    "format", [SAVED_MODEL], f"Comma-separated formats of the version in --export_dir: {', '.join(FORMATS)}."
+)
+_MAX_LOSS = flags.DEFINE_float(
+    "max_accuracy_loss",
+    0.5,
+    "Loss of the average of development rows, in points, that --weights=int8 may cost where onnx and litert compute in "
+    "it.",
+    lower_bound=0.0,
 )
 
 _RELEASE = define_path("release", "Folder to write a release to; must not exist.")
@@ -50,6 +73,8 @@ def main() -> None:
     for flag in (_RELEASE_METRICS, _LICENSE, _DATASETS):
         if flag.present and not _RELEASE.value:
             raise UserError(f"--{flag.name} needs --release")
+    if _MAX_LOSS.present and not computes_in_int8(_FORMATS.value, _WEIGHTS.value):
+        raise UserError(f"--max_accuracy_loss needs --weights={INT8} and --format={ONNX} or {LITERT}")
     options = {
         "batch_sizes": parse_list("warmup_batch_sizes", _BATCH_SIZES.value, "int"),
         "model_name": _MODEL_NAME.value,
@@ -59,9 +84,13 @@ def main() -> None:
         # Checked before the version is written.
         check_release_folder(_RELEASE.value)
     if _EXPORT_DIR.value:
+        check_formats(_FORMATS.value, _WEIGHTS.value)
         folder = export_version(_EXPORT_DIR.value, _VERSION.value)
-        export_saved_model(load_model(_RUN.value), folder, _TASKS.value, **options)
-        logging.info("%s: SavedModel of %s weights written", folder, _WEIGHTS.value)
+        loaded, budget = load_model(_RUN.value), NO_BUDGET
+        if computes_in_int8(_FORMATS.value, _WEIGHTS.value):
+            budget = Int8Budget(development_splits(_RUN.value, loaded, _TASKS.value), _MAX_LOSS.value)
+        export_model(loaded, folder, _TASKS.value, **options, formats=_FORMATS.value, int8_budget=budget)
+        logging.info("%s: %s of %s weights written", folder, ", ".join(_FORMATS.value), _WEIGHTS.value)
     if _RELEASE.value:
         about = {"license": _LICENSE.value, "datasets": _DATASETS.value}
         verified = write_release(_RUN.value, _RELEASE.value, _RELEASE_METRICS.value, _TASKS.value, **about, **options)

@@ -34,6 +34,7 @@ _OUTPUT = define_path("output", "A .jsonl file for the answers, one line per tex
 _JSON = flags.DEFINE_bool("json", False, "Print one line of JSON per text.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Number of texts per request.", lower_bound=1)
 _TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Timeout of a request, in seconds.", 0.001, 86400)
+_API_KEY_FILE = define_path("api_key_file", "File of the key that the server asks for; default: none is sent.")
 _RETRIES = flags.DEFINE_integer("retries", 3, "Number of retries if the server is unavailable or busy.", 0)
 
 
@@ -56,7 +57,9 @@ def main() -> None:
         raise UserError(f"--output must be a .jsonl file, got {_OUTPUT.value}")
     lines = []
     is_ascii = not _OUTPUT.value and sys.stdout.encoding.lower() != "utf-8"
-    with connect(_SERVER.value, _MODEL.value, Patience(_TIMEOUT.value, _RETRIES.value)) as connection:
+    # Not on the command line, which other users of the machine see.
+    api_key = _API_KEY_FILE.value.read_text(encoding="utf-8").strip() if _API_KEY_FILE.value else ""
+    with connect(_SERVER.value, _MODEL.value, Patience(_TIMEOUT.value, _RETRIES.value), api_key) as connection:
         for text, answers in zip(texts, ask(connection, texts, _SIGNATURE.value, _BATCH_SIZE.value)):
             given = {name: value for name, value in text._asdict().items() if value is not None}
             if _OUTPUT.value or _JSON.value:

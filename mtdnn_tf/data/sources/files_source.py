@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import logging
 
-from mtdnn_tf.data.sources.example import Example, HashedIds
+from mtdnn_tf.data.sources.example import Example, read_weight
+from mtdnn_tf.data.sources.row_ids import RowIds, StreamedIds, UniqueIds
 from mtdnn_tf.data.sources.shards import Shard, find_shards, has_data
 from mtdnn_tf.data.sources.tables import TableRow, place, read_rows
 from mtdnn_tf.data.sources.text_records import has_blank_last_rows
-from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.errors import UserError, raise_error, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.file_formats import PLAIN_ENDINGS, ending_of
-from mtdnn_tf.tasks.task import SplitFile, Task
+from mtdnn_tf.tasks.task import TRAIN, SplitFile, Task
+
+# Values of `Task.id` that are no column.
+_MADE_IDS = ("row", "hash")
 
 
 def file_splits(task: Task, data_dir: Path) -> list[str]:
@@ -33,11 +37,13 @@ def split_path(task: Task, split: str, data_dir: Path) -> Path:
 
 def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
     """Returns what a split's examples are made from: the checksums of its files, and how they are read."""
-    shards = _split_shards(task, split, data_dir)
+    shards = split_shards(task, split, data_dir)
     first = shards[0].path
     fields = to_json(task)
     how = {name: fields[name] for name in ("kind", "text", "labels", "file_labels", "skip_labels", "id", "group")}
     file = {name: value for name, value in fields["files"][split].items() if name != "path"}
+    if task.weight is not None:
+        how["weight"] = task.weight
     made_from = {"kind": "files", "format": ending_of(first), "file": file, "task": how}
     if not first.is_file() or shards[0].name:
         return {**made_from, "files": [pair for shard in shards for pair in shard.checksums()]}
@@ -59,11 +65,48 @@ def read_file_rows(
     task: Task, split: str, data_dir: Path, columns: Sequence[str] = (), keep_skipped: bool = False
 ) -> Iterator[tuple[TableRow, Example]]:
     """Yields the rows of `read_file_examples`, which have these further columns, with their examples."""
-    return _SplitReader(task, split, _split_shards(task, split, data_dir), columns).read(keep_skipped)
+    return _SplitReader(task, split, data_dir, UniqueIds(), columns).read(keep_skipped)
 
 
-def _split_shards(task: Task, split: str, data_dir: Path) -> list[Shard]:
-    """Returns the tables of a split; refuses one that has none."""
+def stream_file_examples(task: Task, split: str, data_dir: Path) -> Iterator[Example]:
+    """Yields a split's examples in the order of its file, in bounded memory.
+
+    Unlike `read_file_examples`, it neither numbers ids that are hashes of repeated texts nor refuses duplicate ids.
+    """
+    return (example for _, example in _SplitReader(task, split, data_dir, StreamedIds()).read(keep_skipped=False))
+
+
+def stream_table_rows(
+    task: Task, split: str, data_dir: Path, table: Shard, refuse: Callable[[UserError], None]
+) -> Iterator[tuple[TableRow, Example]]:
+    """Yields the rows of one table of a split as `stream_file_examples` does, without those that cannot be read.
+
+    Args:
+        task: The task.
+        split: The split.
+        data_dir: Folder of the data.
+        table: The table, one of `split_shards`.
+        refuse: Is given the error of each row that is left out.
+
+    Raises:
+        UserError: The rest of the table cannot be read.
+    """
+    return _SplitReader(task, split, data_dir, StreamedIds(), refuse=refuse).read_table(table)
+
+
+def refuse_duplicate_ids(
+    task: Task, split: str, data_dir: Path, ids: Collection[str], refuse: Callable[[UserError], None] = raise_error
+) -> None:
+    """Raises UserError for the first of some ids that two rows of a split have, with the places of both.
+
+    `refuse` is given the errors of rows that cannot be read; it raises by default.
+    """
+    for _ in _SplitReader(task, split, data_dir, UniqueIds(ids), refuse=refuse).read(keep_skipped=False):
+        pass
+
+
+def split_shards(task: Task, split: str, data_dir: Path) -> list[Shard]:
+    """Returns the tables of a split in the order of its rows; refuses a split that has none."""
     path = split_path(task, split, data_dir)
     # A task file's own files have absolute paths.
     remedy = (
@@ -77,37 +120,57 @@ def _split_shards(task: Task, split: str, data_dir: Path) -> list[Shard]:
 class _SplitReader:
     """Reads one split of one task from its tables."""
 
-    def __init__(self, task: Task, split: str, shards: Sequence[Shard], columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        task: Task,
+        split: str,
+        data_dir: Path,
+        ids: RowIds,
+        columns: Sequence[str] = (),
+        refuse: Callable[[UserError], None] = raise_error,
+    ) -> None:
         self._task = task
+        self._split = split
+        self._shards = split_shards(task, split, data_dir)
         self._file: SplitFile = task.files[split]
-        self._shards = shards
+        self._ids = ids
         self._columns = columns
+        self._refuse = refuse
         self._text_columns = self._file.text or task.text
-        self._hashed_ids = HashedIds()
         self._has_numbers = False  # Whether labels are numbers that stand for names.
-        self._place_of_id: dict[str, tuple[Path, int]] = {}
 
     def read(self, keep_skipped: bool) -> Iterator[tuple[TableRow, Example]]:
         """Yields the split's examples with their rows; logs how many rows were skipped and why."""
         for shard in self._shards:
-            yield from self._read_shard(shard, keep_skipped)
+            yield from self.read_table(shard, keep_skipped)
         if self._has_numbers:
             meaning = ", ".join(f"{number} is {name}" for number, name in enumerate(self._task.labels))
             logging.info("%s: labels are numbers: %s", self._file.path, meaning)
 
-    def _read_shard(self, shard: Shard, keep_skipped: bool) -> Iterator[tuple[TableRow, Example]]:
+    def read_table(self, shard: Shard, keep_skipped: bool = False) -> Iterator[tuple[TableRow, Example]]:
+        """Yields the examples of one of the split's tables with their rows."""
         incomplete = without_label = 0
+        before_line = place(shard.path)
         for row in self._rows(shard.path):
             cell = self._label_cell(row)
             if row.problem or (self._file.label and self._file.label_required and cell is None):
                 if not self._file.skip_incomplete_rows:
                     reason = row.problem or f"column {self._file.label!r} must have a label in every row, got none"
-                    raise UserError(f"{place(shard.path, row.line)}: {reason}")
+                    self._refuse(UserError(f"{before_line}{row.line}: {reason}"))
+                    continue
                 incomplete += 1
             elif cell in self._task.skip_labels and not keep_skipped:
                 without_label += 1
             else:
-                yield row, self._example(shard, row, cell)
+                where = f"{before_line}{row.line}"
+                try:
+                    example = self._example(shard, row, cell, where)
+                except UserError as error:
+                    self._refuse(error)
+                    continue
+                if self._task.id not in _MADE_IDS:
+                    self._ids.check(example.example_id, where)
+                yield row, example
         if incomplete:
             logging.info("%s: skipped %d incomplete row(s)", shard.path, incomplete)
         if without_label:
@@ -115,22 +178,23 @@ class _SplitReader:
 
     def _rows(self, path: Path) -> Iterator[TableRow]:
         """Yields the rows of a table with the columns that the task needs."""
-        id_column = None if self._task.id in ("row", "hash") else self._task.id
+        id_column = None if self._task.id in _MADE_IDS else self._task.id
         names = (*self._columns, *self._text_columns, id_column, self._task.group)
         required = [column for column in dict.fromkeys(names) if column]
         label = [self._file.label] if self._file.label else []
         required, optional = ([*required, *label], []) if self._file.label_required else (required, label)
+        if self._task.weight is not None:
+            (required if self._split == TRAIN else optional).append(self._task.weight)
         lists = label if self._task.kind_object.takes_lists else []
-        return read_rows(path, required, optional, self._file.columns, lists, self._file.quoting)
+        return read_rows(path, required, optional, self._file.columns, lists, self._file.quoting, self._refuse)
 
     def _label_cell(self, row: TableRow) -> str | None:
         """Returns the spelling of the row's label; None if it has none."""
         cell = row.cells.get(self._file.label) if self._file.label else None
         return cell if cell or self._task.kind_object.takes_lists else None
 
-    def _example(self, shard: Shard, row: TableRow, cell: str | None) -> Example:
+    def _example(self, shard: Shard, row: TableRow, cell: str | None, where: str) -> Example:
         """Returns the row's example; `cell` spells its label."""
-        where = place(shard.path, row.line)
         texts = [row.cells[column] for column in self._text_columns]
         if None in texts:
             raise UserError(f"{where}: column {self._text_columns[texts.index(None)]!r} must be text, got null")
@@ -139,8 +203,14 @@ class _SplitReader:
         if cell is not None and cell not in self._task.skip_labels:
             label = self._task.kind_object.read_label(self._task, cell, str(self._file.label), where)
             self._has_numbers |= cell.isdecimal() and cell not in (self._task.file_labels or self._task.labels or cell)
-        example_id = self._example_id(shard, row, text_a, text_b)
-        return Example(example_id, text_a, text_b, label, self._group(row, text_a, where))
+        example_id = self._example_id(shard, row, text_a, text_b, where)
+        return Example(example_id, text_a, text_b, label, self._group(row, text_a, where), self._weight(row, where))
+
+    def _weight(self, row: TableRow, where: str) -> float:
+        """Returns the factor of the row's loss."""
+        if self._task.weight is None or self._task.weight not in row.cells:
+            return 1.0
+        return read_weight(row.cells[self._task.weight], self._task.weight, where)
 
     def _group(self, row: TableRow, text_a: str, where: str) -> str | None:
         """Returns what tells the query of a ranking's candidate."""
@@ -152,19 +222,15 @@ class _SplitReader:
             raise UserError(f"{where}: column {column!r} must name the query of the candidate, got nothing")
         return group
 
-    def _example_id(self, shard: Shard, row: TableRow, text_a: str, text_b: str | None) -> str:
+    def _example_id(self, shard: Shard, row: TableRow, text_a: str, text_b: str | None, where: str) -> str:
         """Returns the id of the row's example."""
         if self._task.id == "row":
             return shard.row_id(row.number)
         if self._task.id == "hash":
-            return self._hashed_ids.next_id(text_a, text_b)
+            return self._ids.hashed(text_a, text_b)
         example_id = row.cells[self._task.id] or ""
-        where = place(shard.path, row.line)
         # Ids are written a line each, to soft targets and to predictions.
         if not example_id or not example_id.isprintable():
             given = repr(shortened(example_id))
             raise UserError(f"{where}: column {self._task.id!r} must be an id of printable characters, got {given}")
-        first = self._place_of_id.setdefault(example_id, (shard.path, row.line))
-        if first != (shard.path, row.line):
-            raise UserError(f"{where}: duplicate id {example_id!r}, also at {place(*first)}; ids must be unique")
         return example_id

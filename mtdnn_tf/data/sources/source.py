@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from mtdnn_tf.data.sources.example import Example
-from mtdnn_tf.data.sources.files_source import file_fingerprint, file_splits, read_file_examples
+from mtdnn_tf.data.sources.example import Example, numbered_hash
+from mtdnn_tf.data.sources.files_source import (
+    file_fingerprint,
+    file_splits,
+    read_file_examples,
+    refuse_duplicate_ids,
+    stream_file_examples,
+)
 from mtdnn_tf.data.sources.tfds_source import data_of, read_tfds_examples, tfds_fingerprint, tfds_splits
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.tasks.task import Task
@@ -48,7 +56,7 @@ class DataSource:
         return (tfds_fingerprint if self._reads_tfds(task) else file_fingerprint)(task, split, self.data_dir)
 
     def read(self, task: Task, split: str) -> list[Example]:
-        """Reads the examples of a split.
+        """Reads the examples of a split into memory.
 
         Raises:
             UserError: The split is unknown, its data are not there or not accepted, it has no example, or two
@@ -56,18 +64,70 @@ class DataSource:
         """
         if self._reads_tfds(task):
             examples = read_tfds_examples(task, split, self.data_dir)
-            where = f"{self.data_dir}: {data_of(task).name}, split {split!r}"
         else:
             examples = read_file_examples(task, split, self.data_dir)
-            where = f"{self.data_dir / task.files[split].path}"
         if not examples:
-            raise UserError(f"{where}: no example of task {task.name}; a split must have one or more")
+            raise self._empty(task, split)
         seen: set[str] = set()
         for example in examples:
             if example.example_id in seen:
-                raise UserError(f"{where}: duplicate id {example.example_id!r}; ids must be unique")
+                raise self._duplicate(task, split, example.example_id)
             seen.add(example.example_id)
         return examples
+
+    def stream(self, task: Task, split: str) -> Iterator[Example]:
+        """Yields the examples of `read` as they are read, in bounded memory if the source is files.
+
+        What needs all examples is left to the caller: duplicate ids, for which `refuse_duplicates` has the message,
+        and the numbers of repeated hashes (`streams_hashes`).
+
+        Raises:
+            UserError: As of `read`.
+        """
+        if self._reads_tfds(task):
+            yield from self.read(task, split)
+            return
+        examples = stream_file_examples(task, split, self.data_dir)
+        first = next(examples, None)
+        if first is None:
+            raise self._empty(task, split)
+        yield first
+        yield from examples
+
+    def find(self, task: Task, split: str, ids: Collection[str]) -> dict[str, Example]:
+        """Returns the examples of a split that have some ids, by id, in memory for these alone; see `stream`."""
+        hashes = {example_id.partition("-")[0] for example_id in ids} if self.streams_hashes(task) else None
+        occurrences: collections.Counter[str] = collections.Counter()
+        found = {}
+        for example in self.stream(task, split):
+            example_id = example.example_id
+            if hashes is not None and example_id in hashes:
+                occurrences[example_id] += 1
+                example_id = numbered_hash(example_id, occurrences[example_id])
+            if example_id in ids:
+                found[example_id] = example._replace(example_id=example_id)
+        return found
+
+    def streams_hashes(self, task: Task) -> bool:
+        """Returns whether the ids that `stream` yields are `text_hash`, equal for examples with the same texts."""
+        return task.id == "hash" and not self._reads_tfds(task)
+
+    def refuse_duplicates(self, task: Task, split: str, ids: Collection[str]) -> NoReturn:
+        """Raises the UserError for ids of which two examples have each, with the places of the first two in files."""
+        if not self._reads_tfds(task):
+            refuse_duplicate_ids(task, split, self.data_dir, ids)
+        raise self._duplicate(task, split, min(ids))
+
+    def _where(self, task: Task, split: str) -> str:
+        if self._reads_tfds(task):
+            return f"{self.data_dir}: {data_of(task).name}, split {split!r}"
+        return f"{self.data_dir / task.files[split].path}"
+
+    def _empty(self, task: Task, split: str) -> UserError:
+        return UserError(f"{self._where(task, split)}: no example of task {task.name}; a split must have one or more")
+
+    def _duplicate(self, task: Task, split: str, example_id: str) -> UserError:
+        return UserError(f"{self._where(task, split)}: duplicate id {example_id!r}; ids must be unique")
 
     def _reads_tfds(self, task: Task) -> bool:
         return self.kind == TFDS and task.tfds is not None

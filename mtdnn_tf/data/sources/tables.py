@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from mtdnn_tf.data.sources.columnar_tables import ColumnarTable, open_columns
 from mtdnn_tf.data.sources.saved_datasets import is_saved_dataset
 from mtdnn_tf.data.sources.text_records import Record, read_records
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError, raise_error, unknown_name
 from mtdnn_tf.tasks.file_formats import GZIP, JSONL, PARQUET, ending_of, is_text
 
 _log = logging.getLogger("absl")
@@ -28,8 +28,8 @@ class TableRow(NamedTuple):
     problem: str = ""  # What is wrong with the row's columns.
 
 
-def place(path: Path, line: int) -> str:
-    """Returns where a row is, for messages."""
+def place(path: Path, line: int | str = "") -> str:
+    """Returns where a row is, for messages; without a line, what comes before it."""
     return f"{path}:{line}" if is_text(path) else f"{path}, row {line}"
 
 
@@ -40,6 +40,7 @@ def read_rows(
     columns: Sequence[str] | None = None,
     lists: Sequence[str] = (),
     quoting: bool = False,
+    refuse: Callable[[UserError], None] = raise_error,
 ) -> Iterator[TableRow]:
     """Yields the rows of a file whose ending is its format, or of a folder that `Dataset.save_to_disk` wrote.
 
@@ -53,12 +54,13 @@ def read_rows(
         columns: All column names in order, if the TSV or CSV file has no header row. Other formats name their own.
         lists: Columns in which JSONL, Parquet and Arrow may have an array, which is read as JSON text.
         quoting: Whether cells of TSV are quoted like those of CSV. Defaults to False.
+        refuse: Is given the error of a line that is no record; see `read_records`. Defaults to raising.
     """
     if _is_columnar(path):
         return _rows_of_columns(open_columns(path), required, optional, lists)
-    records = read_records(path, quoting)
+    records = read_records(path, quoting, refuse)
     if _is_jsonl(path):
-        return _rows_of_objects(path, records, required, optional, lists)
+        return _rows_of_objects(path, records, required, optional, lists, refuse)
     return _rows_of_cells(path, records, required, optional, columns)
 
 
@@ -131,11 +133,13 @@ def _rows_of_objects(
     required: Sequence[str] | None = None,
     optional: Sequence[str] = (),
     lists: Sequence[str] = (),
+    refuse: Callable[[UserError], None] = raise_error,
 ) -> Iterator[TableRow]:
     """Yields rows that name their own columns; all of these if none are required."""
     for number, (line, value) in enumerate(_without_last_blanks(path, records)):
         if not isinstance(value, dict):
-            raise UserError(f"{path}:{line}: not JSON (blank line)")
+            refuse(UserError(f"{path}:{line}: not JSON (blank line)"))
+            continue
         names = value if required is None else [*required, *optional]
         cells = {name: value[name] for name in names if name in value}
         cells.update({name: json.dumps(cells[name]) for name in lists if isinstance(cells.get(name), list)})

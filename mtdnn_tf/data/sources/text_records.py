@@ -6,11 +6,11 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from mtdnn_tf.errors import UserError, one_line, unknown_name
+from mtdnn_tf.errors import UserError, one_line, raise_error, unknown_name
 from mtdnn_tf.json_files import object_without_repetition
 from mtdnn_tf.tasks.file_formats import CSV, ENDINGS, GZIP, JSONL, TEXT_ENDINGS, TSV, ending_of
 
@@ -25,7 +25,9 @@ class Record(NamedTuple):
     cells: list[str] | dict[str, Any] | None
 
 
-def read_records(path: Path, quoting: bool = False) -> Iterator[Record]:
+def read_records(
+    path: Path, quoting: bool = False, refuse: Callable[[UserError], None] = raise_error
+) -> Iterator[Record]:
     r"""Yields the records of a UTF-8 file whose ending is its format.
 
     CSV quotes as RFC 4180 does, JSONL has an object per line. Lines end at "\n" or "\r\n" and nowhere else: sentences
@@ -34,26 +36,31 @@ def read_records(path: Path, quoting: bool = False) -> Iterator[Record]:
     Args:
         path: The file; its ending is one of `TEXT_ENDINGS`.
         quoting: Whether cells of TSV are quoted like those of CSV. Defaults to False: quotes are text.
+        refuse: Is given the error of a line that cannot be read; if it returns, the line is left out. What ends the
+            file early, such as a quote that is not closed, is always raised. Defaults to raising.
     """
     if ending_of(path) not in TEXT_ENDINGS:
         raise unknown_name("ending of a data file", ending_of(path), ENDINGS, str(path))
     text_format = ending_of(path).removesuffix(GZIP)
     if text_format == JSONL:
-        return _jsonl_records(path)
+        return _jsonl_records(path, refuse)
     if text_format == TSV and not quoting:
-        return _tsv_records(path)
+        return _tsv_records(path, refuse)
     return _quoted_records(path, *(("CSV", ",") if text_format == CSV else ("quoted TSV", "\t")))
 
 
 def has_blank_last_rows(path: Path) -> bool:
     """Returns whether a file of one column, as far as its first line shows, ends with blank lines."""
-    lines = path.read_bytes().removesuffix(b"\n").split(b"\n")
+    with path.open("rb") as file:
+        first = file.readline()
+        file.seek(max(0, path.stat().st_size - 3))
+        end = file.read().removesuffix(b"\n")
     # Every line of JSONL has the empty separator.
     separator = {TSV: b"\t", CSV: b","}.get(path.suffix, b"")
-    return separator not in lines[0] and lines[-1] in (b"", b"\r") and len(lines) > 1
+    return separator not in first and end.endswith((b"\n", b"\n\r"))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, refuse: Callable[[UserError], None] = raise_error) -> Iterator[tuple[int, str]]:
     """Yields a file's lines without their ends, numbered from 1."""
     number = 0
     try:
@@ -63,7 +70,8 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     line = encoded.decode("utf-8")
                 except UnicodeDecodeError as error:
                     wrong = f"its byte {error.start + 1} is 0x{encoded[error.start]:02x}"
-                    raise UserError(f"{path}:{number}: not UTF-8, {wrong}; convert the file to UTF-8") from None
+                    refuse(UserError(f"{path}:{number}: not UTF-8, {wrong}; convert the file to UTF-8"))
+                    continue
                 if number == 1:
                     line = line.removeprefix("\ufeff")
                 yield number, line.removesuffix("\n").removesuffix("\r")
@@ -77,9 +85,9 @@ def _opened(path: Path) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(path)) if path.suffix == GZIP else path.open("rb")
 
 
-def _tsv_records(path: Path) -> Iterator[Record]:
+def _tsv_records(path: Path, refuse: Callable[[UserError], None]) -> Iterator[Record]:
     """Yields tab-separated rows; quotes are text."""
-    return (Record(number, line.split("\t") if line else None) for number, line in _lines(path))
+    return (Record(number, line.split("\t") if line else None) for number, line in _lines(path, refuse))
 
 
 def _quoted_records(path: Path, name: str, delimiter: str) -> Iterator[Record]:
@@ -105,26 +113,31 @@ def _quoted_records(path: Path, name: str, delimiter: str) -> Iterator[Record]:
         yield Record(line_numbers[0], [cell.replace(_NUL_STAND_IN, "\0") for cell in cells] or None)
 
 
-def _jsonl_records(path: Path) -> Iterator[Record]:
+def _jsonl_records(path: Path, refuse: Callable[[UserError], None]) -> Iterator[Record]:
     """Yields JSON objects; numbers as they are spelled, true and false by name."""
-    for number, line in _lines(path):
-        where = f"{path}:{number}"
-        if not line.strip():
-            yield Record(number, None)
+    for number, line in _lines(path, refuse):
+        try:
+            record = Record(number, _json_cells(line, f"{path}:{number}") if line.strip() else None)
+        except UserError as error:
+            refuse(error)
             continue
-        try:
-            value = json.loads(
-                line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=object_without_repetition
-            )
-        except json.JSONDecodeError as error:
-            raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}: not accepted JSON ({error})") from None
-        if not isinstance(value, dict):
-            raise UserError(f"{where}: a line must be one JSON object, got {line[:60]!r}")
-        cells = {name: str(cell).lower() if isinstance(cell, bool) else cell for name, cell in value.items()}
-        try:
-            "".join(map(str, cells.values() if "\\u" in line else ())).encode()
-        except UnicodeEncodeError:
-            raise UserError(f"{where}: a text has half a surrogate pair, which is no character") from None
-        yield Record(number, cells)
+        yield record
+
+
+def _json_cells(line: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(
+            line, parse_int=str, parse_float=str, parse_constant=str, object_pairs_hook=object_without_repetition
+        )
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where}: not JSON ({error.msg} at column {error.colno})") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: not accepted JSON ({error})") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{where}: a line must be one JSON object, got {line[:60]!r}")
+    cells = {name: str(cell).lower() if isinstance(cell, bool) else cell for name, cell in value.items()}
+    try:
+        "".join(map(str, cells.values() if "\\u" in line else ())).encode()
+    except UnicodeEncodeError:
+        raise UserError(f"{where}: a text has half a surrogate pair, which is no character") from None
+    return cells

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mtdnn_tf.data.encoding import data_fingerprint, query_numbers
+from mtdnn_tf.data.encoding import QueryNumbers
 from mtdnn_tf.data.folds import part_numbers
 from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.streaming.row_digest import data_fingerprint
 from mtdnn_tf.distillation.calibration import Scaling, check_calibration, fit_scaling
 from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
 from mtdnn_tf.distillation.soft_targets import (
@@ -50,7 +51,7 @@ class _Rows:
     def read(cls, source: DataSource, task: Task, split: str) -> _Rows:
         examples, kind = source.read(task, split), task.kind_object
         labels = kind.label_array(task, [example.label for example in examples])
-        queries = query_numbers(examples) if kind.has_queries else None
+        queries = QueryNumbers().next(examples) if kind.has_queries else None
         return cls(split, [example.example_id for example in examples], labels, queries, data_fingerprint(examples))
 
     def followed_by(self, other: _Rows) -> _Rows:

@@ -15,6 +15,7 @@ from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.evaluation.ensembles.examples_to_label import Selection, write_examples_to_label
 from mtdnn_tf.evaluation.ensembles.weight_fitting import fit_on_half
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import ORDINARY_INFERENCE, InferenceSettings
@@ -52,9 +53,12 @@ class Scoring:
         fit_weights_on: A labelled split, or several of which each task takes the first that it has: `weights` are
             fitted on half of it, per task.
         train_part: Which rows of a training split are scored; all by default.
+        to_label: Which examples are also written to be labelled, to `<task>-<split>.<measure>.jsonl` in `output_dir`;
+            none by default.
 
     Raises:
-        UserError: No teacher is given, weights do not fit the teachers, or a split to fit them on is not accepted.
+        UserError: No teacher is given, weights do not fit the teachers, a split to fit them on is not accepted, or a
+            task has no such measure.
     """
 
     runs: Sequence[Path]
@@ -67,6 +71,7 @@ class Scoring:
     average: str = PROBABILITIES
     fit_weights_on: str | Sequence[str] | None = None
     train_part: Part | None = None
+    to_label: Selection | None = None
 
     def __post_init__(self) -> None:
         if not self.runs:
@@ -75,6 +80,9 @@ class Scoring:
         check_average(self.average)
         if self.split == TRAIN and self.weights is not None:
             check_fold_weights(self.folds, self.weights)
+        if self.to_label:
+            for task in self.scored_tasks:
+                self.to_label.check(task, len(self.runs))
 
     @functools.cached_property
     def folds(self) -> list[Fold | None]:
@@ -144,9 +152,13 @@ class Scoring:
             }
             for run, fold, weight in zip(self.runs, self.folds, weights or [1.0] * len(self.runs))
         ]
-        scored = predictions[result_name(task, self.split)].combined(weights, self.average)
+        by_run = predictions[result_name(task, self.split)]
+        scored = by_run.combined(weights, self.average)
         folder = soft_target_folder(self.output_dir, task, self.split)
         write_soft_targets(folder, task, scored.encoded, scored.predictions, teachers, scored.variances, details)
+        if self.to_label:
+            path, names = self.output_dir / self.to_label.file_name(task, self.split), [run.name for run in self.runs]
+            write_examples_to_label(path, self.to_label, self.data.source, names, by_run, scored, weights)
 
 
 def score(scoring: Scoring) -> list[str]:

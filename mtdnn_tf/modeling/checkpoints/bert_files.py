@@ -1,4 +1,4 @@
-"""What the folders of Google and Hugging Face share: a config in JSON, vocab.txt and tokenizer_config.json."""
+"""What the configs of Google's and Hugging Face's folders share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.json_files import write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
-from mtdnn_tf.modeling.checkpoints.tokenizer_files import write_tokenizer_files
 
 _MOST_LAYERS = 1000
 _LARGEST_SIZE = 1 << 24
@@ -35,34 +32,50 @@ def read_sizes(values: Mapping[str, Any], fields: Mapping[str, str], path: Path)
     return {name: values[field] for name, field in fields.items()}
 
 
-def config_from_values(values: Mapping[str, Any], activations: Mapping[str, str], path: Path) -> BackboneConfig:
-    """Returns the config of an encoder from a file's values, given activations by the names of `hidden_act`."""
-    activation = values.get("hidden_act", "gelu")
+def config_from_values(
+    values: Mapping[str, Any],
+    activations: Mapping[str, str],
+    path: Path,
+    fields: Mapping[str, str] = SIZES,
+    activation_field: str = "hidden_act",
+    **more: Any,
+) -> BackboneConfig:
+    """Returns the config of an encoder from a file's values.
+
+    Args:
+        values: Of the file.
+        activations: Of a backbone by those of the file.
+        path: The file, for messages.
+        fields: The file's fields of sizes by those of a backbone's config. Defaults to BERT's.
+        activation_field: The file's field of the activation.
+        more: Fields of the backbone's config that the file does not have in this form.
+    """
+    activation = values.get(activation_field, "gelu")
     if activation not in activations:
-        raise unknown_name("hidden_act", str(activation), activations, str(path))
+        raise unknown_name(activation_field, str(activation), activations, str(path))
     values = {"type_vocab_size": 2, **values}
-    for field in SIZES.values():
+    for field in fields.values():
         if field not in values:
             raise UserError(f"{path}: field {field} is missing")
-    sizes = read_sizes(values, SIZES, path)
+    sizes = read_sizes(values, fields, path)
     try:
-        return BackboneConfig(**sizes, activation=activations[activation])
+        return BackboneConfig(**sizes, activation=activations[activation], **more)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def write_bert_files(
-    pretrained: PretrainedBackbone, folder: Path, config_file: str, activations: Mapping[str, str], **fields: Any
-) -> None:
-    """Writes everything but the weights; `fields` are other fields of the config."""
-    config = pretrained.config
-    values = {
-        **fields,
-        "attention_probs_dropout_prob": 0.1,
-        "hidden_act": next(name for name, value in activations.items() if value == config.activation),
-        "hidden_dropout_prob": 0.1,
+def values_of_config(
+    config: BackboneConfig,
+    activations: Mapping[str, str],
+    fields: Mapping[str, str] = SIZES,
+    activation_field: str = "hidden_act",
+    dropouts: tuple[str, str] = ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+) -> dict[str, Any]:
+    """Returns the values that a file has of an encoder; `config_from_values` describes the arguments."""
+    return {
+        dropouts[1]: 0.1,
+        activation_field: next(name for name, value in activations.items() if value == config.activation),
+        dropouts[0]: 0.1,
         "initializer_range": 0.02,
-        **{field: getattr(config, name) for name, field in SIZES.items()},
+        **{field: getattr(config, name) for name, field in fields.items()},
     }
-    write_json(folder / config_file, values)
-    write_tokenizer_files(folder, pretrained)

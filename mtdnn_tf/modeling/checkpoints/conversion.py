@@ -23,12 +23,15 @@ _log = logging.getLogger("absl")
 
 
 class _Format(NamedTuple):
-    """A layout: how it is written and read back, which activations it knows, and whether it records the pooling."""
+    """A layout: how it is written and read back, which activations it knows, and whether it is for all families.
+
+    One that is for all families records the pooling, too.
+    """
 
     write: Callable[[PretrainedBackbone, Path], None]
     read: Callable[[Path], PretrainedBackbone]
     activations: Collection[str]
-    records_pooling: bool = False
+    is_general: bool = False
 
 
 _FORMATS = {
@@ -73,6 +76,16 @@ def output_difference(pretrained: PretrainedBackbone, activation: str) -> float:
     return float(np.abs(outputs[0] - outputs[1]).max())
 
 
+def _check_architecture(pretrained: PretrainedBackbone, to: str) -> None:
+    """Refuses a layout that has only BERT for an encoder of another family."""
+    config = pretrained.config
+    if not (config.is_bert or _FORMATS[to].is_general):
+        raise UserError(
+            f"--format={to} must have BERT's architecture, {pretrained.source} is of model_type {config.model_type} "
+            f"with layer_norm_eps {config.norm_epsilon:g}; --format=huggingface records it"
+        )
+
+
 def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gelu: bool) -> PretrainedBackbone:
     """Returns the encoder with an activation that the layout can express."""
     activations, activation = {*_FORMATS[to].activations}, pretrained.config.activation
@@ -97,7 +110,7 @@ def _expressible(pretrained: PretrainedBackbone, to: str, accept_approximate_gel
 def _with_recorded_pooling(pretrained: PretrainedBackbone, to: str) -> PretrainedBackbone:
     """Returns the encoder with the pooling that the layout's reader will find."""
     pooling = pretrained.config.pooling
-    if _FORMATS[to].records_pooling or pooling == POOLER:
+    if _FORMATS[to].is_general or pooling == POOLER:
         return pretrained
     if POOLER_WEIGHTS[0] not in pretrained.weights:
         raise UserError(
@@ -135,6 +148,7 @@ def convert(pretrained: PretrainedBackbone, folder: Path, to: str, accept_approx
     if to not in _FORMATS:
         raise unknown_name("--format", to, FORMATS)
     check_target(folder)
+    _check_architecture(pretrained, to)
     pretrained = _with_recorded_pooling(_complete(pretrained), to)
     pretrained = _expressible(pretrained, to, accept_approximate_gelu)
     with new_folder(folder) as temporary:

@@ -11,12 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, one_line
-from mtdnn_tf.json_files import read_json_object
+from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, Weight, encoder_weights
-from mtdnn_tf.modeling.checkpoints.bert_files import config_from_values, write_bert_files
+from mtdnn_tf.modeling.checkpoints.bert_files import config_from_values, values_of_config
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, folder_pooling
-from mtdnn_tf.modeling.checkpoints.tokenizer_files import read_tokenizer_files
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import read_tokenizer_files, write_tokenizer_files
 
 CONFIG = "bert_config.json"
 _CHECKPOINT = "bert_model.ckpt"
@@ -114,7 +114,8 @@ def read_folder(folder: Path) -> PretrainedBackbone:
 
 def write_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
     """Writes an encoder with float32 weights as Google's code does, and its casing as tokenizer_config.json."""
-    write_bert_files(pretrained, folder, CONFIG, ACTIVATIONS)
+    write_json(folder / CONFIG, values_of_config(pretrained.config, ACTIVATIONS))
+    write_tokenizer_files(folder, pretrained)
     arrays = {}
     for weight in encoder_weights(pretrained.config):
         array = pretrained.weights[weight.name]

@@ -1,27 +1,45 @@
-"""Reading and writing a Hugging Face folder of a BERT encoder."""
+"""Reading and writing a Hugging Face folder of an encoder."""
 
 from __future__ import annotations
 
 import dataclasses
-import re
+import functools
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from mtdnn_tf.data.word_pieces import special_ids
+from mtdnn_tf.data.word_pieces import TokenRules, special_ids
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.json_files import read_json_object
-from mtdnn_tf.modeling.backbone import BackboneConfig
-from mtdnn_tf.modeling.bert_weights import encoder_weights
-from mtdnn_tf.modeling.checkpoints.bert_files import config_from_values, write_bert_files
+from mtdnn_tf.json_files import read_json_object, write_json
+from mtdnn_tf.modeling.backbone import EPSILON, BackboneConfig
+from mtdnn_tf.modeling.bert_weights import WORD_EMBEDDINGS, check_weights
+from mtdnn_tf.modeling.checkpoints.bert_files import config_from_values, values_of_config
+from mtdnn_tf.modeling.checkpoints.byte_pair_files import read_byte_pair_files, write_byte_pair_files
+from mtdnn_tf.modeling.checkpoints.families import (
+    ALBERT_PIECES,
+    BYTE_PAIRS,
+    FAMILIES,
+    WORD_PIECES,
+    XLMR_PIECES,
+    Family,
+    family_of,
+)
 from mtdnn_tf.modeling.checkpoints.pretrained import (
     PretrainedBackbone,
     folder_pooling,
     read_safetensors,
     write_folder_pooling,
 )
-from mtdnn_tf.modeling.checkpoints.tokenizer_files import read_tokenizer_files
+from mtdnn_tf.modeling.checkpoints.sentence_piece_files import (
+    ALBERT,
+    XLMR,
+    read_sentence_piece_files,
+    write_sentence_piece_files,
+)
+from mtdnn_tf.modeling.checkpoints.tokenizer_files import read_tokenizer_files, write_tokenizer_files
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -32,9 +50,34 @@ ACTIVATIONS = {
     "gelu_pytorch_tanh": "gelu_approximate",
     "relu": "relu",
 }
-_PREFIX = re.compile(r"(model\.)?(bert\.)?(?=embeddings\.|encoder\.|pooler\.)")
-# The values that are read, and the default, of fields that would change what is computed.
-_REQUIRED = {"position_embedding_type": "absolute", "layer_norm_eps": 1e-12}
+
+
+class _TokenizerFiles(NamedTuple):
+    """How the files of a kind of tokenizer are read and written."""
+
+    read: Callable[[Path, BackboneConfig, str], tuple[tuple[str, ...], bool, TokenRules]]
+    write: Callable[[Path, PretrainedBackbone, str], None]
+
+
+_TOKENIZERS = {
+    WORD_PIECES: _TokenizerFiles(read_tokenizer_files, write_tokenizer_files),
+    BYTE_PAIRS: _TokenizerFiles(read_byte_pair_files, write_byte_pair_files),
+    XLMR_PIECES: _TokenizerFiles(functools.partial(read_sentence_piece_files, XLMR), write_sentence_piece_files),
+    ALBERT_PIECES: _TokenizerFiles(functools.partial(read_sentence_piece_files, ALBERT), write_sentence_piece_files),
+}
+
+
+class _Weights(NamedTuple):
+    """The weights of an encoder."""
+
+    arrays: dict[str, np.ndarray]  # By their names of `bert_weights`.
+    in_file: dict[str, str]  # What the file calls them.
+
+    def file_name(self, family: Family) -> Callable[[str], str]:
+        """Returns a function from a weight's name to what the file calls it, or would call it."""
+        one = self.in_file.get(WORD_EMBEDDINGS, "")
+        prefix = one[: len(one) - len(WORD_EMBEDDINGS)]
+        return lambda name: self.in_file.get(name, prefix + family.file_name(name))
 
 
 def has_weights(folder: Path) -> bool:
@@ -42,14 +85,26 @@ def has_weights(folder: Path) -> bool:
     return (folder / WEIGHTS).is_file() or (folder / SHARDS).is_file()
 
 
-def _config(folder: Path) -> BackboneConfig:
+def _config(folder: Path) -> tuple[Family, BackboneConfig]:
     path = folder / CONFIG
     values = read_json_object(path)
-    for name, required in {"model_type": "bert", **_REQUIRED}.items():
-        given = values.get(name, _REQUIRED.get(name))
+    family = family_of(values.get("model_type"), path)
+    values = {**family.defaults, **values}
+    for name, required in family.required.items():
+        given = values.get(name, required)
         if given != required:
             raise UserError(f"{path}: {name} must be {required!r}, got {given!r}")
-    return config_from_values(values, ACTIVATIONS, path)
+    epsilon = values.get("layer_norm_eps", EPSILON) if family.has_epsilon else EPSILON
+    if type(epsilon) is not float:
+        raise UserError(f"{path}: layer_norm_eps must be a number between 0 and 1, got {str(epsilon)[:60]}")
+    more = {"model_type": family.model_type, "norm_epsilon": epsilon, **family.fixed}
+    if family.counts_from_padding:
+        pad, rows = values.get("pad_token_id", 1), values.get("max_position_embeddings")
+        if type(pad) is not int or type(rows) is not int or not 0 <= pad < rows - 1:
+            raise UserError(f"{path}: max_position_embeddings must be above pad_token_id + 1, got {rows} and {pad}")
+        more["position_offset"] = pad + 1
+        values = {**values, "max_position_embeddings": rows - pad - 1}
+    return family, config_from_values(values, ACTIVATIONS, path, family.sizes, family.activation, **more)
 
 
 def _load_shards(folder: Path) -> dict[str, np.ndarray]:
@@ -71,7 +126,8 @@ def _load_shards(folder: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
+def _load(folder: Path) -> tuple[Path, dict[str, np.ndarray]]:
+    """Returns all arrays of a folder by name, and the file that has or lists them."""
     if not has_weights(folder):
         pickled = sorted(path.name for path in folder.glob("*.bin"))
         raise UserError(
@@ -83,46 +139,66 @@ def _weights(folder: Path, config: BackboneConfig) -> dict[str, np.ndarray]:
         )
     path = folder / WEIGHTS
     if path.is_file():
-        arrays = read_safetensors(path, "copy it again")
-    else:
-        path, arrays = folder / SHARDS, _load_shards(folder)
-    # A BertForX keeps its encoder under "bert." or "model."; checkpoints converted from TF 1 have gamma and beta.
-    renamed: dict[str, np.ndarray] = {}
-    for name, array in arrays.items():
-        name = _PREFIX.sub("", name)
+        return path, read_safetensors(path, "copy it again")
+    return folder / SHARDS, _load_shards(folder)
+
+
+def _weights(path: Path, arrays: Mapping[str, np.ndarray], family: Family, config: BackboneConfig) -> _Weights:
+    """Finds an encoder's weights among all arrays of a file.
+
+    Heads beside the encoder are ignored; a layer that is not in the config would change what is computed.
+    """
+    names = family.names(config)
+    found: dict[str, str] = {}
+    # Checkpoints converted from TF 1 have gamma and beta.
+    for in_file in sorted(arrays):
+        name = family.without_prefix(in_file)
         name = name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
-        if name in renamed:
-            raise UserError(f"{path}: duplicate weight {name}, with and without 'bert.' or by an older name")
-        renamed[name] = array
-    # Heads beside the encoder are ignored; a layer that is not in the config would change what is computed.
-    names = {weight.name for weight in encoder_weights(config)}
-    for name, array in sorted(renamed.items()):
-        if name.startswith("encoder.") and name not in names:
-            raise UserError(f"{path}: weight {name} is not part of the encoder that {CONFIG} describes")
-        if name in names and array.dtype.kind in "iub":
-            raise UserError(f"{path}: weights must be floating-point, {name} is {array.dtype}")
-    return renamed
+        if name not in names and not name.startswith(f"{family.layers}."):
+            continue
+        if name not in names:
+            raise UserError(f"{path}: weight {in_file} is not part of the encoder that {CONFIG} describes")
+        if arrays[in_file].dtype.kind in "iub":
+            raise UserError(f"{path}: weights must be floating-point, {in_file} is {arrays[in_file].dtype}")
+        if names[name] in found:
+            other = found[names[name]]
+            raise UserError(f"{path}: duplicate weight {name}, as {other} and {in_file}")
+        found[names[name]] = in_file
+    return _Weights({name: arrays[in_file] for name, in_file in found.items()}, found)
 
 
 def read_folder(folder: Path) -> PretrainedBackbone:
-    """Reads config.json, model.safetensors (or its shards), vocab.txt and tokenizer_config.json of a BERT encoder."""
-    config = _config(folder)
-    vocabulary, lowercase, rules = read_tokenizer_files(folder, config, CONFIG)
-    weights = _weights(folder, config)
-    config = dataclasses.replace(config, pooling=folder_pooling(folder, weights))
-    return PretrainedBackbone(str(folder), config, vocabulary, lowercase, weights, rules)
+    """Reads config.json, model.safetensors (or its shards) and the tokenizer's files of an encoder.
+
+    Raises:
+        UserError: The encoder is of no family that is read, or its files do not fit together.
+    """
+    family, config = _config(folder)
+    vocabulary, lowercase, rules = _TOKENIZERS[family.tokenizer].read(folder, config, CONFIG)
+    path, arrays = _load(folder)
+    weights = _weights(path, arrays, family, config)
+    config = dataclasses.replace(config, pooling=folder_pooling(folder, weights.arrays))
+    check_weights(config, weights.arrays, str(path), weights.file_name(family))
+    return PretrainedBackbone(str(folder), config, vocabulary, lowercase, weights.arrays, rules)
 
 
 def write_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
-    """Writes an encoder with float32 weights as the folder of a BertModel that transformers loads."""
-    fields = {
-        "architectures": ["BertModel"],
-        "model_type": "bert",
-        "layer_norm_eps": 1e-12,
+    """Writes an encoder with float32 weights as a folder that transformers loads, of the family that it is of."""
+    config = pretrained.config
+    family = FAMILIES[config.model_type]
+    values = {
+        "architectures": [family.architecture],
+        "model_type": family.model_type,
+        **({"layer_norm_eps": config.norm_epsilon} if family.has_epsilon else {}),
         "pad_token_id": special_ids(pretrained.vocabulary, pretrained.rules)[pretrained.rules.pad],
-        "position_embedding_type": "absolute",
+        **{name: value for name, value in family.required.items() if name != "is_decoder"},
+        **values_of_config(config, ACTIVATIONS, family.sizes, family.activation, family.dropouts),
     }
-    write_bert_files(pretrained, folder, CONFIG, ACTIVATIONS, **fields)
-    write_folder_pooling(folder, pretrained.config)
+    if family.counts_from_padding:
+        values["max_position_embeddings"] += config.position_offset
+    write_json(folder / CONFIG, values)
+    _TOKENIZERS[family.tokenizer].write(folder, pretrained, family.tokenizer_class)
+    write_folder_pooling(folder, config)
+    arrays = {family.file_name(name): array for name, array in pretrained.weights.items()}
     # transformers opens a file only if it says of which framework its tensors are.
-    save_file(dict(pretrained.weights), folder / WEIGHTS, metadata={"format": "pt"})
+    save_file(arrays, folder / WEIGHTS, metadata={"format": "pt"})

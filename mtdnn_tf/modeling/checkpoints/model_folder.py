@@ -13,13 +13,15 @@ from safetensors.numpy import save_file
 
 from mtdnn_tf import json_files
 from mtdnn_tf.data.folds import Fold
-from mtdnn_tf.data.word_pieces import TokenRules, WordPieceTokenizer, read_vocabulary
+from mtdnn_tf.data.tokenizer import Tokenizer, make_tokenizer
+from mtdnn_tf.data.word_pieces import TokenRules, read_vocabulary
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder
 from mtdnn_tf.manifests import read_manifest, write_manifest
-from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.backbone import BERT, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import assign_weights, check_weights, read_weights
-from mtdnn_tf.modeling.checkpoints.bert_files import read_sizes
+from mtdnn_tf.modeling.checkpoints.bert_files import SIZES, read_sizes
+from mtdnn_tf.modeling.checkpoints.families import family_of
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, read_safetensors
 from mtdnn_tf.modeling.checkpoints.tokenizer_files import VOCABULARY, check_ids, write_vocabulary
 from mtdnn_tf.modeling.encoder import Encoder
@@ -31,6 +33,7 @@ DESCRIPTION = "model.json"
 RUN_CONFIG = "config.json"
 _WEIGHTS = "weights.safetensors"
 _SCHEMA = 1
+_MAY_BE_0 = ("num_segments", "position_offset")
 _REMEDY = "train the run again, or copy its model folder again"
 
 
@@ -67,9 +70,11 @@ def read_description(path: Path, remedy: str = _REMEDY) -> ModelDescription:
     values = json_files.read_json_object(path)
     json_files.check_schema(values.get("schema"), _SCHEMA, path, remedy)
     if isinstance(values.get("backbone"), dict):
+        given = values["backbone"]
         # BackboneConfig checks the others.
-        sizes = {name: name for name in values["backbone"] if name not in ("activation", "pooling")}
-        read_sizes(values["backbone"], sizes, path)
+        sizes = [name for name in (*SIZES, "embedding_dim", *_MAY_BE_0) if name in given]
+        read_sizes(given, {name: name for name in sizes if name not in _MAY_BE_0 or given[name] != 0}, path)
+        family_of(given.get("model_type", BERT), path)
     return json_files.from_json(values, ModelDescription, str(path))
 
 
@@ -78,7 +83,7 @@ class LoadedModel(NamedTuple):
 
     model: MultiTaskModel  # Without dropout.
     tasks: list[Task]  # Including those answered by another task's head.
-    tokenizer: WordPieceTokenizer
+    tokenizer: Tokenizer
     max_sequence_length: int  # Longest sequence it was trained on, in word pieces.
     fingerprint: str  # SHA-256 of its weights file.
 
@@ -88,7 +93,7 @@ class LoadedModel(NamedTuple):
 
 
 def save_model(
-    model: MultiTaskModel, tasks: list[Task], tokenizer: WordPieceTokenizer, max_sequence_length: int, folder: Path
+    model: MultiTaskModel, tasks: list[Task], tokenizer: Tokenizer, max_sequence_length: int, folder: Path
 ) -> str:
     """Writes a model's folder, complete or not at all, replacing one that exists; returns its weights' SHA-256."""
     arrays = {f"backbone.{name}": array for name, array in read_weights(model.backbone).items()}
@@ -160,11 +165,11 @@ def read_tasks(run: Path) -> list[Task]:
     return list(_Files.of_run(run).description.tasks)
 
 
-def read_tokenizer(run: Path) -> tuple[WordPieceTokenizer, int]:
+def read_tokenizer(run: Path) -> tuple[Tokenizer, int]:
     """Returns a trained run's word pieces and the longest sequence it was trained on, without reading its weights."""
     files = _Files.of_run(run)
     of = files.description
-    return WordPieceTokenizer(files.vocabulary, of.lowercase, of.rules), of.max_sequence_length
+    return make_tokenizer(files.vocabulary, of.lowercase, of.rules), of.max_sequence_length
 
 
 def load_model(run: Path) -> LoadedModel:

@@ -12,7 +12,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from mtdnn_tf.data.word_pieces import TokenRules, WordPieceTokenizer
+from mtdnn_tf.data.tokenizer import Tokenizer, make_tokenizer
+from mtdnn_tf.data.word_pieces import TokenRules
 from mtdnn_tf.errors import UserError, one_line
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import AUTO, CLS, MEAN, POOLER, BackboneConfig
@@ -37,9 +38,9 @@ class PretrainedBackbone:
     weights: Mapping[str, np.ndarray]  # By name in Hugging Face's layout; empty for random weights.
     rules: TokenRules = TokenRules()
 
-    def tokenizer(self) -> WordPieceTokenizer:
+    def tokenizer(self) -> Tokenizer:
         """Returns the encoder's tokenizer."""
-        return WordPieceTokenizer(self.vocabulary, self.lowercase, self.rules)
+        return make_tokenizer(self.vocabulary, self.lowercase, self.rules)
 
     def check_length(self, max_sequence_length: int) -> None:
         """Refuses sequences longer than the encoder has positions for, or too short for [CLS] a [SEP] b [SEP]."""
@@ -86,9 +87,15 @@ def picked_layers(choice: Sequence[int], num_layers: int, source: str) -> tuple[
 
 
 def select_layers(pretrained: PretrainedBackbone, choice: Sequence[int]) -> PretrainedBackbone:
-    """Returns an encoder of some of another's layers (`picked_layers`), with its embeddings and pooler."""
+    """Returns an encoder of some of another's layers (`picked_layers`), with its embeddings and pooler.
+
+    Layers that share their weights are run as often as layers are picked.
+    """
     picked = picked_layers(choice, pretrained.config.num_layers, pretrained.source)
     place = {str(layer): index for index, layer in enumerate(picked)}
+    config = dataclasses.replace(pretrained.config, num_layers=len(picked))
+    if config.shares_layers:
+        return dataclasses.replace(pretrained, config=config)
     weights = {}
     for name, array in pretrained.weights.items():
         match = _LAYER.fullmatch(name)
@@ -96,7 +103,6 @@ def select_layers(pretrained: PretrainedBackbone, choice: Sequence[int]) -> Pret
             weights[name] = array
         elif match[1] in place:
             weights[f"encoder.layer.{place[match[1]]}.{match[2]}"] = array
-    config = dataclasses.replace(pretrained.config, num_layers=len(picked))
     return dataclasses.replace(pretrained, config=config, weights=weights)
 
 

@@ -41,8 +41,9 @@ class Signature(NamedTuple):
 class Connection(contextlib.AbstractContextManager["Connection"]):
     """A connection to one model of a server."""
 
-    def __init__(self, server: str, patience: Patience) -> None:
+    def __init__(self, server: str, patience: Patience, api_key: str = "") -> None:
         self._server, self._patience = server, patience
+        self._authorization = f"Bearer {api_key}" if api_key else ""
         self._channel: Any = None
 
     def __exit__(self, *_: object) -> None:
@@ -79,11 +80,16 @@ class Connection(contextlib.AbstractContextManager["Connection"]):
 class RestConnection(Connection):
     """A connection by REST to a server such as http://127.0.0.1:8501."""
 
-    def __init__(self, server: str, model: str, patience: Patience) -> None:
-        super().__init__(server.rstrip("/"), patience)
+    def __init__(self, server: str, model: str, patience: Patience, api_key: str = "") -> None:
+        super().__init__(server.rstrip("/"), patience, api_key)
         self._path = f"/v1/models/{model}"
         try:
-            self._channel = httpx.Client(base_url=self._server, timeout=patience.timeout, trust_env=False)
+            self._channel = httpx.Client(
+                base_url=self._server,
+                timeout=patience.timeout,
+                trust_env=False,
+                headers={"Authorization": self._authorization} if self._authorization else {},
+            )
         except (httpx.InvalidURL, ValueError) as error:
             raise UserError(f"--server must be a URL, got {server!r} ({error})") from None
 
@@ -132,8 +138,8 @@ class RestConnection(Connection):
 class GrpcConnection(Connection):
     """A connection by gRPC to an address such as 127.0.0.1:8500."""
 
-    def __init__(self, address: str, model: str, patience: Patience) -> None:
-        super().__init__(f"grpc://{address}", patience)
+    def __init__(self, address: str, model: str, patience: Patience, api_key: str = "") -> None:
+        super().__init__(f"grpc://{address}", patience, api_key)
         self._model = model
         # No proxy of the environment, as in REST.
         options = [("grpc.max_receive_message_length", -1), ("grpc.enable_http_proxy", 0)]
@@ -158,7 +164,8 @@ class GrpcConnection(Connection):
 
     def _ask_once(self, method: Callable[..., Any], request: Any) -> Any:
         try:
-            return method(request, timeout=self._patience.timeout)
+            metadata = [("authorization", self._authorization)] if self._authorization else []
+            return method(request, timeout=self._patience.timeout, metadata=metadata)
         except grpc.RpcError as error:
             code, details = error.code(), error.details()
         if code in _RETRIED_CODES:

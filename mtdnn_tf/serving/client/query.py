@@ -24,13 +24,13 @@ class Texts(NamedTuple):
     text_b: str | None = None
 
 
-def connect(server: str, model: str, patience: Patience) -> Connection:
-    """Returns a connection to a model, to be closed by `with`."""
+def connect(server: str, model: str, patience: Patience, api_key: str = "") -> Connection:
+    """Returns a connection to a model, to be closed by `with`; `api_key` is sent with each request."""
     scheme, separator, address = server.partition("://")
     if separator and address and scheme in ("http", "https"):
-        return RestConnection(server, model, patience)
+        return RestConnection(server, model, patience, api_key)
     if separator and address and scheme == "grpc":
-        return GrpcConnection(address.rstrip("/"), model, patience)
+        return GrpcConnection(address.rstrip("/"), model, patience, api_key)
     raise UserError(f"--server must be http://HOST:PORT or grpc://HOST:PORT, got {server!r}")
 
 

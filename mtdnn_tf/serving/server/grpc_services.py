@@ -20,8 +20,9 @@ from tensorflow_serving.apis import (
 
 from mtdnn_tf.serving.server.inference import answer_message
 from mtdnn_tf.serving.server.messages import SIGNATURE_DEF
-from mtdnn_tf.serving.server.model_store import ModelStore
-from mtdnn_tf.serving.server.servable import Servable
+from mtdnn_tf.serving.server.models.model_store import ModelStore
+from mtdnn_tf.serving.server.models.servable import Servable
+from mtdnn_tf.serving.server.monitoring import Monitor
 from mtdnn_tf.serving.server.status import invalid, serving_error
 from mtdnn_tf.serving.server.work_pool import WorkPool
 
@@ -35,14 +36,16 @@ def _version(spec: model_pb2.ModelSpec) -> int | None:
     return spec.version.value if spec.HasField("version") else None
 
 
-def _method(ask: Callable[[Any], Awaitable[Any]]) -> Callable[..., Any]:
+def _method(ask: Callable[[Any], Awaitable[Any]], verb: str, monitor: Monitor) -> Callable[..., Any]:
     """Returns a method of a service, which ends the call with an error's code and message."""
 
     async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
-        try:
-            return await ask(request)
-        except Exception as error:
-            refusal = serving_error(error)
+        with monitor.watch("grpc", verb) as outcome:
+            try:
+                return await ask(request)
+            except Exception as error:
+                refusal = serving_error(error)
+                outcome.code = refusal.code.name
             await context.abort(refusal.code, refusal.message)
 
     return answer
@@ -51,19 +54,22 @@ def _method(ask: Callable[[Any], Awaitable[Any]]) -> Callable[..., Any]:
 class Services(prediction_service_pb2_grpc.PredictionServiceServicer, model_service_pb2_grpc.ModelServiceServicer):
     """Predict, Classify, Regress and GetModelMetadata, run in the pool, and GetModelStatus."""
 
-    def __init__(self, store: ModelStore, pool: WorkPool) -> None:
+    def __init__(self, store: ModelStore, pool: WorkPool, monitor: Monitor) -> None:
         self._store, self._pool, limits = store, pool, pool.limits
+        self._monitor = monitor
         # An element takes at least a byte, but a tensor of equal elements may be sent as one.
         answer = functools.partial(
             answer_message, batch_rows=limits.max_batch_rows, most_elements=limits.max_request_bytes
         )
-        self.Predict = self._pooled(answer, predict_pb2.PredictResponse)
-        self.Classify = self._pooled(answer, classification_pb2.ClassificationResponse)
-        self.Regress = self._pooled(answer, regression_pb2.RegressionResponse)
-        self.GetModelMetadata = self._pooled(self._metadata, get_model_metadata_pb2.GetModelMetadataResponse)
-        self.GetModelStatus = _method(self._status)
+        self.Predict = self._pooled("predict", answer, predict_pb2.PredictResponse)
+        self.Classify = self._pooled("classify", answer, classification_pb2.ClassificationResponse)
+        self.Regress = self._pooled("regress", answer, regression_pb2.RegressionResponse)
+        self.GetModelMetadata = self._pooled(
+            "metadata", self._metadata, get_model_metadata_pb2.GetModelMetadataResponse
+        )
+        self.GetModelStatus = _method(self._status, "status", monitor)
 
-    def _pooled(self, fill: Callable[[Servable, Any, Any], None], response_type: Any) -> Callable[..., Any]:
+    def _pooled(self, verb: str, fill: Callable[[Servable, Any, Any], None], response_type: Any) -> Callable[..., Any]:
         """Returns a method of the service, given what fills its response from a request."""
 
         def work(request: Any) -> Any:
@@ -75,7 +81,7 @@ class Services(prediction_service_pb2_grpc.PredictionServiceServicer, model_serv
                 fill(servable, request, response)
             return response
 
-        return _method(functools.partial(self._pool.run, work))
+        return _method(functools.partial(self._pool.run, work), verb, self._monitor)
 
     def _metadata(self, servable: Servable, request: Any, response: Any) -> None:
         fields = list(request.metadata_field)

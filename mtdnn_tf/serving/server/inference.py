@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
 
 from mtdnn_tf.serving.server.messages import array_of_input, examples_of_input
-from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
+from mtdnn_tf.serving.server.models.servable import DEFAULT_SIGNATURE, Servable
 from mtdnn_tf.serving.server.status import invalid
 
 WARMUP_REQUESTS = "assets.extra/tf_serving_warmup_requests"

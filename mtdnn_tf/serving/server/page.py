@@ -11,9 +11,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from mtdnn_tf.serving.client.answers import is_answer
-from mtdnn_tf.serving.server.model_store import ModelStore
+from mtdnn_tf.serving.layout import DESCRIPTION
+from mtdnn_tf.serving.server.models.model_store import ModelStore
+from mtdnn_tf.serving.server.models.servable import DEFAULT_SIGNATURE, Servable
 from mtdnn_tf.serving.server.rest import json_response
-from mtdnn_tf.serving.server.servable import DEFAULT_SIGNATURE, Servable
 from mtdnn_tf.serving.server.status import ServingError
 
 _FOLDER = Path(__file__).parent / "page_files"
@@ -34,7 +35,6 @@ _HEADERS = {
     "Cache-Control": "no-cache",
 }
 _TEXT_INPUTS = ({"text_a"}, {"text_a", "text_b"})
-_DESCRIPTION = "assets.extra/mtdnn_tf.json"
 
 
 def page_routes(store: ModelStore) -> list[Route]:
@@ -90,7 +90,7 @@ def _describe(servable: Servable) -> dict[str, Any]:
 
 def _longest(folder: Path) -> int | None:
     try:
-        value = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))["max_sequence_length"]
+        value = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["max_sequence_length"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return value if isinstance(value, int) else None

@@ -16,8 +16,9 @@ from starlette.responses import Response
 from mtdnn_tf.serving.server.inference import classify, predict, regress
 from mtdnn_tf.serving.server.json_tensors import array_to_json, examples_of_json, inputs_of_json, outputs_to_json
 from mtdnn_tf.serving.server.messages import SIGNATURE_DEF, message_json
-from mtdnn_tf.serving.server.model_store import ModelStore
-from mtdnn_tf.serving.server.servable import Servable
+from mtdnn_tf.serving.server.models.model_store import ModelStore
+from mtdnn_tf.serving.server.models.servable import Servable
+from mtdnn_tf.serving.server.monitoring import Monitor
 from mtdnn_tf.serving.server.status import ServingError, invalid, serving_error
 from mtdnn_tf.serving.server.work_pool import WorkPool
 
@@ -33,24 +34,28 @@ _BODY_SECONDS = 60.0
 class RestApi:
     """Answers requests below /v1/."""
 
-    def __init__(self, store: ModelStore, pool: WorkPool) -> None:
+    def __init__(self, store: ModelStore, pool: WorkPool, monitor: Monitor) -> None:
         self._store, self._pool, self._limits = store, pool, pool.limits
+        self._monitor = monitor
 
     async def answer(self, request: Request) -> Response:
         """Answers one request."""
-        try:
-            return await self._answer(request)
-        except ClientDisconnect:
-            return Response(status_code=499)
-        except Exception as error:
-            refusal = serving_error(error)
+        path = _PATH.fullmatch(request.url.path)
+        with self._monitor.watch("rest", _verb(path)) as outcome:
+            try:
+                return await self._answer(request, path)
+            except ClientDisconnect:
+                outcome.code = grpc.StatusCode.CANCELLED.name
+                return Response(status_code=499)
+            except Exception as error:
+                refusal = serving_error(error)
+                outcome.code = refusal.code.name
             response = json_response({"error": refusal.message}, refusal.http_status)
             if refusal.http_status in (429, 503):
                 response.headers["Retry-After"] = "1"
             return response
 
-    async def _answer(self, request: Request) -> Response:
-        path = _PATH.fullmatch(request.url.path)
+    async def _answer(self, request: Request, path: re.Match[str] | None) -> Response:
         if path is None or request.method != ("POST" if path["verb"] else "GET"):
             # TF Serving also answers 400 to a wrong method.
             raise invalid(f"Malformed request: {request.method} {request.url.path}")
@@ -98,6 +103,13 @@ class RestApi:
             return {"results": [[[label, array_to_json(np.asarray(score))] for label, score in row] for row in rows]}
         values = regress(servable, name, examples_of_json(body), most)
         return {"results": [array_to_json(np.asarray(value)) for value in values]}
+
+
+def _verb(path: re.Match[str] | None) -> str:
+    """Returns what a path asks for: a verb, "metadata" or "status", or "unknown"."""
+    if path is None:
+        return "unknown"
+    return str(path["verb"] or ("metadata" if path["metadata"] else "status"))
 
 
 async def _read(request: Request, most: int) -> bytes:

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import uvicorn
@@ -20,8 +20,11 @@ from starlette.routing import Route
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.serving.server.api_keys import ApiKeys, GrpcGuard, HttpGuard
 from mtdnn_tf.serving.server.grpc_services import Services
-from mtdnn_tf.serving.server.model_store import ModelStore
+from mtdnn_tf.serving.server.header_timeout import HeaderTimeout
+from mtdnn_tf.serving.server.models.model_store import ModelStore
+from mtdnn_tf.serving.server.monitoring import Monitor, monitoring_routes
 from mtdnn_tf.serving.server.page import page_routes
 from mtdnn_tf.serving.server.rest import RestApi, json_response
 from mtdnn_tf.serving.server.work_pool import Limits, WorkPool
@@ -38,17 +41,30 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-async def serve(store: ModelStore, limits: Limits, host: str, port: int, grpc_port: int, grace: int) -> None:
-    """Answers requests until SIGINT or SIGTERM, then finishes running ones within `grace` seconds."""
-    pool = WorkPool(limits)
-    api = Route("/v1/{path:path}", RestApi(store, pool).answer, methods=_METHODS)
-    application = Starlette(routes=[*page_routes(store), api], exception_handlers={HTTPException: _http_error})
+class Places(NamedTuple):
+    """Where a server listens."""
+
+    host: str
+    port: int  # Of the page and of REST; 0 for any free port.
+    grpc_port: int
+
+
+async def serve(store: ModelStore, limits: Limits, places: Places, grace: int, keys: ApiKeys | None = None) -> None:
+    """Answers requests until SIGINT or SIGTERM, then finishes running ones within `grace` seconds.
+
+    With `keys`, requests need one, except for the health check.
+    """
+    pool, monitor = WorkPool(limits), Monitor()
+    host, port, grpc_port = places
+    application = _application(store, pool, monitor, keys)
     listener = _listen(host, port)
     try:
-        grpc_server, grpc_port = await _start_grpc(store, pool, host, grpc_port)
+        services = Services(store, pool, monitor)
+        grpc_server, grpc_port = await _start_grpc(services, limits, host, grpc_port, keys)
         http_server = _HttpServer(
             uvicorn.Config(
                 application,
+                http=HeaderTimeout,
                 log_level="error",
                 access_log=False,
                 server_header=False,
@@ -90,15 +106,24 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _start_grpc(store: ModelStore, pool: WorkPool, host: str, port: int) -> tuple[grpc.aio.Server, int]:
+def _application(store: ModelStore, pool: WorkPool, monitor: Monitor, keys: ApiKeys | None) -> Any:
+    api = Route("/v1/{path:path}", RestApi(store, pool, monitor).answer, methods=_METHODS)
+    routes = [*page_routes(store), *monitoring_routes(store, monitor), api]
+    application = Starlette(routes=routes, exception_handlers={HTTPException: _http_error})
+    return HttpGuard(application, keys) if keys else application
+
+
+async def _start_grpc(
+    services: Services, limits: Limits, host: str, port: int, keys: ApiKeys | None
+) -> tuple[grpc.aio.Server, int]:
     server = grpc.aio.server(
+        interceptors=[GrpcGuard(keys)] if keys else [],
         options=[
-            ("grpc.max_receive_message_length", pool.limits.max_request_bytes),
+            ("grpc.max_receive_message_length", limits.max_request_bytes),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),  # Otherwise two servers on one port would answer in turn.
-        ]
+        ],
     )
-    services = Services(store, pool)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(services, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(services, server)
     try:

@@ -19,24 +19,23 @@ _Answer = TypeVar("_Answer")
 
 @dataclasses.dataclass(frozen=True)
 class Limits(Options):
-    """Limits of a server. Requests beyond them are refused at once; TensorFlow uses its own threads within each."""
+    """Limits of a server. Requests beyond them are refused at once."""
 
     max_request_bytes: int = option(8 << 20, "Maximum size of a request.", at_least=1)
     max_batch_rows: int = option(1024, "Maximum number of rows per request.", at_least=1)
     max_concurrency: int = option(64, "Maximum number of running and waiting requests; others are refused.", at_least=1)
-    threads: int = option(4, "Maximum number of requests processed in parallel.", at_least=1)
 
 
 class WorkPool:
-    """A bounded pool of threads with a bounded queue."""
+    """A bounded pool of threads, each of which answers one request at a time."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._free = threading.Semaphore(limits.max_concurrency)
-        self._threads = concurrent.futures.ThreadPoolExecutor(limits.threads, thread_name_prefix="answer")
+        self._threads = concurrent.futures.ThreadPoolExecutor(limits.max_concurrency, thread_name_prefix="answer")
 
     async def run(self, work: Callable[..., _Answer], *arguments: Any) -> _Answer:
-        """Runs a function in a thread, unless cancelled before it starts; raises ServingError if the pool is full."""
+        """Runs a function in a thread, also to its end if cancelled; raises ServingError if the pool is full."""
         if not self._free.acquire(blocking=False):
             most = self.limits.max_concurrency
             message = f"the server is busy with {most} requests, its maximum; try again later"

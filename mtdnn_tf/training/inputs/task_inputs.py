@@ -16,7 +16,7 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 
-_OF_ROWS = ("gold", "has_gold", "teacher_logits", "has_teacher", "teacher_weight")
+_OF_ROWS = ("gold", "has_gold", "teacher_logits", "has_teacher", "teacher_weight", "weight")
 _log = logging.getLogger("absl")
 
 
@@ -32,6 +32,7 @@ class TaskInputs:
     teacher_logits: np.ndarray  # float32 [rows, num_outputs]; zeros without soft targets.
     has_teacher: np.ndarray  # bool [rows]
     teacher_weight: np.ndarray  # float32 [rows]; multiplies the distilled loss.
+    weight: np.ndarray  # float32 [rows]; multiplies the whole loss.
     held_out: int = 0  # Number of rows that are left out with a fold.
 
 
@@ -62,7 +63,10 @@ def task_inputs(
         raise task.refused(f"split {encoded.split} has no row with a gold label, and there are no soft targets")
     gold = np.where(has_gold.reshape(-1, *(1 for _ in gold.shape[1:])), gold, 0).astype(np.float32)
     has_teacher = np.full(len(rows), soft_targets is not None)
-    return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, has_teacher, teacher_weight)
+    weight = np.ones(len(rows), np.float32) if encoded.weights is None else np.asarray(encoded.weights[rows])
+    if not weight.any():
+        raise task.refused(f"column {task.weight!r} is 0 in every row of split {encoded.split} that is trained on")
+    return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, has_teacher, teacher_weight, weight)
 
 
 def _join(parts: Sequence[TaskInputs]) -> TaskInputs:

@@ -40,7 +40,8 @@ class TrainingInputs:
         """Returns the global batch of a step.
 
         gold is [batch], or [batch, widest label] where a label is several numbers; teacher_logits [batch, widest task];
-        query the same for candidates of one query and for no other rows; example_weight 1 / (number of queries).
+        query the same for candidates of one query and for no other rows; example_weight is each row's weight divided
+        by the number of queries.
         """
         planned = self.plan.step(step)
         inputs = self._tasks[planned.task_index]
@@ -60,7 +61,7 @@ class TrainingInputs:
             "teacher_logits": teacher_logits,
             "has_teacher": inputs.has_teacher[planned.rows],
             "teacher_weight": inputs.teacher_weight[planned.rows],
-            "example_weight": np.full(size, 1.0 / (query.max() + 1), np.float32),
+            "example_weight": inputs.weight[planned.rows] * np.float32(1.0 / (query.max() + 1)),
             "query": query.astype(np.int32),
             "task_index": np.full(size, planned.task_index, np.int32),
         }

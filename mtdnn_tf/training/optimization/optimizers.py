@@ -103,13 +103,14 @@ def decay_rates(optimizer: tf.keras.optimizers.Optimizer, model: MultiTaskModel,
 
     1 for heads, decay for the pooler, decay^2 for the last Transformer layer and so on down to the embeddings, with
     decay^(layers + 2): ELECTRA's rule (Clark et al. 2020, arXiv 2003.10555), with the pooler between heads and layers.
+    Layers that share their weights are one.
     """
     if decay == 1.0:
         return
     if not isinstance(optimizer, (FusedAdamax, FusedAdamW)):
         name = type(optimizer).__name__.lower()
         raise UserError(f"`layer_decay={decay}` needs `optimizer=adamax` or adamw, got `optimizer={name}`")
-    layers = model.backbone.config.num_layers
+    layers = model.backbone.config.num_own_layers
 
     def depth(name: str) -> int:
         if block := re.match(r"encoder\.layer\.(\d+)\.", name):

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from mtdnn_tf.data.sources.example import Example
-from mtdnn_tf.data.sources.files_source import file_fingerprint, file_splits, read_file_examples
+from mtdnn_tf.data.sources.files_source import (
+    file_fingerprint,
+    file_splits,
+    read_file_examples,
+    split_shards,
+    stream_table_rows,
+)
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.registry import get_task
 from mtdnn_tf.tasks.task import SplitFile, Task
@@ -89,6 +95,31 @@ def test_scores_and_hashed_ids(tmp_path: Path):
     assert [example.label for example in examples] == [1.0, -0.25, 0.5]
     first = examples[0].example_id
     assert [example.example_id for example in examples] == [first, f"{first}-2", f"{first}-3"]
+
+
+_WEIGHTED = dataclasses.replace(_INTENT, weight="w")
+
+
+def test_weights_are_read_where_a_file_has_them(tmp_path: Path):
+    _write(tmp_path, "train.tsv", "label\tw\tnumber\tutterance", "buy\t0\t1\ta", "greet\t2.5e1\t2\tb")
+    assert [example.weight for example in read_file_examples(_WEIGHTED, "train", tmp_path)] == [0.0, 25.0]
+    assert [example.weight for example in read_file_examples(_INTENT, "train", tmp_path)] == [1.0, 1.0]
+    _write(tmp_path, "test.tsv", "number\tutterance", "1\thello")
+    assert read_file_examples(_WEIGHTED, "test", tmp_path)[0].weight == 1.0
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"), [("", "''"), ("-1", "'-1'"), ("x", "'x'"), ("nan", "'nan'"), ("1e7", "'1e7'")]
+)
+def test_other_weights_are_refused_with_their_line(tmp_path: Path, cell: str, shown: str):
+    _write(tmp_path, "train.tsv", "label\tw\tnumber\tutterance", f"buy\t{cell}\t1\ta")
+    expected = f"{tmp_path}/train.tsv:2: column 'w' must be a number from 0 to 1e+06, got {shown}"
+    assert _message(_WEIGHTED, "train", tmp_path) == expected
+
+
+def test_a_training_split_must_have_the_weights(tmp_path: Path):
+    _write(tmp_path, "train.tsv", "label\tnumber\tutterance", "buy\t1\ta")
+    assert "unknown column 'w'" in _message(_WEIGHTED, "train", tmp_path)
 
 
 def test_a_label_that_is_not_required_may_be_absent(tmp_path: Path):
@@ -278,3 +309,39 @@ def test_only_the_fingerprint_of_a_file_with_blank_last_rows_says_so(tmp_path: P
     for content, expected in (("utterance\nhello\n\n", True), ("utterance\nhello\n", None)):
         (tmp_path / "a.tsv").write_text(content)
         assert file_fingerprint(task, "input", tmp_path).get("blank_last_rows") is expected
+
+
+def test_rows_of_a_table_that_cannot_be_read_are_handed_over(tmp_path):
+    lines = [
+        b'{"first": "a", "second": "b", "score": 1}',
+        b'{"first": "c", "second": ',
+        b'{"first": "c", "second": "\xff", "score": 1}',
+        b"",
+        b'{"first": "c", "second": "d", "score": "high"}',
+        b'{"first": "c", "score": 2}',
+        b'{"first": "c", "second": "d", "score": 3}',
+    ]
+    (tmp_path / "train.jsonl").write_bytes(b"\n".join(lines) + b"\n")
+    refused: list[UserError] = []
+    (table,) = split_shards(_SIMILARITY, "train", tmp_path)
+    rows = list(stream_table_rows(_SIMILARITY, "train", tmp_path, table, refused.append))
+    assert [(example.text_a, example.label) for _, example in rows] == [("a", 1.0), ("c", 3.0)]
+    places, reasons = zip(*(str(error).split(": ", 1) for error in refused))
+    assert places == tuple(f"{tmp_path}/train.jsonl:{line}" for line in (2, 3, 4, 5, 6))
+    for reason, part in zip(
+        reasons, ("not JSON (", "not UTF-8", "(blank line)", "must be a number", "column 'second'")
+    ):
+        assert part in reason
+    with pytest.raises(UserError, match=r"train\.jsonl:2: not JSON"):
+        read_file_examples(_SIMILARITY, "train", tmp_path)
+
+
+@pytest.mark.parametrize("quoted", ['a\t"x', "a"])
+def test_a_table_whose_rest_cannot_be_read_is_refused_whatever_may_be_left_out(tmp_path, quoted):
+    """A quote that is not closed, or a header without the columns, says nothing about the rows after it."""
+    task = dataclasses.replace(_INTENT, files={"train": SplitFile("train.tsv", quoting=True)})
+    header = "number\tutterance\tlabel\n" if '"' in quoted else "number\tlabel\n"
+    (tmp_path / "train.tsv").write_text(f"{header}1\thello\tgreet\n{quoted}\n2\tbye\tgreet\n")
+    (table,) = split_shards(task, "train", tmp_path)
+    with pytest.raises(UserError):
+        list(stream_table_rows(task, "train", tmp_path, table, lambda error: None))

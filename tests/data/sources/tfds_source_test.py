@@ -207,7 +207,7 @@ def test_repeated_row_numbers_are_refused(tmp_path: Path):
 
 def test_examples_hold_plain_values(prepared: Path):
     (example, *_) = read_tfds_examples(get_task("rte"), "train", prepared)
-    assert [type(value) for value in example] == [str, str, str, int, type(None)]
+    assert [type(value) for value in example] == [str, str, str, int, type(None), float]
     assert isinstance(example, Example)
     (scored, *_) = read_tfds_examples(get_task("stsb"), "train", prepared)
     assert type(scored.label) is float

@@ -4,71 +4,26 @@ import dataclasses
 import functools
 import json
 import shutil
+import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mtdnn_tf.data.encoding import TaskData
-from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import find_soft_targets
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
-from mtdnn_tf.evaluation.ensembles.shards import Shard, Shards, parse_shard
-from mtdnn_tf.evaluation.predictor import InferenceSettings
+from mtdnn_tf.evaluation.ensembles import shard_parts
+from mtdnn_tf.evaluation.ensembles import shards as shards_module
+from mtdnn_tf.evaluation.ensembles.shards import Shard, parse_shard
+from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
+from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.json_files import write_checked_json
 from mtdnn_tf.locks import lock_beside, locked
 from mtdnn_tf.manifests import MANIFEST, read_manifest, verify, write_manifest
-from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.model_folder import save_model
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.tasks.registry import select_tasks
-from tests.helpers import write_answers, write_huggingface_folder, write_tasks
-
-ANSWERS = """\
-tasks:
-  answers: {kind: ranking, text: [question, answer], label: relevant, labels: ["0", "1"],
-            files: {train: answers.tsv, validation: more.tsv}}
-"""
-BATCH = 8
-
-
-def _score(shard=None, merge=None, **scoring):
-    """Scores, writes a shard, or merges shards."""
-    given = Scoring(**scoring)
-    if shard is not None:
-        return Shards(given).write(shard)
-    return score(given) if merge is None else Shards(given).merge(merge)
-
-
-@pytest.fixture(scope="module")
-def scoring(tmp_path_factory):
-    """Returns `score` for two teachers of different vocabularies; what is left out is the tasks, split and output."""
-    folder = tmp_path_factory.mktemp("shards")
-    write_answers(folder / "answers.tsv", [1, 2, 12, 2, 3, 5, 1, 7, 5, 2], seed=1)
-    write_answers(folder / "more.tsv", [1, 2, 12, 4, 3, 6, 2], seed=2)
-    (folder / "answers.yaml").write_text(ANSWERS)
-    tasks = select_tasks([], [write_tasks(folder / "tasks"), folder / "answers.yaml"])
-    write_huggingface_folder(folder / "bert")
-    runs = []
-    for number, name in enumerate(("tiny", str(folder / "bert"))):
-        pretrained = find_backbone(name)
-        model = build_multi_task_model(pretrained, tasks, seed=number)
-        tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
-        runs.append(folder / f"run{number}")
-        save_model(model, tasks, tokenizer, 60, runs[-1] / "model")
-    chosen = [task for task in tasks if task.name in ("mood", "similarity", "answers")]
-    source = DataSource("files", folder)
-    return functools.partial(
-        _score,
-        runs=runs,
-        tasks=chosen,
-        split="train",
-        data=TaskData(source, folder / "cache"),
-        inference=InferenceSettings(BATCH),
-    )
+from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel, load_model
+from tests.evaluation.ensembles.conftest import BATCH
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +39,9 @@ def _mood(scoring):
     return scoring.keywords["tasks"][:1]
 
 
-def _files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def _files(folder, prefix=""):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {prefix + str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def _soft_targets(folder):
@@ -164,6 +120,36 @@ def test_a_shard_that_stands_is_not_scored_again_unless_it_is_damaged(scoring, s
     assert not verify(output_dir).problems and len(verify(output_dir).intact) == 3 * 5
     call(inference=InferenceSettings(4))
     assert _files(output_dir) != before[0]
+
+
+def test_an_interrupted_shard_continues_where_it_stopped(scoring, shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(shard_parts, "_BATCHES_PER_PART", 1)
+    predicted: list[np.ndarray] = []
+    head_outputs = Predictor.head_outputs
+
+    def stop_at_the_third_part(self, encoded, rows):
+        if len(predicted) == 2:
+            raise Interrupted(signal.SIGTERM)
+        predicted.append(rows)
+        return head_outputs(self, encoded, rows)
+
+    call = functools.partial(scoring, tasks=_mood(scoring), output_dir=tmp_path, shard=Shard(0, 3))
+    with monkeypatch.context() as patched, pytest.raises(Interrupted, match="in shard 0/3"):
+        patched.setattr(Predictor, "head_outputs", stop_at_the_third_part)
+        call()
+    folder = tmp_path / "_shards" / "mood-train"
+    assert sorted(path.name for path in folder.glob("parts_0_3/*")) == ["0_0", "0_8"]
+    # The first teacher has nothing left to predict and is not loaded.
+    loaded: list[Path] = []
+
+    def load(run: Path) -> LoadedModel:
+        loaded.append(run)
+        return load_model(run)
+
+    monkeypatch.setattr(shards_module, "load_model", load)
+    call()
+    assert loaded == scoring.keywords["runs"][1:]
+    assert _files(folder) == _files(shards / "_shards" / "mood-train" / "0_of_3", "0_of_3/")
 
 
 def test_a_shard_that_another_process_writes_is_refused(scoring, shards):

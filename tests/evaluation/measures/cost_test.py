@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import math
@@ -67,6 +68,12 @@ def _count(model, task, length):
 @pytest.mark.parametrize("length", [7, 32])
 def test_operations_are_those_of_the_matrix_products_of_the_graph(model, task, length):
     assert forward_flops(_CONFIG, [model.heads[task]], length) == _count(model, task, length)
+
+
+def test_a_projection_of_embeddings_is_counted():
+    config = dataclasses.replace(_CONFIG, embedding_dim=10)
+    model = _model(config)
+    assert forward_flops(config, [model.heads["mood"]], 7) == _count(model, "mood", 7)
 
 
 def test_several_heads_share_one_encoding(model):

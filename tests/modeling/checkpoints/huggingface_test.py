@@ -78,9 +78,11 @@ def test_a_vocabulary_with_capital_letters_is_cased(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "roberta"}, "model_type must be 'bert', got 'roberta'"),
+        ({"model_type": "bart"}, "unknown model_type 'bart'; did you mean 'bert'"),
         ({"hidden_act": "swish"}, "unknown hidden_act 'swish'"),
-        ({"layer_norm_eps": 1e-5}, "layer_norm_eps must be 1e-12, got 1e-05"),
+        ({"layer_norm_eps": 0.0}, "norm_epsilon between 0 and 1"),
+        ({"layer_norm_eps": "1e-5"}, "layer_norm_eps must be a number between 0 and 1, got 1e-5"),
+        ({"type_vocab_size": 0}, "type_vocab_size must be an integer from 1"),
         ({"position_embedding_type": "relative_key"}, "must be 'absolute', got 'relative_key'"),
         ({"num_attention_heads": 3}, "not a multiple of num_heads"),
         ({"hidden_size": None}, "hidden_size is missing"),

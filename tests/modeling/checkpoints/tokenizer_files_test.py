@@ -13,10 +13,11 @@ from tokenizers import models, normalizers, pre_tokenizers
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.conversion import convert
+from mtdnn_tf.modeling.checkpoints.fast_tokenizer import fast_tokenizer
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, save_model
 from mtdnn_tf.modeling.checkpoints.tokenizer_files import read_tokenizer_files
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from mtdnn_tf.tasks.task import Task
 from tests.helpers import VOCABULARY, write_huggingface_folder
 from tests.hostile.strategies import SEEDED, mutated
@@ -116,7 +117,7 @@ def test_added_tokens_survive_training_export_and_conversion(tmp_path):
     ):
         assert _ids(tokenizer, texts) == expected
     loaded = load_model(tmp_path / "run")
-    export_saved_model(loaded, tmp_path / "export" / "1", batch_sizes=[1])
+    export_model(loaded, tmp_path / "export" / "1", batch_sizes=[1])
     served = tf.saved_model.load(str(tmp_path / "export" / "1")).signatures["mood"](tf.constant(texts[:8]))
     packed = tf.ragged.constant([[2, *ids, 3][:32] for ids in expected[:8]], dtype=tf.int32)
     inputs = {"token_ids": packed.to_tensor(), "padding_mask": tf.ones_like(packed).to_tensor()}
@@ -176,6 +177,9 @@ def test_special_tokens_of_other_names(tmp_path, names):
     convert(pretrained, tmp_path / "hf", "huggingface")
     assert find_backbone(str(tmp_path / "hf")).rules == pretrained.rules
     (folder / "tokenizer_config.json").unlink()
+    (folder / "tokenizer.json").write_text(json.dumps(fast_tokenizer(ours, 8)), encoding="utf-8")
+    assert find_backbone(str(folder)).rules == pretrained.rules
+    (folder / "tokenizer.json").unlink()
     with pytest.raises(UserError, match=r"vocab.txt: vocabulary: must have \[PAD\].*tokenizer_config.json can give"):
         find_backbone(str(folder))
 

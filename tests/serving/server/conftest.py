@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mtdnn_tf.serving.export import export_saved_model
+from mtdnn_tf.serving.export import export_model
 from tests.serving.server.server_process import ServerProcess
 from tests.serving.server.small_models import tiny_model, write_affine, write_tasks_model
 
@@ -19,7 +19,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder.mkdir()
     write_affine(folders["half_plus_two"] / "123", 2.0)
     write_affine(folders["switching"] / "1", 2.0)
-    export_saved_model(tiny_model(), folders["tiny"] / "1")
+    export_model(tiny_model(), folders["tiny"] / "1")
     for favourite, name in enumerate(("student", "teacher")):
         write_tasks_model(folders[name] / "1", favourite)
     write_tasks_model(folders["each"] / "1", 1, together=False)

@@ -8,8 +8,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from mtdnn_tf.serving.server.inference import WARMUP_REQUESTS, warm_up
-from mtdnn_tf.serving.server.servable import Servable
-from mtdnn_tf.serving.server.served_model import ServedModel
+from mtdnn_tf.serving.server.models.batcher import BatchingOptions
+from mtdnn_tf.serving.server.models.servable import Servable
+from mtdnn_tf.serving.server.models.served_model import ServedModel
 
 
 def _records(*values):
@@ -42,13 +43,13 @@ def _version(models, tmp_path):
 
 
 def test_every_record_is_replayed(version):
-    assert warm_up(Servable("name", 5, version)) == 0
+    assert warm_up(Servable("name", 5, version, BatchingOptions())) == 0
     _write(version, _records(np.ones(1, np.float32), np.ones(4000, np.float32)))
-    assert warm_up(Servable("name", 5, version)) == 4
+    assert warm_up(Servable("name", 5, version, BatchingOptions())) == 4
 
 
 def test_a_version_that_cannot_answer_its_own_requests_is_not_served(version):
     _write(version, _records("a text"))
-    model = ServedModel("name", version.parent)
+    model = ServedModel("name", version.parent, BatchingOptions())
     assert not model.poll()
     assert "float32, got string" in model.failure

@@ -24,6 +24,13 @@ from tensorflow_serving.apis import (
 )
 
 _PATIENCE = 180.0  # Seconds.
+# Rows that a request asks for; others ask for none.
+ROWS = {
+    "REST predict of a sentence": 1,
+    "REST predict of 8 pairs": 8,
+    "gRPC predict of 8 pairs": 8,
+    "gRPC classify": 1,
+}
 _WORDS = ["the", "cat", "dog", "sees", "likes", "a", "bird", "unknown", "."]
 
 
@@ -94,7 +101,7 @@ class Asker:
 
 
 def main() -> None:
-    """Prints a line of JSON: for each kind of request count, errors, p50 and p99 in milliseconds."""
+    """Prints a line of JSON: for each kind of request count, rows/s, errors, p50 and p99 in milliseconds."""
     port, grpc_port, seconds, threads = map(int, sys.argv[1:])
     times: dict[str, list[float]] = defaultdict(list)
     errors: dict[str, list[str]] = defaultdict(list)
@@ -121,7 +128,13 @@ def main() -> None:
     for thread in running:
         thread.join()
     shown = {
-        kind: {"count": len(of), "errors": errors[kind], "p50": np.quantile(of, 0.5), "p99": np.quantile(of, 0.99)}
+        kind: {
+            "count": len(of),
+            "rows_per_second": ROWS.get(kind, 0) * len(of) / seconds,
+            "errors": errors[kind],
+            "p50": np.quantile(of, 0.5),
+            "p99": np.quantile(of, 0.99),
+        }
         for kind, of in times.items()
     }
     print(json.dumps(shown))

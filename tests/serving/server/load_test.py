@@ -1,4 +1,4 @@
-"""A minute of mixed load from a second process."""
+"""A minute of mixed load from a second process, of requests that share batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.serving.server.server_process import ROOT
 
 _SECONDS = 60
-_THREADS = 4
+_THREADS = 32
 
 
 @pytest.mark.slow
@@ -22,6 +22,8 @@ def test_a_minute_of_mixed_load_has_no_error(server):
     assert ran.returncode == 0, ran.stderr[-3000:]
     result = json.loads(ran.stdout.splitlines()[-1])
     for kind, measured in result.items():
-        print(f"{kind}: {measured['count']} requests, p50 {measured['p50']:.1f} ms, p99 {measured['p99']:.1f} ms")
+        latency = f"p50 {measured['p50']:.1f} ms, p99 {measured['p99']:.1f} ms"
+        print(f"{kind}: {measured['count']} requests, {latency}, {measured['rows_per_second']:.0f} rows/s")
+    print(f"together {sum(measured['rows_per_second'] for measured in result.values()):.0f} rows/s")
     assert all(measured["errors"] == [] and measured["count"] > 20 for measured in result.values()), result
     assert server.process.poll() is None

@@ -32,7 +32,7 @@ def _slow_request():
 
 def test_too_many_at_once_are_told_to_come_again_and_an_end_answers_what_has_begun(models, tmp_path):
     folders = {"half_plus_two": models["half_plus_two"]}
-    server = ServerProcess(tmp_path, folders, ("--max_concurrency=3", "--threads=1", "--grace_seconds=120"))
+    server = ServerProcess(tmp_path, folders, ("--max_concurrency=3", "--num_batch_threads=1", "--grace_seconds=120"))
     try:
         with concurrent.futures.ThreadPoolExecutor(12) as threads:
             answers = list(threads.map(lambda _: server.ask(_SLOW, _slow_body()), range(12)))

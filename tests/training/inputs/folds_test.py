@@ -168,16 +168,17 @@ def test_no_row_of_the_fold_and_every_other_row_is_left(base):
     split = encoded["mood/train"].encoded
     rows = np.arange(5, 40)
     column = rows.astype(np.float32)
-    inputs = TaskInputs(task, split, rows, column, column > 0, column[:, None], column > 0, column)
+    inputs = TaskInputs(task, split, rows, column, column > 0, column[:, None], column > 0, column, column)
     kept = {}
     for held_out in range(3):
         left = hold_out(inputs, base.replace(folds=3, held_out_fold=held_out).folds.fold)
         kept[held_out] = set(left.rows)
-        assert left.gold.tolist() == left.rows.tolist() == left.teacher_logits[:, 0].tolist()
+        assert left.gold.tolist() == left.rows.tolist() == left.teacher_logits[:, 0].tolist() == left.weight.tolist()
         assert len(left.rows) + left.held_out == 35
     # Every row is held out by one run and trained on by the two others.
     assert sorted(row for part in kept.values() for row in part) == sorted(2 * rows.tolist())
-    first = TaskInputs(task, split, rows[:1], column[:1], column[:1] > 0, column[:1, None], column[:1] > 0, column[:1])
+    one = column[:1]
+    first = TaskInputs(task, split, rows[:1], one, one > 0, one[:, None], one > 0, one, one)
     number = int(hashlib.sha256(f"fold {split.example_ids[5]}".encode()).hexdigest(), 16) % 3
     with pytest.raises(UserError, match="leaves none of its 1 training rows"):
         hold_out(first, base.replace(folds=3, held_out_fold=number).folds.fold)

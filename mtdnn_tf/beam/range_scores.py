@@ -1,0 +1,114 @@
+"""Teachers' predictions for the rows of one range, in a folder of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtdnn_tf.beam.exported_teachers import ExportedTeacher, LoadedTeachers
+from mtdnn_tf.data.encoding import QueryNumbers
+from mtdnn_tf.data.sources.example import Example
+from mtdnn_tf.data.streaming.array_file import ArrayFile
+from mtdnn_tf.data.streaming.text_lines import JoinedTexts, TextLines
+from mtdnn_tf.distillation.ensemble import combined_predictions
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import new_folder, read_array, write_text
+from mtdnn_tf.manifests import read_manifest, write_manifest
+from mtdnn_tf.tasks.task import Task
+
+_IDS, _PREDICTIONS, _VARIANCES = "example_ids.txt", "predictions.npy", "variances.npy"
+_REMEDY = "delete it and run mtdnn beam_score again"
+
+
+class ScoredRange(NamedTuple):
+    """The averaged predictions of a range."""
+
+    ids: Sequence[str]
+    predictions: np.ndarray  # Float32 [rows, num_outputs].
+    variances: np.ndarray  # Float32 [rows].
+
+
+@dataclasses.dataclass(frozen=True)
+class RangeScores:
+    """Scores of the ranges of a task's split.
+
+    Attributes:
+        folder: Where they are, one folder per range.
+        identity: Fingerprint of all that decides them; those of something else are computed again.
+        task: The task.
+        teachers: The teachers.
+        weights: One weight per teacher; None for equal weights.
+        average: Average "probabilities" or "logits".
+        batch_size: Rows per batch.
+    """
+
+    folder: Path
+    identity: str
+    task: Task
+    teachers: tuple[ExportedTeacher, ...]
+    weights: tuple[float, ...] | None
+    average: str
+    batch_size: int
+
+    def write(self, number: int, rows: Sequence[Sequence[Any]], models: LoadedTeachers) -> None:
+        """Scores the rows of a range: id, texts and, of a ranking, query; whole queries are in one range."""
+        kind = self.task.kind_object
+        examples = [Example(row[0], row[1], row[2], group=row[3] if kind.has_queries else None) for row in rows]
+        queries = QueryNumbers().next(examples) if kind.has_queries else None
+        texts = ([example.text_a for example in examples], [example.text_b for example in examples])
+        outputs = models.outputs(self.task, *texts, self.batch_size)
+        predictions = [kind.predictions(self.task, found, queries) for found in outputs]
+        averaged, variances = combined_predictions(kind, predictions, self.weights, self.average, queries=queries)
+        with new_folder(self._range(number)) as temporary:
+            np.save(temporary / _PREDICTIONS, averaged, allow_pickle=False)
+            np.save(temporary / _VARIANCES, variances, allow_pickle=False)
+            write_text(temporary / _IDS, "".join(f"{example.example_id}\n" for example in examples))
+            write_manifest(temporary, {"identity": self.identity})
+
+    def has(self, number: int) -> bool:
+        """Returns whether a range is scored."""
+        if not self._range(number).is_dir():
+            return False
+        try:
+            manifest = read_manifest(self._range(number), _REMEDY, (_IDS, _PREDICTIONS, _VARIANCES))
+        except UserError:
+            return False
+        return manifest.get("identity") == self.identity
+
+    def read(self, count: int) -> Iterator[ScoredRange]:
+        """Yields the scored ranges of `count` in order; those without rows are left out."""
+        for number in range(count):
+            folder = self._range(number)
+            if self.has(number):
+                arrays = (read_array(folder / name, _REMEDY, mapped=True) for name in (_PREDICTIONS, _VARIANCES))
+                yield ScoredRange(TextLines(folder / _IDS), *arrays)
+
+    def joined(self, count: int) -> ScoredRange:
+        """Returns the scores of all ranges of `count` as one, whose arrays are in files beside them.
+
+        One range at least is scored.
+        """
+        parts = list(self.read(count))
+        arrays = []
+        for name, of_parts in (
+            (_PREDICTIONS, [part.predictions for part in parts]),
+            (_VARIANCES, [part.variances for part in parts]),
+        ):
+            path = self.folder / name
+            path.unlink(missing_ok=True)
+            with ArrayFile(path, of_parts[0][:0]) as file:
+                for array in of_parts:
+                    file.add(array)
+            arrays.append(read_array(path, _REMEDY, mapped=True))
+        return ScoredRange(JoinedTexts([("", part.ids) for part in parts]), *arrays)
+
+    def written(self) -> int:
+        """Returns the number of folders that are there."""
+        return sum(1 for _ in self.folder.glob("range-*"))
+
+    def _range(self, number: int) -> Path:
+        return self.folder / f"range-{number:05d}"

@@ -1,0 +1,1 @@
+"""Parts of encoding that hold on disk what grows with the rows."""

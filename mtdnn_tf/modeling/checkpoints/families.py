@@ -1,0 +1,169 @@
+"""The families of encoders in Hugging Face's layout: what each calls its weights and the fields of its config."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.modeling.backbone import BERT, BackboneConfig
+from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, PROJECTION, encoder_weights
+from mtdnn_tf.modeling.checkpoints.bert_files import SIZES
+
+WORD_PIECES, BYTE_PAIRS, XLMR_PIECES, ALBERT_PIECES = "word_pieces", "byte_pairs", "xlmr_pieces", "albert_pieces"
+_OF_LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+class Family(NamedTuple):
+    """How transformers writes the encoders of one `model_type`."""
+
+    model_type: str
+    architecture: str  # The class of the encoder without a head.
+    tokenizer_class: str
+    prefix: str  # Of the encoder's weights in a model with a head.
+    # Fields of config.json by those of a backbone's config.
+    sizes: Mapping[str, str]
+    activation: str = "hidden_act"  # The field of the activation.
+    dropouts: tuple[str, str] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    layers: str = "encoder.layer"  # What precedes the number of a layer.
+    # Names of what is in no layer by those of `bert_weights`, where they are others.
+    others: Mapping[str, str] = _NONE
+    # Names of a layer's parts by those of `bert_weights`, where they are others.
+    parts: Mapping[str, str] = _NONE
+    # Fields of a backbone's config that config.json does not have.
+    fixed: Mapping[str, Any] = _NONE
+    # Fields of config.json that would change what is computed, with the value that is read, and is the default.
+    required: Mapping[str, Any] = _NONE
+    # Values of fields that config.json does not have, where they are not BERT's.
+    defaults: Mapping[str, Any] = _NONE
+    has_epsilon: bool = True  # Whether layer_norm_eps is a field; else it is BERT's.
+    tokenizer: str = WORD_PIECES  # The kind of its tokenizer's files.
+    # Whether positions are counted from pad_token_id + 1, and max_position_embeddings has those before it, too.
+    counts_from_padding: bool = False
+
+    def file_name(self, name: str) -> str:
+        """Returns what a file calls a weight, without prefix, given its name of `bert_weights`."""
+        match = _OF_LAYER.fullmatch(name)
+        if match is None:
+            layer, _, kind = name.rpartition(".")
+            return f"{self.others.get(layer, layer)}.{kind}"
+        number, part, kind = match.groups()
+        return f"{self.layers}.{number}.{self.parts.get(part, part)}.{kind}"
+
+    def names(self, config: BackboneConfig) -> dict[str, str]:
+        """Returns the names of `bert_weights` of an encoder's weights, and of a pooler's, by those without prefix."""
+        names = [weight.name for weight in encoder_weights(config)]
+        return {self.file_name(name): name for name in (*names, *POOLER_WEIGHTS)}
+
+    def without_prefix(self, name: str) -> str:
+        """Returns the name of an encoder's weight in a file without what precedes it in a model with a head."""
+        starts = "|".join(map(re.escape, ("embeddings", f"{self.layers}.", "pooler.", *self.others.values())))
+        return re.sub(rf"^(model\.)?({self.prefix}\.)?(?={starts})", "", name)
+
+
+_SIZES_OF_DISTILBERT = {
+    "vocabulary_size": "vocab_size",
+    "num_layers": "n_layers",
+    "num_heads": "n_heads",
+    "hidden_dim": "dim",
+    "intermediate_dim": "hidden_dim",
+    "max_positions": "max_position_embeddings",
+}
+_PARTS_OF_DISTILBERT = {
+    "attention.self.query": "attention.q_lin",
+    "attention.self.key": "attention.k_lin",
+    "attention.self.value": "attention.v_lin",
+    "attention.output.dense": "attention.out_lin",
+    "attention.output.LayerNorm": "sa_layer_norm",
+    "intermediate.dense": "ffn.lin1",
+    "output.dense": "ffn.lin2",
+    "output.LayerNorm": "output_layer_norm",
+}
+_PARTS_OF_ALBERT = {
+    "attention.self.query": "attention.query",
+    "attention.self.key": "attention.key",
+    "attention.self.value": "attention.value",
+    "attention.output.dense": "attention.dense",
+    "attention.output.LayerNorm": "attention.LayerNorm",
+    "intermediate.dense": "ffn",
+    "output.dense": "ffn_output",
+    "output.LayerNorm": "full_layer_layer_norm",
+}
+_ENCODES = {"position_embedding_type": "absolute", "is_decoder": False}
+_FAMILIES = (
+    Family(BERT, "BertModel", "BertTokenizer", "bert", SIZES, required=_ENCODES),
+    # Sanh et al. 2019, arXiv 1910.01108: BERT without segments and pooler.
+    Family(
+        "distilbert",
+        "DistilBertModel",
+        "DistilBertTokenizer",
+        "distilbert",
+        _SIZES_OF_DISTILBERT,
+        activation="activation",
+        dropouts=("dropout", "attention_dropout"),
+        layers="transformer.layer",
+        parts=_PARTS_OF_DISTILBERT,
+        fixed={"num_segments": 0},
+        has_epsilon=False,
+    ),
+    # Clark et al. 2020, arXiv 2003.10555: narrower embeddings that are projected, no pooler.
+    Family(
+        "electra",
+        "ElectraModel",
+        "ElectraTokenizer",
+        "electra",
+        {**SIZES, "embedding_dim": "embedding_size"},
+        required=_ENCODES,
+    ),
+    # Liu et al. 2019, arXiv 1907.11692: one segment.
+    Family(
+        "roberta",
+        "RobertaModel",
+        "RobertaTokenizer",
+        "roberta",
+        SIZES,
+        required=_ENCODES,
+        tokenizer=BYTE_PAIRS,
+        counts_from_padding=True,
+    ),
+    # Conneau et al. 2020, arXiv 1911.02116: RoBERTa with SentencePiece's pieces.
+    Family(
+        "xlm-roberta",
+        "XLMRobertaModel",
+        "XLMRobertaTokenizer",
+        "roberta",
+        SIZES,
+        required=_ENCODES,
+        tokenizer=XLMR_PIECES,
+        counts_from_padding=True,
+    ),
+    # Lan et al. 2020, arXiv 1909.11942: one layer, run several times; narrower embeddings.
+    Family(
+        "albert",
+        "AlbertModel",
+        "AlbertTokenizer",
+        "albert",
+        {**SIZES, "embedding_dim": "embedding_size"},
+        layers="encoder.albert_layer_groups.0.albert_layers",
+        others={PROJECTION: "encoder.embedding_hidden_mapping_in", "pooler.dense": "pooler"},
+        parts=_PARTS_OF_ALBERT,
+        fixed={"shares_layers": True},
+        required={"position_embedding_type": "absolute", "num_hidden_groups": 1, "inner_group_num": 1},
+        defaults={"hidden_act": "gelu_new"},
+        tokenizer=ALBERT_PIECES,
+    ),
+)
+FAMILIES = {family.model_type: family for family in _FAMILIES}
+
+
+def family_of(model_type: Any, where: str | Path) -> Family:
+    """Returns the family that a file names; `where` is that file."""
+    if model_type is None:
+        raise UserError(f"{where}: field model_type is missing; must be one of {', '.join(FAMILIES)}")
+    if model_type not in FAMILIES:
+        raise unknown_name("model_type", str(model_type), FAMILIES, str(where))
+    return FAMILIES[model_type]

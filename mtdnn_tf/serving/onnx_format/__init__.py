@@ -1,0 +1,1 @@
+"""A trained model as an ONNX file, with the files that a client needs beside it."""

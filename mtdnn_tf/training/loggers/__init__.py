@@ -1,0 +1,1 @@
+"""Loggers that show a training while it runs: TensorBoard, MLflow, Weights & Biases."""

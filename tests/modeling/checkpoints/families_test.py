@@ -1,0 +1,238 @@
+"""Encoders of each family as transformers writes them: the folders of tests/golden/families, and newly made ones."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tokenizers
+from safetensors.numpy import load_file, save_file
+
+from mtdnn_tf.data.packing import pack, to_model_inputs
+from mtdnn_tf.errors import UserError
+from mtdnn_tf.modeling.backbone import CLS, POOLER
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.conversion import convert
+from mtdnn_tf.modeling.checkpoints.families import FAMILIES
+from mtdnn_tf.modeling.checkpoints.fast_tokenizer import fast_tokenizer
+from mtdnn_tf.modeling.checkpoints.pretrained import select_layers, with_pooling
+from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
+from mtdnn_tf.tasks.task import Task
+from tests import transformers_families
+from tests.transformers_families import CASES, EXPECTED, LENGTH, TEXTS
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "families"
+TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """Returns a function from a family to a copy of its folder."""
+
+    def copy(name):
+        return Path(shutil.copytree(GOLDEN / name, tmp_path / name))
+
+    return copy
+
+
+def _packed(pretrained):
+    tokenizer = pretrained.tokenizer()
+    first = tokenizer.tokenize(tf.constant([text for text, _ in TEXTS]))
+    second = tokenizer.tokenize(tf.constant([text or "" for _, text in TEXTS]))
+    has_second = tf.constant([text is not None for _, text in TEXTS])
+    return to_model_inputs(pack(first, second, tokenizer, LENGTH, has_second))
+
+
+def _check(folder):
+    """Compares what an encoder makes of the texts with what transformers made of them."""
+    pretrained, expected = find_backbone(str(folder)), np.load(folder / EXPECTED)
+    inputs = _packed(pretrained)
+    mask = expected["mask"] > 0
+    np.testing.assert_array_equal(inputs["padding_mask"], mask)
+    np.testing.assert_array_equal(np.where(mask, inputs["token_ids"], 0), np.where(mask, expected["ids"], 0))
+    if pretrained.config.num_segments > 1:
+        np.testing.assert_array_equal(inputs["segment_ids"], expected["segments"])
+    encoder = build_multi_task_model(pretrained, [TASK]).backbone
+    output = encoder(inputs, training=False)["sequence_output"].numpy()
+    assert np.abs(expected["output"][mask]).max() > 1
+    np.testing.assert_allclose(output[mask], expected["output"][mask], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_ids_and_outputs_are_those_of_transformers(name):
+    _check(GOLDEN / name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_tokenizer_of_an_export_has_the_same_ids(name):
+    expected = np.load(GOLDEN / name / EXPECTED)
+    content = fast_tokenizer(find_backbone(str(GOLDEN / name)).tokenizer(), LENGTH)
+    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(content))
+    rows = tokenizer.encode_batch([first if second is None else (first, second) for first, second in TEXTS])
+    assert [row.ids for row in rows] == expected["ids"].tolist()
+    assert [row.attention_mask for row in rows] == expected["mask"].tolist()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_written_back_with_the_same_bytes_and_fields(tmp_path, name):
+    pretrained = find_backbone(str(GOLDEN / name))
+    convert(pretrained, tmp_path / "out", "huggingface")
+
+    family = FAMILIES[pretrained.config.model_type]
+    read = load_file(GOLDEN / name / "model.safetensors")
+    before = {name.removeprefix(f"{family.prefix}."): array for name, array in read.items()}
+    after = load_file(tmp_path / "out" / "model.safetensors")
+    assert len(after) == sum(name.startswith(f"{family.prefix}.") for name in read)
+    for name_in_file, array in after.items():
+        assert array.tobytes() == before[name_in_file].tobytes()
+    config, written = (json.loads((at / "config.json").read_text()) for at in (GOLDEN / name, tmp_path / "out"))
+    assert written["architectures"] == [family.architecture]
+    assert {field: config[field] for field in written if field in config and field != "architectures"} == {
+        field: value for field, value in written.items() if field in config and field != "architectures"
+    }
+    shutil.copy(GOLDEN / name / EXPECTED, tmp_path / "out")
+    _check(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_missing_and_a_misshapen_weight_have_the_names_of_the_file(copied, name):
+    folder = copied(name)
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    last = sorted(weight for weight in weights if re.search(r"\.layer\.1\.|\.albert_layers\.0\.", weight))[-1]
+    save_file({weight: array for weight, array in weights.items() if weight != last}, path)
+    with pytest.raises(UserError, match=rf"model.safetensors: weight {last} is missing.* of {name.split('_')[0]}$"):
+        find_backbone(str(folder))
+    save_file({**weights, last: weights[last][:5]}, path)
+    with pytest.raises(UserError, match=rf"model.safetensors: weight {last} has shape \(5.*, the config asks for"):
+        find_backbone(str(folder))
+    more = re.sub(r"(layers?)\.[01]\.", r"\1.2.", last)
+    save_file({**weights, more: weights[last]}, path)
+    with pytest.raises(UserError, match=f"weight {more} is not part of the encoder that config.json describes"):
+        find_backbone(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("model_type", "message"),
+    [
+        (
+            "distillbert",
+            r"config.json: unknown model_type 'distillbert'; did you mean 'distilbert'\? Accepted: albert, bert, ",
+        ),
+        (None, "config.json: field model_type is missing; must be one of bert, distilbert"),
+        ("t5", "unknown model_type 't5'. Accepted: albert, bert, distilbert"),
+    ],
+)
+def test_an_unknown_family_is_refused_with_those_that_are_known(copied, model_type, message):
+    folder = copied("distilbert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": model_type}))
+    with pytest.raises(UserError, match=message):
+        find_backbone(str(folder))
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in ("bert", "albert")])
+def test_a_pooler_that_an_encoder_does_not_have_is_refused(name):
+    pretrained = find_backbone(str(GOLDEN / name))
+    assert pretrained.config.pooling == CLS
+    with pytest.raises(UserError, match=r"--pooling must be auto, cls or mean where .* has no pooler, got pooler"):
+        with_pooling(pretrained, POOLER)
+
+
+def test_alberts_pooler_is_read_and_its_layer_run_as_often_as_the_config_says():
+    pretrained, expected = find_backbone(str(GOLDEN / "albert")), np.load(GOLDEN / "albert" / EXPECTED)
+    config = pretrained.config
+    assert (config.pooling, config.num_layers, config.num_own_layers, config.embedding_dim) == (POOLER, 3, 1, 8)
+    encoder = build_multi_task_model(pretrained, [TASK]).backbone
+    assert len({id(weight) for weight in encoder.weights}) == len(pretrained.weights)
+    weights = load_file(GOLDEN / "albert" / "model.safetensors")
+    pooled = np.tanh(expected["output"][:, 0] @ weights["albert.pooler.weight"].T + weights["albert.pooler.bias"])
+    found = encoder(_packed(pretrained), training=False)["pooled_output"].numpy()
+    np.testing.assert_allclose(found, pooled, atol=1e-5)
+
+
+def test_students_of_albert_run_its_layer_as_often_as_layers_are_picked():
+    pretrained = find_backbone(str(GOLDEN / "albert"))
+    picked = select_layers(pretrained, (0, 2))
+    # Two layers of their own with the same weights.
+    weights = {**pretrained.weights}
+    for name in pretrained.weights:
+        if name.startswith("encoder.layer.0."):
+            weights[name.replace(".0.", ".1.", 1)] = pretrained.weights[name]
+    config = dataclasses.replace(pretrained.config, shares_layers=False, num_layers=2)
+    copied = dataclasses.replace(pretrained, config=config, weights=weights)
+    inputs = _packed(pretrained)
+    found, expected = (
+        build_multi_task_model(one, [TASK]).backbone(inputs, training=False)["sequence_output"].numpy()
+        for one in (picked, copied)
+    )
+    np.testing.assert_array_equal(found, expected)
+    assert picked.config.num_layers == 2 and picked.weights.keys() == pretrained.weights.keys()
+
+
+@pytest.mark.parametrize(("field", "value"), [("num_hidden_groups", 2), ("inner_group_num", 2)])
+def test_layers_that_are_not_all_one_are_refused(copied, field, value):
+    folder = copied("albert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, field: value}))
+    with pytest.raises(UserError, match=f"config.json: {field} must be 1, got 2"):
+        find_backbone(str(folder))
+
+
+def test_alberts_activation_where_the_config_does_not_say_it(copied):
+    folder = copied("albert")
+    config = json.loads((folder / "config.json").read_text())
+    del config["hidden_act"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert find_backbone(str(folder)).config == find_backbone(str(GOLDEN / "albert")).config
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "bert"])
+def test_layouts_that_other_families_do_not_have_are_refused(tmp_path, name):
+    pretrained = find_backbone(str(GOLDEN / name))
+    family = pretrained.config.model_type
+    for layout in ("google", "keras_nlp"):
+        with pytest.raises(UserError, match=f"--format={layout} must have BERT's architecture, .* {family} with"):
+            convert(pretrained, tmp_path / "out", layout)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_epsilon_is_read_and_needs_hugging_faces_layout(tmp_path):
+    pretrained = find_backbone(str(GOLDEN / "bert"))
+    assert pretrained.config.norm_epsilon == 1e-5
+    with pytest.raises(UserError, match="layer_norm_eps 1e-05; --format=huggingface records it"):
+        convert(pretrained, tmp_path / "out", "google")
+
+
+def test_the_page_lists_every_family():
+    page = (GOLDEN.parents[2] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
+    assert [name for name in FAMILIES if f"\n| `{name}` | yes | yes | yes | yes |" not in page] == []
+
+
+@pytest.mark.slow
+def test_new_ones_in_transformers(tmp_path):
+    """Another seed's encoders; what is written back from them, transformers reads with the same ids and outputs."""
+    interpreter = os.environ.get("MTDNN_TF_TORCH_PYTHON")
+    if not interpreter:
+        pytest.skip("MTDNN_TF_TORCH_PYTHON names no interpreter")
+
+    def run(*arguments):
+        command = [interpreter, transformers_families.__file__, *map(str, arguments)]
+        environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+        subprocess.run(command, env=environment, capture_output=True, check=True)
+
+    run("make", tmp_path / "made", 1)
+    for name in CASES:
+        _check(tmp_path / "made" / name)
+        convert(find_backbone(str(tmp_path / "made" / name)), tmp_path / "out" / name, "huggingface")
+    run("run", *(tmp_path / "out" / name for name in CASES))
+    for name in CASES:
+        theirs, ours = (np.load(tmp_path / place / name / EXPECTED) for place in ("made", "out"))
+        for key in ("ids", "mask", "segments", "output"):
+            np.testing.assert_array_equal(theirs[key], ours[key])
