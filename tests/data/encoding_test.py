@@ -206,7 +206,8 @@ def test_duplicate_ids_are_refused_with_both_places(source, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
-    monkeypatch.setattr(row_digest, "SortedLines", lambda folder: SortedLines(folder, 100_000))
+    # So many characters that what is read of each run at a time is more than the least that is read.
+    monkeypatch.setattr(row_digest, "SortedLines", lambda folder: SortedLines(folder, 400_000))
     monkeypatch.setattr(encoded_split, "_CHECKED_AT_ONCE", 10_000)
     monkeypatch.setattr(text_lines, "_BYTES_READ_AT_ONCE", 10_000)
 
@@ -222,7 +223,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, monkeypatch):
             tracemalloc.stop()
 
     peak(2000)
-    assert peak(40_000) < 1.3 * peak(8000)
+    assert peak(40_000) < 1.1 * peak(8000)
 
 
 RANKING = Task(
