@@ -1,16 +1,15 @@
-"""What results show beyond chance: means with their spread, and differences of two models by seed or by example."""
+"""What results show beyond chance: means with their spread, and differences of two models by seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from mtdnn_tf.json_files import finite
-from mtdnn_tf.kinds.values import Metric
 
 _CONFIDENCE = 0.95
 # Up to 16 differences have fewer ways than that, and all of them are counted.
@@ -30,7 +29,7 @@ class Summary(NamedTuple):
 class PairedDifference(NamedTuple):
     """The difference of two models, from pairs of values."""
 
-    mean: float  # Of the differences, or the difference of a metric over all examples.
+    mean: float  # Of the differences.
     low: float  # Lower end of its 95 % interval; nan of fewer than 2 pairs.
     high: float
     # Of the two-sided paired permutation test: how often a difference as far from 0 comes about if it is chance which
@@ -71,75 +70,20 @@ def sign_flip_test(differences: np.ndarray) -> float:
     differences, else of 100,000 random ones, of which theirs counts as one, so that it is never 0. The differences are
     finite, float [n], n from 1.
     """
+    if len(differences) < 2:
+        return 1.0
     scaled = differences / (np.abs(differences).max() or 1.0)
 
     def distance(values: np.ndarray, axis: int) -> np.ndarray:
         return np.round(np.abs(values.sum(axis=axis)), _DECIMALS)
 
-    return _permutation_test((scaled,), distance, _FLIPS, 0, vectorized=True)
-
-
-def paired_examples(
-    gold: np.ndarray, first: np.ndarray, second: np.ndarray, metric: Metric, seed: int, resamples: int = 1000
-) -> PairedDifference | None:
-    """Returns the difference of two models' metrics on one split, first less second, over its examples only.
-
-    The effect of another training is not in it: that is the spread over seeds. The interval is the bootstrap's 95 %
-    percentile interval over examples drawn with replacement, the same for both models; the test exchanges the models'
-    predictions example by example (approximate randomization).
-
-    Args:
-        gold: Gold labels or scores of examples that have one, [rows, ...]; for a ranking any [queries].
-        first: Predictions of one model, [rows, ...], as the metric takes them; for a ranking its metric per query.
-        second: Predictions of the other model, as `first`.
-        metric: From gold and predictions to a number; for a ranking the mean of the predictions.
-        seed: Seed of the random draws.
-        resamples: Number of bootstrap samples, and of random exchanges. Defaults to 1000.
-
-    Returns:
-        The difference, with the number of examples or queries as its n; None without rows.
-    """
-    n = len(gold)
-    if not n:
-        return None
-    labels, predictions = np.concatenate([gold, gold]), np.concatenate([first, second])
-
-    def difference(one: np.ndarray, other: np.ndarray) -> float:
-        return metric(labels[one], predictions[one]) - metric(labels[other], predictions[other])
-
-    # Numbers of the first model's examples, and of the second's.
-    pairs = np.arange(n), np.arange(n, 2 * n)
-    low, high = math.nan, math.nan
-    if n > 1:
-        low, high = stats.bootstrap(
-            pairs,
-            difference,
-            paired=True,
-            vectorized=False,
-            n_resamples=resamples,
-            confidence_level=_CONFIDENCE,
-            method="percentile",
-            random_state=seed,
-        ).confidence_interval
-    p_value = _permutation_test(
-        pairs, lambda one, other: round(abs(difference(one, other)), _DECIMALS), resamples, seed, vectorized=False
-    )
-    return PairedDifference(difference(*pairs), float(low), float(high), p_value, n)
-
-
-def _permutation_test(
-    samples: Sequence[np.ndarray], distance: Callable[..., Any], ways: int, seed: int, vectorized: bool
-) -> float:
-    """Returns how often exchanging the values of pairs makes a distance as large as theirs."""
-    if len(samples[0]) < 2:
-        return 1.0
     found = stats.permutation_test(
-        samples,
+        (scaled,),
         distance,
         permutation_type="samples",
-        vectorized=vectorized,
-        n_resamples=ways,
+        vectorized=True,
+        n_resamples=_FLIPS,
         alternative="greater",
-        random_state=seed,
+        random_state=0,
     )
     return float(found.pvalue)
