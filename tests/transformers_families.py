@@ -43,6 +43,12 @@ _OF_ALBERT = {
     "eos_id": -1,
     "control_symbols": "[CLS],[SEP],[MASK]",
 }
+# DeBERTa's special tokens, and a piece for each byte.
+_OF_DEBERTA = {
+    **{f"{name}_id": number for number, name in enumerate(("pad", "bos", "eos", "unk"))},
+    **{"pad_piece": "[PAD]", "bos_piece": "[CLS]", "eos_piece": "[SEP]", "unk_piece": "[UNK]"},
+    "byte_fallback": True,
+}
 # First and second texts; None: no second one. Of no pair both texts are cut, which has several ways.
 TEXTS: list[tuple[str, str | None]] = [
     ("The big cat sees a dog.", None),
@@ -79,6 +85,22 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "attention_probs_dropout_prob": 0.1,
         },
     ),
+    # As the released v3 encoders; distances above 4 share rows, and the table has rows that no token has.
+    "deberta-v2": (
+        "DebertaV2ForSequenceClassification",
+        {
+            **_SIZES,
+            "max_position_embeddings": 20,
+            "type_vocab_size": 0,
+            "relative_attention": True,
+            "position_buckets": 8,
+            "norm_rel_ebd": "layer_norm",
+            "share_att_key": True,
+            "pos_att_type": "p2c|c2p",
+            "position_biased_input": False,
+            "vocab_size": 400,
+        },
+    ),
     "electra": ("ElectraForPreTraining", {**_SIZES, "embedding_size": 8, "max_position_embeddings": 20}),
     "electra_wide": ("ElectraForMaskedLM", {**_SIZES, "embedding_size": 16, "max_position_embeddings": 20}),
 }
@@ -90,7 +112,7 @@ def _make(name: str, folder: Path, seed: int) -> None:
 
     kind, fields = CASES[name]
     tokenizer = _tokenizer(name, folder)
-    config = getattr(transformers, kind).config_class(vocab_size=len(tokenizer), **fields)
+    config = getattr(transformers, kind).config_class(**{"vocab_size": len(tokenizer), **fields})
     model = getattr(transformers, kind)(config)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -100,6 +122,7 @@ def _make(name: str, folder: Path, seed: int) -> None:
 
 
 def _tokenizer(name: str, folder: Path) -> Any:
+    import transformers
     from transformers import AlbertTokenizer, BertTokenizer, RobertaTokenizer, XLMRobertaTokenizer
 
     if name == "roberta":
@@ -113,6 +136,11 @@ def _tokenizer(name: str, folder: Path) -> Any:
     if name == "albert":
         (folder / "spiece.model").write_bytes(sentence_piece_model(folder, SENTENCES * 9, 60, RULES, **_OF_ALBERT))
         return _saved(AlbertTokenizer.from_pretrained(folder), folder)
+    if name == "deberta-v2":
+        (folder / "spm.model").write_bytes(sentence_piece_model(folder, SENTENCES * 9, 330, RULES, **_OF_DEBERTA))
+        # Before transformers 5 the class without "Fast" is Python's, and writes no tokenizer.json.
+        kind = getattr(transformers, "DebertaV2TokenizerFast", None) or transformers.DebertaV2Tokenizer
+        return _saved(kind.from_pretrained(folder), folder)
     (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in VOCABULARY), encoding="utf-8")
     return _saved(BertTokenizer(vocab={piece: number for number, piece in enumerate(VOCABULARY)}), folder)
 

@@ -1,9 +1,10 @@
-"""SentencePiece's unigram tokenizer (XLM-R's, ALBERT's) by TF.Text, and the message that its model is."""
+"""SentencePiece's unigram tokenizer (XLM-R's, ALBERT's, DeBERTa's) by TF.Text, and the message that its model is."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +19,11 @@ from mtdnn_tf.json_files import fingerprint, to_json
 
 SPACE = "\u2581"  # What stands for a space in pieces.
 UNIGRAM = 1
-NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5  # Types of pieces.
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6  # Types of pieces.
 # Longer keys are in no rules; SentencePiece has room for 32 matches at a place.
 _MOST_BYTES_REPLACED = 32
 _MOST_UNITS = 1 << 17  # SentencePiece's own rules have half as many.
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
 _UNKNOWN_CHARACTER = "\U0010fffd"
 _FIELD = descriptor_pb2.FieldDescriptorProto
 # The fields of sentencepiece_model.proto that matter here, with number, type and default.
@@ -66,6 +68,11 @@ def _model_class() -> Any:
 
 
 ModelProto = _model_class()
+
+
+def is_byte(piece: str) -> bool:
+    """Returns whether a piece is the name of one that stands for a byte."""
+    return _BYTE.fullmatch(piece) is not None
 
 
 def charsmap_bytes(charsmap: str) -> bytes:
@@ -167,7 +174,10 @@ class SentencePieceTokenizer:
             # No word has one: Hugging Face's tokenizers split texts at spaces first.
             if kind == NORMAL and SPACE in piece[1:]:
                 kind = UNUSED
+            elif kind == NORMAL and rules.has_bytes and is_byte(piece):
+                kind = BYTE
             model.pieces.add(piece=piece, score=score, type=kind)
         model.trainer_spec.model_type = UNIGRAM
+        model.trainer_spec.byte_fallback = rules.has_bytes
         model.normalizer_spec.precompiled_charsmap = charsmap_bytes(rules.charsmap)
         return model

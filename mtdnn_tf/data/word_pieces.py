@@ -64,12 +64,14 @@ class TokenRules:
     added: tuple[AddedToken, ...] = ()
     # Of byte-level byte-pair encoding, "first second", in the order in which they were learned; none with word pieces.
     merges: tuple[str, ...] = dataclasses.field(default=(), metadata={OMITTED: True})
-    # Of SentencePiece's unigrams: the score of each piece, the rules of normalization ("precompiled_charsmap", base64)
-    # the tokens that end the first text of a pair, and whether `` and '' are read as ".
+    # Of SentencePiece's unigrams: the score of each piece, the rules of normalization ("precompiled_charsmap", base64),
+    # the tokens that end the first text of a pair, whether `` and '' are read as ", and whether characters of no piece
+    # become the pieces of their bytes ("<0xE4>").
     scores: tuple[float, ...] = dataclasses.field(default=(), metadata={OMITTED: True})
     charsmap: str = dataclasses.field(default="", metadata={OMITTED: True})
     ends_between: int = dataclasses.field(default=1, metadata={OMITTED: True})
     joins_quotes: bool = dataclasses.field(default=False, metadata={OMITTED: True})
+    has_bytes: bool = dataclasses.field(default=False, metadata={OMITTED: True})
 
     def difference(self) -> str:
         """Returns the fields that are not BERT's, for messages."""

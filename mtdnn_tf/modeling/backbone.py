@@ -16,6 +16,8 @@ MEAN = "mean"
 POOLINGS = (POOLER, CLS, MEAN)
 BERT = "bert"
 EPSILON = 1e-12
+# No weight would limit positions that are relative.
+MOST_RELATIVE_POSITIONS = 1 << 16
 FLOAT32 = "float32"
 MIXED_FLOAT16 = "mixed_float16"
 # What the encoder computes in; variables, heads and losses stay in float32.
@@ -49,6 +51,8 @@ class BackboneConfig:
     position_offset: int = dataclasses.field(default=0, metadata={OMITTED: True})
     # What LayerNorm adds to the variance.
     norm_epsilon: float = dataclasses.field(default=EPSILON, metadata={OMITTED: True})
+    # Rows for each direction in a table of relative positions, in place of absolute ones (DeBERTa); 0: no such table.
+    position_buckets: int = dataclasses.field(default=0, metadata={OMITTED: True})
 
     def __post_init__(self) -> None:
         for name, accepted in (("activation", ACTIVATIONS), ("pooling", POOLINGS)):
@@ -62,6 +66,11 @@ class BackboneConfig:
             raise UserError(
                 "the backbone must have norm_epsilon between 0 and 1, num_segments and position_offset >= 0, got "
                 f"{self.norm_epsilon}, {self.num_segments} and {self.position_offset}"
+            )
+        if self.position_buckets and (self.position_buckets < 2 or self.max_positions > MOST_RELATIVE_POSITIONS):
+            raise UserError(
+                "the backbone must have position_buckets >= 2, and with them max_positions <= "
+                f"{MOST_RELATIVE_POSITIONS}, got {self.position_buckets} and {self.max_positions}"
             )
 
     @property

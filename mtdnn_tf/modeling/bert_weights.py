@@ -19,6 +19,9 @@ WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 POSITION_EMBEDDINGS = "embeddings.position_embeddings.weight"
 SEGMENT_EMBEDDINGS = "embeddings.token_type_embeddings.weight"
 PROJECTION = "embeddings_project"
+# Of DeBERTa: a row per bucket of distances between two positions, and their normalization.
+RELATIVE_EMBEDDINGS = "encoder.rel_embeddings.weight"
+RELATIVE_NORM = "encoder.LayerNorm"
 POOLER_WEIGHTS = ("pooler.dense.weight", "pooler.dense.bias")
 
 
@@ -68,12 +71,16 @@ def encoder_weights(config: BackboneConfig) -> list[Weight]:
 
     of_embeddings = config.embedding_width
     plain(WORD_EMBEDDINGS, config.vocabulary_size, of_embeddings)
-    plain(POSITION_EMBEDDINGS, config.position_offset + config.max_positions, of_embeddings)
+    if not config.position_buckets:
+        plain(POSITION_EMBEDDINGS, config.position_offset + config.max_positions, of_embeddings)
     if config.num_segments:
         plain(SEGMENT_EMBEDDINGS, config.num_segments, of_embeddings)
     norm("embeddings.LayerNorm", of_embeddings)
     if config.has_projection:
         dense(PROJECTION, of_embeddings, width)
+    if config.position_buckets:
+        plain(RELATIVE_EMBEDDINGS, 2 * config.position_buckets, width)
+        norm(RELATIVE_NORM)
     for index in range(config.num_own_layers):
         prefix = f"encoder.layer.{index}"
         for part in ("query", "key", "value"):

@@ -1,4 +1,4 @@
-"""The shared encoder: BERT (Devlin et al. 2019, arXiv 1810.04805) and families that differ from it little."""
+"""The shared encoder: BERT (Devlin et al. 2019, arXiv 1810.04805) and families that differ from it in some parts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from mtdnn_tf.modeling.bert_weights import (
     POOLER_WEIGHTS,
     POSITION_EMBEDDINGS,
     PROJECTION,
+    RELATIVE_EMBEDDINGS,
+    RELATIVE_NORM,
     SEGMENT_EMBEDDINGS,
     WORD_EMBEDDINGS,
     encoder_weights,
 )
+from mtdnn_tf.modeling.disentangled_attention import RELATIVE_DROPOUT, RELATIVE_POSITIONS, rows_of_distances
 from mtdnn_tf.modeling.dropout import SixteenBitDropout, drop, generator_seeds
 
 _EMBEDDINGS_DROPOUT = "embeddings.dropout"
@@ -82,6 +85,8 @@ class Encoder(tf.keras.layers.Layer):
             name: SixteenBitDropout(dropout, seed) for name, seed in seed_of.items() if name.endswith("dropout")
         }
         self._dropped = self._dropouts[_EMBEDDINGS_DROPOUT].dropped
+        buckets = config.position_buckets
+        self._rows_of_distances = rows_of_distances(buckets, config.max_positions) if buckets else None
 
     @property
     def generators(self) -> list[tf.random.Generator]:
@@ -111,6 +116,7 @@ class Encoder(tf.keras.layers.Layer):
         training, reader = bool(training), weights or self
         states = self._embed(inputs, reader, training)
         mask = block.attention_mask(tf.cast(inputs["padding_mask"], tf.int32), states.dtype)
+        positions = self._relative_positions(states, reader, training)
         run = block.recomputed_block if training and self._recompute else block.transformer_block
         for index in range(self.config.num_layers):
             is_last = index + 1 == self.config.num_layers
@@ -123,7 +129,7 @@ class Encoder(tf.keras.layers.Layer):
                 self.config.norm_epsilon,
             )
             starts = self._reserve(f"encoder.layer.{index}.", states, settings)
-            states = run(states, mask, reader.block_weights(index), starts, settings)
+            states = run(states, mask, {**reader.block_weights(index), **positions}, starts, settings)
         pooled = self._pool(states, inputs["padding_mask"], reader)
         return {"pooled_output": pooled} if first_position else {"sequence_output": states, "pooled_output": pooled}
 
@@ -155,13 +161,29 @@ class Encoder(tf.keras.layers.Layer):
     def _sum_of_embeddings(self, inputs: dict[str, tf.Tensor], reader: WeightReader) -> tf.Tensor:
         tokens = tf.cast(reader.rows(WORD_EMBEDDINGS, inputs["token_ids"]), self.compute_dtype)
         first = self.config.position_offset
-        table = tf.convert_to_tensor(reader.read(POSITION_EMBEDDINGS))
-        total = tokens + tf.cast(table[first : first + tf.shape(tokens)[1]], self.compute_dtype)
+        total = tokens
+        if not self.config.position_buckets:
+            table = tf.convert_to_tensor(reader.read(POSITION_EMBEDDINGS))
+            total += tf.cast(table[first : first + tf.shape(tokens)[1]], self.compute_dtype)
         if not self.config.num_segments:
             return total
         # An encoder of one segment has been trained with both texts of a pair in it.
         segment_ids = inputs["segment_ids"] if self.config.num_segments > 1 else tf.zeros_like(inputs["segment_ids"])
         return total + tf.cast(reader.rows(SEGMENT_EMBEDDINGS, segment_ids), self.compute_dtype)
+
+    def _relative_positions(self, states: tf.Tensor, reader: WeightReader, training: bool) -> dict[str, tf.Tensor]:
+        """Returns what `RELATIVE_POSITIONS` names, normalized, to go with a block's weights; nothing for BERT.
+
+        Dropout is a block's own. Where two distances share a row it draws for each, while the authors' code draws once.
+        """
+        if self._rows_of_distances is None:
+            return {}
+        most, length = self.config.max_positions, tf.shape(states)[1]
+        numbers = tf.constant(self._rows_of_distances)[most - length : most + length]
+        norm = {f"{RELATIVE_NORM}.{part}": reader.read(f"{RELATIVE_NORM}.{part}") for part in ("weight", "bias")}
+        table = tf.convert_to_tensor(reader.read(RELATIVE_EMBEDDINGS))
+        normal = block.normalize(table, norm, RELATIVE_NORM, training, self.config.norm_epsilon)
+        return {RELATIVE_POSITIONS: tf.gather(normal, numbers)}
 
     def _project(self, states: tf.Tensor, reader: WeightReader) -> tf.Tensor:
         """Returns embeddings in the width of the encoder."""
@@ -178,8 +200,11 @@ class Encoder(tf.keras.layers.Layer):
             return {}
         batch, length, width = tf.unstack(tf.shape(states))
         answered = batch if settings.first_position else batch * length
-        sizes = (answered * length * settings.num_heads, answered * width, answered * width)
-        return {name: self._dropouts[prefix + name].reserve(size) for name, size in zip(block.DROPOUTS, sizes)}
+        rows = answered * width
+        sizes = dict(zip(block.DROPOUTS, (answered * length * settings.num_heads, rows, rows)))
+        if self.config.position_buckets:
+            sizes[RELATIVE_DROPOUT] = 2 * length * width
+        return {name: self._dropouts[prefix + name].reserve(size) for name, size in sizes.items()}
 
     def _pool(self, states: tf.Tensor, padding_mask: tf.Tensor, reader: WeightReader) -> tf.Tensor:
         if self.config.pooling == MEAN:
@@ -204,7 +229,10 @@ def _seed_of_names(config: BackboneConfig, seeds: Iterator[int]) -> dict[str, in
     tables = [WORD_EMBEDDINGS, POSITION_EMBEDDINGS, SEGMENT_EMBEDDINGS, _EMBEDDINGS_DROPOUT]
     blocks = [f"encoder.layer.{index}.{name}" for index in range(config.num_layers) for name in _SEEDED_OF_BLOCK]
     projection = [f"{PROJECTION}.weight"] if config.has_projection else []
-    return {name: next(seeds) for name in [*tables, *blocks, "pooler.dense.weight", *projection]}
+    relative = [f"encoder.layer.{index}.{RELATIVE_DROPOUT}" for index in range(config.num_layers)]
+    relative = [RELATIVE_EMBEDDINGS, *relative] if config.position_buckets else []
+    names = [*tables, *blocks, "pooler.dense.weight", *projection, *relative]
+    return {name: next(seeds) for name in names}
 
 
 def _initializer(name: str, seed: int | None) -> Any:

@@ -15,6 +15,12 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from mtdnn_tf.modeling.backbone import EPSILON, GELU
+from mtdnn_tf.modeling.disentangled_attention import (
+    RELATIVE_DROPOUT,
+    RELATIVE_POSITIONS,
+    disentangled_scores,
+    rows_of_first_position,
+)
 from mtdnn_tf.modeling.dropout import drop
 
 # The last parts of the names of a block's dropouts, in the order in which they act.
@@ -120,7 +126,8 @@ def transformer_block(
 ) -> tf.Tensor:
     """Returns the block's output, [batch, length, width], or [batch, 1, width] for the first position only.
 
-    `mask` is of `attention_mask`; weights are named as after "encoder.layer.N.".
+    `mask` is of `attention_mask`; weights are named as after "encoder.layer.N.". Attention is disentangled if they have
+    `RELATIVE_POSITIONS`.
     """
     training = settings.training
     answered = states[:, :1] if settings.first_position else states
@@ -132,7 +139,17 @@ def transformer_block(
     def dropout(values: tf.Tensor, name: str) -> tf.Tensor:
         return drop(values, settings.dropped, starts[name]) if starts else values
 
-    scores, value = _scores_and_values(rows, every, batch, weights, settings)
+    query, key, value = _query_key_value(rows, every, batch, weights, settings)
+    if RELATIVE_POSITIONS in weights:
+        positions = dropout(tf.cast(weights[RELATIVE_POSITIONS], rows.dtype), RELATIVE_DROPOUT)
+        if settings.first_position:
+            positions = rows_of_first_position(positions, tf.shape(states)[1])
+        relative = (
+            _heads(positions, 1, _kernel_and_bias(rows, weights, part), settings) for part in ATTENTION_PARTS[:2]
+        )
+        scores = disentangled_scores(query, key, *relative, settings.first_position)
+    else:
+        scores = tf.matmul(query * (width // settings.num_heads) ** -0.5, key, transpose_b=True)
     mixed = tf.matmul(dropout(tf.nn.softmax(scores + mask), DROPOUTS[0]), value)
     mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [-1, width])
     attended = dropout(dense(mixed, weights, "attention.output.dense"), DROPOUTS[1])
@@ -147,10 +164,20 @@ def transformer_block(
     return outputs
 
 
-def _scores_and_values(
+def _heads(
+    inputs: tf.Tensor, batch: tf.Tensor | int, layer: tuple[tf.Tensor, tf.Tensor], settings: BlockSettings
+) -> tf.Tensor:
+    """Returns rows [batch * length, width] through a linear layer as [batch, heads, length, depth]."""
+    kernel, bias = layer
+    projected = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
+    shape = [batch, -1, settings.num_heads, inputs.shape[-1] // settings.num_heads]
+    return tf.transpose(tf.reshape(projected, shape), [0, 2, 1, 3])
+
+
+def _query_key_value(
     rows: tf.Tensor, every: tf.Tensor, batch: tf.Tensor, weights: Weights, settings: BlockSettings
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the scores of `rows` for `every` row, [batch, heads, answered, length], and the values of `every` row.
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns the queries of `rows`, the keys and the values of `every` row, each [batch, heads, length, depth].
 
     One matrix product makes queries, keys and values in training, and where `weights` has them as one layer.
     """
@@ -163,10 +190,6 @@ def _scores_and_values(
         kernels, biases = zip(*map(layer, names))
         return tf.concat(kernels, axis=1), tf.concat(biases, axis=0)
 
-    def project(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        projected = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
-        return tf.transpose(tf.reshape(projected, [batch, -1, heads, depth]), [0, 2, 1, 3])
-
     def project_together(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor, parts: int) -> list[tf.Tensor]:
         projected = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
         split = tf.reshape(projected, [batch, -1, parts, heads, depth])
@@ -177,15 +200,15 @@ def _scores_and_values(
     elif settings.training and rows is every:
         query, key, value = project_together(rows, *joined(*ATTENTION_PARTS), 3)
     else:
-        query = project(rows, *layer(ATTENTION_PARTS[0]))
+        query = _heads(rows, batch, layer(ATTENTION_PARTS[0]), settings)
         if f"{KEY_VALUE}.weight" in weights:
             key, value = project_together(every, *layer(KEY_VALUE), 2)
         elif settings.training:
             key, value = project_together(every, *joined(*ATTENTION_PARTS[1:]), 2)
         else:
             # Copying the matrices into one takes longer than what the one product saves on a single short text.
-            key, value = (project(every, *layer(name)) for name in ATTENTION_PARTS[1:])
-    return tf.matmul(query * depth**-0.5, key, transpose_b=True), value
+            key, value = (_heads(every, batch, layer(name), settings) for name in ATTENTION_PARTS[1:])
+    return query, key, value
 
 
 def recomputed_block(
@@ -195,15 +218,17 @@ def recomputed_block(
 
     Dropout draws the same numbers in both passes, as its draws begin at the same starts.
     """
-    function = _block(settings, tuple(weights), len(starts))
+    function = _block(settings, tuple(weights), tuple(starts))
     # Tensors, so that the function depends on no model's variables.
     return function(states, mask, *starts.values(), *(tf.convert_to_tensor(weight) for weight in weights.values()))
 
 
 @functools.cache
-def _block(settings: BlockSettings, names: tuple[str, ...], num_starts: int) -> Callable[..., tf.Tensor]:
+def _block(settings: BlockSettings, names: tuple[str, ...], dropouts: tuple[str, ...]) -> Callable[..., tf.Tensor]:
+    num_starts = len(dropouts)
+
     def run(states: tf.Tensor, mask: tf.Tensor, *tensors: tf.Tensor) -> tf.Tensor:
-        starts = dict(zip(DROPOUTS, tensors[:num_starts]))
+        starts = dict(zip(dropouts, tensors[:num_starts]))
         return transformer_block(states, mask, dict(zip(names, tensors[num_starts:])), starts, settings)
 
     @tf.function(autograph=False)

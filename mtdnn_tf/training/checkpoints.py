@@ -19,6 +19,8 @@ from mtdnn_tf.training.trainer import Trainer
 _STATE = "state"
 # Where checkpoints have the layers of an encoder, by their names in `bert_weights`: as Keras named those of KerasNLP's.
 _EMBEDDINGS = ("word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm")
+# DeBERTa came later, and has no other's places.
+_RELATIVE = {"encoder.rel_embeddings": "relative_positions/table", "encoder.LayerNorm": "relative_positions/norm"}
 _OF_BLOCK = {
     "attention.self.query": "_self_attention_layer/_query_dense",
     "attention.self.key": "_self_attention_layer/_key_dense",
@@ -118,6 +120,8 @@ def _objects(network: MultiTaskModel) -> tf.train.Checkpoint:
 def _place(name: str, num_layers: int) -> str:
     """Returns where checkpoints have a weight of an encoder, parts separated by slashes."""
     layer, _, kind = name.rpartition(".")
+    if layer in _RELATIVE:
+        return f"{_RELATIVE[layer]}/{kind}"
     if layer.endswith("_embeddings"):
         return f"layer_with_weights-{_EMBEDDINGS.index(layer.rpartition('.')[2])}/embeddings"
     kind = {"weight": "gamma", "bias": "beta"}[kind] if layer.endswith("LayerNorm") else kind

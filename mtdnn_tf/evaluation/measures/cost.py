@@ -74,6 +74,10 @@ def forward_flops(shape: BackboneConfig, heads: Iterable[tf.keras.layers.Layer],
     heads = list(heads)
     block = 8 * n * d * d + 4 * n * n * d + 4 * n * d * f
     of_first = 4 * n * d * d + 4 * d * d + 4 * n * d + 4 * d * f
+    if shape.position_buckets:
+        # Relative positions through two layers, and their products with queries and keys.
+        block += 8 * n * d * d + 8 * n * n * d
+        of_first += 4 * n * d * d + 2 * n * d
     is_whole = not heads or shape.pooling == MEAN or any(reads_sequence(head) for head in heads)
     encoder = (shape.num_layers - 1) * block + (block if is_whole else of_first)
     encoder += 2 * n * shape.embedding_width * d if shape.has_projection else 0

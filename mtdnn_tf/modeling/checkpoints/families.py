@@ -8,12 +8,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.modeling.backbone import BERT, BackboneConfig
-from mtdnn_tf.modeling.bert_weights import POOLER_WEIGHTS, PROJECTION, encoder_weights
+from mtdnn_tf.modeling.bert_weights import (
+    POOLER_WEIGHTS,
+    PROJECTION,
+    RELATIVE_EMBEDDINGS,
+    RELATIVE_NORM,
+    encoder_weights,
+)
 from mtdnn_tf.modeling.checkpoints.bert_files import SIZES
 
-WORD_PIECES, BYTE_PAIRS, XLMR_PIECES, ALBERT_PIECES = "word_pieces", "byte_pairs", "xlmr_pieces", "albert_pieces"
+WORD_PIECES, BYTE_PAIRS = "word_pieces", "byte_pairs"
+XLMR_PIECES, ALBERT_PIECES, DEBERTA_PIECES = "xlmr_pieces", "albert_pieces", "deberta_pieces"
 _OF_LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,12 +43,15 @@ class Family(NamedTuple):
     parts: Mapping[str, str] = _NONE
     # Fields of a backbone's config that config.json does not have.
     fixed: Mapping[str, Any] = _NONE
-    # Fields of config.json that would change what is computed, with the value that is read, and is the default.
+    # Fields of config.json that would change what is computed, with the value that is read, and is the default. A list
+    # may be in any order, or one text with its words separated by "|".
     required: Mapping[str, Any] = _NONE
     # Values of fields that config.json does not have, where they are not BERT's.
     defaults: Mapping[str, Any] = _NONE
     has_epsilon: bool = True  # Whether layer_norm_eps is a field; else it is BERT's.
     tokenizer: str = WORD_PIECES  # The kind of its tokenizer's files.
+    # Whether "pooler" is BERT's pooler, if it is there; else it is a head's.
+    has_pooler: bool = True
     # Whether positions are counted from pad_token_id + 1, and max_position_embeddings has those before it, too.
     counts_from_padding: bool = False
 
@@ -56,13 +66,29 @@ class Family(NamedTuple):
 
     def names(self, config: BackboneConfig) -> dict[str, str]:
         """Returns the names of `bert_weights` of an encoder's weights, and of a pooler's, by those without prefix."""
-        names = [weight.name for weight in encoder_weights(config)]
-        return {self.file_name(name): name for name in (*names, *POOLER_WEIGHTS)}
+        names = dict.fromkeys((*(weight.name for weight in encoder_weights(config)), *POOLER_WEIGHTS))
+        return {self.file_name(name): name for name in names if self.has_pooler or name not in POOLER_WEIGHTS}
+
+    def check_required(self, values: Mapping[str, Any], where: Path) -> None:
+        """Refuses values of a config.json, with the family's defaults, that would change what is computed."""
+        for name, required in self.required.items():
+            given = values.get(name, required)
+            if _unordered(given, required) != _unordered(required, required):
+                raise UserError(f"{where}: {name} must be {required!r}, got {shortened(repr(given), 60)}")
 
     def without_prefix(self, name: str) -> str:
         """Returns the name of an encoder's weight in a file without what precedes it in a model with a head."""
         starts = "|".join(map(re.escape, ("embeddings", f"{self.layers}.", "pooler.", *self.others.values())))
         return re.sub(rf"^(model\.)?({self.prefix}\.)?(?={starts})", "", name)
+
+
+def _unordered(value: Any, like: Any) -> Any:
+    """Returns the words of a list in alphabetical order, where `like` is a list; a text may separate them by "|"."""
+    if not isinstance(like, list):
+        return value
+    words = value.split("|") if isinstance(value, str) else value
+    is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    return sorted(word.strip().lower() for word in words) if is_list else value
 
 
 _SIZES_OF_DISTILBERT = {
@@ -92,6 +118,28 @@ _PARTS_OF_ALBERT = {
     "intermediate.dense": "ffn",
     "output.dense": "ffn_output",
     "output.LayerNorm": "full_layer_layer_norm",
+}
+_PARTS_OF_DEBERTA = {f"attention.self.{part}": f"attention.self.{part}_proj" for part in ("query", "key", "value")}
+# What DebertaV2Config has where config.json does not say it.
+_DEFAULTS_OF_DEBERTA = {
+    "relative_attention": False,
+    "max_relative_positions": -1,
+    "position_biased_input": True,
+    "share_att_key": False,
+    "norm_rel_ebd": "none",
+    "pos_att_type": None,
+    "layer_norm_eps": 1e-7,
+}
+# The released v3 encoders.
+_DEBERTA_V3 = {
+    "type_vocab_size": 0,
+    "relative_attention": True,
+    "max_relative_positions": -1,
+    "position_biased_input": False,
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "pos_att_type": ["p2c", "c2p"],
+    "conv_kernel_size": 0,
 }
 _ENCODES = {"position_embedding_type": "absolute", "is_decoder": False}
 _FAMILIES = (
@@ -155,6 +203,24 @@ _FAMILIES = (
         required={"position_embedding_type": "absolute", "num_hidden_groups": 1, "inner_group_num": 1},
         defaults={"hidden_act": "gelu_new"},
         tokenizer=ALBERT_PIECES,
+    ),
+    # He et al. 2021, arXiv 2006.03654 and 2111.09543 (v3): disentangled attention, no segments, no pooler.
+    Family(
+        "deberta-v2",
+        "DebertaV2Model",
+        "DebertaV2Tokenizer",
+        "deberta",
+        {
+            **{name: field for name, field in SIZES.items() if name != "num_segments"},
+            "position_buckets": "position_buckets",
+        },
+        others={layer: layer for layer in (RELATIVE_EMBEDDINGS.rpartition(".")[0], RELATIVE_NORM)},
+        parts=_PARTS_OF_DEBERTA,
+        fixed={"num_segments": 0},
+        required=_DEBERTA_V3,
+        defaults=_DEFAULTS_OF_DEBERTA,
+        tokenizer=DEBERTA_PIECES,
+        has_pooler=False,
     ),
 )
 FAMILIES = {family.model_type: family for family in _FAMILIES}

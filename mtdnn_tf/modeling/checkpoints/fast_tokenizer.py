@@ -84,7 +84,7 @@ def _sentence_pieces(tokenizer: Tokenizer, is_special_text: bool) -> dict[str, A
             "type": "Unigram",
             "unk_id": tokenizer.unknown_id,
             "vocab": [[piece, score] for piece, score in zip(vocabulary, rules.scores)],
-            "byte_fallback": False,
+            "byte_fallback": rules.has_bytes,
         },
     }
 

@@ -21,6 +21,7 @@ from mtdnn_tf.modeling.checkpoints.byte_pair_files import read_byte_pair_files, 
 from mtdnn_tf.modeling.checkpoints.families import (
     ALBERT_PIECES,
     BYTE_PAIRS,
+    DEBERTA_PIECES,
     FAMILIES,
     WORD_PIECES,
     XLMR_PIECES,
@@ -35,6 +36,7 @@ from mtdnn_tf.modeling.checkpoints.pretrained import (
 )
 from mtdnn_tf.modeling.checkpoints.sentence_piece_files import (
     ALBERT,
+    DEBERTA,
     XLMR,
     read_sentence_piece_files,
     write_sentence_piece_files,
@@ -64,6 +66,7 @@ _TOKENIZERS = {
     BYTE_PAIRS: _TokenizerFiles(read_byte_pair_files, write_byte_pair_files),
     XLMR_PIECES: _TokenizerFiles(functools.partial(read_sentence_piece_files, XLMR), write_sentence_piece_files),
     ALBERT_PIECES: _TokenizerFiles(functools.partial(read_sentence_piece_files, ALBERT), write_sentence_piece_files),
+    DEBERTA_PIECES: _TokenizerFiles(functools.partial(read_sentence_piece_files, DEBERTA), write_sentence_piece_files),
 }
 
 
@@ -89,10 +92,7 @@ def _config(path: Path) -> tuple[Family, BackboneConfig]:
     values = read_json_object(path)
     family = family_of(values.get("model_type"), path)
     values = {**family.defaults, **values}
-    for name, required in family.required.items():
-        given = values.get(name, required)
-        if given != required:
-            raise UserError(f"{path}: {name} must be {required!r}, got {given!r}")
+    family.check_required(values, path)
     epsilon = values.get("layer_norm_eps", EPSILON) if family.has_epsilon else EPSILON
     if type(epsilon) is not float:
         raise UserError(f"{path}: layer_norm_eps must be a number between 0 and 1, got {str(epsilon)[:60]}")

@@ -33,7 +33,7 @@ DESCRIPTION = "model.json"
 RUN_CONFIG = "config.json"
 _WEIGHTS = "weights.safetensors"
 _SCHEMA = 1
-_MAY_BE_0 = ("num_segments", "position_offset")
+_MAY_BE_0 = ("num_segments", "position_offset", "position_buckets")
 _REMEDY = "train the run again, or copy its model folder again"
 
 

@@ -1,4 +1,4 @@
-"""Reading and writing the files of a SentencePiece tokenizer in a Hugging Face folder, XLM-R's or ALBERT's."""
+"""Reading and writing the files of a SentencePiece tokenizer in a Hugging Face folder (XLM-R, ALBERT, DeBERTa)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ import base64
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
-from mtdnn_tf.data.sentence_pieces import CONTROL, NORMAL, SPACE, UNIGRAM, UNKNOWN, USER_DEFINED, ModelProto
+from mtdnn_tf.data.sentence_pieces import (
+    BYTE,
+    CONTROL,
+    NORMAL,
+    SPACE,
+    UNIGRAM,
+    UNKNOWN,
+    USER_DEFINED,
+    ModelProto,
+    is_byte,
+)
 from mtdnn_tf.data.tokenizer import make_tokenizer
 from mtdnn_tf.data.word_pieces import TokenRules
 from mtdnn_tf.errors import UserError, shortened
@@ -44,6 +55,11 @@ class Layout(NamedTuple):
     # Whether ids are fairseq's: `_FIRST` in place of the model's first pieces, `_OF_MODEL`, and the mask at the end.
     moves_ids: bool
     normalizes: bool  # Whether quotes, accents and letters are normalized before SentencePiece's rules.
+    # Whether the mask comes after the pieces, as a token added to them, and pieces for bytes are read.
+    adds_mask: bool = False
+    has_bytes: bool = False
+    # Fields of tokenizer_config.json that would change ids, with the value that is read.
+    required: Mapping[str, Any] = MappingProxyType({})
 
 
 XLMR = Layout(
@@ -62,6 +78,17 @@ ALBERT = Layout(
     moves_ids=False,
     normalizes=True,
 )
+DEBERTA = Layout(
+    "spm.model",
+    ("DebertaV2Tokenizer", "DebertaV2TokenizerFast", "PreTrainedTokenizerFast"),
+    {"unknown": "[UNK]", "end": "[SEP]", "pad": "[PAD]", "start": "[CLS]", "mask": "[MASK]"},
+    ends_between=1,
+    moves_ids=False,
+    normalizes=False,
+    adds_mask=True,
+    has_bytes=True,
+    required={"do_lower_case": False, "split_by_punct": False, "vocab_type": "spm"},
+)
 _FIRST, _OF_MODEL = ("start", "pad", "end", "unknown"), ("<unk>", "<s>", "</s>")
 # What SentencePiece does anyway: it drops spaces at both ends, and all but one between words.
 _SPACES: tuple[dict[str, Any], ...] = (
@@ -78,6 +105,7 @@ class _Pieces(NamedTuple):
     charsmap: str  # Rules of normalization, base64; empty: none.
     lowercase: bool | None = None  # None: the file does not say it.
     strips_accents: bool | None = None
+    has_bytes: bool = False  # Whether characters that no piece has become pieces for their bytes.
 
 
 def read_sentence_piece_files(
@@ -85,21 +113,27 @@ def read_sentence_piece_files(
 ) -> tuple[tuple[str, ...], bool, TokenRules]:
     """Reads tokenizer.json or a SentencePiece model, with tokenizer_config.json and special_tokens_map.json.
 
-    Refuses what `SentencePieceTokenizer` does not do: byte-pair models, pieces for bytes, added tokens.
+    Refuses what `SentencePieceTokenizer` does not do: byte-pair models, added tokens. Refuses bytes' pieces where the
+    layout has none.
     """
     slow, fast, special = (read_if_there(folder / name) for name in (TOKENIZER_CONFIG, FAST, SPECIAL))
     check_field(slow, "tokenizer_class", (None, *layout.classes), folder / TOKENIZER_CONFIG)
     check_field(slow, "add_prefix_space", (None, True), folder / TOKENIZER_CONFIG)
+    for field, value in layout.required.items():
+        check_field(slow, field, (None, value), folder / TOKENIZER_CONFIG)
     given = {**special_names(special, folder / SPECIAL), **special_names(slow, folder / TOKENIZER_CONFIG)}
     names = {**layout.names, **given}
     path = folder / (FAST if fast else layout.model)
     pieces = _of_fast(fast, path, names["unknown"], layout) if fast else _of_model(path, names, layout)
+    if layout.adds_mask and names["mask"] not in pieces.vocabulary:
+        pieces = pieces._replace(vocabulary=(*pieces.vocabulary, names["mask"]), scores=(*pieces.scores, 0.0))
     lowercase, strips = _normalization(folder, slow, pieces) if layout.normalizes else (False, False)
     rules = TokenRules(
         strip_accents=None if strips == lowercase else strips,
         **names,
         scores=pieces.scores,
         charsmap=pieces.charsmap,
+        has_bytes=pieces.has_bytes,
         ends_between=layout.ends_between,
         joins_quotes=layout.normalizes,
     )
@@ -130,7 +164,7 @@ def _of_fast(fast: Mapping[str, Any], path: Path, unknown: str, layout: Layout) 
     _check_spaces(fast, path)
     model = fast["model"] if isinstance(fast.get("model"), dict) else {}
     check_field(model, "type", ("Unigram",), f"{path}: model")
-    check_field(model, "byte_fallback", (None, False), f"{path}: model")
+    check_field(model, "byte_fallback", (None, False, True) if layout.has_bytes else (None, False), f"{path}: model")
     rows = model.get("vocab")
     if not isinstance(rows, list) or not rows or not all(map(_is_row, rows)):
         raise UserError(f"{path}: vocab of model must be pieces with scores, got {shortened(repr(rows), 60)}")
@@ -139,6 +173,7 @@ def _of_fast(fast: Mapping[str, Any], path: Path, unknown: str, layout: Layout) 
         raise UserError(f"{path}: unk_id of model must be the id of {unknown}, got {str(model.get('unk_id'))[:60]}")
     parts, charsmap = _normalizers(fast.get("normalizer"), path)
     pieces = _checked(vocabulary, [score for _, score in rows], charsmap, path)
+    pieces = pieces._replace(has_bytes=model.get("byte_fallback") is True)
     if not layout.normalizes and not parts:
         return pieces
     for lowercase, strips in itertools.product((True, False), repeat=2) if layout.normalizes else ():
@@ -189,8 +224,10 @@ def _of_model(path: Path, names: Mapping[str, str], layout: Layout) -> _Pieces:
     except (OSError, DecodeError):
         raise UserError(f"{path}: not a SentencePiece model, or damaged; copy it again") from None
     spec, rules = model.trainer_spec, model.normalizer_spec
-    if spec.model_type != UNIGRAM or spec.byte_fallback or spec.treat_whitespace_as_suffix:
-        raise UserError(f"{path}: must be a unigram model without pieces for bytes, spaces before words")
+    has_bytes = spec.byte_fallback and layout.has_bytes
+    if spec.model_type != UNIGRAM or spec.byte_fallback != has_bytes or spec.treat_whitespace_as_suffix:
+        without = "" if layout.has_bytes else " without pieces for bytes"
+        raise UserError(f"{path}: must be a unigram model{without}, spaces before words")
     if not (rules.add_dummy_prefix and rules.remove_extra_whitespaces and rules.escape_whitespaces):
         raise UserError(f"{path}: must put a space before each text, and must remove and escape spaces")
     charsmap = base64.b64encode(rules.precompiled_charsmap).decode()
@@ -201,17 +238,17 @@ def _of_model(path: Path, names: Mapping[str, str], layout: Layout) -> _Pieces:
             given = ", ".join(repr(piece.piece[:20]) for piece in own)
             raise UserError(f"{path}: the first pieces must be {', '.join(_OF_MODEL)}, got {given or 'none'}")
         first, last, special = [names[role] for role in _FIRST], [names["mask"]], {}
-    _check_types(others, special, path)
+    _check_types(others, special, path, has_bytes)
     vocabulary = (*first, *(piece.piece for piece in others), *last)
     scores = [*[0.0] * len(first), *(piece.score for piece in others), *[0.0] * len(last)]
-    return _checked(vocabulary, scores, charsmap, path)
+    return _checked(vocabulary, scores, charsmap, path)._replace(has_bytes=has_bytes)
 
 
-def _check_types(pieces: Sequence[Any], special: Mapping[str, str], path: Path) -> None:
+def _check_types(pieces: Sequence[Any], special: Mapping[str, str], path: Path, has_bytes: bool) -> None:
     """Refuses pieces that are not of texts, except special tokens, given by role."""
     expected = {name: UNKNOWN if role == "unknown" else CONTROL for role, name in special.items()}
     for piece in pieces:
-        kind = expected.get(piece.piece, NORMAL)
+        kind = expected.get(piece.piece, BYTE if has_bytes and is_byte(piece.piece) else NORMAL)
         # A character that the user made a piece is one that no other piece has.
         is_character = kind == NORMAL and piece.type == USER_DEFINED and len(piece.piece) == 1
         if piece.type != kind and not is_character:
