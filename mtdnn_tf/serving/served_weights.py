@@ -7,12 +7,17 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.modeling.bert_weights import POSITION_EMBEDDINGS, SEGMENT_EMBEDDINGS, WORD_EMBEDDINGS
+from mtdnn_tf.modeling.bert_weights import (
+    POSITION_EMBEDDINGS,
+    RELATIVE_EMBEDDINGS,
+    SEGMENT_EMBEDDINGS,
+    WORD_EMBEDDINGS,
+)
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.encoder_block import ATTENTION_PARTS, KEY_VALUE, QUERY_KEY_VALUE
 from mtdnn_tf.serving.reduced_weights import FLOAT32, read_reduced, reduced
 
-_TABLES = (WORD_EMBEDDINGS, POSITION_EMBEDDINGS, SEGMENT_EMBEDDINGS)
+_TABLES = (WORD_EMBEDDINGS, POSITION_EMBEDDINGS, SEGMENT_EMBEDDINGS, RELATIVE_EMBEDDINGS)
 _BLOCKS = "encoder.layer."
 _ATTENTION_OUTPUT = "attention.output.dense.weight"
 
@@ -39,6 +44,8 @@ class ServedWeights(tf.Module):
             variables, prefix = encoder.block_weights(index), _prefix(index)
             read |= {prefix + name for name in variables}
             joined = KEY_VALUE if index + 1 == encoder.config.num_own_layers else QUERY_KEY_VALUE
+            # Disentangled attention reads the matrices of queries and keys on their own.
+            joined = "" if encoder.config.position_buckets else joined
             arrays.update((prefix + name, array) for name, array in _joined(variables, joined).items())
         self._matrices = {name: reduced(array, (0,), weights, name) for name, array in arrays.items() if array.ndim > 1}
         if weights != FLOAT32:
@@ -81,7 +88,7 @@ def _prefix(index: int) -> str:
 
 
 def _joined(block: Mapping[str, tf.Variable], joined: str) -> dict[str, np.ndarray]:
-    """Returns a block's weights, in two dimensions at most, with the parts of attention that `joined` names in one."""
+    """Returns a block's weights, in two dimensions at most, those parts of attention in one that `joined` names."""
     arrays: dict[str, np.ndarray] = {}
     for name, variable in block.items():
         array = variable.numpy()
@@ -92,6 +99,8 @@ def _joined(block: Mapping[str, tf.Variable], joined: str) -> dict[str, np.ndarr
             shape = [-1, array.shape[2]] if name == _ATTENTION_OUTPUT else [array.shape[0], -1]
             array = array.reshape(shape)
         arrays[name] = array
+    if not joined:
+        return arrays
     parts = ATTENTION_PARTS[-2:] if joined == KEY_VALUE else ATTENTION_PARTS
     for kind in ("weight", "bias"):
         arrays[f"{joined}.{kind}"] = np.concatenate([arrays.pop(f"{part}.{kind}") for part in parts], axis=-1)

@@ -10,12 +10,15 @@ from mtdnn_tf.modeling.backbone import GELU, MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import (
     POSITION_EMBEDDINGS,
     PROJECTION,
+    RELATIVE_EMBEDDINGS,
+    RELATIVE_NORM,
     SEGMENT_EMBEDDINGS,
     WORD_EMBEDDINGS,
     read_weights,
 )
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.serving.client_files import MASK, SEGMENT_IDS, TOKEN_IDS
+from mtdnn_tf.serving.onnx_format.disentangled_graph import DisentangledGraph
 from mtdnn_tf.serving.onnx_format.graph import Graph
 
 _MASKED = -1e9
@@ -42,10 +45,13 @@ class EncoderGraph:
         self._config: BackboneConfig = encoder.config
         self._weights = read_weights(encoder)
         self._first_position = first_position
+        self._disentangled = DisentangledGraph(graph, encoder.config) if encoder.config.position_buckets else None
 
     def add(self) -> Encoded:
         """Adds the nodes, from token ids to what heads read."""
         states, mask = self._embed(), self._attention_mask()
+        if self._disentangled:
+            self._relative_table = self._norm(self._table(RELATIVE_EMBEDDINGS), RELATIVE_NORM)
         for index in range(self._config.num_layers):
             is_last = index + 1 == self._config.num_layers
             prefix = f"encoder.layer.{self._config.own_layer(index)}."
@@ -53,18 +59,24 @@ class EncoderGraph:
         return Encoded(self._pool(states), states)
 
     def _embed(self) -> str:
-        graph = self._graph
         tokens = self._rows(WORD_EMBEDDINGS, TOKEN_IDS)
+        positions = "" if self._disentangled else self._positions()
+        if self._config.num_segments:
+            tokens = self._graph.node("Add", tokens, self._segments())
+        if positions:
+            tokens = self._graph.node("Add", tokens, positions)
+        states = self._norm(tokens, "embeddings.LayerNorm")
+        return self._dense(states, PROJECTION) if self._config.has_projection else states
+
+    def _positions(self) -> str:
+        """Returns the embeddings of the positions, [length, width]."""
+        graph = self._graph
         first, end = graph.shape(self._config.position_offset), graph.node("Shape", TOKEN_IDS, start=1, end=2)
         if self._config.position_offset:
             end = graph.node("Add", end, first)
         positions = graph.node("Slice", self._table(POSITION_EMBEDDINGS), first, end, graph.shape(0))
         # Without it, ONNX Runtime would not see that what a block adds has the shape of its input, and fuse less.
-        graph.declare(positions, "length", self._config.embedding_width)
-        if self._config.num_segments:
-            tokens = graph.node("Add", tokens, self._segments())
-        states = self._norm(graph.node("Add", tokens, positions), "embeddings.LayerNorm")
-        return self._dense(states, PROJECTION) if self._config.has_projection else states
+        return graph.declare(positions, "length", self._config.embedding_width)
 
     def _segments(self) -> str:
         """Returns the embeddings of the segments; an encoder of one has both texts of a pair in it."""
@@ -93,10 +105,13 @@ class EncoderGraph:
     def _dense(self, rows: str, name: str) -> str:
         return self._graph.dense(rows, name, self._weights[f"{name}.weight"].T, self._weights[f"{name}.bias"])
 
-    def _heads(self, rows: str, name: str, order: tuple[int, ...]) -> str:
-        """Returns rows through a linear layer as [batch, heads, length, depth], its axes in an order."""
+    def _heads(self, rows: str, name: str, order: tuple[int, ...], batch: int = 0, length: int = 0) -> str:
+        """Returns rows through a linear layer as [batch, heads, length, depth], its axes in an order.
+
+        Batch and length are as `Graph.shape` takes them, those of the rows by default.
+        """
         heads = self._config.num_heads
-        shape = self._graph.shape(0, 0, heads, self._config.hidden_dim // heads)
+        shape = self._graph.shape(batch, length, heads, self._config.hidden_dim // heads)
         return self._graph.node("Transpose", self._graph.node("Reshape", self._dense(rows, name), shape), perm=order)
 
     def _block(self, states: str, mask: str, prefix: str, first_position: bool) -> str:
@@ -105,10 +120,9 @@ class EncoderGraph:
         if first_position:
             asked = graph.node("Slice", states, graph.shape(0), graph.shape(1), graph.shape(1))
         query = self._heads(asked, f"{prefix}attention.self.query", (0, 2, 1, 3))
-        key = self._heads(states, f"{prefix}attention.self.key", (0, 2, 3, 1))
+        key = self._heads(states, f"{prefix}attention.self.key", (0, 2, 1, 3) if self._disentangled else (0, 2, 3, 1))
         value = self._heads(states, f"{prefix}attention.self.value", (0, 2, 1, 3))
-        scale = graph.number(float(np.sqrt(config.hidden_dim // config.num_heads)))
-        scores = graph.node("Div", graph.node("MatMul", query, key), scale)
+        scores = self._scores(query, key, prefix, first_position)
         attention = graph.node("Softmax", graph.node("Add", scores, mask), axis=-1)
         mixed = graph.node("Transpose", graph.node("MatMul", attention, value), perm=(0, 2, 1, 3))
         mixed = graph.node("Reshape", mixed, graph.shape(0, 0, config.hidden_dim))
@@ -117,6 +131,17 @@ class EncoderGraph:
         wide = self._activation(self._dense(rows, f"{prefix}intermediate.dense"))
         narrow = self._dense(wide, f"{prefix}output.dense")
         return self._norm(graph.node("Add", narrow, rows), f"{prefix}output.LayerNorm")
+
+    def _scores(self, query: str, key: str, prefix: str, first_position: bool) -> str:
+        """Returns attention's scores, [batch, heads, length or 1, length]."""
+        graph = self._graph
+        if self._disentangled is None:
+            scale = graph.number(float(np.sqrt(self._config.hidden_dim // self._config.num_heads)))
+            return graph.node("Div", graph.node("MatMul", query, key), scale)
+        rows = self._disentangled.rows(self._relative_table, first_position)
+        parts = (f"{prefix}attention.self.{part}" for part in ("query", "key"))
+        relative = (self._heads(rows, part, (0, 2, 1, 3), batch=1, length=-1) for part in parts)
+        return self._disentangled.scores(query, key, *relative, first_position)
 
     def _activation(self, rows: str) -> str:
         if self._config.activation == "relu":
