@@ -10,7 +10,7 @@ import sentencepiece
 import tensorflow as tf
 from tokenizers import Tokenizer
 
-from mtdnn_tf.data.sentence_pieces import ModelProto, SentencePieceTokenizer
+from mtdnn_tf.data.sentence_pieces import ModelProto, SentencePieceTokenizer, is_byte
 from mtdnn_tf.data.tokenizer import make_tokenizer
 from mtdnn_tf.data.word_pieces import TokenRules
 from mtdnn_tf.errors import UserError
@@ -30,13 +30,17 @@ MARKS = "\u0301\uff9e\u200d"
 @pytest.fixture(name="model", scope="module")
 def _model():
     """A model that SentencePiece trained on this project's pages, with its usual rules of normalization."""
-    return _train([line for path in DOCS for line in path.read_text(encoding="utf-8").splitlines() if line], 1500)
+    return _train(_lines(), 1500)
 
 
-def _train(lines, size):
+def _lines():
+    return [line for path in DOCS for line in path.read_text(encoding="utf-8").splitlines() if line]
+
+
+def _train(lines, size, **options):
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(lines), model_writer=model, vocab_size=size, minloglevel=2
+        sentence_iterator=iter(lines), model_writer=model, vocab_size=size, minloglevel=2, **options
     )
     return model.getvalue()
 
@@ -47,7 +51,8 @@ def _ours(content):
     pieces = model.pieces[3:]
     charsmap = base64.b64encode(model.normalizer_spec.precompiled_charsmap).decode()
     scores = (0.0, 0.0, 0.0, 0.0, *(piece.score for piece in pieces), 0.0)
-    rules = dataclasses.replace(NAMES, scores=scores, charsmap=charsmap, ends_between=2)
+    has_bytes = model.trainer_spec.byte_fallback
+    rules = dataclasses.replace(NAMES, scores=scores, charsmap=charsmap, ends_between=2, has_bytes=has_bytes)
     return make_tokenizer([*SPECIAL[:4], *(piece.piece for piece in pieces), SPECIAL[4]], False, rules)
 
 
@@ -79,6 +84,20 @@ def test_ids_are_those_of_hugging_face_except_of_marks_after_a_changed_character
     # It ends a word there.
     (found,) = ids_of(ours, ["a\x85a"])
     assert ours.unknown_id in found and ids_of(ours, ["a a"]) == [theirs.encode("a\x85a", add_special_tokens=False).ids]
+
+
+def test_characters_of_no_piece_become_bytes_where_the_model_has_them():
+    content = _train(_lines()[::4], 800, byte_fallback=True, character_coverage=0.98)
+    ours, texts = _ours(content), [text for text in page_texts(CHARACTERS)[::5] if "<0x" not in text]
+    processor = sentencepiece.SentencePieceProcessor(model_proto=content)
+    found = ids_of(ours, texts)
+    assert _different(texts, found, [[number + 1 for number in row] for row in processor.encode(texts)]) == []
+    used = {ours.vocabulary[number] for row in found for number in row}
+    assert sum(map(is_byte, used)) > 20 and ours.rules.unknown not in used
+    theirs = Tokenizer.from_str(json.dumps(folder_tokenizer(ours)))
+    plain = [row for row in zip(texts, found) if not set(row[0]) & {*MARKS}]
+    expected = [row.ids for row in theirs.encode_batch([text for text, _ in plain], add_special_tokens=False)]
+    assert _different([text for text, _ in plain], [ids for _, ids in plain], expected) == []
 
 
 @pytest.mark.parametrize("strip_accents", [None, False, True])

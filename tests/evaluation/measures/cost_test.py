@@ -76,6 +76,13 @@ def test_a_projection_of_embeddings_is_counted():
     assert forward_flops(config, [model.heads["mood"]], 7) == _count(model, "mood", 7)
 
 
+@pytest.mark.parametrize("task", ["mood", "pair"])
+def test_disentangled_attention_is_counted(task):
+    config = dataclasses.replace(_CONFIG, position_buckets=8)
+    model = _model(config)
+    assert forward_flops(config, [model.heads[task]], 7) == _count(model, task, 7)
+
+
 def test_several_heads_share_one_encoding(model):
     linear, score, san = (model.heads[name] for name in ("mood", "score", "pair"))
     # Both linear heads read the one pooled vector.

@@ -185,6 +185,56 @@ def test_layers_that_are_not_all_one_are_refused(copied, field, value):
         find_backbone(str(folder))
 
 
+def _change_config(folder, **fields):
+    config = json.loads((folder / "config.json").read_text())
+    kept = {name: value for name, value in {**config, **fields}.items() if value is not ...}
+    (folder / "config.json").write_text(json.dumps(kept))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("conv_kernel_size", 3, "conv_kernel_size must be 0, got 3"),
+        ("share_att_key", False, "share_att_key must be True, got False"),
+        ("share_att_key", ..., "share_att_key must be True, got False"),
+        ("pos_att_type", ["c2p"], r"pos_att_type must be \['p2c', 'c2p'\], got \['c2p'\]"),
+        ("pos_att_type", "p2c|p2p", r"pos_att_type must be \['p2c', 'c2p'\], got 'p2c\|p2p'"),
+        ("pos_att_type", ..., r"pos_att_type must be \['p2c', 'c2p'\], got None"),
+        ("pos_att_type", [1], r"pos_att_type must be \['p2c', 'c2p'\], got \[1\]"),
+        ("position_biased_input", True, "position_biased_input must be False, got True"),
+        ("position_biased_input", ..., "position_biased_input must be False, got True"),
+        ("relative_attention", ..., "relative_attention must be True, got False"),
+        ("norm_rel_ebd", "none", "norm_rel_ebd must be 'layer_norm', got 'none'"),
+        ("max_relative_positions", 64, "max_relative_positions must be -1, got 64"),
+        ("type_vocab_size", 2, "type_vocab_size must be 0, got 2"),
+        ("position_buckets", -1, "field position_buckets must be an integer from 1 to "),
+        ("position_buckets", ..., "field position_buckets is missing"),
+        ("position_buckets", 1, "the backbone must have position_buckets >= 2"),
+        ("max_position_embeddings", 1 << 20, "the backbone must have .* max_positions <= 65536, got 8 and"),
+    ],
+)
+def test_other_debertas_than_v3_are_refused_by_name(copied, field, value, message):
+    folder = copied("deberta-v2")
+    _change_config(folder, **{field: value})
+    with pytest.raises(UserError, match=f"config.json: {message}"):
+        find_backbone(str(folder))
+
+
+@pytest.mark.parametrize("kinds", ["p2c|c2p", "C2P | p2c", ["c2p", "p2c"]])
+def test_terms_of_disentangled_attention_are_read_in_any_order(copied, kinds):
+    folder = copied("deberta-v2")
+    _change_config(folder, pos_att_type=kinds, layer_norm_eps=..., max_relative_positions=..., type_vocab_size=...)
+    assert find_backbone(str(folder)).config == find_backbone(str(GOLDEN / "deberta-v2")).config
+
+
+def test_debertas_pooler_is_a_heads_and_its_other_weights_are_read():
+    read, pretrained = load_file(GOLDEN / "deberta-v2" / "model.safetensors"), find_backbone(str(GOLDEN / "deberta-v2"))
+    assert "pooler.dense.weight" in read and "pooler.dense.weight" not in pretrained.weights
+    assert (pretrained.config.position_buckets, len(pretrained.vocabulary)) == (8, 291)
+    assert pretrained.weights["encoder.rel_embeddings.weight"].shape == (16, 16)
+    assert pretrained.weights["embeddings.word_embeddings.weight"].shape == (400, 16)
+
+
 def test_alberts_activation_where_the_config_does_not_say_it(copied):
     folder = copied("albert")
     config = json.loads((folder / "config.json").read_text())

@@ -1,19 +1,25 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sentencepiece
+import tensorflow as tf
+import tokenizers
 
 from mtdnn_tf.data.sentence_pieces import ModelProto
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.conversion import convert
+from tests.transformers_families import TEXTS
 
 FAMILIES = Path(__file__).resolve().parents[2] / "golden" / "families"
 GOLDEN = FAMILIES / "xlm-roberta"
 MODEL = "sentencepiece.bpe.model"
 OF_ALBERT = "spiece.model"
+OF_DEBERTA = "spm.model"
 
 
 @pytest.fixture(name="folder")
@@ -26,6 +32,12 @@ def _folder(tmp_path):
 def _albert(tmp_path):
     """A copy of ALBERT's folder, with both kinds of files."""
     return Path(shutil.copytree(FAMILIES / "albert", tmp_path / "albert"))
+
+
+@pytest.fixture(name="deberta")
+def _deberta(tmp_path):
+    """A copy of DeBERTa's folder, with both kinds of files."""
+    return Path(shutil.copytree(FAMILIES / "deberta-v2", tmp_path / "deberta-v2"))
 
 
 def _change(path, change):
@@ -240,3 +252,72 @@ def test_types_of_pieces_of_alberts_model(albert):
     _change_model(albert, lambda model: setattr(model.pieces[2], "type", 1), OF_ALBERT)
     with pytest.raises(UserError, match=r"spiece.model: piece '\[CLS\]' must be of type 3, is of 1"):
         find_backbone(str(albert))
+
+
+def _without_fast(folder):
+    """Leaves the files of the authors' releases: the model, and what says that it is SentencePiece's."""
+    for name in ("tokenizer.json", "added_tokens.json", "special_tokens_map.json"):
+        (folder / name).unlink()
+    settings = {"do_lower_case": False, "vocab_type": "spm"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
+
+
+def test_both_kinds_of_debertas_files_have_the_same_pieces_and_the_model_has_those_of_bytes(deberta, tmp_path):
+    of_fast = find_backbone(str(deberta))
+    _without_fast(deberta)
+    of_model = find_backbone(str(deberta))
+    assert of_model.vocabulary == of_fast.vocabulary
+    assert of_model.vocabulary[:5] == ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "<0x00>")
+    # After the model's own pieces.
+    assert of_model.vocabulary[-1] == "[MASK]" and of_model.rules.scores[-1] == 0
+    assert not of_fast.rules.has_bytes and of_model.rules == dataclasses.replace(of_fast.rules, has_bytes=True)
+    tokenizer = of_model.tokenizer()
+    assert (tokenizer.pad_id, tokenizer.start_id, tokenizer.end_id, tokenizer.unknown_id) == (0, 1, 2, 3)
+    assert tokenizer.fingerprint() != of_fast.tokenizer().fingerprint()
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(deberta / OF_DEBERTA))
+    texts = [text for pair in TEXTS for text in pair if text] + ["<0x41> Ω", "🙂"]
+    assert tokenizer.tokenize(tf.constant(texts)).to_list() == processor.encode(texts)
+    convert(of_model, tmp_path / "out", "huggingface")
+    written = json.loads((tmp_path / "out" / "tokenizer.json").read_text(encoding="utf-8"))
+    assert written["model"]["byte_fallback"] is True
+    theirs = tokenizers.Tokenizer.from_str(json.dumps(written))
+    # Names of bytes that are written out in a text are text only to SentencePiece.
+    plain = [text for text in texts if "<0x" not in text]
+    expected = [row.ids for row in theirs.encode_batch(plain, add_special_tokens=False)]
+    assert tokenizer.tokenize(tf.constant(plain)).to_list() == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("do_lower_case", True, "do_lower_case must be False, got True"),
+        ("split_by_punct", True, "split_by_punct must be False, got True"),
+        ("vocab_type", "gpt2", "vocab_type must be 'spm', got 'gpt2'"),
+        ("tokenizer_class", "DebertaTokenizer", "tokenizer_class must be 'DebertaV2Tokenizer' or"),
+    ],
+)
+def test_other_tokenizers_of_deberta_are_refused(deberta, field, value, message):
+    _change(deberta / "tokenizer_config.json", lambda values: values.update({field: value}))
+    with pytest.raises(UserError, match=f"tokenizer_config.json: {message}"):
+        find_backbone(str(deberta))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: setattr(model.trainer_spec, "model_type", 2), "must be a unigram model, spaces before words"),
+        (lambda model: setattr(model.pieces[4], "type", 1), "piece '<0x00>' must be of type 6, is of 1"),
+        (lambda model: model.pieces.pop(4), "vocabulary: no model of SentencePiece"),
+        (lambda model: setattr(model.pieces[0], "piece", "<pad>"), r"piece '<pad>' must be of type 1, is of 3"),
+    ],
+)
+def test_other_models_of_deberta_are_refused(deberta, change, message):
+    _change_model(deberta, change, OF_DEBERTA)
+    with pytest.raises(UserError, match=f"{OF_DEBERTA}: {message}"):
+        find_backbone(str(deberta))
+
+
+def test_a_mask_among_the_pieces_is_not_added_again(deberta):
+    _change_model(deberta, lambda model: model.pieces.add(piece="[MASK]", type=3), OF_DEBERTA)
+    pretrained = find_backbone(str(deberta))
+    assert pretrained.vocabulary.count("[MASK]") == 1 and len(pretrained.vocabulary) == 291
