@@ -120,18 +120,19 @@ def test_the_first_position_alone_is_that_of_all(precision):
 
 
 def test_compiled_it_computes_the_same():
-    model = _model()
+    model = _model(config=dataclasses.replace(CONFIG, num_layers=1))
+    weights = np.random.default_rng(0).normal(size=(4, 7, 8)).astype(np.float32)
     whole = {name: values[:, :7] for name, values in INPUTS.items()}
 
     def step():
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(model.backbone(whole, training=False)["sequence_output"][:, 1] ** 2)
+            loss = tf.reduce_sum(model.backbone(whole, training=False)["sequence_output"] * weights)
         return loss, [tf.convert_to_tensor(one) for one in tape.gradient(loss, model.backbone.trainable_variables)]
 
     kept, compiled = (tf.function(step, jit_compile=compiles)() for compiles in (False, True))
     np.testing.assert_allclose(kept[0], compiled[0], rtol=1e-4)
     for first, second in zip(kept[1], compiled[1]):
-        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-4 * np.abs(first).max())
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-3 * np.abs(first).max())
 
 
 def test_padding_changes_nothing():
