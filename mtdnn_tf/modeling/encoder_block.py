@@ -144,10 +144,10 @@ def transformer_block(
         positions = dropout(tf.cast(weights[RELATIVE_POSITIONS], rows.dtype), RELATIVE_DROPOUT)
         if settings.first_position:
             positions = rows_of_first_position(positions, tf.shape(states)[1])
-        relative = (
+        relative_query, relative_key = (
             _heads(positions, 1, _kernel_and_bias(rows, weights, part), settings) for part in ATTENTION_PARTS[:2]
         )
-        scores = disentangled_scores(query, key, *relative, settings.first_position)
+        scores = disentangled_scores(query, key, relative_query, relative_key, settings.first_position)
     else:
         scores = tf.matmul(query * (width // settings.num_heads) ** -0.5, key, transpose_b=True)
     mixed = tf.matmul(dropout(tf.nn.softmax(scores + mask), DROPOUTS[0]), value)

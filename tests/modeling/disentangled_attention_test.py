@@ -57,11 +57,12 @@ def test_scores_are_the_sum_of_the_papers_three_terms(length):
             of_position = relative_query[:, :, place], relative_key[:, :, place]
             terms = contents[0] * contents[1] + contents[0] * of_position[1] + contents[1] * of_position[0]
             expected[:, :, one, other] = terms.sum(axis=-1) / math.sqrt(3 * 4)
-    tensors = [tf.constant(array, tf.float32) for array in (query, key, relative_query, relative_key)]
-    np.testing.assert_allclose(disentangled_scores(*tensors, False), expected, rtol=1e-4, atol=1e-5)
-    query, key, *relative = tensors
-    of_first = (rows_of_first_position(rows[0, 0], tf.constant(length))[tf.newaxis, tf.newaxis] for rows in relative)
-    found = disentangled_scores(query[:, :1, :1], key[:, :1], *of_first, True)
+    arrays = (query, key, relative_query, relative_key)
+    query, key, *relative = (tf.constant(array, tf.float32) for array in arrays)
+    found = disentangled_scores(query, key, relative[0], relative[1], first_position=False)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    relative = [rows_of_first_position(rows[0, 0], tf.constant(length))[tf.newaxis, tf.newaxis] for rows in relative]
+    found = disentangled_scores(query[:, :1, :1], key[:, :1], relative[0], relative[1], first_position=True)
     np.testing.assert_allclose(found, expected[:, :1, :1], rtol=1e-4, atol=1e-5)
 
 

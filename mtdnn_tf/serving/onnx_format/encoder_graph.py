@@ -140,8 +140,8 @@ class EncoderGraph:
             return graph.node("Div", graph.node("MatMul", query, key), scale)
         rows = self._disentangled.rows(self._relative_table, first_position)
         parts = (f"{prefix}attention.self.{part}" for part in ("query", "key"))
-        relative = (self._heads(rows, part, (0, 2, 1, 3), batch=1, length=-1) for part in parts)
-        return self._disentangled.scores(query, key, *relative, first_position)
+        of_query, of_key = (self._heads(rows, part, (0, 2, 1, 3), batch=1, length=-1) for part in parts)
+        return self._disentangled.scores(query, key, of_query, of_key, first_position)
 
     def _activation(self, rows: str) -> str:
         if self._config.activation == "relu":
