@@ -186,6 +186,14 @@ PROMISES: tuple[Promise, ...] = (
         code=("mtdnn_tf/data", "mtdnn_tf/serving", "mtdnn_tf/modeling"),
     ),
     Promise(
+        "served-requests",
+        "Any request by REST or gRPC is answered in TF Serving's form without an error of the server's own",
+        "generated requests",
+        ("tests/serving/server/generated_requests_test.py",),
+        slow=True,
+        code=("mtdnn_tf/serving",),
+    ),
+    Promise(
         "numbers",
         "Non-finite numbers stop the training at that step, keep the last good checkpoint and are reported",
         "tests",

@@ -153,6 +153,8 @@ def _example(features: Mapping[str, Any], number: int) -> bytes:
     """Returns an example with strings as bytes, whole numbers as int64 and others as floats."""
     example = tf.train.Example()
     for name, value in features.items():
+        if not isinstance(_bytes(name), bytes):
+            raise invalid(f"example {number}: names of features must be UTF-8, got {name!r}")
         feature, where = example.features.feature[name], f"feature {name!r} of example {number}"
         elements = [_bytes(element) for element in (value if isinstance(value, list) else [value])]
         kinds = {type(element) for element in elements}

@@ -35,7 +35,7 @@ def array_of_input(name: str, tensor: tensor_pb2.TensorProto, most_elements: int
     try:
         array = tf.make_ndarray(tensor)
         tf.as_dtype(array.dtype)
-    except (ValueError, TypeError, IndexError, KeyError) as error:
+    except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
         raise invalid(f"input {name!r} is not a tensor ({one_line(error)})") from None
     return array
 

@@ -40,7 +40,8 @@ class RestApi:
 
     async def answer(self, request: Request) -> Response:
         """Answers one request."""
-        path = _PATH.fullmatch(request.url.path)
+        # Not of `request.url`, which is parsed from the Host header too, and ends the path at a %3F or %23.
+        path = _PATH.fullmatch(request.scope["path"])
         with self._monitor.watch("rest", _verb(path)) as outcome:
             try:
                 return await self._answer(request, path)
@@ -58,7 +59,7 @@ class RestApi:
     async def _answer(self, request: Request, path: re.Match[str] | None) -> Response:
         if path is None or request.method != ("POST" if path["verb"] else "GET"):
             # TF Serving also answers 400 to a wrong method.
-            raise invalid(f"Malformed request: {request.method} {request.url.path}")
+            raise invalid(f"Malformed request: {request.method} {request.scope['path']}")
         if path["label"]:
             raise invalid(f"Unrecognized servable version label: {path['label']}; this server has no labels")
         version = int(path["version"]) if path["version"] else None

@@ -65,6 +65,7 @@ async def serve(store: ModelStore, limits: Limits, places: Places, grace: int, k
             uvicorn.Config(
                 application,
                 http=HeaderTimeout,
+                ws="none",
                 log_level="error",
                 access_log=False,
                 server_header=False,

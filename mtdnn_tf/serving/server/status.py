@@ -27,17 +27,22 @@ _HTTP_STATUS = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-# A TensorFlow error may contain a whole graph trace.
-one_line = functools.partial(errors.one_line, longest=1000)
+# A TensorFlow error may contain a whole graph trace. gRPC clients take 8 KiB of metadata, in which a character may have
+# 12 bytes.
+_LONGEST = 600
+one_line = functools.partial(errors.one_line, longest=_LONGEST)
 
 
 class ServingError(Exception):
-    """Raised if a request cannot be answered; the HTTP status is by default that of gRPC's canonical code."""
+    """Raised if a request cannot be answered; the HTTP status is by default that of gRPC's canonical code.
+
+    Its message is one line, whatever of the request it repeats.
+    """
 
     def __init__(self, code: grpc.StatusCode, message: str, http_status: int | None = None) -> None:
-        super().__init__(message)
+        self.message = errors.shortened(errors.printable(message), _LONGEST)
+        super().__init__(self.message)
         self.code = code
-        self.message = message
         self.http_status = http_status or _HTTP_STATUS.get(code, 500)
 
 

@@ -126,6 +126,9 @@ _HUGE = tf.make_tensor_proto(1.0, tf.float32, [1])
 _HUGE.tensor_shape.dim[0].size = 1 << 40
 _DAMAGED = tf.make_tensor_proto([1.0, 2.0], tf.float32)
 _DAMAGED.tensor_content = b"abc"
+_HALF = tf.make_tensor_proto([1.0], tf.float16)
+_HALF.ClearField("tensor_content")
+_HALF.half_val.append(70_000)
 _UNKNOWN_TYPE = tf.make_tensor_proto([1.0, 2.0], tf.float32)
 _UNKNOWN_TYPE.dtype = 999
 
@@ -164,6 +167,9 @@ _WRONG = {
     "too many bytes": ("Predict", _predict({"x": [1.0] * 30_000}), "RESOURCE_EXHAUSTED", "100000"),
     "a huge tensor in a few bytes": ("Predict", _proto(_HUGE), "INVALID_ARGUMENT", "got 1099511627776"),
     "damaged content": ("Predict", _proto(_DAMAGED), "INVALID_ARGUMENT", "not a tensor"),
+    "a number beyond its type": ("Predict", _proto(_HALF), "INVALID_ARGUMENT", "'x'"),
+    "a name longer than an error may be": ("Predict", _predict({"z" * 20_000: [1.0]}), "INVALID_ARGUMENT", "zzz..."),
+    "a name of two lines": ("Predict", _predict({"a\nb": [1.0]}), "INVALID_ARGUMENT", "a\\nb"),
     "unknown type": ("Predict", _proto(_UNKNOWN_TYPE), "INVALID_ARGUMENT", "'x'"),
     "unknown output": ("Predict", _filtered("z"), "INVALID_ARGUMENT", "output_filter"),
     "an output twice": ("Predict", _filtered("y", "y"), "INVALID_ARGUMENT", "output_filter"),

@@ -142,6 +142,7 @@ _WRONG = {
     "unknown model": ("POST", "/v1/models/nope:predict", {"instances": [1]}, 404, ["nope"]),
     "status of an unknown model": ("GET", "/v1/models/nope", None, 404, ["nope"]),
     "metadata of an unknown model": ("GET", "/v1/models/nope/metadata", None, 404, ["nope"]),
+    "a model's name with an encoded ?": ("GET", f"{_MODEL}%3Fa", None, 404, ["half_plus_two?a"]),
     "unknown version": ("POST", f"{_MODEL}/versions/9:predict", {"instances": [1]}, 404, ["half_plus_two", "9"]),
     "status of an unknown version": ("GET", f"{_MODEL}/versions/9", None, 404, ["version 9"]),
     "a version that is no number": ("GET", f"{_MODEL}/versions/one", None, 400, ["Malformed request"]),
@@ -188,6 +189,8 @@ _WRONG = {
     "a feature of mixed types": (
         *_examples("regress", "regress_x_to_y", [{"x": [1, 2.5]}]), 400, ["'x' of example 0", "mixes"]),
     "a feature of the wrong type": (*_examples("regress", "regress_x_to_y", [{"x": "one"}]), 400, ["x"]),
+    "a feature's name with half a surrogate pair": (
+        *_examples("regress", "regress_x_to_y", [{"\ud800": 1.0}]), 400, ["example 0", "UTF-8"]),
     "a missing feature": (*_examples("regress", "regress_x_to_y", [{}]), 400, ["x"]),
 }  # fmt: skip
 
@@ -201,6 +204,12 @@ def test_a_wrong_request_is_told_in_tf_servings_form(server, name):
     for word in words:
         assert word in answer.body["error"], answer.body
     assert "\n" not in answer.body["error"] and "Traceback" not in answer.body["error"]
+
+
+@pytest.mark.parametrize("host", ["[", "a/b?c", "a#b", ""])
+def test_the_path_is_not_read_from_the_host(server, host):
+    answer = server.ask(_PREDICT, {"instances": [1.0]}, headers={"Host": host})
+    assert (answer.status, answer.body) == (200, {"predictions": [2.5]})
 
 
 def test_what_is_no_http_or_ends_early_does_no_harm(server):

@@ -72,7 +72,7 @@ class ServerProcess:
             kind = response.headers["content-type"] or ""
             return Answer(
                 response.status,
-                json.loads(text) if "json" in kind else text,
+                json.loads(text) if text and "json" in kind else text,
                 {name.lower(): value for name, value in response.headers.items()},
             )
         finally:
