@@ -8,22 +8,26 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from tests.helpers import TASKS
-from tests.hostile.strategies import FLAGS, mutated
+from tests.hostile.declared_flags import FURTHER_FLAGS, OTHER_WORDS, DeclaredFlag, arguments_of
+from tests.hostile.strategies import mutated
+from tests.hostile.table_files import table_files
 
 _DATA = ("--task_file={tasks}/tasks.yaml", "--cache_dir={cache}")
 _TRAINING = (*_DATA, "--output_dir={out}", "--backbone=tiny", "--epochs=1", "--batch_size=8", "--evaluation=end")
-# Of each tool a command that is accepted, or that is refused for what {none} and port 1 hold: nothing. {tasks} is a copy
-# of small tasks, {run} a trained run, {bert} an encoder, {out} and {cache} folders that do not exist.
+# Of each tool a command that is accepted, or that is refused for what {none} and port 1 hold: nothing. For the places in
+# braces see `declared_flags`.
 BASES: dict[str, tuple[str, ...]] = {
     "train": (*_TRAINING, "--tasks=mood", "--max_sequence_length=16"),
     "score": (*_DATA, "--teachers={run}", "--tasks=mood", "--split=test", "--output_dir={out}"),
+    "beam_score": (*_DATA, "--teachers={none}", "--tasks=mood", "--output_dir={out}"),
     "evaluate": (*_DATA, "--run={run}", "--tasks=mood", "--output={out}/metrics.json"),
     "predict": (*_DATA, "--run={run}", "--tasks=mood", "--split=test", "--output={out}/mood.tsv"),
+    "predict_file": ("--run={run}", "--tasks=mood", "--input={tasks}/mood_test.tsv", "--output={out}/mood.jsonl"),
     "export": ("--run={run}", "--export_dir={out}", "--tasks=mood", "--warmup_batch_sizes=1"),
     "verify": ("--folder={run}",),
     "verify_release": ("--release={run}",),
-    "recipe": ("--plan", *_TRAINING, "--tasks=mood", "--max_sequence_length=16"),
-    "adapt": ("--plan", *_TRAINING, "--tasks=mood", "--max_sequence_length=16", "--init_from={run}"),
+    "recipe": ("--dry_run", *_TRAINING, "--tasks=mood", "--max_sequence_length=16"),
+    "adapt": ("--dry_run", *_TRAINING, "--tasks=mood", "--max_sequence_length=16", "--init_from={run}"),
     "encode": (*_DATA, "--tasks=mood", "--backbone=tiny", "--max_sequence_length=16"),
     "prepare": ("--tasks=rte", "--data_dir={tasks}", "--cache_dir={cache}", "--prepare_tfds={out}"),
     "soft_targets": (*_DATA, "--tasks=mood", "--import_from={tasks}/teacher.tsv", "--output_dir={out}"),
@@ -31,112 +35,22 @@ BASES: dict[str, tuple[str, ...]] = {
     "cost": ("--runs={run}", "--student={run}", "--length=8", "--batch_size=1", "--repeats=1", "--output={out}/c.json"),
     "report": ("--from={tasks}/report.json", "--output_dir={out}"),
     "demo_corpus": ("--output_dir={out}", "--train_examples=9", "--validation_examples=9", "--test_examples=9"),
+    "demo_answers": ("--model={none}",),
     "query": ("--server=http://127.0.0.1:1", "--model=m", "--text_a=a", "--retries=0"),
     "serve": ("--model={none}", "--port=1"),
 }
-# Encoding and preparing are one tool.
-BINARIES = {"prepare": "encode"}
+# Tools of which there are two commands.
+_TOOLS = {"prepare": "encode", "predict_file": "predict"}
 # Not left out: without them the user's own cache would be written, an encoder downloaded, or hours trained.
-_KEPT = ("cache_dir", "plan", "backbone", "epochs")
-_WRITTEN = {
-    *("output_dir", "output", "export_dir", "release", "to", "prepare_tfds", "cache_dir", "export_to"),
-    "glue_submission",
-}
-_PLACES = ("{out}/a/b", "{tasks}", "{tasks}/tasks.yaml", "{tasks}/tasks.yaml/x", "/proc/x", "", "{out}/\u00e9 x")
-# What is complete there may stay, whatever comes of the command. An empty name is the current folder.
-_CACHES = ("{cache}/\u00e9 x", "{tasks}/tasks.yaml", "/proc/x")
-_READ = (
-    "{none}",
-    "{tasks}",
-    "{run}",
-    "{run}/model",
-    "{tasks}/tasks.yaml",
-    "{tasks}/mood_train.tsv",
-    "/dev/null",
-    "{run},{run}",
-)
-_VALUES: tuple[str, ...] = (
-    "",
-    "0",
-    "1",
-    "2",
-    "-1",
-    "nan",
-    "inf",
-    "0.5",
-    "x",
-    "9" * 30,
-    ",",
-    "a,b",
-    "mood",
-    "mood,mood",
-    "rte",
-    "test",
-    "true",
-)
-_VALUES += (
-    "train",
-    "validation",
-    "google",
-    '"',
-    "a\nb",
-    "\x1b[2J",
-    "\ud800",
-    "../x",
-    "é",
-    "x" * 5000,
-    "%s",
-    "--",
-    "{}",
-)
-# Flags of a tool that its command above does not give.
-_TRAINING_FLAGS = tuple(FLAGS)
-_OWN: dict[str, tuple[str, ...]] = {
-    "train": _TRAINING_FLAGS,
-    "recipe": (
-        *_TRAINING_FLAGS,
-        "teacher_tasks",
-        "dropouts",
-        "top_k",
-        "seeds",
-        "teacher_folds",
-        "transfer_splits",
-        "single_task",
-    ),
-    "adapt": (*_TRAINING_FLAGS, "fractions", "starts", "subset_seeds", "learning_rates"),
-    "score": ("weights", "fit_weights_on", "average", "data_dir", "data_source"),
-    "evaluate": ("runs", "weights", "average", "split", "by_category", "leave_one_out", "disagreement", "data_source"),
-    "predict": ("input", "glue_submission", "glue_majority", "data_dir"),
-    "export": ("version", "model_name", "release", "release_metrics"),
-    "encode": ("data_dir", "data_source", "prepare_tfds"),
-    "prepare": ("data_source", "task_file", "backbone"),
-    "soft_targets": ("teacher_names", "weights", "export_to", "soft_targets", "split", "values"),
-    "convert_checkpoint": ("accept_approximate_gelu",),
-    "cost": ("task",),
-    "query": ("signature", "task", "text_b", "input", "columns", "output", "json", "batch_size"),
-    "serve": ("threads", "name"),
-}
-# Flags of any tool; to the others they are unknown.
-_MORE = (
-    *("run", "runs", "teachers", "weights", "split", "average", "fit_weights_on", "by_category", "input", "version", "model_name"),
-    *("warmup_batch_sizes", "glue_majority", "teacher_names", "values", "format", "from", "student", "task", "length", "leave_one_out"),
-    *("disagreement", "teacher_tasks", "dropouts", "top_k", "seeds", "teacher_folds", "single_task", "fractions", "starts"),
-    *(*sorted(_WRITTEN), "release_metrics", "accept_approximate_gelu", "server", "signature", "timeout", "threads", "port", "log_dir", "flagfile"),
-)  # fmt: skip
-_KINDS = ("other value", "further flag", "file", "left out", "other value", "further flag", "file", "word")
+_KEPT = ("cache_dir", "dry_run", "backbone", "epochs")
 # What takes long when accepted is left as it is.
-_LONG = {
-    "epochs",
-    "repeats",
-    "train_examples",
-    "validation_examples",
-    "test_examples",
-    "retries",
-    "timeout",
-    "port",
-    "server",
-}
-FILES = ("tasks.yaml", "mood_train.tsv", "mood_validation.tsv", "mood_test.tsv", "teacher.tsv")
+_LONG = {"epochs", "repeats", "retries", "dry_run"}
+_LONG |= {f"{split}_examples" for split in ("train", "validation", "test", "unlabelled")}
+# What is complete in the cache may stay, whatever comes of the command.
+_CACHES = ("{cache}/\u00e9 x", "{tasks}/tasks.yaml", "/proc/x")
+_KINDS = ("other value", "further flag", "file", "left out", "other value", "further flag", "file", "word")
+_TABLES = ("mood_train", "mood_validation", "mood_test", "teacher")
+_COLUMNS = (("sentence", "mood"), ("id", "bad", "good"), ("sentence",), ("sentence", "sentence"), ("id", "label"))
 
 
 class CommandLine(NamedTuple):
@@ -145,7 +59,7 @@ class CommandLine(NamedTuple):
     Attributes:
         binary: The tool.
         arguments: Its flags, with places in braces.
-        file: Of the small tasks' folder, the file that is replaced; empty for none.
+        file: A file of the small tasks' folder that is written; empty for none. A table replaces that of its name.
         content: What it then holds.
     """
 
@@ -155,53 +69,62 @@ class CommandLine(NamedTuple):
     content: bytes = b""
 
 
-def _name(argument: str) -> str:
+def tool_of(command: str) -> str:
+    """Returns the tool of a command of `BASES`."""
+    return _TOOLS.get(command, command)
+
+
+def name_of(argument: str) -> str:
+    """Returns the name of the flag that an argument gives."""
     return argument.lstrip("-").partition("=")[0]
 
 
-@st.composite
-def _value(draw: st.DrawFn, name: str) -> str:
-    """Draws a value of a flag: written places lie in the test's folder alone."""
-    if name == "cache_dir":
-        return draw(st.sampled_from(_CACHES))
-    if name in _WRITTEN:
-        return draw(st.sampled_from(_PLACES))
-    return draw(st.sampled_from((*FLAGS.get(name, ()), *_READ, *_VALUES)))
+def _argument(flag: DeclaredFlag) -> st.SearchStrategy[str]:
+    if flag.name == "cache_dir":
+        return st.sampled_from(_CACHES).map(lambda place: f"--cache_dir={place}")
+    return arguments_of(flag)
 
 
 @st.composite
-def command_lines(draw: st.DrawFn, tool: str, contents: Sequence[bytes]) -> CommandLine:
+def command_lines(draw: st.DrawFn, command: str, flags: Sequence[DeclaredFlag], texts: Sequence[bytes]) -> CommandLine:
     """Draws a command line of a tool.
 
     Args:
         draw: Hypothesis's.
-        tool: One of `BASES`.
-        contents: Valid data files, to be mutated.
+        command: One of `BASES`.
+        flags: All flags of its tool.
+        texts: Valid data files, to be mutated.
     """
-    arguments, file, content = list(BASES[tool]), "", b""
+    arguments, file, content = list(BASES[command]), "", b""
+    drawn = {flag.name: flag for flag in flags if flag.name not in _LONG}
     for _ in range(draw(st.sampled_from((1, 1, 2, 3, 0)))):
         kind = draw(st.sampled_from(_KINDS))
         place = draw(st.integers(0, len(arguments) - 1))
-        name = _name(arguments[place])
-        if kind == "other value" and name not in _LONG:
-            arguments[place] = f"--{name}={draw(_value(name))}"
+        name = name_of(arguments[place])
+        if kind == "other value" and name in drawn:
+            arguments[place] = draw(_argument(drawn[name]))
         elif kind == "further flag":
-            own, pool = _OWN.get(tool, ()), (*FLAGS, *_MORE)
-            if own and draw(st.integers(0, 4)) > 0:
-                pool = own
-            name = draw(st.sampled_from(pool))
-            if name not in _LONG:
-                arguments.append(f"--{name}={draw(_value(name))}")
+            pool = FURTHER_FLAGS if draw(st.integers(0, 9)) == 0 else tuple(drawn.values())
+            arguments.append(draw(_argument(draw(st.sampled_from(pool)))))
         elif kind == "left out" and name not in _KEPT:
             del arguments[place]
         elif kind == "word":
-            arguments.insert(
-                place,
-                draw(st.sampled_from(("word", "--", "-x", "--=", "--noepochs", "--tasks", "--nodeterministic=1"))),
-            )
+            arguments.insert(place, draw(st.sampled_from(OTHER_WORDS)))
         elif kind == "file":
-            file = draw(st.sampled_from(FILES))
-            content = draw(mutated([TASKS.encode()] if file == "tasks.yaml" else contents))
+            file, content = draw(_files(texts))
         if not arguments:
             break
-    return CommandLine(BINARIES.get(tool, tool), tuple(arguments), file, content)
+    stem, ending = file.partition(".")[::2]
+    if stem in _TABLES:
+        arguments = [argument.replace(f"/{stem}.tsv", f"/{stem}.{ending}") for argument in arguments]
+    return CommandLine(tool_of(command), tuple(arguments), file, content)
+
+
+@st.composite
+def _files(draw: st.DrawFn, texts: Sequence[bytes]) -> tuple[str, bytes]:
+    """Draws the name and the content of a file of the small tasks' folder."""
+    stem = draw(st.sampled_from((*_TABLES, "tasks")))
+    if stem == "tasks":
+        return "tasks.yaml", draw(mutated([TASKS.encode()]))
+    ending, content = draw(table_files(texts, _COLUMNS))
+    return f"{stem}{ending}", content

@@ -33,7 +33,8 @@ from mtdnn_tf.tasks.task import SplitFile, Task
 from mtdnn_tf.tasks.task_file import load_task_file
 from mtdnn_tf.training.config import TrainingConfig
 from tests.helpers import TASKS
-from tests.hostile.strategies import SEEDED, flag_sets, mutated, task_declarations
+from tests.hostile.declared_flags import DeclaredFlag, flag_sets, read_flags
+from tests.hostile.strategies import SEEDED, mutated, task_declarations
 from tests.report.example_data import full_report
 
 TSV = b"id\tquery\ttext\tlabel\n1\tq\tone two\tgood\n2\tq\tthree\tbad\n3\tr\t\xc3\xa9 four\tgood\n"
@@ -179,8 +180,14 @@ def test_mutated_reports(record_property: Record, content: bytes) -> None:
     _accepted(lambda: read_report(path))
 
 
+def _training_flags() -> list[DeclaredFlag]:
+    written = io.StringIO()
+    absl_flags.FLAGS.write_help_in_xml_format(written)
+    return [flag for flag in read_flags(written.getvalue()) if flag.name in TrainingConfig.declared()]
+
+
 @settings(SEEDED, max_examples=150)
-@given(flag_sets())
+@given(flag_sets(_training_flags()))
 def test_flag_sets(record_property: Record, arguments: list[str]) -> None:
     record_property("trials", 1)
     config = _config(arguments)
