@@ -138,6 +138,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_bytes(text.encode())
 
 
+def read_text(path: Path) -> str:
+    """Returns the text of a UTF-8 file; refuses other bytes."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 at byte {error.start}; convert the file to UTF-8") from None
+
+
 def file_within(folder: Path, name: str, where: Path) -> Path:
     """Returns the path of a file that the file `where` lists, after checking that it is within the folder.
 

@@ -24,6 +24,8 @@ _TYPES: dict[str, tuple[Any, str, str]] = {
     "str": (str, "text", "texts"),
     "Path": (Path, "a path", "paths"),
 }
+# The size of a dimension in TensorFlow. Options without an upper bound have this one.
+LARGEST_INTEGER = 2**31 - 1
 _BOUNDS = {
     "above": (">", operator.gt),
     "at_least": (">=", operator.ge),
@@ -87,6 +89,8 @@ class Option:
         if not all(_BOUNDS[bound][1](item, limit) for item in items for bound, limit in bounds.items()):
             limits = " and ".join(f"{_BOUNDS[bound][0]} {limit}" for bound, limit in bounds.items())
             raise UserError(f"`{self.name}` must be {what} {limits}, got {shown(value)}")
+        if self.value_type == "int" and self.at_most is None and any(item > LARGEST_INTEGER for item in items):
+            raise UserError(f"`{self.name}` must be {what} <= {LARGEST_INTEGER}, got {shown(value)}")
 
 
 def option(default: Any, help: str, **declared: Any) -> Any:
@@ -116,9 +120,12 @@ def parse_list(name: str, text: Iterable[str], value_type: str = "float") -> tup
     """
     items = tuple(text)
     try:
-        return tuple(_PARSERS[value_type](item) for item in items)
+        values = tuple(_PARSERS[value_type](item) for item in items)
     except ValueError:
         raise UserError(f"`{name}` must be comma-separated {_TYPES[value_type][2]}, got {','.join(items)}") from None
+    if value_type == "int" and any(value > LARGEST_INTEGER for value in values):
+        raise UserError(f"`{name}` must be comma-separated integers <= {LARGEST_INTEGER}, got {','.join(items)}")
+    return values
 
 
 class Options:

@@ -60,6 +60,8 @@ def test_values_flagfile_and_identity_have_the_names_of_flags():
         ({"rate": 0.0}, "`rate` must be a number > 0 and <= 1, got 0.0"),
         ({"rate": float("nan")}, "`rate` must be a number > 0 and <= 1, got nan"),
         ({"sizes": (1, 0)}, "`sizes` must be integers >= 1, got 1,0"),
+        ({"sizes": (1, 2**31)}, "`sizes` must be integers <= 2147483647, got 1,2147483648"),
+        ({"step_limit": 10**30}, f"`step_limit` must be an integer <= 2147483647, got {10**30}"),
         ({"rate": "0.5"}, "`rate` must be a number, got '0.5'"),
         ({"rate": True}, "`rate` must be a number, got True"),
         ({"sizes": [1, 2]}, "`sizes` must be integers, got [1, 2]"),
@@ -79,6 +81,8 @@ def test_lists_are_parsed():
     assert parse_list("weights", ["0.5", "1"]) == (0.5, 1.0)
     with pytest.raises(UserError, match="`sizes` must be comma-separated integers, got 1,two"):
         declared.parse(["1", "two"])
+    with pytest.raises(UserError, match="`sizes` must be comma-separated integers <= 2147483647, got 2147483648"):
+        declared.parse(["2147483648"])
 
 
 def test_the_table_has_name_default_help_and_choices():

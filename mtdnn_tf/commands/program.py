@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from absl import app, flags, logging
 
-from mtdnn_tf.errors import UserError, printable
+from mtdnn_tf.errors import UserError, one_line, printable
 from mtdnn_tf.files import DISK_IS_FULL
 from mtdnn_tf.interruption import Interrupted, install_handlers
 from mtdnn_tf.options import is_flag_text
@@ -106,6 +106,8 @@ class Command:
             _fail(str(error))
         except OSError as error:
             _fail(_reason(error))
+        except MemoryError as error:
+            _fail(f"out of memory ({one_line(error)})")
         except Interrupted as stop:
             print(stop, file=sys.stderr)
             sys.exit(stop.exit_status)

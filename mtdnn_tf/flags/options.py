@@ -6,11 +6,12 @@ from typing import Any
 
 from absl import flags
 
-from mtdnn_tf.errors import UserError
+from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.files import user_path
 from mtdnn_tf.options import Option, Options
 
 _AUTO = "auto"
+_MOST_DIGITS = 100  # Python converts 4,300.
 _DEFINE = {
     "bool": flags.DEFINE_bool,
     "int": flags.DEFINE_integer,
@@ -63,8 +64,8 @@ def _parsed(option: Option, value: Any) -> Any:
     if option.accepts_auto:
         if value == _AUTO:
             return None
-        if not value.isdecimal():
-            raise UserError(f"`{option.name}` must be {_AUTO} or an integer, got {value}")
+        if not value.isdecimal() or len(value) > _MOST_DIGITS:
+            raise UserError(f"`{option.name}` must be {_AUTO} or an integer, got {shortened(value)}")
         return int(value)
     if option.is_tuple:
         return option.parse(value)

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import new_folder
 from mtdnn_tf.json_files import write_json
 from mtdnn_tf.locks import locked_path
@@ -26,6 +26,8 @@ from mtdnn_tf.serving.signatures import Signatures
 from mtdnn_tf.tasks.task import Task
 
 WARMUP_BATCH_SIZES = (1, 8, 32)
+# Servers read numbers of 64 bits.
+_LARGEST_VERSION = 10**18 - 1
 SAVED_MODEL, ONNX, LITERT = "saved_model", "onnx", "litert"
 # With the packages of extras that each needs.
 FORMATS: dict[str, tuple[str, ...]] = {SAVED_MODEL: (), ONNX: ("onnx", "onnxruntime"), LITERT: ()}
@@ -57,15 +59,16 @@ def export_version(export_dir: Path, version: int | None = None) -> Path:
         version: The version's number, 1 or more; the highest existing one plus 1 if None.
 
     Raises:
-        UserError: The version exists, or its number is below 1.
+        UserError: The version exists, or its number is below 1 or has more than 18 digits.
     """
     # TF Serving reads the numbers from the folders' names.
     names = [path.name for path in export_dir.iterdir()] if export_dir.is_dir() else []
     existing = sorted({int(name) for name in names if name.isascii() and name.isdigit()})
     if version is None:
         version = max(existing, default=0) + 1
-    if version < 1:
-        raise UserError(f"version of the export must be an integer >= 1, got {version}")
+    if not 1 <= version <= _LARGEST_VERSION:
+        accepted = f"an integer >= 1 and <= {_LARGEST_VERSION}"
+        raise UserError(f"version of the export must be {accepted}, got {shortened(str(version))}")
     if version in existing:
         raise UserError(f"{export_dir}: version {version} exists; give a number that is not one of {existing}")
     return export_dir / str(version)

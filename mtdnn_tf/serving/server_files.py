@@ -35,6 +35,8 @@ _MAX_ROWS = 1024
 # Together, requests that wait.
 _QUEUED_ROWS = 4 * _MAX_ROWS
 # Sentences of 4 to 40 words, so that every batch holds rows of different lengths, as clients' do.
+# A request of more rows has more bytes than servers take.
+_LARGEST_BATCH = 1 << 16
 _SENTENCES = (Path(__file__).parent / "warmup_sentences.txt").read_text(encoding="utf-8").splitlines()
 
 _log = logging.getLogger("absl")
@@ -50,9 +52,11 @@ def check_model_name(name: str) -> None:
 
 def check_batch_sizes(batch_sizes: Sequence[int]) -> None:
     """Refuses batch sizes that are not integers >= 1 in rising order, as TF Serving's batching needs them."""
+    given = ",".join(map(str, batch_sizes))
     if any(size < 1 for size in batch_sizes) or sorted(set(batch_sizes)) != list(batch_sizes):
-        given = ",".join(map(str, batch_sizes))
         raise UserError(f"--warmup_batch_sizes must be integers >= 1 in rising order, got {given}")
+    if batch_sizes and batch_sizes[-1] > _LARGEST_BATCH:
+        raise UserError(f"--warmup_batch_sizes must be integers <= {_LARGEST_BATCH}, got {given}")
 
 
 def models_config(model_name: str) -> str:

@@ -8,7 +8,9 @@ from pathlib import Path
 import yaml
 
 from mtdnn_tf.errors import UserError, shortened, unknown_name
+from mtdnn_tf.files import read_text
 
+_MOST_DIGITS = 18  # Of an integer; Python converts 4,300.
 _TRUTH = {"true": True, "false": False}
 
 
@@ -83,7 +85,7 @@ class YamlValue:
 
     def integer(self) -> int:
         """Returns the value's integer."""
-        if not self.text().isdecimal():
+        if not self.text().isdecimal() or len(self.text()) > _MOST_DIGITS:
             raise self.refused("an integer >= 0")
         return int(self.text())
 
@@ -101,11 +103,9 @@ class YamlValue:
 def read_yaml(path: Path) -> YamlValue:
     """Reads a YAML file as text and places; no object that it names is made."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        node = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 at byte {error.start}; convert the file to UTF-8") from None
     except RecursionError:
         raise UserError(f"{path}: not accepted YAML, it is nested too deeply") from None
     except yaml.MarkedYAMLError as error:

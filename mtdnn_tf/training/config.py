@@ -93,6 +93,7 @@ class OptimizationOptions(Options):
         accepts_auto=True,
         unset="auto",
         at_least=1,
+        at_most=1024,
     )
     precision: str = option(FLOAT32, "Precision of the encoder; the rest is float32.", choices=tuple(PRECISIONS))
     recompute_activations: bool = option(
@@ -139,6 +140,7 @@ class RuntimeOptions(Options):
         1,
         "Number of devices that the CPU is split into, to try `--strategy=mirrored` without GPUs.",
         at_least=1,
+        at_most=256,
         decides_weights=False,
     )
     evaluation_batch_size: int = option(

@@ -14,6 +14,7 @@ from mtdnn_tf.evaluation.ensembles.examples_to_label import MEASURES, Selection
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.ensembles.shards import Shard, Shards, parse_shard
 from mtdnn_tf.flags import data, inference
+from mtdnn_tf.flags.numbers import define_integer
 from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.flags.paths import define_path, define_paths
 from mtdnn_tf.options import parse_list
@@ -38,17 +39,15 @@ _SHARD = flags.DEFINE_string(
     None,
     f"I/N: predict part I, from 0, of N, for --merge_shards; or `{_TF_CONFIG}`: the part of this worker in TF_CONFIG.",
 )
-_MERGE_SHARDS = flags.DEFINE_integer(
-    "merge_shards", None, "Number of shards to merge into soft targets.", lower_bound=1, upper_bound=9999
-)
+_MERGE_SHARDS = define_integer("merge_shards", None, "Number of shards to merge into soft targets.", 1, 9999)
 _RANK_BY = flags.DEFINE_enum(
     "rank_by",
     None,
     MEASURES,
     "Also write the examples with the largest variance, entropy or disagreement, to be labelled.",
 )
-_TOP = flags.DEFINE_integer(
-    "top", None, "Number of examples, or of a ranking's queries, that --rank_by writes; default: 100.", lower_bound=1
+_TOP = define_integer(
+    "top", None, "Number of examples, or of a ranking's queries, that --rank_by writes; default: 100.", 1
 )
 _OUTPUT_DIR = define_path("output_dir", "Folder of the soft targets, with one subfolder per task.")
 

@@ -11,6 +11,7 @@ from absl import flags
 from mtdnn_tf.commands.program import Command
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.measures.cost import REPEATS, Cost, compare_costs, cost_ratios, parameters
+from mtdnn_tf.flags.numbers import define_integer
 from mtdnn_tf.flags.paths import define_path, define_paths
 from mtdnn_tf.json_files import to_json, write_json
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model, read_tasks
@@ -21,9 +22,9 @@ from mtdnn_tf.text_tables import aligned_table
 _RUNS = define_paths("runs", "Comma-separated folders of the ensemble's runs.")
 _STUDENT = define_path("student", "Folder of the student's run.")
 _TASK = flags.DEFINE_string("task", None, "Task to measure; default: the first task that all runs have.")
-_LENGTH = flags.DEFINE_integer("length", 64, "Number of word pieces per sequence, including padding.", lower_bound=1)
+_LENGTH = define_integer("length", 64, "Number of word pieces per sequence, including padding.", 1)
 _BATCH_SIZE = flags.DEFINE_list("batch_size", ["1", "8", "32"], "Comma-separated numbers of sequences per request.")
-_REPEATS = flags.DEFINE_integer("repeats", REPEATS, "Number of timed requests per batch size.", lower_bound=1)
+_REPEATS = define_integer("repeats", REPEATS, "Number of timed requests per batch size.", 1)
 _OUTPUT = define_path("output", "JSON file for the costs.")
 
 

@@ -7,6 +7,7 @@ from absl import flags, logging
 from mtdnn_tf.commands.program import Command
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.development import development_splits
+from mtdnn_tf.flags.numbers import define_float
 from mtdnn_tf.flags.paths import define_path
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
 from mtdnn_tf.options import parse_list
@@ -44,12 +45,13 @@ _WEIGHTS = flags.DEFINE_enum(
 _FORMATS = flags.DEFINE_list(
     "format", [SAVED_MODEL], f"Comma-separated formats of the version in --export_dir: {', '.join(FORMATS)}."
 )
-_MAX_LOSS = flags.DEFINE_float(
+_MAX_LOSS = define_float(
     "max_accuracy_loss",
     0.5,
     "Loss of the average of development rows, in points, that --weights=int8 may cost where onnx and litert compute in "
     "it.",
-    lower_bound=0.0,
+    0.0,
+    100.0,
 )
 
 _RELEASE = define_path("release", "Folder to write a release to; must not exist.")

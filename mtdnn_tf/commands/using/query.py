@@ -11,10 +11,11 @@ from absl import flags, logging
 from mtdnn_tf.commands.program import Command
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import write_text
+from mtdnn_tf.flags.numbers import define_float, define_integer
 from mtdnn_tf.flags.paths import define_path
 from mtdnn_tf.serving.client.answers import readable
 from mtdnn_tf.serving.client.connection import Patience
-from mtdnn_tf.serving.client.query import Texts, ask, connect, read_texts
+from mtdnn_tf.serving.client.query import Texts, ask, connect, read_api_key, read_texts
 
 _SERVER = flags.DEFINE_string(
     "server", "http://127.0.0.1:8501", "http://HOST:PORT for REST, grpc://HOST:PORT for gRPC."
@@ -32,10 +33,10 @@ _COLUMNS = flags.DEFINE_list(
 )
 _OUTPUT = define_path("output", "A .jsonl file for the answers, one line per text; default: print them.")
 _JSON = flags.DEFINE_bool("json", False, "Print one line of JSON per text.")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 32, "Number of texts per request.", lower_bound=1)
-_TIMEOUT = flags.DEFINE_float("timeout", 10.0, "Timeout of a request, in seconds.", 0.001, 86400)
+_BATCH_SIZE = define_integer("batch_size", 32, "Number of texts per request.", 1)
+_TIMEOUT = define_float("timeout", 10.0, "Timeout of a request, in seconds.", 0.001, 86400)
 _API_KEY_FILE = define_path("api_key_file", "File of the key that the server asks for; default: none is sent.")
-_RETRIES = flags.DEFINE_integer("retries", 3, "Number of retries if the server is unavailable or busy.", 0)
+_RETRIES = define_integer("retries", 3, "Number of retries if the server is unavailable or busy.", 0)
 
 
 def _texts() -> list[Texts]:
@@ -58,7 +59,7 @@ def main() -> None:
     lines = []
     is_ascii = not _OUTPUT.value and sys.stdout.encoding.lower() != "utf-8"
     # Not on the command line, which other users of the machine see.
-    api_key = _API_KEY_FILE.value.read_text(encoding="utf-8").strip() if _API_KEY_FILE.value else ""
+    api_key = read_api_key(_API_KEY_FILE.value) if _API_KEY_FILE.value else ""
     with connect(_SERVER.value, _MODEL.value, Patience(_TIMEOUT.value, _RETRIES.value), api_key) as connection:
         for text, answers in zip(texts, ask(connection, texts, _SIGNATURE.value, _BATCH_SIZE.value)):
             given = {name: value for name, value in text._asdict().items() if value is not None}

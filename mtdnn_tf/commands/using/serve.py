@@ -7,6 +7,7 @@ import asyncio
 from absl import flags, logging
 
 from mtdnn_tf.commands.program import Command
+from mtdnn_tf.flags.numbers import define_float, define_integer
 from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.flags.paths import define_path
 from mtdnn_tf.serving.server.api_keys import ApiKeys
@@ -19,10 +20,10 @@ _MODEL = flags.DEFINE_list(
     "model", [], "Comma-separated folders of models: DIR, with the folder's name as the model's, or NAME:DIR."
 )
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address to listen on; 0.0.0.0 for all interfaces.")
-_PORT = flags.DEFINE_integer("port", 8501, "Port of the page and of REST; 0 for any free port.", 0, 65535)
-_GRPC_PORT = flags.DEFINE_integer("grpc_port", 8500, "Port of gRPC; 0 for any free port.", 0, 65535)
-_POLL_SECONDS = flags.DEFINE_float("poll_seconds", 1.0, "Interval of checks for new versions, in seconds.", 0.01, 86400)
-_GRACE_SECONDS = flags.DEFINE_integer("grace_seconds", 30, "Seconds for running requests to finish at shutdown.", 0)
+_PORT = define_integer("port", 8501, "Port of the page and of REST; 0 for any free port.", 0, 65535)
+_GRPC_PORT = define_integer("grpc_port", 8500, "Port of gRPC; 0 for any free port.", 0, 65535)
+_POLL_SECONDS = define_float("poll_seconds", 1.0, "Interval of checks for new versions, in seconds.", 0.01, 86400)
+_GRACE_SECONDS = define_integer("grace_seconds", 30, "Seconds for running requests to finish at shutdown.", 0)
 _API_KEYS_FILE = define_path(
     "api_keys_file", "File of lines NAME:SHA256 of keys, one of which requests then need; default: no keys."
 )

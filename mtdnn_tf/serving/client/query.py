@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 from mtdnn_tf.data.sources.shards import find_shards
 from mtdnn_tf.data.sources.tables import place, read_rows
 from mtdnn_tf.errors import UserError, unknown_name
+from mtdnn_tf.files import read_text
 from mtdnn_tf.serving.client.answers import answers_of_row, is_answer
 from mtdnn_tf.serving.client.connection import Connection, GrpcConnection, Patience, RestConnection, Signature
 from mtdnn_tf.tasks.task import INPUT
@@ -32,6 +34,15 @@ def connect(server: str, model: str, patience: Patience, api_key: str = "") -> C
     if separator and address and scheme == "grpc":
         return GrpcConnection(address.rstrip("/"), model, patience, api_key)
     raise UserError(f"--server must be http://HOST:PORT or grpc://HOST:PORT, got {server!r}")
+
+
+def read_api_key(path: Path) -> str:
+    """Returns the key that a file holds; refuses what no header can have."""
+    key = read_text(path).strip()
+    if not re.fullmatch("[!-~]+", key):
+        # It may be a key, and is not shown.
+        raise UserError(f"{path}: must hold one key of ASCII characters without spaces")
+    return key
 
 
 def read_texts(path: Path, columns: Sequence[str]) -> list[Texts]:

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.files import read_text
 from mtdnn_tf.serving.server.monitoring import HEALTH
 
 _LINE = re.compile(r"([\w.-]+):([0-9a-f]{64})")
@@ -28,7 +29,7 @@ class ApiKeys:
     def read(cls, path: Path) -> ApiKeys:
         """Reads lines `NAME:SHA256` of random keys; blank lines and those that begin with # are skipped."""
         hashes = {}
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(read_text(path).splitlines(), start=1):
             if not line.strip() or line.startswith("#"):
                 continue
             found = _LINE.fullmatch(line.strip())
