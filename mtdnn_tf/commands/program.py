@@ -96,9 +96,11 @@ class Command:
     def _guarded(self, _: list[str]) -> None:
         logging.get_absl_handler().setFormatter(python_logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         # Keras warns about callbacks slower than a batch, such as saving a checkpoint; saving a model logs every
-        # function on absl's logger.
+        # function on absl's logger, and a checkpoint its shards.
         python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
-        logging.get_absl_handler().addFilter(lambda record: "saved_model" not in record.pathname)
+        logging.get_absl_handler().addFilter(
+            lambda record: not any(module in record.pathname for module in ("saved_model", "checkpoint/sharding"))
+        )
         try:
             install_handlers()
             self.main()

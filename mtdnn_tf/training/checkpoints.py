@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 from collections.abc import Mapping
@@ -16,7 +17,9 @@ from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.training.trainer import Trainer
 
+_log = logging.getLogger("absl")
 _STATE = "state"
+_VERSION = "tensorflow"
 # Where checkpoints have the layers of an encoder, by their names in `bert_weights`: as Keras named those of KerasNLP's.
 _EMBEDDINGS = ("word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm")
 # DeBERTa came later, and has no other's places.
@@ -61,8 +64,11 @@ class Checkpoints:
         for path in list(self._folder.glob(".ckpt-*")):
             remove_leftovers(path.with_name(path.name[1:].rpartition(".")[0]))
         if saved := self._saved():
-            read_manifest(saved[-1], _REMEDY)
+            written_by = read_manifest(saved[-1], _REMEDY).get(_VERSION, tf.__version__)
             self._read(saved[-1] / _STATE)
+            if written_by != tf.__version__:
+                what = f"written by TensorFlow {written_by}, continued by {tf.__version__}"
+                _log.info("%s: %s: the weights will be those of one version but for rounding", saved[-1], what)
         else:
             # Runs of version 0.1 have TensorFlow's own layout.
             path = tf.train.latest_checkpoint(str(self._folder))
@@ -87,7 +93,7 @@ class Checkpoints:
         self._check_finite(step)
         with new_folder(self._folder / f"ckpt-{step}") as temporary:
             self._checkpoint.write(str(temporary / _STATE))
-            write_manifest(temporary, {"what": "checkpoint", "step": step})
+            write_manifest(temporary, {"what": "checkpoint", "step": step, _VERSION: tf.__version__})
         self.saved_step = step
         for folder in self._saved()[: -self._keep]:
             shutil.rmtree(folder)

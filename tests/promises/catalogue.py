@@ -125,6 +125,16 @@ PROMISES: tuple[Promise, ...] = (
         code=("mtdnn_tf/training", "mtdnn_tf/parallelism.py", "mtdnn_tf/modeling"),
     ),
     Promise(
+        "dependency-sets",
+        "A training begun with one dependency set and continued with the other ends with the weights of one of them, "
+        "but for rounding",
+        "trainings",
+        ("tests/promises/dependency_sets_test.py",),
+        slow=True,
+        quick=(),
+        code=("mtdnn_tf/training", "mtdnn_tf/data", "mtdnn_tf/modeling"),
+    ),
+    Promise(
         "damage",
         "A truncated file, or one with a flipped bit, is refused; the message names file and remedy",
         "damaged files",

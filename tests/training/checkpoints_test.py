@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from mtdnn_tf.distillation.options import DistillationOptions
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
@@ -55,6 +56,20 @@ def test_a_restored_trainer_goes_on_as_the_saved_one(tmp_path, optimizer):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
     for one, other in zip(first.network.generators, second.network.generators):
         np.testing.assert_array_equal(one.state.numpy(), other.state.numpy())
+
+
+def test_a_checkpoint_of_another_tensorflow_is_continued_and_said(tmp_path, caplog):
+    trainer = _trainer(0)
+    trainer.train_step(BATCH)
+    Checkpoints(trainer, tmp_path, keep=1).save()
+    with caplog.at_level("INFO", "absl"):
+        assert Checkpoints(_trainer(1), tmp_path, keep=1).restore() == 1
+        assert "TensorFlow" not in caplog.text
+        manifest = read_manifest(tmp_path / "ckpt-1", "")
+        assert manifest["tensorflow"] == tf.__version__
+        write_manifest(tmp_path / "ckpt-1", {**manifest, "tensorflow": "2.1.0"})
+        assert Checkpoints(_trainer(1), tmp_path, keep=1).restore() == 1
+    assert f"written by TensorFlow 2.1.0, continued by {tf.__version__}: the weights will be" in caplog.text
 
 
 def test_without_a_checkpoint_it_starts_at_0(tmp_path):
