@@ -8,9 +8,25 @@ from xml.etree import ElementTree
 
 from hypothesis import strategies as st
 
-_NUMBERS = ("0", "1", "2", "3", "16", "-1", "0.5", "0.1", "1e-5", "1e25", "1e400", "1e-400", "nan", "inf", "-inf")
+_NUMBERS: tuple[str, ...] = (
+    "0",
+    "1",
+    "2",
+    "3",
+    "16",
+    "-1",
+    "0.5",
+    "0.1",
+    "1e-5",
+    "1e25",
+    "1e400",
+    "1e-400",
+    "nan",
+    "inf",
+    "-inf",
+)
 _NUMBERS += ("1_0", "", "x", "9" * 18, "9" * 30, "9" * 5000, "0x2", " 1", "1.", "+1", "\u0663", "-9223372036854775809")
-_WORDS = (
+_WORDS: tuple[str, ...] = (
     "",
     ",",
     ",,",
@@ -59,7 +75,17 @@ _WORDS += (
 )
 # {tasks} is a copy of small tasks, {run} a trained run, {bert} an encoder, {null} a link to /dev/null; {none}, {out} and
 # {cache} do not exist. None is outside the test's folder, so that no flag can write elsewhere.
-_PATHS = ("{none}", "{tasks}", "{run}", "{run}/model", "{run},{run}", "{bert}", "{null}", "{out}/a/b", "{out}/\u00e9 x")
+_PATHS: tuple[str, ...] = (
+    "{none}",
+    "{tasks}",
+    "{run}",
+    "{run}/model",
+    "{run},{run}",
+    "{bert}",
+    "{null}",
+    "{out}/a/b",
+    "{out}/\u00e9 x",
+)
 _PATHS += ("{tasks}/tasks.yaml", "{tasks}/tasks.yaml/x", "{tasks}/mood_train.tsv", "{tasks}/mood.parquet", "/proc/x")
 _PATHS += ("{tasks}/mood.jsonl.gz", "{tasks}/mood_*.tsv", "{tasks}/teacher.parquet", "{tasks}/report.json", "../x", ".")
 _BOOLEANS = ("true", "false", "maybe", "", "2", "TRUE", "None")

@@ -20,7 +20,7 @@ from tensorflow_serving.apis import (
 
 from tests.hostile.strategies import JUNK, VALUES, mutated
 
-_MODELS = (
+_MODELS: tuple[str, ...] = (
     "half_plus_two",
     "half_plus_two",
     "tiny",
@@ -32,10 +32,30 @@ _MODELS = (
     "tiny%23",
 )
 _MODELS += ("%00", "%FF", "%0A", "..", "tiny;a", "x" * 3000, "")
-_VERSIONS = ("", "", "", "/versions/123", "/versions/1", "/versions/0", "/versions/-1", "/versions/x", "/labels/stable")
+_VERSIONS: tuple[str, ...] = (
+    "",
+    "",
+    "",
+    "/versions/123",
+    "/versions/1",
+    "/versions/0",
+    "/versions/-1",
+    "/versions/x",
+    "/labels/stable",
+)
 _VERSIONS += (f"/versions/{'9' * 18}", f"/versions/{'9' * 30}", "/", "//")
 _VERBS = (":predict", ":predict", ":predict", ":classify", ":regress", "", "/metadata", ":explain", "%3Apredict", ":")
-_OTHER_PATHS = ("/", "/page/models", "/page/models/", "/healthz", "/healthz/", "/metrics", "/page.js", "/v1", "/v1/")
+_OTHER_PATHS: tuple[str, ...] = (
+    "/",
+    "/page/models",
+    "/page/models/",
+    "/healthz",
+    "/healthz/",
+    "/metrics",
+    "/page.js",
+    "/v1",
+    "/v1/",
+)
 _OTHER_PATHS += (
     "/v1/models",
     "/v2/models",
@@ -224,7 +244,7 @@ def _examples(draw: st.DrawFn) -> Example:
     return example
 
 
-def _right_requests() -> Mapping[str, tuple[Any, ...]]:
+def _right_requests() -> Mapping[str, Any]:
     """Returns requests that are answered, by method."""
     prediction = predict_pb2.PredictRequest()
     prediction.inputs["x"].CopyFrom(TensorProto(dtype=DataType.DT_FLOAT, float_val=[1.0, 2.0]))
