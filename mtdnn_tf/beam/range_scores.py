@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from mtdnn_tf.beam.exported_teachers import ExportedTeacher, LoadedTeachers
-from mtdnn_tf.data.encoding import QueryNumbers
+from mtdnn_tf.data.encoded_split import EXAMPLE_IDS
 from mtdnn_tf.data.sources.example import Example
-from mtdnn_tf.data.streaming.array_file import ArrayFile
-from mtdnn_tf.data.streaming.text_lines import JoinedTexts, TextLines
+from mtdnn_tf.data.streaming.query_numbers import QueryNumbers
 from mtdnn_tf.distillation.ensemble import combined_predictions
+from mtdnn_tf.distillation.scored_rows import (
+    PREDICTIONS,
+    VARIANCES,
+    ScoredRows,
+    join_scored_rows,
+    read_scored_rows,
+    write_scored_rows,
+)
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_array, write_text
+from mtdnn_tf.files import new_folder
 from mtdnn_tf.manifests import read_manifest, write_manifest
 from mtdnn_tf.tasks.task import Task
 
-_IDS, _PREDICTIONS, _VARIANCES = "example_ids.txt", "predictions.npy", "variances.npy"
+_FILES = (EXAMPLE_IDS, PREDICTIONS, VARIANCES)
 _REMEDY = "delete it and run mtdnn beam_score again"
-
-
-class ScoredRange(NamedTuple):
-    """The averaged predictions of a range."""
-
-    ids: Sequence[str]
-    predictions: np.ndarray  # Float32 [rows, num_outputs].
-    variances: np.ndarray  # Float32 [rows].
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,9 +61,7 @@ class RangeScores:
         predictions = [kind.predictions(self.task, found, queries) for found in outputs]
         averaged, variances = combined_predictions(kind, predictions, self.weights, self.average, queries=queries)
         with new_folder(self._range(number)) as temporary:
-            np.save(temporary / _PREDICTIONS, averaged, allow_pickle=False)
-            np.save(temporary / _VARIANCES, variances, allow_pickle=False)
-            write_text(temporary / _IDS, "".join(f"{example.example_id}\n" for example in examples))
+            write_scored_rows(temporary, ScoredRows([of.example_id for of in examples], averaged, variances))
             write_manifest(temporary, {"identity": self.identity})
 
     def has(self, number: int) -> bool:
@@ -74,37 +69,21 @@ class RangeScores:
         if not self._range(number).is_dir():
             return False
         try:
-            manifest = read_manifest(self._range(number), _REMEDY, (_IDS, _PREDICTIONS, _VARIANCES))
+            manifest = read_manifest(self._range(number), _REMEDY, _FILES)
         except UserError:
             return False
         return manifest.get("identity") == self.identity
 
-    def read(self, count: int) -> Iterator[ScoredRange]:
-        """Yields the scored ranges of `count` in order; those without rows are left out."""
-        for number in range(count):
-            folder = self._range(number)
-            if self.has(number):
-                arrays = (read_array(folder / name, _REMEDY, mapped=True) for name in (_PREDICTIONS, _VARIANCES))
-                yield ScoredRange(TextLines(folder / _IDS), *arrays)
+    def read(self, count: int) -> list[ScoredRows]:
+        """Returns the scored ranges of `count` in order; those without rows are left out."""
+        return [read_scored_rows(self._range(number), _REMEDY) for number in range(count) if self.has(number)]
 
-    def joined(self, count: int) -> ScoredRange:
+    def joined(self, count: int) -> ScoredRows:
         """Returns the scores of all ranges of `count` as one, whose arrays are in files beside them.
 
         One range at least is scored.
         """
-        parts = list(self.read(count))
-        arrays = []
-        for name, of_parts in (
-            (_PREDICTIONS, [part.predictions for part in parts]),
-            (_VARIANCES, [part.variances for part in parts]),
-        ):
-            path = self.folder / name
-            path.unlink(missing_ok=True)
-            with ArrayFile(path, of_parts[0][:0]) as file:
-                for array in of_parts:
-                    file.add(array)
-            arrays.append(read_array(path, _REMEDY, mapped=True))
-        return ScoredRange(JoinedTexts([("", part.ids) for part in parts]), *arrays)
+        return join_scored_rows(self.folder, self.read(count), _REMEDY)
 
     def written(self) -> int:
         """Returns the number of folders that are there."""

@@ -183,7 +183,7 @@ class _Sort(beam.DoFn):
     """Writes the rows of a range in the order of `RowDigest`, and yields the ids of duplicates."""
 
     def __init__(self, folder: Path, task: Task) -> None:
-        self._folder, self._are_hashes = folder, task.id == "hash"
+        self._folder, self._are_hashes = folder, task.has_hash_ids
 
     def process(self, element: tuple[int, Iterable[_Row]]) -> Iterator[str]:
         number, rows = element

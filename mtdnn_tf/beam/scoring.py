@@ -17,7 +17,7 @@ from mtdnn_tf.beam.running import progress_logged, run_pipeline
 from mtdnn_tf.beam.score_ranges import build_scoring
 from mtdnn_tf.data.sources.files_source import refuse_duplicate_ids, split_shards
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
-from mtdnn_tf.distillation.soft_targets import ScoredSplit, soft_target_folder, write_soft_targets
+from mtdnn_tf.distillation.soft_targets import ScoredSplit, run_record, soft_target_folder, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import fingerprint
 from mtdnn_tf.locks import locked_path
@@ -74,7 +74,7 @@ class BeamScoring:
         teachers = tuple(find_teacher(folder.resolve(), self.tasks) for folder in self.teachers)
         for task in self.tasks:
             split_shards(task, self.split, self.data_dir)
-            if task.id == "row" and self.options.max_unreadable_rows:
+            if task.has_row_ids and self.options.max_unreadable_rows:
                 raise UserError(
                     f"`max_unreadable_rows={self.options.max_unreadable_rows}` needs ids of a column or hashes, got "
                     f"task {task.name} whose ids are row numbers"
@@ -144,14 +144,9 @@ class BeamScoring:
         if found != rows:
             raise UserError(f"{scores.folder}: must have scores of {rows} rows, got {found}; run the command again")
         scored = scores.joined(self.options.num_shards)
-        split = ScoredSplit(self.split, scored.ids, digest)
+        split = ScoredSplit(self.split, scored.example_ids, digest)
         teachers = [
-            {
-                "run": teacher.name,
-                "weights_sha256": teacher.fingerprint,
-                "stored_weights": teacher.weights,
-                "weight": weight,
-            }
+            run_record(teacher.name, teacher.fingerprint, weight, stored_weights=teacher.weights)
             for teacher, weight in zip(scores.teachers, self.weights or [1.0] * len(scores.teachers))
         ]
         details: dict[str, Any] = {"average": self.average, "unreadable_rows": unreadable}

@@ -10,19 +10,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.data.encoded_split import EncodedSplit
-from mtdnn_tf.data.streaming.text_lines import TakenTexts, TextLines
+from mtdnn_tf.data.encoded_split import EXAMPLE_IDS, EncodedSplit
+from mtdnn_tf.data.streaming.text_lines import TakenTexts
 from mtdnn_tf.data.streaming.text_places import TextPlaces
 from mtdnn_tf.distillation.ensemble import variance_weights
+from mtdnn_tf.distillation.scored_rows import (
+    PREDICTIONS,
+    VARIANCES,
+    ScoredRows,
+    read_scored_rows,
+    write_scored_rows,
+)
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_folder, read_array
+from mtdnn_tf.files import new_folder
 from mtdnn_tf.json_files import check_schema
 from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.tasks.task import TRAIN, Task
 
-_IDS = "example_ids.txt"
-_PREDICTIONS = "predictions.npy"
-_VARIANCES = "variances.npy"
+# Of a teacher: the fingerprint of its weights.
+_WEIGHTS = "weights_sha256"
 _REMEDY = "delete it and run mtdnn score again"
 _SCHEMA = 1
 _ROWS_AT_ONCE = 1 << 16
@@ -69,7 +75,7 @@ def soft_target_folder(output_dir: Path, task: Task, split: str) -> Path:
 
 def holds_soft_targets(folder: Path) -> bool:
     """Returns whether a folder has soft targets of any task."""
-    return any(folder.glob(f"*/{_IDS}"))
+    return any(folder.glob(f"*/{EXAMPLE_IDS}"))
 
 
 def _identity(task: Task, encoded: EncodedSplit | ScoredSplit) -> dict[str, Any]:
@@ -81,6 +87,22 @@ def _identity(task: Task, encoded: EncodedSplit | ScoredSplit) -> dict[str, Any]
         "split": encoded.split,
         "data_fingerprint": encoded.data_fingerprint,
     }
+
+
+def teacher_record(name: str, weight: float, **details: Any) -> dict[str, Any]:
+    """Returns what a manifest says of a teacher; `details` are JSON values that tell it from others."""
+    return {"run": name, **details, "weight": weight}
+
+
+def run_record(name: str, weights_sha256: str, weight: float, **details: Any) -> dict[str, Any]:
+    """Returns the `teacher_record` of a model of this project, by the fingerprint of its weights."""
+    return teacher_record(name, weight, **{_WEIGHTS: weights_sha256}, **details)
+
+
+def is_average_of(targets: SoftTargets, fingerprints: Sequence[str]) -> bool:
+    """Returns whether the teachers are models of this project with these weights, each of weight 1 in the average."""
+    given = [(teacher.get(_WEIGHTS), teacher["weight"]) for teacher in targets.manifest["teachers"]]
+    return given == [(of_run, 1.0) for of_run in fingerprints]
 
 
 def write_soft_targets(
@@ -112,36 +134,27 @@ def write_soft_targets(
         **(details or {}),
     }
     with new_folder(folder) as temporary:
-        np.save(temporary / _PREDICTIONS, np.asarray(predictions, np.float32), allow_pickle=False)
-        if variances is not None:
-            np.save(temporary / _VARIANCES, np.asarray(variances, np.float32), allow_pickle=False)
-        with (temporary / _IDS).open("w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{example_id}\n" for example_id in encoded.example_ids)
+        write_scored_rows(temporary, ScoredRows(encoded.example_ids, predictions, variances))
         write_manifest(temporary, manifest)
 
 
 def read_soft_targets(folder: Path) -> SoftTargets:
     """Reads the soft targets of one task and split; refuses a folder that is damaged or of another version."""
-    manifest = read_manifest(folder, _REMEDY, needed=(_IDS, _PREDICTIONS))
+    manifest = read_manifest(folder, _REMEDY, needed=(EXAMPLE_IDS, PREDICTIONS))
     check_schema(manifest.get("schema"), _SCHEMA, folder, _REMEDY)
     if not isinstance(manifest.get("teachers"), list):
         raise UserError(f"{folder / MANIFEST}: lists no teachers; {_REMEDY}")
-    try:
-        example_ids = TextLines(folder / _IDS)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{folder / _IDS}: not UTF-8 ({error}); {_REMEDY}") from None
-    predictions = read_array(folder / _PREDICTIONS, _REMEDY, mapped=True)
+    example_ids, predictions, variances = read_scored_rows(folder, _REMEDY, VARIANCES in manifest["files"])
     if predictions.ndim != 2 or not len(predictions) == len(example_ids) == manifest.get("examples"):
         raise UserError(f"{folder}: {len(example_ids)} ids, predictions {list(predictions.shape)}; {_REMEDY}")
-    variances = read_array(folder / _VARIANCES, _REMEDY, mapped=True) if _VARIANCES in manifest["files"] else None
     if variances is not None and variances.shape != (len(example_ids),):
-        raise UserError(f"{folder / _VARIANCES}: one number per example is expected; {_REMEDY}")
-    for name, array in ((_PREDICTIONS, predictions), (_VARIANCES, variances)):
+        raise UserError(f"{folder / VARIANCES}: one number per example is expected; {_REMEDY}")
+    for name, array in ((PREDICTIONS, predictions), (VARIANCES, variances)):
         if array is not None and not _is_finite(array):
             raise UserError(f"{folder / name}: numbers must be finite; {_REMEDY}")
     targets = SoftTargets(folder, example_ids, predictions, manifest, variances)
     if targets.places.has_duplicates():
-        raise UserError(f"{folder / _IDS}: duplicate id; {_REMEDY}")
+        raise UserError(f"{folder / EXAMPLE_IDS}: duplicate id; {_REMEDY}")
     return targets
 
 

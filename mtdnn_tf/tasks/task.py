@@ -20,6 +20,8 @@ SAN = "san"
 HEADS = (AUTO, LINEAR, SAN)
 TRAIN = "train"
 INPUT = "input"
+# Ids that are made and stand in no column: the number of the row, or a hash of its texts.
+ROW_ID, HASH_ID = "row", "hash"
 # Metadata of fields, which reader, checks, JSON and identity of runs derive from.
 CHOICES = "choices"
 PER_LABEL = "per_label"
@@ -88,7 +90,7 @@ class Task:
     file_labels: tuple[str, ...] = dataclasses.field(default=(), metadata={PER_LABEL: True})
     # Spellings in files or TFDS of "no gold label agreed on": such rows are skipped and counted.
     skip_labels: tuple[str, ...] = ()
-    id: str = "row"  # Column of the example's id in `files`; "row" for the row's number, "hash" for one of its texts.
+    id: str = ROW_ID  # Column of the example's id in `files`, or `ROW_ID` or `HASH_ID`.
     evaluation_splits: tuple[str, ...] = ("validation",)  # Splits that development metrics are computed on.
     head_of: str | None = None  # Name of the task whose head answers this one; None for a head of its own.
     group: str | None = None  # Of a ranking, the column of each candidate's query; None for the first text itself.
@@ -168,6 +170,21 @@ class Task:
         return self.kind_object.num_outputs(self)
 
     @property
+    def id_column(self) -> str | None:
+        """Column of the example's id in `files`; None for ids that are made."""
+        return None if self.has_row_ids or self.has_hash_ids else self.id
+
+    @property
+    def has_row_ids(self) -> bool:
+        """Whether ids in `files` are the rows' numbers."""
+        return self.id == ROW_ID
+
+    @property
+    def has_hash_ids(self) -> bool:
+        """Whether ids in `files` are hashes of the texts, numbered where texts are repeated."""
+        return self.id == HASH_ID
+
+    @property
     def head_task(self) -> str:
         """Name of the task whose head answers this one."""
         return self.head_of or self.name
@@ -231,7 +248,7 @@ class Task:
         """
         quoting = any(file.quoting for file in self.files.values())
         files = {INPUT: SplitFile(str(path.resolve()), label=label, quoting=quoting)}
-        return dataclasses.replace(self, files=files, tfds=None, id="row", submission={}, weight=None)
+        return dataclasses.replace(self, files=files, tfds=None, id=ROW_ID, submission={}, weight=None)
 
 
 def _shown(value: Any) -> str:

@@ -11,7 +11,7 @@ from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import user_path
 from mtdnn_tf.kinds.registry import KINDS
 from mtdnn_tf.tasks.file_formats import ENDINGS, ending_of, is_pattern
-from mtdnn_tf.tasks.task import CHOICES, PER_LABEL, TRAIN, SplitFile, Task, TfdsData
+from mtdnn_tf.tasks.task import CHOICES, HASH_ID, PER_LABEL, TRAIN, SplitFile, Task, TfdsData
 from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
 
 _Dataclass = TypeVar("_Dataclass")
@@ -49,7 +49,7 @@ def load_task_file(path: Path, is_built_in: bool = False) -> list[Task]:
 def _task(name: str, declaration: YamlValue, folder: Path | None) -> Task:
     given = declaration.fields((*_REQUIRED, *_FIELDS), _REQUIRED)
     kind = KINDS[_read(given["kind"], "kind", name)]
-    values: dict[str, Any] = {"labels": kind.default_labels, "metrics": kind.default_metrics, "id": "hash"}
+    values: dict[str, Any] = {"labels": kind.default_labels, "metrics": kind.default_metrics, "id": HASH_ID}
     splits = given["files"].fields()
     values["evaluation_splits"] = tuple(split for split in splits if split == "validation")
     for key in _FIELDS:

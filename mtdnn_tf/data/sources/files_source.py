@@ -19,9 +19,6 @@ from mtdnn_tf.json_files import to_json
 from mtdnn_tf.tasks.file_formats import PLAIN_ENDINGS, ending_of
 from mtdnn_tf.tasks.task import TRAIN, SplitFile, Task
 
-# Values of `Task.id` that are no column.
-_MADE_IDS = ("row", "hash")
-
 
 def file_splits(task: Task, data_dir: Path) -> list[str]:
     """Returns the splits whose files exist, in the task's order."""
@@ -137,6 +134,7 @@ class _SplitReader:
         self._columns = columns
         self._refuse = refuse
         self._text_columns = self._file.text or task.text
+        self._id_column, self._has_row_ids = task.id_column, task.has_row_ids
         self._has_numbers = False  # Whether labels are numbers that stand for names.
 
     def read(self, keep_skipped: bool) -> Iterator[tuple[TableRow, Example]]:
@@ -168,7 +166,7 @@ class _SplitReader:
                 except UserError as error:
                     self._refuse(error)
                     continue
-                if self._task.id not in _MADE_IDS:
+                if self._id_column is not None:
                     self._ids.check(example.example_id, where)
                 yield row, example
         if incomplete:
@@ -178,8 +176,7 @@ class _SplitReader:
 
     def _rows(self, path: Path) -> Iterator[TableRow]:
         """Yields the rows of a table with the columns that the task needs."""
-        id_column = None if self._task.id in _MADE_IDS else self._task.id
-        names = (*self._columns, *self._text_columns, id_column, self._task.group)
+        names = (*self._columns, *self._text_columns, self._id_column, self._task.group)
         required = [column for column in dict.fromkeys(names) if column]
         label = [self._file.label] if self._file.label else []
         required, optional = ([*required, *label], []) if self._file.label_required else (required, label)
@@ -224,13 +221,13 @@ class _SplitReader:
 
     def _example_id(self, shard: Shard, row: TableRow, text_a: str, text_b: str | None, where: str) -> str:
         """Returns the id of the row's example."""
-        if self._task.id == "row":
+        if self._has_row_ids:
             return shard.row_id(row.number)
-        if self._task.id == "hash":
+        if (column := self._id_column) is None:
             return self._ids.hashed(text_a, text_b)
-        example_id = row.cells[self._task.id] or ""
+        example_id = row.cells[column] or ""
         # Ids are written a line each, to soft targets and to predictions.
         if not example_id or not example_id.isprintable():
             given = repr(shortened(example_id))
-            raise UserError(f"{where}: column {self._task.id!r} must be an id of printable characters, got {given}")
+            raise UserError(f"{where}: column {column!r} must be an id of printable characters, got {given}")
         return example_id

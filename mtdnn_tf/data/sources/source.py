@@ -110,7 +110,7 @@ class DataSource:
 
     def streams_hashes(self, task: Task) -> bool:
         """Returns whether the ids that `stream` yields are `text_hash`, equal for examples with the same texts."""
-        return task.id == "hash" and not self._reads_tfds(task)
+        return task.has_hash_ids and not self._reads_tfds(task)
 
     def refuse_duplicates(self, task: Task, split: str, ids: Collection[str]) -> NoReturn:
         """Raises the UserError for ids of which two examples have each, with the places of the first two in files."""

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from mtdnn_tf.data.encoding import QueryNumbers
 from mtdnn_tf.data.folds import part_numbers
 from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.streaming.query_numbers import QueryNumbers
 from mtdnn_tf.data.streaming.row_digest import data_fingerprint
 from mtdnn_tf.distillation.calibration import Scaling, check_calibration, fit_scaling
 from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
@@ -22,6 +22,7 @@ from mtdnn_tf.distillation.soft_targets import (
     join_positions,
     read_soft_targets,
     soft_target_folder,
+    teacher_record,
     write_soft_targets,
 )
 from mtdnn_tf.distillation.table_options import DEFAULT_TABLES, TableOptions
@@ -208,7 +209,7 @@ def import_soft_targets(
     importing = _Importing(files, task, split, source, options)
     tables, records = zip(*importing.teachers())
     teachers = [
-        {"run": name, **record, "weight": weight}
+        teacher_record(name, weight, **record)
         for name, record, weight in zip(names, records, weights or [1.0] * len(files))
     ]
     predictions = [table.predictions for table in tables]

@@ -13,7 +13,13 @@ from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
-from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder, write_soft_targets
+from mtdnn_tf.distillation.soft_targets import (
+    is_average_of,
+    read_soft_targets,
+    run_record,
+    soft_target_folder,
+    write_soft_targets,
+)
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.evaluation.ensembles.examples_to_label import Selection, write_examples_to_label
 from mtdnn_tf.evaluation.ensembles.weight_fitting import fit_on_half
@@ -30,11 +36,9 @@ def is_scored_by(store: Path, runs: Sequence[Path]) -> bool:
     """Returns whether a folder holds soft targets that are the mean probabilities, or scores, of these runs."""
     if not (store / MANIFEST).is_file():
         return False
-    manifest = read_soft_targets(store).manifest
-    expected = [(model_fingerprint(run), 1.0) for run in runs]
-    return manifest.get("average") == PROBABILITIES and expected == [
-        (teacher["weights_sha256"], teacher["weight"]) for teacher in manifest["teachers"]
-    ]
+    targets = read_soft_targets(store)
+    is_mean = targets.manifest.get("average") == PROBABILITIES
+    return is_mean and is_average_of(targets, [model_fingerprint(run) for run in runs])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,12 +148,7 @@ class Scoring:
             weights, fitted = fit_on_half(predictions[result_name(task, self.fit_splits[task.name])], self.average)
             details = {**details, "fitted_weights": fitted}
         teachers = [
-            {
-                "run": run.name,
-                "weights_sha256": model_fingerprint(run),
-                **({} if fold is None else {"folds": fold.folds, "held_out_fold": fold.held_out}),
-                "weight": weight,
-            }
+            run_record(run.name, model_fingerprint(run), weight, **_fold_details(fold))
             for run, fold, weight in zip(self.runs, self.folds, weights or [1.0] * len(self.runs))
         ]
         by_run = predictions[result_name(task, self.split)]
@@ -172,3 +171,7 @@ def score(scoring: Scoring) -> list[str]:
     """
     how = (scoring.data, scoring.inference, scoring.split == TRAIN, scoring.train_part)
     return scoring.write(lambda: predict_each_run(scoring.runs, scoring.scored_tasks, scoring.splits, *how))
+
+
+def _fold_details(fold: Fold | None) -> dict[str, int]:
+    return {} if fold is None else {"folds": fold.folds, "held_out_fold": fold.held_out}
