@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EXAMPLE_IDS, SCHEMA_VERSION, declaration, empty_arrays
-from mtdnn_tf.data.sources.example import HASH_LENGTH, numbered_hash
 from mtdnn_tf.data.streaming.array_file import ArrayFile
-from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import new_file
+from mtdnn_tf.data.streaming.ids_file import IdsFile
 from mtdnn_tf.manifests import write_manifest
 from mtdnn_tf.tasks.task import Task
-
-_BYTES_COPIED_AT_ONCE = 1 << 20
 
 
 class EncodedRows(NamedTuple):
@@ -52,7 +47,7 @@ class SplitWriter:
             for name, like in empty_arrays(task).items()
         }
         self._arrays["offsets"].add(np.zeros(1, np.int64))
-        self._ids: IO[bytes] = self._opened.enter_context((folder / EXAMPLE_IDS).open("xb"))
+        self.ids = self._opened.enter_context(IdsFile(folder / EXAMPLE_IDS, f"task {task.name}, split {split}"))
 
     def __enter__(self) -> SplitWriter:
         return self
@@ -64,31 +59,12 @@ class SplitWriter:
 
     def add(self, rows: EncodedRows) -> None:
         """Adds rows; refuses ids that are not one line of text."""
-        self._ids.write(self._lines(rows.example_ids))
+        self.ids.add(rows.example_ids)
         ends = self.tokens + np.cumsum(rows.lengths, dtype=np.int64)
         for name, array in self._arrays.items():
             array.add(ends if name == "offsets" else getattr(rows, name))
         self.rows += len(rows.example_ids)
         self.tokens += len(rows.token_ids)
-
-    def number_repeated_hashes(self, repeats: Iterable[tuple[int, int]]) -> None:
-        """Numbers ids that are hashes: rows, in order, whose texts an earlier one has, each with its occurrence.
-
-        It is called after the block of the context.
-        """
-        path, width = self._folder / EXAMPLE_IDS, HASH_LENGTH + 1
-        following = iter(repeats)
-        repeat = next(following, None)
-        if repeat is None:
-            return
-        with new_file(path) as temporary, path.open("rb") as source, temporary.open("wb") as numbered:
-            while repeat is not None:
-                row, occurrence = repeat
-                _copy(source, numbered, row * width - source.tell())
-                digest = source.read(width)[:-1].decode()
-                numbered.write(f"{numbered_hash(digest, occurrence)}\n".encode())
-                repeat = next(following, None)
-            shutil.copyfileobj(source, numbered)
 
     def write_manifest(self, data_fingerprint: str, details: dict[str, Any]) -> None:
         """Writes the manifest, after the block of the context; arguments as of `EncodedSplit`."""
@@ -102,18 +78,3 @@ class SplitWriter:
             **details,
         }
         write_manifest(self._folder, manifest)
-
-    def _lines(self, example_ids: Sequence[str]) -> bytes:
-        lines = "\n".join([*example_ids, ""])
-        if lines.count("\n") == len(example_ids):
-            with contextlib.suppress(UnicodeEncodeError):
-                return lines.encode()
-        wrong = next(one for one in example_ids if "\n" in one or one.encode("utf-8", "ignore").decode() != one)
-        where = f"task {self._task.name}, split {self._split}"
-        raise UserError(f"{where}: an example id must be one line of text, got {wrong!r}")
-
-
-def _copy(source: IO[bytes], target: IO[bytes], count: int) -> None:
-    """Copies the next bytes of a file."""
-    for start in range(0, count, _BYTES_COPIED_AT_ONCE):
-        target.write(source.read(min(_BYTES_COPIED_AT_ONCE, count - start)))

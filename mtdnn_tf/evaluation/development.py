@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from mtdnn_tf.data.batching.inference_batches import batched_order
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.settings import DataSettings, common_run_data
 from mtdnn_tf.evaluation.gold_labels import check_gold_labels
 from mtdnn_tf.evaluation.measures.average import average, result_name
 from mtdnn_tf.evaluation.measures.metrics import compute_metrics
-from mtdnn_tf.evaluation.predictor import longest_first, predictions_of
+from mtdnn_tf.evaluation.predictor import predictions_of
 from mtdnn_tf.evaluation.run_tasks import tasks_of_run
 from mtdnn_tf.modeling.checkpoints.model_folder import LoadedModel
 
@@ -60,7 +61,7 @@ def development_metrics(answer: Answer, development: Sequence[EncodedSplit]) -> 
 
 def outputs_of(answer: Answer, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
     """Returns what is answered to some rows of a split, in their order."""
-    order = longest_first(encoded, rows)
+    order = batched_order(encoded.lengths_of(rows), _BATCH_SIZE)
     batches = (encoded.batch(rows[order[start : start + _BATCH_SIZE]]) for start in range(0, len(rows), _BATCH_SIZE))
     return np.concatenate([answer(encoded.task.name, batch) for batch in batches])[np.argsort(order)]
 

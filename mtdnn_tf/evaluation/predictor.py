@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.batching.batch_layout import lay_out, pad_length, restore_rows, static_size
+from mtdnn_tf.data.batching.inference_batches import batched_order
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.interruption import stop_if_asked
@@ -121,7 +122,7 @@ class Predictor:
             UserError: The model has no such head, or its outputs are not finite numbers.
         """
         rows = np.arange(len(encoded)) if rows is None else rows
-        order = longest_first(encoded, rows)
+        order = batched_order(encoded.lengths_of(rows), self._batch_size)
         outputs = self.head_outputs(encoded, rows[order])[np.argsort(order)]
         return predictions_of(encoded, outputs, rows)
 
@@ -151,11 +152,6 @@ class Predictor:
                 "not finite numbers; the model's training diverged"
             )
         return outputs
-
-
-def longest_first(encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
-    """Returns the order in which rows are batched, as indices into `rows`: rows of similar length together."""
-    return np.argsort(-encoded.lengths[rows], kind="stable")
 
 
 def num_head_outputs(task: Task) -> int:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.folds import Fold
+from mtdnn_tf.data.streaming.split_rows import SplitRows
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, combined_predictions
 from mtdnn_tf.errors import UserError, unknown_name
@@ -188,19 +189,34 @@ def check_fold_weights(folds: Sequence[Fold | None], weights: Sequence[float]) -
         )
 
 
+def rows_of_part(rows: EncodedSplit | SplitRows, train_part: Part | None) -> np.ndarray:
+    """Returns the numbers of the rows of a split that are predicted, int64: a part of a training split, else all."""
+    if rows.split != TRAIN or train_part is None:
+        return np.arange(len(rows))
+    return train_part.rows(len(rows), rows.queries)
+
+
 def part_of_split(encoded: EncodedSplit, train_part: Part | None) -> EncodedSplit:
     """Returns the part of a training split that is predicted, or the whole of another split."""
-    if encoded.split != TRAIN or train_part is None:
-        return encoded
-    return encoded.take(train_part.rows(len(encoded), encoded.queries))
+    rows = rows_of_part(encoded, train_part)
+    return encoded if len(rows) == len(encoded) else encoded.take(rows)
 
 
-def counted_runs(encoded: EncodedSplit, folds: Sequence[Fold | None]) -> np.ndarray | None:
+def counted_runs(rows: EncodedSplit | SplitRows, folds: Sequence[Fold | None]) -> np.ndarray | None:
     """Returns which runs count for each row, bool [runs, rows], by `predictions_per_example`'s folds; None for all."""
-    if encoded.split != TRAIN or not any(folds):
+    if rows.split != TRAIN or not any(folds):
         return None
-    every = np.ones(len(encoded), bool)
-    return np.stack([fold.contains(encoded.example_ids, encoded.queries) if fold else every for fold in folds])
+    every = np.ones(len(rows), bool)
+    return np.stack([fold.contains(rows.example_ids, rows.queries) if fold else every for fold in folds])
+
+
+def rows_of_run(
+    rows: EncodedSplit | SplitRows, taken: np.ndarray, folds: Sequence[Fold | None], run: int
+) -> np.ndarray:
+    """Returns which of the `taken` rows of a split a run counts for, as indices into these, int64 [rows]."""
+    known = SplitRows(rows.split, rows.example_ids, rows.data_fingerprint, rows.queries)
+    counted = counted_runs(known.take(taken), folds[run : run + 1])
+    return np.arange(len(taken)) if counted is None else np.flatnonzero(counted[0])
 
 
 def predict_with_runs(

@@ -16,6 +16,7 @@ from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.streaming import row_digest, text_lines
 from mtdnn_tf.data.streaming.row_digest import data_fingerprint
 from mtdnn_tf.data.streaming.sorted_lines import SortedLines
+from mtdnn_tf.data.streaming.split_rows import SplitRows
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.tasks.task import SplitFile, Task
@@ -276,3 +277,48 @@ def test_a_candidate_without_a_query_is_refused_with_its_line(source, tmp_path):
         EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(by_text, "train")
     with pytest.raises(UserError, match=r"column 'off' is missing|'off'"):
         EncodedData(source, TOKENIZER, 9, tmp_path / "cache").split(dataclasses.replace(RANKING, group="off"), "train")
+
+
+def test_a_part_of_a_split_is_what_the_whole_has_of_it(tmp_path):
+    texts = ["the cat", "the cat sat", "cats", "the cat", ".", "the cat", "sat"]
+    (tmp_path / "scores.tsv").write_text("one\tlabel\n" + "".join(f"{text}\t{n}\n" for n, text in enumerate(texts)))
+    data = EncodedData(DataSource("files", tmp_path), TOKENIZER, 32, tmp_path / "cache")
+    task = changed(SCORES, id="hash")
+    all_rows, rows = data.rows(task, "train"), np.array([1, 3, 5])
+    part = data.part(task, "train", all_rows, rows)
+    assert isinstance(all_rows, SplitRows) and len(part.encoded) == 3
+    # Found again, and not read.
+    assert data.part(task, "train", all_rows, rows).encoded.manifest == part.encoded.manifest
+    folders = sorted((tmp_path / "cache" / "scores").iterdir())
+    assert len(folders) == 2
+    whole = data.split(task, "train")
+    # The texts of row 0 are repeated by rows 3 and 5.
+    assert whole.example_ids[5] == f"{whole.example_ids[0]}-3"
+    assert all_rows.example_ids == whole.example_ids and all_rows.data_fingerprint == whole.data_fingerprint
+    expected = whole.take(rows)
+    assert part.encoded.example_ids == expected.example_ids
+    for name in ("token_ids", "offsets", "first_segment_lengths", "labels"):
+        np.testing.assert_array_equal(getattr(part.encoded, name), getattr(expected, name))
+    assert part.encoded.data_fingerprint == whole.data_fingerprint
+    # With the whole split in the cache, a part is in it.
+    again = data.part(task, "train", data.rows(task, "train"), rows)
+    assert again.places.tolist() == [1, 3, 5] and again.encoded.manifest["key"] == whole.manifest["key"]
+    assert len(list((tmp_path / "cache" / "scores").iterdir())) == 3
+
+
+def test_rows_of_a_ranking_have_the_queries_of_its_split(tmp_path):
+    _write_candidates(tmp_path)
+    data = EncodedData(DataSource("files", tmp_path), TOKENIZER, 32, tmp_path / "cache")
+    rows = data.rows(RANKING, "train")
+    np.testing.assert_array_equal(rows.queries, data.split(RANKING, "train").queries)
+    taken = rows.take(np.array([0, 2]))
+    assert (taken.example_ids, taken.queries.tolist()) == (["x1", "x3"], [0, 0])
+
+
+def test_duplicate_ids_are_refused_before_a_part_is_encoded(source, tmp_path):
+    lines = [json.dumps({**ROWS[0], "key": key}) + "\n" for key in ("x0", "x1", "x0")]
+    (tmp_path / "data" / "train.jsonl").write_text("".join(lines))
+    data = EncodedData(source, TOKENIZER, 9, tmp_path / "cache")
+    with pytest.raises(UserError, match=r"train.jsonl:3: duplicate id 'x0', also at .*train.jsonl:1; ids must be uni"):
+        data.rows(PAIRS, "train")
+    assert not list((tmp_path / "cache" / "pairs").glob("*"))

@@ -12,7 +12,8 @@ from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.examples_to_label import MEASURES, Selection
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
-from mtdnn_tf.evaluation.ensembles.shards import Shard, Shards, parse_shard
+from mtdnn_tf.evaluation.ensembles.shard import Shard, parse_shard
+from mtdnn_tf.evaluation.ensembles.shards import Shards
 from mtdnn_tf.flags import data, inference
 from mtdnn_tf.flags.numbers import define_integer
 from mtdnn_tf.flags.options import define, given

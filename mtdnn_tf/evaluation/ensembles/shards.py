@@ -7,7 +7,6 @@ import dataclasses
 import functools
 import json
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,18 @@ from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring
+from mtdnn_tf.evaluation.ensembles.shard import Shard
 from mtdnn_tf.evaluation.ensembles.shard_parts import ShardParts
 from mtdnn_tf.evaluation.measures.average import result_name
-from mtdnn_tf.evaluation.predictor import Predictor, longest_first, num_head_outputs, predictions_of
-from mtdnn_tf.evaluation.runs import RunPredictions, check_runs, counted_runs, part_of_split
+from mtdnn_tf.evaluation.predictor import Predictor, num_head_outputs, predictions_of
+from mtdnn_tf.evaluation.runs import (
+    RunPredictions,
+    check_runs,
+    counted_runs,
+    part_of_split,
+    rows_of_part,
+    rows_of_run,
+)
 from mtdnn_tf.files import new_folder, read_array
 from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.json_files import check_schema, fingerprint
@@ -35,45 +42,12 @@ from mtdnn_tf.tasks.task import TRAIN, Task
 # No task's name begins so: soft targets and shards of one --output_dir are never taken for each other.
 _FOLDER = "_shards"
 _SCHEMA = 1
-_MOST = 9999
 # Of a teacher by its number.
 _ROWS, _OUTPUTS = "rows_{}.npy", "outputs_{}.npy"
 # Beside the shard until it is complete.
 _PARTS = "parts_{}_{}"
 
 _log = logging.getLogger("absl")
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-    """Part `index`, from 0, of `count` parts of a scoring."""
-
-    index: int
-    count: int
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.index < self.count <= _MOST:
-            raise _no_shard(str(self))
-
-    def __str__(self) -> str:
-        return f"{self.index}/{self.count}"
-
-    def take(self, rows: np.ndarray, batch_size: int) -> np.ndarray:
-        """Returns the rows of every `count`-th batch: whole batches, so that none is padded to another length."""
-        return rows[np.arange(len(rows)) // batch_size % self.count == self.index]
-
-
-def parse_shard(text: str) -> Shard:
-    """Returns the shard that a text such as "0/4" names."""
-    if not re.fullmatch("[0-9]{1,9}/[0-9]{1,9}", text):
-        raise _no_shard(text)
-    return Shard(*map(int, text.split("/")))
-
-
-def _no_shard(given: str) -> UserError:
-    return UserError(
-        f"--shard must be I/N, such as 0/4, with N from 1 to {_MOST} and I from 0 to N-1, got {shortened(given)!r}"
-    )
 
 
 class Shards:
@@ -168,20 +142,31 @@ class Shards:
             # Not loaded if all that it is asked for was predicted before an interruption.
             predictor = functools.cache(functools.partial(self._predictor, run))
             for task, split in todo:
-                files, parts = arrays[result_name(task, split)], self._parts(task, split, shard)
-                found = self._predict_rows(self._encoded(task, split, number), number, predictor, shard, parts)
+                files = arrays[result_name(task, split)]
+                found = self._predict_rows((task, split), number, predictor, shard)
                 files[_ROWS.format(number)], files[_OUTPUTS.format(number)] = found
                 if number == len(self._scoring.runs) - 1:
                     self._store(task, split, shard, files)
-                    parts.remove()
+                    self._parts(task, split, shard).remove()
 
     def _predict_rows(
-        self, encoded: EncodedSplit, number: int, predictor: Callable[[], Predictor], shard: Shard, parts: ShardParts
+        self, pair: tuple[Task, str], number: int, predictor: Callable[[], Predictor], shard: Shard
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the rows of a split that a teacher predicts for a shard, and its outputs."""
-        rows = RunPredictions(encoded, [], counted_runs(encoded, self._scoring.folds)).rows_of(number)
-        rows = shard.take(rows[longest_first(encoded, rows)], self._scoring.inference.batch_size).astype(np.int64)
-        return rows, parts.outputs(number, rows, lambda own: predictor().head_outputs(encoded, own))
+        """Returns the rows that a teacher predicts for a shard, by number in the scored part, and its outputs."""
+        data, batch_size = self._encoded_data[number], self._scoring.inference.batch_size
+        all_rows = data.rows(*pair)
+        taken = rows_of_part(all_rows, self._scoring.train_part)
+        rows = rows_of_run(all_rows, taken, self._scoring.folds, number)
+        needed = rows[shard.needed(len(rows), batch_size)]
+        if not len(needed):
+            return needed, np.empty((0, num_head_outputs(pair[0])), np.float32)
+        encoded, places = data.part(*pair, all_rows, taken[needed])
+        own = needed[shard.order(encoded.lengths_of(places), len(rows), batch_size)]
+
+        def predict(wanted: np.ndarray) -> np.ndarray:
+            return predictor().head_outputs(encoded, places[np.searchsorted(needed, wanted)])
+
+        return own, self._parts(*pair, shard).outputs(number, own, predict)
 
     def _parts(self, task: Task, split: str, shard: Shard) -> ShardParts:
         folder = self._folder(task, split) / _PARTS.format(shard.index, shard.count)

@@ -8,7 +8,7 @@ from scipy.stats import entropy
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.examples_to_label import MEASURES, Selection
-from mtdnn_tf.evaluation.ensembles.shards import Shard
+from mtdnn_tf.evaluation.ensembles.shard import Shard
 from mtdnn_tf.evaluation.runs import predict_each_run
 from tests.evaluation.ensembles.conftest import BATCH
 

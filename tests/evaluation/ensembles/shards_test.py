@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mtdnn_tf.data.batching import inference_batches
+from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.soft_targets import find_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles import shard_parts
 from mtdnn_tf.evaluation.ensembles import shards as shards_module
-from mtdnn_tf.evaluation.ensembles.shards import Shard, parse_shard
+from mtdnn_tf.evaluation.ensembles.shard import Shard
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.interruption import Interrupted
 from mtdnn_tf.json_files import write_checked_json
@@ -89,21 +91,6 @@ def test_weights_and_average_are_chosen_at_the_merge(scoring, shards, tmp_path):
         scoring(tasks=_mood(scoring), output_dir=tmp_path / "parts", merge=3, **options)
         scoring(tasks=_mood(scoring), output_dir=tmp_path / "whole", **options)
         assert _soft_targets(tmp_path / "parts") == _files(tmp_path / "whole")
-
-
-@pytest.mark.parametrize(("rows", "batch_size", "count"), [(40, 8, 3), (41, 8, 4), (5, 8, 3), (0, 8, 2), (7, 1, 7)])
-def test_a_shard_has_whole_batches_and_all_shards_every_row(rows, batch_size, count):
-    order = np.random.default_rng(0).permutation(rows)
-    batches = [list(order[start : start + batch_size]) for start in range(0, rows, batch_size)]
-    expected = [[row for batch in batches[index::count] for row in batch] for index in range(count)]
-    assert [list(Shard(index, count).take(order, batch_size)) for index in range(count)] == expected
-
-
-@pytest.mark.parametrize("text", ["4/4", "-1/4", "0/0", "1", "1/", "a/4", "0/4/4", "0/10000", "0 / 4", "", "\u0660/4"])
-def test_what_is_no_shard_is_refused(text):
-    with pytest.raises(UserError, match=r"--shard must be I/N, such as 0/4, .*, got "):
-        parse_shard(text)
-    assert parse_shard("3/4") == Shard(3, 4)
 
 
 def test_a_shard_that_stands_is_not_scored_again_unless_it_is_damaged(scoring, shards, tmp_path):
@@ -245,3 +232,19 @@ def test_damage_to_a_shard_is_told_by_verify(shards, tmp_path):
     _flip(folder)
     (problem,) = verify(tmp_path / "parts").problems
     assert problem.startswith(f"{folder / 'outputs_1.npy'}: checksum does not match")
+
+
+def test_a_shard_of_many_rows_encodes_its_own_part(scoring, tmp_path, monkeypatch):
+    # 40 rows are 5 windows: two whole ones for each shard, and one that both divide.
+    monkeypatch.setattr(inference_batches, "_BATCHES_PER_WINDOW", 1)
+    given = {"runs": scoring.keywords["runs"][:1], "tasks": _mood(scoring)}
+    source = scoring.keywords["data"].source
+    scoring(output_dir=tmp_path / "whole", **given)
+    for index in range(2):
+        cache = tmp_path / f"cache{index}"
+        call = functools.partial(scoring, output_dir=tmp_path / "parts", data=TaskData(source, cache), **given)
+        call(shard=Shard(index, 2))
+        manifests = [json.loads(path.read_text()) for path in cache.glob("mood/*/manifest.json")]
+        assert [manifest["rows"] for manifest in manifests if "rows" in manifest] == [24]
+    scoring(output_dir=tmp_path / "parts", merge=2, **given)
+    assert _soft_targets(tmp_path / "parts") == _files(tmp_path / "whole")
