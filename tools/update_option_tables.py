@@ -13,7 +13,7 @@ from pathlib import Path
 
 import mtdnn_tf.commands  # noqa: F401  # Silences what TensorFlow prints while it is imported.
 from mtdnn_tf.adaptation.config import AdaptationConfig
-from mtdnn_tf.beam.options import BeamOptions
+from mtdnn_tf.beam.options import BeamOptions, BeamPredictionOptions
 from mtdnn_tf.distillation.table_options import TableOptions
 from mtdnn_tf.options import Options, options_table
 from mtdnn_tf.recipe.config import RecipeConfig
@@ -32,6 +32,7 @@ def _groups(options: type[Options]) -> dict[str, type[Options]]:
 GROUPS = {
     **_groups(TrainingConfig),
     **_groups(BeamOptions),
+    **_groups(BeamPredictionOptions),
     **_groups(TableOptions),
     **_groups(RecipeConfig),
     **_groups(AdaptationConfig),

@@ -1,4 +1,4 @@
-"""Options of scoring on Apache Beam."""
+"""Options of the commands that run on Apache Beam."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mtdnn_tf.options import Options, option
 
 @dataclasses.dataclass(frozen=True)
 class BeamOptions(Options):
-    """How the rows are divided, and which runner scores them."""
+    """How the rows are divided, and which runner predicts them."""
 
     runner: str = option(
         "DirectRunner",
@@ -28,3 +28,10 @@ class BeamOptions(Options):
     max_unreadable_rows: int = option(
         0, "Number of rows that may be left out because they cannot be read. They are listed in a file.", at_least=0
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class BeamPredictionOptions(Options):
+    """Which files predictions are written to."""
+
+    format: str = option("jsonl", "Format of the files of predictions.", choices=("jsonl", "tsv"))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.settings import DataSettings, common_run_data
+from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.run_tasks import tasks_of_run
 from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.tasks.registry import select_tasks
@@ -56,3 +57,11 @@ def run_inputs(runs: Sequence[Path], needs_files: bool = True) -> tuple[list[Tas
         names = [task.name for task in select_tasks([], chosen.task_file)]
     tasks = tasks_of_run(runs[0], names, chosen.task_file)
     return tasks, chosen.task_data(values.get("max_sequence_length"))
+
+
+def task_of_input(tasks: Sequence[Task], path: Path) -> Task:
+    """Returns the only task with the only split "input", which is a file of texts; refuses several tasks."""
+    if len(tasks) != 1:
+        names = ", ".join(task.name for task in tasks)
+        raise UserError(f"--tasks must name the one task that --input is for, got {names}")
+    return tasks[0].with_input(path)

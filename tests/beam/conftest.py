@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -29,6 +30,9 @@ tasks:
                files: {train: {path: "similarity", label: score, label_required: false}}}
   answers: {kind: ranking, text: [question, answer], label: relevant, labels: ["0", "1"], files: {train: answers.tsv}}
 """
+
+
+KINDS = ("mood", "entailment", "topics", "similarity", "answers")
 
 
 class Teachers(NamedTuple):
@@ -86,3 +90,18 @@ def _teachers(tmp_path_factory: pytest.TempPathFactory) -> Teachers:
         exports.append(folder / f"export{number}")
         export_model(load_model(runs[-1]), exports[-1] / "1", batch_sizes=())
     return Teachers(folder, task_file, {task.name: task for task in tasks}, runs, exports)
+
+
+def with_mood(folder: Path, files: dict[str, str], **changed: Any) -> Task:
+    """Returns a copy of the task `mood` that reads these files."""
+    (folder / "mood").mkdir()
+    for name, text in files.items():
+        (folder / "mood" / name).write_bytes(text.encode("utf-8", "surrogateescape"))
+    (folder / "tasks.yaml").write_text(TASKS)
+    (task,) = (task for task in select_tasks(["mood"], [folder / "tasks.yaml"]))
+    split_file = dataclasses.replace(task.files["train"], path=str(folder / "mood" / "*"))
+    return dataclasses.replace(task, files={"train": split_file}, **changed)
+
+
+GOOD = {"a.tsv": "key\tsentence\nk1\tthe cat\nk2\ta dog\n", "b.tsv": "key\tsentence\nk3\tthe big bird\n"}
+BAD = {"a.tsv": GOOD["a.tsv"] + "k4\nk5\tnot \udcff UTF-8\n", "b.tsv": GOOD["b.tsv"] + "\ta text without id\n"}

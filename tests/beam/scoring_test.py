@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shutil
 
@@ -21,10 +20,7 @@ from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targ
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.tasks.registry import select_tasks
-from tests.beam.conftest import TASKS, Teachers
-
-KINDS = ("mood", "entailment", "topics", "similarity", "answers")
+from tests.beam.conftest import BAD, GOOD, KINDS, Teachers, with_mood
 
 
 def _beam(made: Teachers, output_dir, options=None, **changed) -> BeamScoring:
@@ -77,23 +73,8 @@ def test_soft_targets_are_those_of_score_and_join_its_training(teachers: Teacher
     assert not [path for path in (tmp_path / "beam" / "_beam").rglob("*") if path.is_file()]
 
 
-def _with_mood(teachers: Teachers, folder, files: dict[str, str], **changed):
-    """Returns a copy of the task `mood` that reads these files."""
-    (folder / "mood").mkdir()
-    for name, text in files.items():
-        (folder / "mood" / name).write_bytes(text.encode("utf-8", "surrogateescape"))
-    (folder / "tasks.yaml").write_text(TASKS)
-    (task,) = (task for task in select_tasks(["mood"], [folder / "tasks.yaml"]))
-    split_file = dataclasses.replace(task.files["train"], path=str(folder / "mood" / "*"))
-    return dataclasses.replace(task, files={"train": split_file}, **changed)
-
-
-_GOOD = {"a.tsv": "key\tsentence\nk1\tthe cat\nk2\ta dog\n", "b.tsv": "key\tsentence\nk3\tthe big bird\n"}
-_BAD = {"a.tsv": _GOOD["a.tsv"] + "k4\nk5\tnot \udcff UTF-8\n", "b.tsv": _GOOD["b.tsv"] + "\ta text without id\n"}
-
-
 def test_unreadable_rows_are_listed_and_left_out_only_if_asked(teachers: Teachers, tmp_path):
-    task = _with_mood(teachers, tmp_path, _BAD)
+    task = with_mood(tmp_path, BAD)
     out = tmp_path / "out"
     with pytest.raises(UserError) as refused:
         _beam(teachers, out, tasks=[task], options={"max_unreadable_rows": 2}).score()
@@ -113,31 +94,31 @@ def test_unreadable_rows_are_listed_and_left_out_only_if_asked(teachers: Teacher
     assert sorted(targets.example_ids) == ["k1", "k2", "k3"] and targets.manifest["unreadable_rows"] == 3
     # The fingerprint is that of the data without these rows.
     shutil.rmtree(tmp_path / "mood")
-    examples = DataSource("files", tmp_path).read(_with_mood(teachers, tmp_path, _GOOD), "train")
+    examples = DataSource("files", tmp_path).read(with_mood(tmp_path, GOOD), "train")
     assert targets.manifest["data_fingerprint"] == data_fingerprint(examples)
 
 
 @pytest.mark.parametrize(
     ("files", "changed", "options", "message"),
     [
-        ({**_GOOD, "c.tsv": "key\tsentence\nk9\tx\nk1\tthe dog\n"}, {}, {}, "c.tsv:3: duplicate id 'k1', also at "),
-        ({**_GOOD, "c.tsv": "sentence\nx\n"}, {}, {"max_unreadable_rows": 5}, "unknown column 'key'"),
+        ({**GOOD, "c.tsv": "key\tsentence\nk9\tx\nk1\tthe dog\n"}, {}, {}, "c.tsv:3: duplicate id 'k1', also at "),
+        ({**GOOD, "c.tsv": "sentence\nx\n"}, {}, {"max_unreadable_rows": 5}, "unknown column 'key'"),
         ({"a.tsv": "key\tsentence\n"}, {}, {}, "no example of task mood, split train"),
-        (_GOOD, {"labels": ("good", "bad")}, {}, "labels of task mood must be good, bad, got bad, good"),
-        (_GOOD, {"kind": "multi_label", "metrics": ("f1_micro",)}, {}, "kind of task mood must be multi_label, got cl"),
-        (_GOOD, {"name": "tone"}, {}, "unknown task of teacher "),
-        (_GOOD, {"id": "row"}, {"max_unreadable_rows": 1}, "needs ids of a column or hashes"),
-        (_GOOD, {}, {"runner": "NoRunner"}, "reading mood train failed on NoRunner: Unexpected pipeline runner"),
+        (GOOD, {"labels": ("good", "bad")}, {}, "labels of task mood must be good, bad, got bad, good"),
+        (GOOD, {"kind": "multi_label", "metrics": ("f1_micro",)}, {}, "kind of task mood must be multi_label, got cl"),
+        (GOOD, {"name": "tone"}, {}, "unknown task of model "),
+        (GOOD, {"id": "row"}, {"max_unreadable_rows": 1}, "needs ids of a column or hashes"),
+        (GOOD, {}, {"runner": "NoRunner"}, "reading mood train failed on NoRunner: Unexpected pipeline runner"),
     ],
 )
 def test_bad_input_is_refused_before_scoring(teachers: Teachers, tmp_path, files, changed, options, message):
-    task = _with_mood(teachers, tmp_path, files, **changed)
+    task = with_mood(tmp_path, files, **changed)
     with pytest.raises(UserError) as refused:
         _beam(teachers, tmp_path / "out", tasks=[task], options=options).score()
     assert message in str(refused.value)
-    assert not (tmp_path / "out" / "mood").exists() and not list(tmp_path.rglob("scores"))
+    assert not (tmp_path / "out" / "mood").exists() and not list(tmp_path.rglob("range-*"))
 
 
 def test_a_folder_without_a_saved_model_is_refused(teachers: Teachers, tmp_path):
-    with pytest.raises(UserError, match=r"--teachers must be folders that mtdnn export wrote, got no saved_model.pb"):
+    with pytest.raises(UserError, match=r"--teachers must name folders that mtdnn export wrote, got no saved_model.pb"):
         _beam(teachers, tmp_path, teachers=[teachers.runs[0]]).score()

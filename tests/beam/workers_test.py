@@ -49,22 +49,22 @@ def test_two_processes_write_what_one_writes(teachers: Teachers, tmp_path):
 @pytest.mark.slow
 def test_a_killed_command_continues_after_its_last_range(teachers: Teachers, tmp_path):
     flags = ("--tasks=topics", "--num_shards=40", *TWO_PROCESSES)
-    scores = tmp_path / "out" / "_beam" / "topics-train" / "scores"
+    ranges = tmp_path / "out" / "_beam" / "topics-train" / "ranges"
     with (tmp_path / "log").open("w") as log:
         command = subprocess.Popen(
             _command(teachers, tmp_path / "out", *flags), cwd=ROOT, stderr=log, text=True, start_new_session=True
         )
-        while len(list(scores.glob("range-*"))) < 3:
+        while len(list(ranges.glob("range-*"))) < 3:
             assert command.poll() is None, (tmp_path / "log").read_text()[-3000:]
             time.sleep(0.02)
         # With its workers.
         os.killpg(command.pid, signal.SIGKILL)
         assert command.wait() == -signal.SIGKILL
     assert not (tmp_path / "out" / "topics").exists()
-    before = len(list(scores.glob("range-*")))
+    before = len(list(ranges.glob("range-*")))
     result = _run(*_command(teachers, tmp_path / "out", *flags))
     assert result.returncode == 0, result.stderr[-3000:]
-    assert f"{scores}: {before} of 40 ranges were scored before" in result.stderr
+    assert f"{ranges}: {before} of 40 ranges were done before" in result.stderr
     assert _run(*_command(teachers, tmp_path / "whole", *flags)).returncode == 0
     for name in ("example_ids.txt", "predictions.npy", "variances.npy", "manifest.json"):
         assert (tmp_path / "out" / "topics" / name).read_bytes() == (tmp_path / "whole" / "topics" / name).read_bytes()

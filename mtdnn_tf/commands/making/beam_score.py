@@ -6,10 +6,8 @@ from absl import flags, logging
 
 from mtdnn_tf.beam.options import BeamOptions
 from mtdnn_tf.commands.program import Command
-from mtdnn_tf.data.sources.source import FILES
 from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
-from mtdnn_tf.errors import UserError
-from mtdnn_tf.flags import data
+from mtdnn_tf.flags import beam
 from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.flags.paths import define_path, define_paths
 from mtdnn_tf.options import parse_list
@@ -25,15 +23,9 @@ _OUTPUT_DIR = define_path("output_dir", "Folder of the soft targets, with one su
 
 
 def main() -> None:
-    try:
+    with beam.needed():
         from mtdnn_tf.beam.scoring import BeamScoring
-    except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] != "apache_beam":
-            raise
-        raise UserError("mtdnn beam_score needs apache_beam: pip install 'mtdnn_tf[beam]'") from None
-    settings = data.settings()
-    if settings.source.kind != FILES:
-        raise UserError(f"beam_score needs --data_source={FILES}, got {settings.source.kind}")
+    settings = beam.file_settings()
     names = BeamScoring(
         teachers=_TEACHERS.value,
         tasks=settings.selected_tasks(),

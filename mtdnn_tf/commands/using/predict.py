@@ -42,10 +42,7 @@ def main() -> None:
     tasks, task_data = data.run_inputs([_RUN.value], needs_files=not _INPUT.value)
     splits = _SPLIT.value
     if _INPUT.value:
-        if len(tasks) != 1:
-            given = ", ".join(task.name for task in tasks)
-            raise UserError(f"--tasks must name the one task that --input is for, got {given}")
-        tasks, splits = [tasks[0].with_input(_INPUT.value)], [INPUT]
+        tasks, splits = [data.task_of_input(tasks, _INPUT.value)], [INPUT]
     # Tasks outside GLUE are not part of the submission.
     splits_of = {
         task.name: splits or list(task.submission if _GLUE_SUBMISSION.value else task.evaluation_splits)
