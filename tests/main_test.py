@@ -60,6 +60,11 @@ def test_an_unknown_command_is_refused_in_one_line(capsys, monkeypatch):
             "beam",
             ["beam_score", "--tasks=rte", "--teachers=a", "--output_dir=b"],
         ),
+        (
+            "apache_beam",
+            "beam",
+            ["beam_predict", "--tasks=rte", "--model=a", "--output_dir=b", "--split=test"],
+        ),
         ("uvicorn", "serve", ["serve", "--model=m:export"]),
         ("matplotlib", "report", ["report", "--from=a", "--output_dir=b"]),
         ("tensorflow_datasets", "datasets", ["encode", "--tasks=rte", "--backbone=tiny", "--data_source=tfds"]),

@@ -1,1 +1,1 @@
-"""Scoring on Apache Beam, whose runners spread the work over many machines."""
+"""Scoring and predicting on Apache Beam, whose runners spread the work over many machines."""
