@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,7 +87,7 @@ class SplitStages:
             raise UserError(f"no example of task {self.task.name}, split {self.split}; a split must have one or more")
         return RowsRead(ranges, rows, data_fingerprint, unreadable)
 
-    def folders(self, files: Sequence[str], decisive: dict[str, object], read: RowsRead) -> RangeFolders:
+    def folders(self, files: Sequence[str], decisive: Mapping[str, object], read: RowsRead) -> RangeFolders:
         """Returns where ranges are that are predicted; `decisive` are JSON values that decide their files."""
         task = self.task
         of_task = [task.name, task.kind, list(task.text), list(task.labels), task.head_task, list(task.head_labels)]

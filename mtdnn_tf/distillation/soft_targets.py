@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EXAMPLE_IDS, EncodedSplit
+from mtdnn_tf.data.streaming.split_rows import SplitRows
 from mtdnn_tf.data.streaming.text_lines import TakenTexts
 from mtdnn_tf.data.streaming.text_places import TextPlaces
 from mtdnn_tf.distillation.ensemble import variance_weights
@@ -78,7 +79,7 @@ def holds_soft_targets(folder: Path) -> bool:
     return any(folder.glob(f"*/{EXAMPLE_IDS}"))
 
 
-def _identity(task: Task, encoded: EncodedSplit | ScoredSplit) -> dict[str, Any]:
+def _identity(task: Task, encoded: EncodedSplit | SplitRows | ScoredSplit) -> dict[str, Any]:
     """Returns the fields that must agree between soft targets and the training that joins them."""
     return {
         "task": task.name,
@@ -108,7 +109,7 @@ def is_average_of(targets: SoftTargets, fingerprints: Sequence[str]) -> bool:
 def write_soft_targets(
     folder: Path,
     task: Task,
-    encoded: EncodedSplit | ScoredSplit,
+    encoded: EncodedSplit | SplitRows | ScoredSplit,
     predictions: np.ndarray,
     teachers: Sequence[Mapping[str, Any]],
     variances: np.ndarray | None = None,

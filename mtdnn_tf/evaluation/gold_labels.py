@@ -8,6 +8,7 @@ import numpy as np
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.sources.source import DataSource
+from mtdnn_tf.data.streaming.split_rows import SplitRows
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.predictions import Predictions
 from mtdnn_tf.tasks.task import TRAIN, Task
@@ -15,7 +16,7 @@ from mtdnn_tf.tasks.task import TRAIN, Task
 _log = logging.getLogger("absl")
 
 
-def check_gold_labels(encoded: EncodedSplit) -> None:
+def check_gold_labels(encoded: EncodedSplit | SplitRows) -> None:
     """Refuses a development split without gold labels, and logs one line where all are alike."""
     task, queries = encoded.task, encoded.queries
     where = f"task {task.name}, split {encoded.split}"

@@ -15,6 +15,7 @@ import tensorflow as tf
 from mtdnn_tf.data.batching.batch_layout import lay_out, pad_length, restore_rows, static_size
 from mtdnn_tf.data.batching.inference_batches import batched_order
 from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.data.streaming.split_rows import SplitRows
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.modeling.multi_task_model import INPUTS, MultiTaskModel
@@ -171,6 +172,6 @@ def _in_order(
         yield from pool.map(function, numbers)
 
 
-def predictions_of(encoded: EncodedSplit, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def predictions_of(encoded: EncodedSplit | SplitRows, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Returns what `Predictor.predict` returns, for the `head_outputs` of some rows."""
     return encoded.task.kind_object.predictions(encoded.task, outputs, encoded.queries_of(rows))

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 import tensorflow as tf
@@ -31,7 +31,7 @@ _log = logging.getLogger("absl")
 class SplitPredictions(NamedTuple):
     """What one or more runs predict on a split."""
 
-    encoded: EncodedSplit  # As the first run's tokenizer encodes it.
+    encoded: EncodedSplit | SplitRows  # As the first run's tokenizer encodes it, or without tokens.
     predictions: np.ndarray  # Float32 [examples, num_outputs]: averaged probabilities or scores.
     variances: np.ndarray | None = None  # Float32 [examples]: around the average; None if it was not computed.
 
@@ -47,7 +47,7 @@ class SplitPredictions(NamedTuple):
 class RunPredictions(NamedTuple):
     """What each of several runs predicts on a split."""
 
-    encoded: EncodedSplit  # As the first run's tokenizer encodes it.
+    encoded: EncodedSplit | SplitRows  # As the first run's tokenizer encodes it, or without tokens.
     by_run: list[np.ndarray]  # Float32 [examples, num_outputs]: probabilities or scores, 0 where a run does not count.
     counted: np.ndarray | None = None  # Which runs count for each example, bool [runs, examples]; None if all do.
 
@@ -196,10 +196,25 @@ def rows_of_part(rows: EncodedSplit | SplitRows, train_part: Part | None) -> np.
     return train_part.rows(len(rows), rows.queries)
 
 
-def part_of_split(encoded: EncodedSplit, train_part: Part | None) -> EncodedSplit:
+@overload
+def part_of_split(rows: EncodedSplit, train_part: Part | None) -> EncodedSplit: ...
+
+
+@overload
+def part_of_split(rows: SplitRows, train_part: Part | None) -> SplitRows: ...
+
+
+def part_of_split(rows: EncodedSplit | SplitRows, train_part: Part | None) -> EncodedSplit | SplitRows:
     """Returns the part of a training split that is predicted, or the whole of another split."""
-    rows = rows_of_part(encoded, train_part)
-    return encoded if len(rows) == len(encoded) else encoded.take(rows)
+    taken = rows_of_part(rows, train_part)
+    return rows if len(taken) == len(rows) else rows.take(taken)
+
+
+def without_tokens(rows: EncodedSplit | SplitRows) -> SplitRows:
+    """Returns a split without its tokens, which a part of it would read into memory."""
+    if isinstance(rows, SplitRows):
+        return rows
+    return SplitRows(rows.task, rows.split, rows.example_ids, rows.labels, rows.data_fingerprint, rows.queries)
 
 
 def counted_runs(rows: EncodedSplit | SplitRows, folds: Sequence[Fold | None]) -> np.ndarray | None:
@@ -210,13 +225,10 @@ def counted_runs(rows: EncodedSplit | SplitRows, folds: Sequence[Fold | None]) -
     return np.stack([fold.contains(rows.example_ids, rows.queries) if fold else every for fold in folds])
 
 
-def rows_of_run(
-    rows: EncodedSplit | SplitRows, taken: np.ndarray, folds: Sequence[Fold | None], run: int
-) -> np.ndarray:
-    """Returns which of the `taken` rows of a split a run counts for, as indices into these, int64 [rows]."""
-    known = SplitRows(rows.split, rows.example_ids, rows.data_fingerprint, rows.queries)
-    counted = counted_runs(known.take(taken), folds[run : run + 1])
-    return np.arange(len(taken)) if counted is None else np.flatnonzero(counted[0])
+def rows_of_run(rows: EncodedSplit | SplitRows, folds: Sequence[Fold | None], run: int) -> np.ndarray:
+    """Returns the numbers of the rows that a run counts for, int64 [rows]; arguments as of `counted_runs`."""
+    counted = counted_runs(rows, folds[run : run + 1])
+    return np.arange(len(rows)) if counted is None else np.flatnonzero(counted[0])
 
 
 def predict_with_runs(

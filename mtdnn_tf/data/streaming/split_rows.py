@@ -22,26 +22,32 @@ from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.manifests import MANIFEST, read_manifest, write_manifest
 from mtdnn_tf.tasks.task import Task
 
-_IDS, _QUERIES = "ids.txt", "queries.npy"
+_IDS, _LABELS, _QUERIES = "ids.txt", "labels.npy", "queries.npy"
 _REMEDY = "delete the folder and run the command again"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SplitRows:
-    """Ids and queries of the rows of a split, in its order; they stay on disk."""
+    """Ids, gold labels and queries of the rows of a split, in its order; they stay on disk. See `EncodedSplit`."""
 
+    task: Task
     split: str
     example_ids: Sequence[str]
-    data_fingerprint: str  # As of `EncodedSplit`.
-    queries: np.ndarray | None = None  # Of a ranking, the number of each row's query, from 0, int32 [rows].
+    labels: np.ndarray  # [rows, ...].
+    data_fingerprint: str
+    queries: np.ndarray | None = None  # Int32 [rows].
 
     def __len__(self) -> int:
         return len(self.example_ids)
 
+    def queries_of(self, rows: np.ndarray) -> np.ndarray | None:
+        """Returns the numbers of some rows' queries."""
+        return None if self.queries is None else self.queries[rows]
+
     def take(self, rows: np.ndarray) -> SplitRows:
         """Returns some rows, whole queries, with the fingerprint of all."""
-        queries = None if self.queries is None else self.queries[rows]
-        return dataclasses.replace(self, example_ids=TakenTexts(self.example_ids, rows), queries=queries)
+        ids, labels = TakenTexts(self.example_ids, rows), self.labels[rows]
+        return dataclasses.replace(self, example_ids=ids, labels=labels, queries=self.queries_of(rows))
 
 
 def write_split_rows(
@@ -60,15 +66,18 @@ def write_split_rows(
     Raises:
         UserError: Two rows have the same id.
     """
+    kind = task.kind_object
     digest, numbers = RowDigest(folder.parent, source.streams_hashes(task)), QueryNumbers()
     with contextlib.ExitStack() as opened:
         ids = opened.enter_context(IdsFile(folder / _IDS, f"task {task.name}, split {split}"))
+        labels = opened.enter_context(ArrayFile(folder / _LABELS, kind.label_array(task, ())))
         queries = opened.enter_context(ArrayFile(folder / _QUERIES, np.empty(0, np.int32)))
         for batch in batches:
             stop_if_asked()
             ids.add([example.example_id for example in batch])
             digest.add(batch)
-            if task.kind_object.has_queries:
+            labels.add(kind.label_array(task, [example.label for example in batch]))
+            if kind.has_queries:
                 queries.add(numbers.next(batch))
     fingerprint = finished_fingerprint(digest, ids, source, task, split)
     write_manifest(folder, {"split": split, "key": key, "data_fingerprint": fingerprint})
@@ -89,14 +98,15 @@ def finished_fingerprint(digest: RowDigest, ids: IdsFile, source: DataSource, ta
 
 def open_split_rows(folder: Path, task: Task, split: str, key: str) -> SplitRows:
     """Opens what `write_split_rows` wrote; refuses what is damaged or of another key."""
-    manifest = read_manifest(folder, _REMEDY, (_IDS, _QUERIES))
+    manifest = read_manifest(folder, _REMEDY, (_IDS, _LABELS, _QUERIES))
     fingerprint = manifest.get("data_fingerprint")
     if (manifest.get("split"), manifest.get("key")) != (split, key) or not isinstance(fingerprint, str):
         raise UserError(f"{folder / MANIFEST}: made from other inputs than its name says; {_REMEDY}")
     queries = read_array(folder / _QUERIES, _REMEDY, mapped=True) if task.kind_object.has_queries else None
-    rows = SplitRows(split, TextLines(folder / _IDS), fingerprint, queries)
-    if queries is not None and len(queries) != len(rows):
-        raise UserError(f"{folder}: {len(rows)} ids, {len(queries)} queries; {_REMEDY}")
+    labels = read_array(folder / _LABELS, _REMEDY, mapped=True)
+    rows = SplitRows(task, split, TextLines(folder / _IDS), labels, fingerprint, queries)
+    if len(labels) != len(rows) or (queries is not None and len(queries) != len(rows)):
+        raise UserError(f"{folder}: its files have different numbers of rows; {_REMEDY}")
     return rows
 
 

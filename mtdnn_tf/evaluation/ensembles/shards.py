@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.errors import UserError, shortened
@@ -30,6 +29,7 @@ from mtdnn_tf.evaluation.runs import (
     part_of_split,
     rows_of_part,
     rows_of_run,
+    without_tokens,
 )
 from mtdnn_tf.files import new_folder, read_array
 from mtdnn_tf.interruption import Interrupted
@@ -103,8 +103,10 @@ class Shards:
 
     def _merged(self, task: Task, split: str, shards: Sequence[Shard]) -> RunPredictions:
         stored = [self._read(task, split, shard) for shard in shards]
-        encoded = self._encoded(task, split, 0)
-        predicted = RunPredictions(encoded, [], counted_runs(encoded, self._scoring.folds))
+        # Tokens are not needed.
+        all_rows = without_tokens(self._encoded_data[0].rows(task, split))
+        scored = part_of_split(all_rows, self._scoring.train_part)
+        predicted = RunPredictions(scored, [], counted_runs(scored, self._scoring.folds))
         for number, run in enumerate(self._scoring.runs):
             rows = predicted.rows_of(number)
             found = np.concatenate([arrays[number][0] for arrays in stored])
@@ -116,7 +118,7 @@ class Shards:
                     f"{run.name}, not the {len(rows)} that it is asked for, each once; delete them and run "
                     "mtdnn score --shard again"
                 )
-            predicted.add(rows, predictions_of(encoded, outputs[order], rows))
+            predicted.add(rows, predictions_of(scored, outputs[order], rows))
         return predicted
 
     @functools.cached_property
@@ -127,9 +129,6 @@ class Shards:
     @functools.cached_property
     def _teachers(self) -> list[str]:
         return [model_fingerprint(run) for run in self._scoring.runs]
-
-    def _encoded(self, task: Task, split: str, teacher: int) -> EncodedSplit:
-        return part_of_split(self._encoded_data[teacher].split(task, split), self._scoring.train_part)
 
     def _folder(self, task: Task, split: str, shard: Shard | None = None) -> Path:
         """Returns the folder of one shard of a split, or of all of them."""
@@ -156,7 +155,8 @@ class Shards:
         data, batch_size = self._encoded_data[number], self._scoring.inference.batch_size
         all_rows = data.rows(*pair)
         taken = rows_of_part(all_rows, self._scoring.train_part)
-        rows = rows_of_run(all_rows, taken, self._scoring.folds, number)
+        scored = part_of_split(without_tokens(all_rows), self._scoring.train_part)
+        rows = rows_of_run(scored, self._scoring.folds, number)
         needed = rows[shard.needed(len(rows), batch_size)]
         if not len(needed):
             return needed, np.empty((0, num_head_outputs(pair[0])), np.float32)

@@ -246,5 +246,7 @@ def test_a_shard_of_many_rows_encodes_its_own_part(scoring, tmp_path, monkeypatc
         call(shard=Shard(index, 2))
         manifests = [json.loads(path.read_text()) for path in cache.glob("mood/*/manifest.json")]
         assert [manifest["rows"] for manifest in manifests if "rows" in manifest] == [24]
-    scoring(output_dir=tmp_path / "parts", merge=2, **given)
+    merged = TaskData(source, tmp_path / "cache")
+    scoring(output_dir=tmp_path / "parts", merge=2, data=merged, **given)
+    assert not list((tmp_path / "cache").rglob("token_ids.npy"))
     assert _soft_targets(tmp_path / "parts") == _files(tmp_path / "whole")

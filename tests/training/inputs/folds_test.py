@@ -7,6 +7,7 @@ import logging
 import numpy as np
 import pytest
 
+from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
@@ -166,6 +167,7 @@ def test_no_row_of_the_fold_and_every_other_row_is_left(base):
     task = base.data.selected_tasks()[0]
     encoded = predict_with_runs([base.data.data_dir / "fold0"], [task], ["train"], base.data.task_data())
     split = encoded["mood/train"].encoded
+    assert isinstance(split, EncodedSplit)
     rows = np.arange(5, 40)
     column = rows.astype(np.float32)
     inputs = TaskInputs(task, split, rows, column, column > 0, column[:, None], column > 0, column, column)
