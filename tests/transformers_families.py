@@ -32,6 +32,9 @@ MERGES = [
     "\u0120 cat",
     "\u00c3 \u00a9",
 ]
+# ModernBERT's special tokens, which come after its pieces, and the tokens that its vocabulary begins with.
+_OF_MODERN = {"unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "mask": "[MASK]"}
+_FIRST_OF_MODERN = ("|||IP_ADDRESS|||", "<|padding|>")
 # Of a SentencePiece model: what it is trained on, and its rules of normalization, characters in hexadecimal.
 SENTENCES = ["the big cat sees a dog", "a small red bird likes the cats", "dogs sing, not cafe", "the dog 1 2 é 中 ."]
 RULES = ["A0\t20", "9\t20", "A\t20", "65 301\tE9", "C9\tE9", "FF21\t41", "2026\t2E 2E 2E", "AD"]
@@ -101,6 +104,20 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
             "vocab_size": 400,
         },
     ),
+    # Two layers of local attention, to three positions at each side, between two of global attention.
+    "modernbert": (
+        "ModernBertForMaskedLM",
+        {
+            **_SIZES,
+            "num_hidden_layers": 4,
+            "max_position_embeddings": 20,
+            "local_attention": 6,
+            "vocab_size": 320,
+            **{"pad_token_id": 276, "reference_compile": False},
+            **dict.fromkeys(("cls_token_id", "bos_token_id"), 274),
+            **dict.fromkeys(("sep_token_id", "eos_token_id"), 275),
+        },
+    ),
     "electra": ("ElectraForPreTraining", {**_SIZES, "embedding_size": 8, "max_position_embeddings": 20}),
     "electra_wide": ("ElectraForMaskedLM", {**_SIZES, "embedding_size": 16, "max_position_embeddings": 20}),
 }
@@ -136,6 +153,8 @@ def _tokenizer(name: str, folder: Path) -> Any:
     if name == "albert":
         (folder / "spiece.model").write_bytes(sentence_piece_model(folder, SENTENCES * 9, 60, RULES, **_OF_ALBERT))
         return _saved(AlbertTokenizer.from_pretrained(folder), folder)
+    if name == "modernbert":
+        return _saved(_modern_tokenizer(), folder)
     if name == "deberta-v2":
         (folder / "spm.model").write_bytes(sentence_piece_model(folder, SENTENCES * 9, 330, RULES, **_OF_DEBERTA))
         # Before transformers 5 the class without "Fast" is Python's, and writes no tokenizer.json.
@@ -143,6 +162,32 @@ def _tokenizer(name: str, folder: Path) -> Any:
         return _saved(kind.from_pretrained(folder), folder)
     (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in VOCABULARY), encoding="utf-8")
     return _saved(BertTokenizer(vocab={piece: number for number, piece in enumerate(VOCABULARY)}), folder)
+
+
+def _modern_tokenizer() -> Any:
+    """Returns a tokenizer as ModernBERT's, whose runs of spaces are added tokens."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = [*_FIRST_OF_MODERN, *_bytes(), *(merge.replace(" ", "") for merge in MERGES)]
+    merges = [tuple(merge.split(" ")) for merge in MERGES]
+    tokenizer = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, merges))
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    plain = [AddedToken(text, normalized=True) for text in (_FIRST_OF_MODERN[0], "    ", "   ", "  ")]
+    special = [AddedToken(text, normalized=False) for text in (_FIRST_OF_MODERN[1], "<|endoftext|>")]
+    own = [AddedToken(text, normalized=False, lstrip=text == "[MASK]") for text in _OF_MODERN.values()]
+    tokenizer.add_tokens(plain)
+    tokenizer.add_special_tokens([*special, *own])
+    tokenizer.add_tokens([AddedToken(f"[unused{number}]", normalized=True) for number in range(2)])
+    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        "[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1", ends
+    )
+    names = {f"{role}_token": text for role, text in _OF_MODERN.items()}
+    inputs = ["input_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_input_names=inputs, **names)
 
 
 def _saved(tokenizer: Any, folder: Path) -> Any:

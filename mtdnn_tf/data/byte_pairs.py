@@ -1,4 +1,4 @@
-"""Byte-level byte-pair encoding (GPT-2's, RoBERTa's) in core TensorFlow operations."""
+"""Byte-level byte-pair encoding (GPT-2's, RoBERTa's, ModernBERT's) in TensorFlow operations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_text as tf_text
 
-from mtdnn_tf.data.word_pieces import TokenRules, special_ids
+from mtdnn_tf.data.word_pieces import TokenRules, longest_of, special_ids
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import fingerprint, to_json
 
@@ -19,6 +20,7 @@ _WORD = rf"('s|'t|'re|'ve|'m|'ll|'d| ?\p{{L}}+| ?\p{{N}}+| ?[^{_SPACE}\p{{L}}\p{
 _LAST_SPACE = rf"([{_SPACE}])([{_SPACE}][^{_SPACE}])"
 # No text in UTF-8 has this byte.
 _CUT = b"\xff"
+_AROUND = _CUT + b"\\1" + _CUT
 _NO_RANK = np.iinfo(np.int32).max
 
 
@@ -33,7 +35,8 @@ def byte_characters() -> list[str]:
 class BytePairTokenizer:
     """Splits texts into words, and their bytes, merged by learned rules, into a vocabulary's pieces.
 
-    Special tokens that are written out in a text, such as "<s>", are characters like any other.
+    Special tokens that are written out in a text, such as "<s>", are characters like any other. Added tokens are
+    matched before words are split.
 
     Args:
         vocabulary: Pieces in the order of their ids, one of each byte among them, bytes as `byte_characters` writes.
@@ -41,14 +44,21 @@ class BytePairTokenizer:
     """
 
     lowercase = False
-    # Tokens that end the first text of a pair.
-    ends_between = 2
     module = None
 
     def __init__(self, vocabulary: Sequence[str], rules: TokenRules) -> None:
         self.vocabulary = tuple(vocabulary)
         self.rules = rules
-        self.pad_id, self.unknown_id, self.start_id, self.end_id = special_ids(self.vocabulary, rules).values()
+        self.ends_between = 1 if rules.has_one_end else 2  # Tokens that end the first text of a pair.
+        special = special_ids(self.vocabulary, rules)
+        self.pad_id, self.unknown_id, self.start_id, self.end_id = special.values()
+        added = [token for token in rules.added if token.content not in {*special, rules.mask}]
+        plain = {token.content.encode(): token.id for token in added if not token.normalized}
+        normalized = {
+            self._normalized_content(token.content): token.id for token in reversed(added) if token.normalized
+        }
+        self._added = {**normalized, **plain}
+        self._cuts = [longest_of([content.decode() for content in found]) for found in (plain, normalized)]
         id_of = {piece: number for number, piece in enumerate(self.vocabulary)}
         if lacking := [character for character in byte_characters() if character not in id_of]:
             raise UserError(f"vocabulary: must have a piece for each of the 256 bytes, lacks {lacking[0]!r}")
@@ -70,6 +80,42 @@ class BytePairTokenizer:
         `texts` are string [batch], UTF-8; invalid bytes are dropped.
         """
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
+        if not self._added:
+            return self._pieces(self._normalize(texts))
+        parts, added = self._split_around_added(texts)
+        # One byte is a piece, in whose place is the added token.
+        pieces = self._pieces(tf.where(added < 0, parts.values, "!"))
+        added = tf.gather(added, pieces.value_rowids())
+        ids = tf.where(added < 0, pieces.values, added)
+        return tf.RaggedTensor.from_row_splits(ids, tf.gather(pieces.row_splits, parts.row_splits), validate=False)
+
+    def _normalize(self, texts: tf.Tensor) -> tf.Tensor:
+        return tf_text.normalize_utf8(texts, "NFC") if self.rules.composes else texts
+
+    def _normalized_content(self, content: str) -> bytes:
+        return bytes(self._normalize(tf.constant([content])).numpy()[0])
+
+    def _split_around_added(self, texts: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor]:
+        """Returns the parts of each text, normalized, and the id of each that is an added token, else -1.
+
+        Of added tokens the leftmost longest is matched, of those that are not normalized first.
+        """
+        plain, normalized = self._cuts
+        parts = tf.strings.split(tf.strings.regex_replace(texts, f"({plain})", _AROUND), _CUT)
+        is_text = self._added_ids(parts.values) < 0
+        smaller = tf.strings.regex_replace(self._normalize(parts.values), f"({normalized})", _AROUND)
+        found = tf.strings.split(tf.where(is_text, smaller, parts.values), _CUT)
+        splits = tf.gather(found.row_splits, parts.row_splits)
+        return tf.RaggedTensor.from_row_splits(found.values, splits, validate=False), self._added_ids(found.values)
+
+    def _added_ids(self, parts: tf.Tensor) -> tf.Tensor:
+        """Returns the ids of parts that are added tokens, -1 for others."""
+        is_one = tf.equal(parts[:, tf.newaxis], tf.constant(list(self._added)))
+        ids = tf.gather(tf.constant(list(self._added.values()), tf.int32), tf.argmax(tf.cast(is_one, tf.int32), axis=1))
+        return tf.where(tf.reduce_any(is_one, axis=1), ids, -1)
+
+    def _pieces(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Returns the ids of the pieces of each text."""
         cut = tf.strings.regex_replace(texts, _LAST_SPACE, b"\\1" + _CUT + b"\\2")
         words = tf.strings.split(tf.strings.regex_replace(cut, _WORD, b"\\1" + _CUT), _CUT)
         # Latin-1 has a character for each byte.

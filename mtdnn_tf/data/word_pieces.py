@@ -64,6 +64,10 @@ class TokenRules:
     added: tuple[AddedToken, ...] = ()
     # Of byte-level byte-pair encoding, "first second", in the order in which they were learned; none with word pieces.
     merges: tuple[str, ...] = dataclasses.field(default=(), metadata={OMITTED: True})
+    # Of byte pairs: whether characters are composed first (NFC), and whether one token, not two, ends the first text of
+    # a pair.
+    composes: bool = dataclasses.field(default=False, metadata={OMITTED: True})
+    has_one_end: bool = dataclasses.field(default=False, metadata={OMITTED: True})
     # Of SentencePiece's unigrams: the score of each piece, the rules of normalization ("precompiled_charsmap", base64),
     # the tokens that end the first text of a pair, whether `` and '' are read as ", and whether characters of no piece
     # become the pieces of their bytes ("<0xE4>").
@@ -180,10 +184,13 @@ def _is_added(words: tf.Tensor) -> tf.Tensor:
 
 def _cut(texts: tf.Tensor, tokens: Collection[str], mark: str) -> tf.RaggedTensor:
     """Returns the parts of each text, cut around the leftmost longest of some tokens; these begin with `mark`."""
-    # A pattern that matches nothing, where there are none.
-    pattern = "|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True)) or r"[^\x00-\x{10FFFF}]"
-    marked = tf.strings.regex_replace(texts, f"({pattern})", rf"{_CLOSE}{mark}\1{_CLOSE}")
+    marked = tf.strings.regex_replace(texts, f"({longest_of(tokens)})", rf"{_CLOSE}{mark}\1{_CLOSE}")
     return tf.strings.split(tf.where(_is_added(texts), texts, marked), _CLOSE)
+
+
+def longest_of(tokens: Collection[str]) -> str:
+    """Returns a pattern of RE2 that matches the longest of some tokens; for none, nothing."""
+    return "|".join(re.escape(token) for token in sorted(tokens, key=len, reverse=True)) or r"[^\x00-\x{10FFFF}]"
 
 
 def special_ids(vocabulary: Sequence[str], rules: TokenRules) -> dict[str, int]:

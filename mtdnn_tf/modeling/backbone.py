@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.json_files import OMITTED
@@ -18,6 +19,7 @@ BERT = "bert"
 EPSILON = 1e-12
 # No weight would limit positions that are relative.
 MOST_RELATIVE_POSITIONS = 1 << 16
+_LARGEST_WINDOW = 1 << 24
 FLOAT32 = "float32"
 MIXED_FLOAT16 = "mixed_float16"
 # What the encoder computes in; variables, heads and losses stay in float32.
@@ -53,6 +55,12 @@ class BackboneConfig:
     norm_epsilon: float = dataclasses.field(default=EPSILON, metadata={OMITTED: True})
     # Rows for each direction in a table of relative positions, in place of absolute ones (DeBERTa); 0: no such table.
     position_buckets: int = dataclasses.field(default=0, metadata={OMITTED: True})
+    # Of ModernBERT, whose blocks normalize first, rotate positions and gate: to how many positions at each side a
+    # position attends in each layer (local attention), 0 for all of them (global attention). Empty: BERT's blocks.
+    windows: tuple[int, ...] = dataclasses.field(default=(), metadata={OMITTED: True})
+    # The bases of rotary positions in layers of global and of local attention.
+    global_rotary_base: float = dataclasses.field(default=0.0, metadata={OMITTED: True})
+    local_rotary_base: float = dataclasses.field(default=0.0, metadata={OMITTED: True})
 
     def __post_init__(self) -> None:
         for name, accepted in (("activation", ACTIVATIONS), ("pooling", POOLINGS)):
@@ -72,11 +80,42 @@ class BackboneConfig:
                 "the backbone must have position_buckets >= 2, and with them max_positions <= "
                 f"{MOST_RELATIVE_POSITIONS}, got {self.position_buckets} and {self.max_positions}"
             )
+        if self.windows:
+            self._check_windows()
+
+    def _check_windows(self) -> None:
+        if len(self.windows) != self.num_layers or not all(0 <= window <= _LARGEST_WINDOW for window in self.windows):
+            given = ", ".join(map(str, self.windows[:9]))
+            raise UserError(f"windows of the backbone must be {self.num_layers} numbers >= 0, one a layer, got {given}")
+        if (self.hidden_dim // self.num_heads) % 2:
+            raise UserError(
+                "with windows, the backbone's width of a head must be even, got hidden_dim "
+                f"{self.hidden_dim} and num_heads {self.num_heads}"
+            )
+        if not (1 <= self.global_rotary_base < math.inf and 1 <= self.local_rotary_base < math.inf):
+            raise UserError(
+                "the bases of rotary positions must be numbers >= 1, got "
+                f"{self.global_rotary_base} and {self.local_rotary_base}"
+            )
 
     @property
     def is_bert(self) -> bool:
         """Whether its architecture is BERT's own, which layouts of other frameworks have."""
         return self.model_type == BERT and self.norm_epsilon == EPSILON
+
+    @property
+    def has_modern_blocks(self) -> bool:
+        """Whether blocks are those of ModernBERT; their positions are relative, and have no embeddings."""
+        return bool(self.windows)
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether there are embeddings of absolute positions."""
+        return not self.position_buckets and not self.windows
+
+    def rotary_base(self, layer: int) -> float:
+        """Returns the base of rotary positions in a layer."""
+        return self.local_rotary_base if self.windows[layer] else self.global_rotary_base
 
     @property
     def num_own_layers(self) -> int:

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 POSITION_EMBEDDINGS = "embeddings.position_embeddings.weight"
 SEGMENT_EMBEDDINGS = "embeddings.token_type_embeddings.weight"
+EMBEDDINGS_NORM = "embeddings.LayerNorm"
 PROJECTION = "embeddings_project"
 # Of DeBERTa: a row per bucket of distances between two positions, and their normalization.
 RELATIVE_EMBEDDINGS = "encoder.rel_embeddings.weight"
 RELATIVE_NORM = "encoder.LayerNorm"
+# Of ModernBERT, after the last block.
+FINAL_NORM = "encoder.final.LayerNorm"
 POOLER_WEIGHTS = ("pooler.dense.weight", "pooler.dense.bias")
 
 
@@ -54,6 +57,8 @@ class NamedVariables:
 
 def encoder_weights(config: BackboneConfig) -> list[Weight]:
     """Returns every weight of an encoder, in the order of the variables of KerasNLP's BertBackbone."""
+    if config.has_modern_blocks:
+        return _modern_weights(config)
     width, inner, heads = config.hidden_dim, config.intermediate_dim, config.num_heads
     depth = width // heads
     weights: list[Weight] = []
@@ -71,11 +76,11 @@ def encoder_weights(config: BackboneConfig) -> list[Weight]:
 
     of_embeddings = config.embedding_width
     plain(WORD_EMBEDDINGS, config.vocabulary_size, of_embeddings)
-    if not config.position_buckets:
+    if config.has_positions:
         plain(POSITION_EMBEDDINGS, config.position_offset + config.max_positions, of_embeddings)
     if config.num_segments:
         plain(SEGMENT_EMBEDDINGS, config.num_segments, of_embeddings)
-    norm("embeddings.LayerNorm", of_embeddings)
+    norm(EMBEDDINGS_NORM, of_embeddings)
     if config.has_projection:
         dense(PROJECTION, of_embeddings, width)
     if config.position_buckets:
@@ -93,6 +98,29 @@ def encoder_weights(config: BackboneConfig) -> list[Weight]:
     if config.pooling == POOLER:
         dense("pooler.dense", width, width)
     return weights
+
+
+def _modern_weights(config: BackboneConfig) -> list[Weight]:
+    """Returns every weight of ModernBERT: its layers have no biases, and its first layer normalizes no input."""
+    width, inner = config.hidden_dim, config.intermediate_dim
+    vectors, matrices = [EMBEDDINGS_NORM, FINAL_NORM], {}
+    for index in range(config.num_layers):
+        prefix = f"encoder.layer.{index}"
+        vectors += [f"{prefix}.attention.LayerNorm"] if index else []
+        vectors.append(f"{prefix}.intermediate.LayerNorm")
+        matrices[f"{prefix}.attention.self.query_key_value"] = width, 3 * width
+        matrices[f"{prefix}.attention.output.dense"] = width, width
+        # What goes through the activation, then what it is multiplied by.
+        matrices[f"{prefix}.intermediate.dense"] = width, 2 * inner
+        matrices[f"{prefix}.output.dense"] = inner, width
+    plain = {WORD_EMBEDDINGS: (config.vocabulary_size, width), **{f"{name}.weight": (width,) for name in vectors}}
+    if config.pooling == POOLER:
+        matrices["pooler.dense"] = width, width
+        plain["pooler.dense.bias"] = (width,)
+    return [
+        *(Weight(name, shape, shape) for name, shape in plain.items()),
+        *(Weight(f"{name}.weight", shape[::-1], shape, is_matrix=True) for name, shape in matrices.items()),
+    ]
 
 
 def variables_in_order(config: BackboneConfig, variables: Sequence[tf.Variable]) -> NamedVariables:

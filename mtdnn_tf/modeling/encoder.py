@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -10,6 +11,8 @@ import tensorflow as tf
 from mtdnn_tf.modeling import encoder_block as block
 from mtdnn_tf.modeling.backbone import MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import (
+    EMBEDDINGS_NORM,
+    FINAL_NORM,
     POOLER_WEIGHTS,
     POSITION_EMBEDDINGS,
     PROJECTION,
@@ -21,9 +24,9 @@ from mtdnn_tf.modeling.bert_weights import (
 )
 from mtdnn_tf.modeling.disentangled_attention import RELATIVE_DROPOUT, RELATIVE_POSITIONS, rows_of_distances
 from mtdnn_tf.modeling.dropout import SixteenBitDropout, drop, generator_seeds
+from mtdnn_tf.modeling.modern_block import local_mask, modern_block
 
 _EMBEDDINGS_DROPOUT = "embeddings.dropout"
-_NORM = "embeddings.LayerNorm"
 # In the order in which Keras drew the seeds of a KerasNLP block, so that runs repeat those of earlier versions.
 _SEEDED_OF_BLOCK = (
     "intermediate.dense.weight",
@@ -35,6 +38,14 @@ _SEEDED_OF_BLOCK = (
     "attention.output.dense.weight",
     "attention.output.dropout",
     "output.dropout",
+)
+# Of ModernBERT, which came later.
+_SEEDED_OF_MODERN_BLOCK = (
+    "attention.self.query_key_value.weight",
+    "attention.output.dense.weight",
+    "intermediate.dense.weight",
+    "output.dense.weight",
+    *block.DROPOUTS,
 )
 
 
@@ -115,9 +126,10 @@ class Encoder(tf.keras.layers.Layer):
         """
         training, reader = bool(training), weights or self
         states = self._embed(inputs, reader, training)
-        mask = block.attention_mask(tf.cast(inputs["padding_mask"], tf.int32), states.dtype)
+        masks = self._masks(tf.cast(inputs["padding_mask"], tf.int32), states.dtype)
         positions = self._relative_positions(states, reader, training)
-        run = block.recomputed_block if training and self._recompute else block.transformer_block
+        function = modern_block if self.config.has_modern_blocks else block.transformer_block
+        run = functools.partial(block.recomputed_block, block=function) if training and self._recompute else function
         for index in range(self.config.num_layers):
             is_last = index + 1 == self.config.num_layers
             settings = block.BlockSettings(
@@ -127,9 +139,12 @@ class Encoder(tf.keras.layers.Layer):
                 training,
                 first_position and is_last,
                 self.config.norm_epsilon,
+                self.config.rotary_base(index) if self.config.has_modern_blocks else 0.0,
             )
             starts = self._reserve(f"encoder.layer.{index}.", states, settings)
-            states = run(states, mask, {**reader.block_weights(index), **positions}, starts, settings)
+            states = run(states, masks[index], {**reader.block_weights(index), **positions}, starts, settings)
+        if self.config.has_modern_blocks:
+            states = self._final_norm(states, reader, training)
         pooled = self._pool(states, inputs["padding_mask"], reader)
         return {"pooled_output": pooled} if first_position else {"sequence_output": states, "pooled_output": pooled}
 
@@ -146,11 +161,29 @@ class Encoder(tf.keras.layers.Layer):
         """Returns some rows of a table of embeddings, whose gradient is of these rows only."""
         return tf.nn.embedding_lookup(self.named[name], ids)
 
+    def _masks(self, padding_mask: tf.Tensor, dtype: tf.DType) -> list[tf.Tensor]:
+        """Returns what is added to the scores of each layer's attention."""
+        everywhere = block.attention_mask(padding_mask, dtype)
+        of_window = {0: everywhere}
+        for window in {*self.config.windows} - {0}:
+            of_window[window] = local_mask(padding_mask, window, dtype)
+        return [of_window[window] for window in self.config.windows or [0] * self.config.num_layers]
+
+    def _final_norm(self, states: tf.Tensor, reader: WeightReader, training: bool) -> tf.Tensor:
+        weights = {f"{FINAL_NORM}.weight": reader.read(f"{FINAL_NORM}.weight")}
+        rows = tf.reshape(states, [-1, self.config.hidden_dim])
+        normal = tf.reshape(
+            block.normalize(rows, weights, FINAL_NORM, training, self.config.norm_epsilon), tf.shape(states)
+        )
+        normal.set_shape(states.shape)
+        return normal
+
     def _embed(self, inputs: dict[str, tf.Tensor], reader: WeightReader, training: bool) -> tf.Tensor:
         """Returns the sum of the embeddings, normalized, in the encoder's width: [batch, length, width]."""
         wide = tf.cast(self._sum_of_embeddings(inputs, reader), tf.float32)
         mean, variance = tf.nn.moments(wide, [-1], keepdims=True)
-        beta, gamma = (reader.read(f"{_NORM}.{part}") for part in ("bias", "weight"))
+        parts = (f"{EMBEDDINGS_NORM}.{part}" for part in ("bias", "weight"))
+        beta, gamma = (reader.read(name) if name in self.named else None for name in parts)
         normal = tf.nn.batch_normalization(wide, mean, variance, beta, gamma, self.config.norm_epsilon)
         states = tf.cast(normal, self.compute_dtype)
         if training and self._dropped:
@@ -162,7 +195,7 @@ class Encoder(tf.keras.layers.Layer):
         tokens = tf.cast(reader.rows(WORD_EMBEDDINGS, inputs["token_ids"]), self.compute_dtype)
         first = self.config.position_offset
         total = tokens
-        if not self.config.position_buckets:
+        if self.config.has_positions:
             table = tf.convert_to_tensor(reader.read(POSITION_EMBEDDINGS))
             total += tf.cast(table[first : first + tf.shape(tokens)[1]], self.compute_dtype)
         if not self.config.num_segments:
@@ -227,7 +260,8 @@ def mean_over_positions(states: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor
 def _seed_of_names(config: BackboneConfig, seeds: Iterator[int]) -> dict[str, int]:
     """Returns the seed of each weight and dropout that has one, by name."""
     tables = [WORD_EMBEDDINGS, POSITION_EMBEDDINGS, SEGMENT_EMBEDDINGS, _EMBEDDINGS_DROPOUT]
-    blocks = [f"encoder.layer.{index}.{name}" for index in range(config.num_layers) for name in _SEEDED_OF_BLOCK]
+    of_block = _SEEDED_OF_MODERN_BLOCK if config.has_modern_blocks else _SEEDED_OF_BLOCK
+    blocks = [f"encoder.layer.{index}.{name}" for index in range(config.num_layers) for name in of_block]
     projection = [f"{PROJECTION}.weight"] if config.has_projection else []
     relative = [f"encoder.layer.{index}.{RELATIVE_DROPOUT}" for index in range(config.num_layers)]
     relative = [RELATIVE_EMBEDDINGS, *relative] if config.position_buckets else []

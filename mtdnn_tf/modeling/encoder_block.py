@@ -50,6 +50,11 @@ class BlockSettings(NamedTuple):
     training: bool
     first_position: bool  # Whether the output is of the first position only.
     epsilon: float = EPSILON  # Of LayerNorm.
+    rotary_base: float = 0.0  # Of rotary positions, in blocks that have them.
+
+
+# A block as a function of states, mask, weights, starts and settings.
+Block = Callable[[tf.Tensor, tf.Tensor, Weights, Starts, BlockSettings], tf.Tensor]
 
 
 def _layer_norm(rows: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
@@ -94,17 +99,28 @@ def exact_gelu_in_training(inputs: tf.Tensor) -> tuple[tf.Tensor, Gradient]:
 
 def attention_mask(padding_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Returns what is added to attention's scores, [batch, 1, 1, length], where 0 in [batch, length] marks padding."""
-    closed = tf.cast(tf.equal(padding_mask, 0), dtype) * tf.cast(tf.maximum(_MASKED, dtype.min), dtype)
-    return tf.expand_dims(tf.expand_dims(closed, 1), 1)
+    return tf.expand_dims(tf.expand_dims(closing(tf.equal(padding_mask, 0), dtype), 1), 1)
+
+
+def closing(is_closed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns what is added to attention's scores, given where there is no attention."""
+    return tf.cast(is_closed, dtype) * tf.cast(tf.maximum(_MASKED, dtype.min), dtype)
 
 
 def normalize(rows: tf.Tensor, weights: Weights, name: str, training: bool, epsilon: float = EPSILON) -> tf.Tensor:
-    """Returns LayerNorm of rows [rows, width], in float32 inside whatever the precision."""
-    gamma, beta = (tf.cast(weights[f"{name}.{part}"], tf.float32) for part in ("weight", "bias"))
+    """Returns LayerNorm of rows [rows, width], in float32 inside whatever the precision; it may have no bias."""
+    gamma = tf.cast(weights[f"{name}.weight"], tf.float32)
+    beta = tf.cast(weights[f"{name}.bias"], tf.float32) if f"{name}.bias" in weights else tf.zeros_like(gamma)
     arguments = tf.cast(rows, tf.float32), gamma, beta, tf.constant(epsilon)
     # A graph that is served holds no gradients.
     normal = layer_norm_in_training(*arguments) if training else _layer_norm(*arguments)[0]
     return tf.cast(normal, rows.dtype)
+
+
+def activate(rows: tf.Tensor, settings: BlockSettings) -> tf.Tensor:
+    """Returns the activation of a feed-forward layer's rows."""
+    is_closed = settings.training and settings.activation == GELU
+    return exact_gelu_in_training(rows) if is_closed else ACTIVATIONS[settings.activation](rows)
 
 
 def dense(rows: tf.Tensor, weights: Weights, name: str) -> tf.Tensor:
@@ -154,9 +170,7 @@ def transformer_block(
     mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [-1, width])
     attended = dropout(dense(mixed, weights, "attention.output.dense"), DROPOUTS[1])
     rows = normalize(attended + rows, weights, "attention.output.LayerNorm", training, settings.epsilon)
-    is_closed = training and settings.activation == GELU
-    activation = exact_gelu_in_training if is_closed else ACTIVATIONS[settings.activation]
-    wide = activation(dense(rows, weights, "intermediate.dense"))
+    wide = activate(dense(rows, weights, "intermediate.dense"), settings)
     narrow = dropout(dense(wide, weights, "output.dense"), DROPOUTS[2])
     rows = normalize(narrow + rows, weights, "output.LayerNorm", training, settings.epsilon)
     outputs = tf.reshape(rows, [batch, -1, width])
@@ -212,24 +226,31 @@ def _query_key_value(
 
 
 def recomputed_block(
-    states: tf.Tensor, mask: tf.Tensor, weights: Weights, starts: Starts, settings: BlockSettings
+    states: tf.Tensor,
+    mask: tf.Tensor,
+    weights: Weights,
+    starts: Starts,
+    settings: BlockSettings,
+    block: Block = transformer_block,
 ) -> tf.Tensor:
-    """Returns what `transformer_block` does, computing it again in the backward pass (1604.06174).
+    """Returns what `block` does, computing it again in the backward pass (1604.06174).
 
     Dropout draws the same numbers in both passes, as its draws begin at the same starts.
     """
-    function = _block(settings, tuple(weights), tuple(starts))
+    function = _recomputed(block, settings, tuple(weights), tuple(starts))
     # Tensors, so that the function depends on no model's variables.
     return function(states, mask, *starts.values(), *(tf.convert_to_tensor(weight) for weight in weights.values()))
 
 
 @functools.cache
-def _block(settings: BlockSettings, names: tuple[str, ...], dropouts: tuple[str, ...]) -> Callable[..., tf.Tensor]:
+def _recomputed(
+    function: Block, settings: BlockSettings, names: tuple[str, ...], dropouts: tuple[str, ...]
+) -> Callable[..., tf.Tensor]:
     num_starts = len(dropouts)
 
     def run(states: tf.Tensor, mask: tf.Tensor, *tensors: tf.Tensor) -> tf.Tensor:
         starts = dict(zip(dropouts, tensors[:num_starts]))
-        return transformer_block(states, mask, dict(zip(names, tensors[num_starts:])), starts, settings)
+        return function(states, mask, dict(zip(names, tensors[num_starts:])), starts, settings)
 
     @tf.function(autograph=False)
     @tf.custom_gradient

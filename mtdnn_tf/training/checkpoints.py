@@ -22,8 +22,12 @@ _STATE = "state"
 _VERSION = "tensorflow"
 # Where checkpoints have the layers of an encoder, by their names in `bert_weights`: as Keras named those of KerasNLP's.
 _EMBEDDINGS = ("word_embeddings", "position_embeddings", "token_type_embeddings", "LayerNorm")
-# DeBERTa came later, and has no other's places.
-_RELATIVE = {"encoder.rel_embeddings": "relative_positions/table", "encoder.LayerNorm": "relative_positions/norm"}
+# DeBERTa and ModernBERT came later, and have no other's places.
+_LATER = {
+    "encoder.rel_embeddings": "relative_positions/table",
+    "encoder.LayerNorm": "relative_positions/norm",
+    "encoder.final.LayerNorm": "final_norm",
+}
 _OF_BLOCK = {
     "attention.self.query": "_self_attention_layer/_query_dense",
     "attention.self.key": "_self_attention_layer/_key_dense",
@@ -33,6 +37,9 @@ _OF_BLOCK = {
     "output.LayerNorm": "_feedforward_layer_norm",
     "intermediate.dense": "_feedforward_intermediate_dense",
     "output.dense": "_feedforward_output_dense",
+    "attention.self.query_key_value": "attention/query_key_value",
+    "attention.LayerNorm": "attention/norm",
+    "intermediate.LayerNorm": "intermediate/norm",
 }
 _REMEDY = "delete it to continue from the checkpoint before, or the run's folder to start again"
 
@@ -126,8 +133,8 @@ def _objects(network: MultiTaskModel) -> tf.train.Checkpoint:
 def _place(name: str, num_layers: int) -> str:
     """Returns where checkpoints have a weight of an encoder, parts separated by slashes."""
     layer, _, kind = name.rpartition(".")
-    if layer in _RELATIVE:
-        return f"{_RELATIVE[layer]}/{kind}"
+    if layer in _LATER:
+        return f"{_LATER[layer]}/{kind}"
     if layer.endswith("_embeddings"):
         return f"layer_with_weights-{_EMBEDDINGS.index(layer.rpartition('.')[2])}/embeddings"
     kind = {"weight": "gamma", "bias": "beta"}[kind] if layer.endswith("LayerNorm") else kind

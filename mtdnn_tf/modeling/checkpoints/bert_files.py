@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,13 @@ def values_of_config(
     activations: Mapping[str, str],
     fields: Mapping[str, str] = SIZES,
     activation_field: str = "hidden_act",
-    dropouts: tuple[str, str] = ("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    dropouts: Sequence[str] = ("hidden_dropout_prob", "attention_probs_dropout_prob"),
 ) -> dict[str, Any]:
     """Returns the values that a file has of an encoder; `config_from_values` describes the arguments."""
     return {
-        dropouts[1]: 0.1,
+        **dict.fromkeys(dropouts[1:], 0.1),
         activation_field: next(name for name, value in activations.items() if value == config.activation),
-        dropouts[0]: 0.1,
+        **dict.fromkeys(dropouts[:1], 0.1),
         "initializer_range": 0.02,
         **{field: getattr(config, name) for name, field in fields.items()},
     }

@@ -1,35 +1,39 @@
-"""Reading and writing the files of a tokenizer of byte pairs in a Hugging Face folder, such as RoBERTa's."""
+"""Reading and writing the files of a tokenizer of byte pairs in a Hugging Face folder (RoBERTa, ModernBERT)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mtdnn_tf.data.tokenizer import make_tokenizer
-from mtdnn_tf.data.word_pieces import TokenRules
+from mtdnn_tf.data.word_pieces import AddedToken, TokenRules
 from mtdnn_tf.errors import UserError, shortened
 from mtdnn_tf.files import write_text
 from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.checkpoints.fast_tokenizer import COMPOSED, folder_tokenizer
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.checkpoints.tokenizer_files import (
     FAST,
     ROLES,
     SPECIAL,
     TOKENIZER_CONFIG,
+    added_tokens,
     check_field,
     check_ids,
     check_only_special,
     check_padding,
+    declared_tokens,
     read_if_there,
     special_names,
+    token_content,
 )
 
 _VOCABULARY = "vocab.json"
 _MERGES = "merges.txt"
 _VERSION = "#version: 0.2"
-_CLASSES = ("RobertaTokenizer", "RobertaTokenizerFast", "PreTrainedTokenizerFast")
 # The parts of tokenizer.json, and the values that fields may have.
 _PARTS: dict[str, dict[str, tuple[Any, ...]]] = {
     "pre_tokenizer": {"type": ("ByteLevel",), "add_prefix_space": (False,), "use_regex": (None, True)},
@@ -41,25 +45,64 @@ _PARTS: dict[str, dict[str, tuple[Any, ...]]] = {
         "ignore_merges": (None, False),
     },
 }
-_NAMES = {"unknown": "<unk>", "end": "</s>", "pad": "<pad>", "start": "<s>", "mask": "<mask>"}
+
+
+class Layout(NamedTuple):
+    """How a family's folders have byte pairs."""
+
+    classes: tuple[str, ...]  # Of tokenizers.
+    names: Mapping[str, str]  # Of special tokens, by role.
+    normalizer: dict[str, str] | None = None  # Of tokenizer.json.
+    # Whether there is only tokenizer.json, whose tokens added to the vocabulary are read.
+    is_fast: bool = False
+    has_one_end: bool = False  # Whether one token, not two, ends the first text of a pair.
+
+
+ROBERTA = Layout(
+    ("RobertaTokenizer", "RobertaTokenizerFast", "PreTrainedTokenizerFast"),
+    {"unknown": "<unk>", "end": "</s>", "pad": "<pad>", "start": "<s>", "mask": "<mask>"},
+)
+MODERN = Layout(
+    # The second is the first's name in transformers 5.
+    ("PreTrainedTokenizerFast", "TokenizersBackend"),
+    {"unknown": "[UNK]", "end": "[SEP]", "pad": "[PAD]", "start": "[CLS]", "mask": "[MASK]"},
+    normalizer=COMPOSED,
+    is_fast=True,
+    has_one_end=True,
+)
 
 
 def read_byte_pair_files(
-    folder: Path, config: BackboneConfig, config_file: str
+    layout: Layout, folder: Path, config: BackboneConfig, config_file: str
 ) -> tuple[tuple[str, ...], bool, TokenRules]:
     """Reads vocab.json and merges.txt, or tokenizer.json, with tokenizer_config.json and special_tokens_map.json.
 
-    Refuses what `BytePairTokenizer` does not do: a space before each text, tokens added to the vocabulary.
+    Refuses what `BytePairTokenizer` does not do: a space before each text, added tokens that take spaces around them.
+    Refuses tokens added to the vocabulary where the layout has none.
     """
     slow, fast, special = (read_if_there(folder / name) for name in (TOKENIZER_CONFIG, FAST, SPECIAL))
-    for field, accepted in (("tokenizer_class", (None, *_CLASSES)), ("add_prefix_space", (None, False))):
+    for field, accepted in (("tokenizer_class", (None, *layout.classes)), ("add_prefix_space", (None, False))):
         check_field(slow, field, accepted, folder / TOKENIZER_CONFIG)
-    names = {**_NAMES, **special_names(special, folder / SPECIAL), **special_names(slow, folder / TOKENIZER_CONFIG)}
-    path, (vocabulary, merges) = (folder / FAST, _of_fast(fast, folder / FAST)) if fast else _of_files(folder)
+    names = {
+        **layout.names,
+        **special_names(special, folder / SPECIAL),
+        **special_names(slow, folder / TOKENIZER_CONFIG),
+    }
+    if layout.is_fast and not fast:
+        raise UserError(f"{folder / FAST}: missing; a folder of this model_type must have it")
+    path, (vocabulary, merges) = (folder / FAST, _of_fast(fast, folder / FAST, layout)) if fast else _of_files(folder)
     if not merges:
         raise UserError(f"{folder / _MERGES}: must have one merge per line, got none")
-    rules = TokenRules(**names, merges=merges)
-    check_only_special(folder, slow, fast, names.values(), "byte pairs")
+    composes = layout.normalizer is not None
+    rules = TokenRules(**names, merges=merges, composes=composes, has_one_end=layout.has_one_end)
+    if layout.is_fast:
+        _check_template(fast, rules, path)
+        _check_spaces(slow, fast, names.values(), folder)
+        added = added_tokens(folder, declared_tokens(folder, slow, fast, []), vocabulary, rules)
+        _check_follows(added, len(vocabulary), folder)
+        rules = dataclasses.replace(rules, added=added)
+    else:
+        check_only_special(folder, slow, fast, names.values(), "byte pairs")
     check_ids(vocabulary, rules, config.vocabulary_size, path, config_file)
     try:
         tokenizer = make_tokenizer(vocabulary, False, rules)
@@ -69,9 +112,42 @@ def read_byte_pair_files(
     return vocabulary, False, rules
 
 
-def _of_fast(fast: Mapping[str, Any], path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _check_template(fast: Mapping[str, Any], rules: TokenRules, path: Path) -> None:
+    """Refuses a pair that is packed otherwise than [CLS] a [SEP] b [SEP], if the file says how."""
+    given = fast.get("post_processor")
+    pair = given.get("pair") if isinstance(given, dict) else None
+    parts = pair if isinstance(pair, list) else []
+    found = [next(iter(part.values())) for part in parts if isinstance(part, dict) and part]
+    names = [part.get("id") for part in found if isinstance(part, dict)]
+    if given is not None and names != [rules.start, "A", rules.end, "B", rules.end]:
+        shown = shortened(repr(pair), 60)
+        raise UserError(
+            f"{path}: pair of post_processor must be {rules.start} A {rules.end} B {rules.end}, got {shown}"
+        )
+
+
+def _check_spaces(slow: Mapping[str, Any], fast: Mapping[str, Any], names: Collection[str], folder: Path) -> None:
+    """Refuses added tokens that take the spaces around them, except special tokens, which are not matched in texts."""
+    in_slow, in_fast = slow.get("added_tokens_decoder") or {}, fast.get("added_tokens") or []
+    rows = [*(in_slow.values() if isinstance(in_slow, dict) else []), *(in_fast if isinstance(in_fast, list) else [])]
+    for row in rows:
+        content = token_content(row)
+        if isinstance(row, dict) and (row.get("lstrip") or row.get("rstrip")) and content not in names:
+            shown = shortened(repr(content), 60)
+            raise UserError(f"{folder}: an added token must have lstrip and rstrip false, got {shown}")
+
+
+def _check_follows(added: Collection[AddedToken], size: int, folder: Path) -> None:
+    """Refuses ids of added tokens that `tokenizers` would number otherwise."""
+    ids = [token.id for token in added if token.id >= size]
+    for number, given in enumerate(ids, start=size):
+        if number != given:
+            raise UserError(f"{folder}: added tokens must have ids from {size} without gaps, got {given} for {number}")
+
+
+def _of_fast(fast: Mapping[str, Any], path: Path, layout: Layout) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Returns the pieces and merges of a tokenizer.json."""
-    check_field(fast, "normalizer", (None,), path)
+    check_field(fast, "normalizer", (layout.normalizer,), path)
     for part, fields in _PARTS.items():
         values = fast.get(part)
         for field, accepted in fields.items():
@@ -105,17 +181,22 @@ def _pieces(ids: Any, path: Path) -> tuple[str, ...]:
     return tuple(sorted(ids, key=ids.__getitem__))
 
 
-def write_byte_pair_files(folder: Path, pretrained: PretrainedBackbone, tokenizer_class: str) -> None:
-    """Writes vocab.json, merges.txt and tokenizer_config.json, from which transformers builds the tokenizer."""
+def write_byte_pair_files(layout: Layout, folder: Path, pretrained: PretrainedBackbone, tokenizer_class: str) -> None:
+    """Writes vocab.json and merges.txt, or tokenizer.json, and tokenizer_config.json, which transformers reads."""
     rules = pretrained.rules
-    write_json(folder / _VOCABULARY, {piece: number for number, piece in enumerate(pretrained.vocabulary)})
-    write_text(folder / _MERGES, "".join(f"{line}\n" for line in (_VERSION, *rules.merges)))
+    if layout.is_fast:
+        write_json(folder / FAST, folder_tokenizer(pretrained.tokenizer()))
+        # Its models take no segments.
+        others: dict[str, Any] = {"model_input_names": ["input_ids", "attention_mask"]}
+    else:
+        write_json(folder / _VOCABULARY, {piece: number for number, piece in enumerate(pretrained.vocabulary)})
+        write_text(folder / _MERGES, "".join(f"{line}\n" for line in (_VERSION, *rules.merges)))
+        others = {"bos_token": rules.start, "eos_token": rules.end}
     settings = {
         "tokenizer_class": tokenizer_class,
         "add_prefix_space": False,
         "model_max_length": pretrained.config.max_positions,
         **{field: getattr(rules, role) for role, field in ROLES.items()},
-        "bos_token": rules.start,
-        "eos_token": rules.end,
+        **others,
     }
     write_json(folder / TOKENIZER_CONFIG, settings)

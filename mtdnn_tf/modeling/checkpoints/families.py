@@ -11,15 +11,18 @@ from typing import Any, NamedTuple
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.modeling.backbone import BERT, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import (
+    EMBEDDINGS_NORM,
+    FINAL_NORM,
     POOLER_WEIGHTS,
     PROJECTION,
     RELATIVE_EMBEDDINGS,
     RELATIVE_NORM,
+    WORD_EMBEDDINGS,
     encoder_weights,
 )
 from mtdnn_tf.modeling.checkpoints.bert_files import SIZES
 
-WORD_PIECES, BYTE_PAIRS = "word_pieces", "byte_pairs"
+WORD_PIECES, BYTE_PAIRS, MODERN_PAIRS = "word_pieces", "byte_pairs", "modern_pairs"
 XLMR_PIECES, ALBERT_PIECES, DEBERTA_PIECES = "xlmr_pieces", "albert_pieces", "deberta_pieces"
 _OF_LAYER = re.compile(r"encoder\.layer\.(\d+)\.(.+)\.(weight|bias)")
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -35,7 +38,8 @@ class Family(NamedTuple):
     # Fields of config.json by those of a backbone's config.
     sizes: Mapping[str, str]
     activation: str = "hidden_act"  # The field of the activation.
-    dropouts: tuple[str, str] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    # The fields of dropout; none where transformers' own are 0.
+    dropouts: tuple[str, ...] = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     layers: str = "encoder.layer"  # What precedes the number of a layer.
     # Names of what is in no layer by those of `bert_weights`, where they are others.
     others: Mapping[str, str] = _NONE
@@ -48,12 +52,13 @@ class Family(NamedTuple):
     required: Mapping[str, Any] = _NONE
     # Values of fields that config.json does not have, where they are not BERT's.
     defaults: Mapping[str, Any] = _NONE
-    has_epsilon: bool = True  # Whether layer_norm_eps is a field; else it is BERT's.
+    epsilon: str = "layer_norm_eps"  # The field of what LayerNorm adds to the variance; empty: BERT's is read.
     tokenizer: str = WORD_PIECES  # The kind of its tokenizer's files.
     # Whether "pooler" is BERT's pooler, if it is there; else it is a head's.
     has_pooler: bool = True
     # Whether positions are counted from pad_token_id + 1, and max_position_embeddings has those before it, too.
     counts_from_padding: bool = False
+    has_windows: bool = False  # Whether the config has rotary positions and windows (`modern_fields.py`).
 
     def file_name(self, name: str) -> str:
         """Returns what a file calls a weight, without prefix, given its name of `bert_weights`."""
@@ -141,6 +146,19 @@ _DEBERTA_V3 = {
     "pos_att_type": ["p2c", "c2p"],
     "conv_kernel_size": 0,
 }
+_OTHERS_OF_MODERNBERT = {
+    WORD_EMBEDDINGS.rpartition(".")[0]: "embeddings.tok_embeddings",
+    EMBEDDINGS_NORM: "embeddings.norm",
+    FINAL_NORM: "final_norm",
+}
+_PARTS_OF_MODERNBERT = {
+    "attention.LayerNorm": "attn_norm",
+    "attention.self.query_key_value": "attn.Wqkv",
+    "attention.output.dense": "attn.Wo",
+    "intermediate.LayerNorm": "mlp_norm",
+    "intermediate.dense": "mlp.Wi",
+    "output.dense": "mlp.Wo",
+}
 _ENCODES = {"position_embedding_type": "absolute", "is_decoder": False}
 _FAMILIES = (
     Family(BERT, "BertModel", "BertTokenizer", "bert", SIZES, required=_ENCODES),
@@ -156,7 +174,7 @@ _FAMILIES = (
         layers="transformer.layer",
         parts=_PARTS_OF_DISTILBERT,
         fixed={"num_segments": 0},
-        has_epsilon=False,
+        epsilon="",
     ),
     # Clark et al. 2020, arXiv 2003.10555: narrower embeddings that are projected, no pooler.
     Family(
@@ -221,6 +239,26 @@ _FAMILIES = (
         defaults=_DEFAULTS_OF_DEBERTA,
         tokenizer=DEBERTA_PIECES,
         has_pooler=False,
+    ),
+    # Warner et al. 2024, arXiv 2412.13663: blocks of another form, local attention, rotary positions.
+    Family(
+        "modernbert",
+        "ModernBertModel",
+        "PreTrainedTokenizerFast",
+        "model",
+        {name: field for name, field in SIZES.items() if name != "num_segments"},
+        activation="hidden_activation",
+        dropouts=(),
+        layers="layers",
+        others=_OTHERS_OF_MODERNBERT,
+        parts=_PARTS_OF_MODERNBERT,
+        fixed={"num_segments": 0},
+        required={"norm_bias": False, "attention_bias": False, "mlp_bias": False, "rope_scaling": None},
+        defaults={"norm_eps": 1e-5},
+        epsilon="norm_eps",
+        tokenizer=MODERN_PAIRS,
+        has_pooler=False,
+        has_windows=True,
     ),
 )
 FAMILIES = {family.model_type: family for family in _FAMILIES}

@@ -6,13 +6,14 @@ from typing import Any
 
 from mtdnn_tf.data.sentence_pieces import SPACE
 from mtdnn_tf.data.tokenizer import Tokenizer
-from mtdnn_tf.data.word_pieces import MAX_CHARACTERS_PER_WORD, TokenRules
+from mtdnn_tf.data.word_pieces import MAX_CHARACTERS_PER_WORD, AddedToken, TokenRules
 
 # Normalizers of ALBERT, which come before SentencePiece's own.
 QUOTES: list[dict[str, Any]] = [
     {"type": "Replace", "pattern": {"String": given}, "content": '"'} for given in ("``", "''")
 ]
 ACCENTS: list[dict[str, Any]] = [{"type": "NFKD"}, {"type": "StripAccents"}]
+COMPOSED: dict[str, str] = {"type": "NFC"}
 LOWERCASE: dict[str, Any] = {"type": "Lowercase"}
 
 
@@ -51,13 +52,17 @@ def fast_tokenizer(tokenizer: Tokenizer, max_sequence_length: int) -> dict[str, 
 def folder_tokenizer(tokenizer: Tokenizer) -> dict[str, Any]:
     """Returns the content of a tokenizer.json for a folder that transformers reads, with BERT's special tokens."""
     rules = tokenizer.rules
-    plain = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
-    special = {number: name for number, name in enumerate(tokenizer.vocabulary) if name in _own(rules)}
+    plain, own = dict.fromkeys(("single_word", "lstrip", "rstrip"), False), _own(rules)
+    of_vocabulary = [AddedToken(name, number) for number, name in enumerate(tokenizer.vocabulary) if name in own]
+    added = {token.id: token for token in (*of_vocabulary, *rules.added)}
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [{"id": number, "content": name, **plain, "special": True} for number, name in special.items()],
+        "added_tokens": [
+            {"id": number, "content": one.content, **plain, "normalized": one.normalized, "special": one.content in own}
+            for number, one in sorted(added.items())
+        ],
         "post_processor": _post_processor(tokenizer),
         **_parts(tokenizer, is_special_text=False),
     }
@@ -67,7 +72,7 @@ def _parts(tokenizer: Tokenizer, is_special_text: bool = True) -> dict[str, Any]
     """Returns the parts from a text to ids; `is_special_text` says whether a special token may be a text's."""
     if tokenizer.rules.scores:
         return _sentence_pieces(tokenizer, is_special_text)
-    return _byte_pairs(tokenizer) if tokenizer.rules.merges else _word_pieces(tokenizer)
+    return _byte_pairs(tokenizer, is_special_text) if tokenizer.rules.merges else _word_pieces(tokenizer)
 
 
 def _sentence_pieces(tokenizer: Tokenizer, is_special_text: bool) -> dict[str, Any]:
@@ -130,10 +135,12 @@ def _normalizer(tokenizer: Tokenizer) -> dict[str, Any] | None:
     return parts[0] if parts else None
 
 
-def _byte_pairs(tokenizer: Tokenizer) -> dict[str, Any]:
+def _byte_pairs(tokenizer: Tokenizer, is_special_text: bool) -> dict[str, Any]:
+    # `tokenizers` would number added tokens anew if special tokens among them are none; no merge makes one of them.
+    added = {token.content: token.id for token in tokenizer.rules.added} if is_special_text else {}
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
     return {
-        "normalizer": None,
+        "normalizer": COMPOSED if tokenizer.rules.composes else None,
         "pre_tokenizer": byte_level,
         "decoder": byte_level,
         "model": {
@@ -144,7 +151,7 @@ def _byte_pairs(tokenizer: Tokenizer) -> dict[str, Any]:
             "end_of_word_suffix": "",
             "fuse_unk": False,
             "byte_fallback": False,
-            "vocab": {piece: number for number, piece in enumerate(tokenizer.vocabulary)},
+            "vocab": {**{piece: number for number, piece in enumerate(tokenizer.vocabulary)}, **added},
             "merges": [merge.split(" ") for merge in tokenizer.rules.merges],
         },
     }

@@ -17,17 +17,25 @@ from mtdnn_tf.json_files import read_json_object, write_json
 from mtdnn_tf.modeling.backbone import EPSILON, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import WORD_EMBEDDINGS, check_weights
 from mtdnn_tf.modeling.checkpoints.bert_files import config_from_values, values_of_config
-from mtdnn_tf.modeling.checkpoints.byte_pair_files import read_byte_pair_files, write_byte_pair_files
+from mtdnn_tf.modeling.checkpoints.byte_pair_files import (
+    MODERN,
+    ROBERTA,
+    Layout,
+    read_byte_pair_files,
+    write_byte_pair_files,
+)
 from mtdnn_tf.modeling.checkpoints.families import (
     ALBERT_PIECES,
     BYTE_PAIRS,
     DEBERTA_PIECES,
     FAMILIES,
+    MODERN_PAIRS,
     WORD_PIECES,
     XLMR_PIECES,
     Family,
     family_of,
 )
+from mtdnn_tf.modeling.checkpoints.modern_fields import read_windows, values_of_windows
 from mtdnn_tf.modeling.checkpoints.pretrained import (
     PretrainedBackbone,
     folder_pooling,
@@ -61,9 +69,16 @@ class _TokenizerFiles(NamedTuple):
     write: Callable[[Path, PretrainedBackbone, str], None]
 
 
+def _byte_pair_files(layout: Layout) -> _TokenizerFiles:
+    return _TokenizerFiles(
+        functools.partial(read_byte_pair_files, layout), functools.partial(write_byte_pair_files, layout)
+    )
+
+
 _TOKENIZERS = {
     WORD_PIECES: _TokenizerFiles(read_tokenizer_files, write_tokenizer_files),
-    BYTE_PAIRS: _TokenizerFiles(read_byte_pair_files, write_byte_pair_files),
+    BYTE_PAIRS: _byte_pair_files(ROBERTA),
+    MODERN_PAIRS: _byte_pair_files(MODERN),
     XLMR_PIECES: _TokenizerFiles(functools.partial(read_sentence_piece_files, XLMR), write_sentence_piece_files),
     ALBERT_PIECES: _TokenizerFiles(functools.partial(read_sentence_piece_files, ALBERT), write_sentence_piece_files),
     DEBERTA_PIECES: _TokenizerFiles(functools.partial(read_sentence_piece_files, DEBERTA), write_sentence_piece_files),
@@ -78,8 +93,8 @@ class _Weights(NamedTuple):
 
     def file_name(self, family: Family) -> Callable[[str], str]:
         """Returns a function from a weight's name to what the file calls it, or would call it."""
-        one = self.in_file.get(WORD_EMBEDDINGS, "")
-        prefix = one[: len(one) - len(WORD_EMBEDDINGS)]
+        one, known = self.in_file.get(WORD_EMBEDDINGS, ""), family.file_name(WORD_EMBEDDINGS)
+        prefix = one[: len(one) - len(known)]
         return lambda name: self.in_file.get(name, prefix + family.file_name(name))
 
 
@@ -93,10 +108,12 @@ def _config(path: Path) -> tuple[Family, BackboneConfig]:
     family = family_of(values.get("model_type"), path)
     values = {**family.defaults, **values}
     family.check_required(values, path)
-    epsilon = values.get("layer_norm_eps", EPSILON) if family.has_epsilon else EPSILON
+    epsilon = values.get(family.epsilon, EPSILON) if family.epsilon else EPSILON
     if type(epsilon) is not float:
-        raise UserError(f"{path}: layer_norm_eps must be a number between 0 and 1, got {str(epsilon)[:60]}")
+        raise UserError(f"{path}: {family.epsilon} must be a number between 0 and 1, got {str(epsilon)[:60]}")
     more = {"model_type": family.model_type, "norm_epsilon": epsilon, **family.fixed}
+    if family.has_windows:
+        more.update(read_windows(values, path))
     if family.counts_from_padding:
         pad, rows = values.get("pad_token_id", 1), values.get("max_position_embeddings")
         if type(pad) is not int or type(rows) is not int or not 0 <= pad < rows - 1:
@@ -196,12 +213,14 @@ def read_shape(path: Path) -> PretrainedBackbone:
 def write_folder(pretrained: PretrainedBackbone, folder: Path) -> None:
     """Writes an encoder with float32 weights as a folder that transformers loads, of the family that it is of."""
     config = pretrained.config
-    family = FAMILIES[config.model_type]
+    family, rules = FAMILIES[config.model_type], pretrained.rules
+    ids = special_ids(pretrained.vocabulary, rules)
     values = {
         "architectures": [family.architecture],
         "model_type": family.model_type,
-        **({"layer_norm_eps": config.norm_epsilon} if family.has_epsilon else {}),
-        "pad_token_id": special_ids(pretrained.vocabulary, pretrained.rules)[pretrained.rules.pad],
+        **({family.epsilon: config.norm_epsilon} if family.epsilon else {}),
+        "pad_token_id": ids[rules.pad],
+        **(values_of_windows(config, ids[rules.start], ids[rules.end]) if family.has_windows else {}),
         **{name: value for name, value in family.required.items() if name != "is_decoder"},
         **values_of_config(config, ACTIVATIONS, family.sizes, family.activation, family.dropouts),
     }

@@ -89,11 +89,16 @@ def picked_layers(choice: Sequence[int], num_layers: int, source: str) -> tuple[
 def select_layers(pretrained: PretrainedBackbone, choice: Sequence[int]) -> PretrainedBackbone:
     """Returns an encoder of some of another's layers (`picked_layers`), with its embeddings and pooler.
 
-    Layers that share their weights are run as often as layers are picked.
+    Layers that share their weights are run as often as layers are picked. A layer of local attention stays one.
     """
     picked = picked_layers(choice, pretrained.config.num_layers, pretrained.source)
     place = {str(layer): index for index, layer in enumerate(picked)}
-    config = dataclasses.replace(pretrained.config, num_layers=len(picked))
+    windows = pretrained.config.windows
+    if windows and picked[0]:
+        given = f"{pretrained.source} must begin with 0: only the first layer reads its input without a norm"
+        raise UserError(f"`student_layers` of {given}, got {','.join(map(str, picked))}")
+    kept = tuple(windows[layer] for layer in picked) if windows else ()
+    config = dataclasses.replace(pretrained.config, num_layers=len(picked), windows=kept)
     if config.shares_layers:
         return dataclasses.replace(pretrained, config=config)
     weights = {}

@@ -69,8 +69,8 @@ def read_tokenizer_files(
     }
     rules = TokenRules(None if strip_accents == lowercase else strip_accents, ideographs is not False, **names)
     extra = special.get("additional_special_tokens") or slow.get("additional_special_tokens")
-    declared = _declared(folder, slow, fast, [*map(token_content, extra)] if isinstance(extra, list) else [])
-    rules = dataclasses.replace(rules, added=_added(folder, declared, vocabulary, rules))
+    declared = declared_tokens(folder, slow, fast, [*map(token_content, extra)] if isinstance(extra, list) else [])
+    rules = dataclasses.replace(rules, added=added_tokens(folder, declared, vocabulary, rules))
     if config:
         check_ids(vocabulary, rules, config.vocabulary_size, folder / VOCABULARY, config_file)
     try:
@@ -168,7 +168,9 @@ def _names_of_fast(fast: Mapping[str, Any], path: Path) -> dict[str, Any]:
     return special_names(values, path)
 
 
-def _declared(folder: Path, slow: dict[str, Any], fast: dict[str, Any], special: list[Any]) -> Iterator[AddedToken]:
+def declared_tokens(
+    folder: Path, slow: dict[str, Any], fast: dict[str, Any], special: list[Any]
+) -> Iterator[AddedToken]:
     """Yields the added tokens of each file, the most detailed first."""
     in_slow, in_fast = slow.get("added_tokens_decoder") or {}, fast.get("added_tokens") or []
     if not isinstance(in_slow, dict) or not isinstance(in_fast, list):
@@ -190,7 +192,7 @@ def _declared(folder: Path, slow: dict[str, Any], fast: dict[str, Any], special:
         yield AddedToken(content, number, values.get("normalized") is True)
 
 
-def _added(
+def added_tokens(
     folder: Path, declared: Iterator[AddedToken], vocabulary: Sequence[str], rules: TokenRules
 ) -> tuple[AddedToken, ...]:
     """Returns the added tokens in the order of their ids, without BERT's special tokens of the vocabulary."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.modeling.backbone import MIXED_FLOAT16
+from mtdnn_tf.modeling.bert_weights import FINAL_NORM
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.private_names import create_slots
 from mtdnn_tf.training.optimization.fused_optimizers import FusedAdamax, FusedAdamW
@@ -101,8 +102,9 @@ def build_optimizer(name: str, learning_rate: Any, model: tf.keras.Model) -> tf.
 def decay_rates(optimizer: tf.keras.optimizers.Optimizer, model: MultiTaskModel, decay: float) -> None:
     """Gives each layer of a model its own learning rate in an optimizer built on the model's trainable variables.
 
-    1 for heads, decay for the pooler, decay^2 for the last Transformer layer and so on down to the embeddings, with
-    decay^(layers + 2): ELECTRA's rule (Clark et al. 2020, arXiv 2003.10555), with the pooler between heads and layers.
+    1 for heads, decay for the pooler and a norm after the layers, decay^2 for the last Transformer layer and so on down
+    to the embeddings, with decay^(layers + 2): ELECTRA's rule (Clark et al. 2020, arXiv 2003.10555), with the pooler
+    between heads and layers.
     Layers that share their weights are one.
     """
     if decay == 1.0:
@@ -115,7 +117,7 @@ def decay_rates(optimizer: tf.keras.optimizers.Optimizer, model: MultiTaskModel,
     def depth(name: str) -> int:
         if block := re.match(r"encoder\.layer\.(\d+)\.", name):
             return layers + 1 - int(block[1])
-        return 1 if name.startswith("pooler") else layers + 2
+        return 1 if name.startswith(("pooler", FINAL_NORM)) else layers + 2
 
     # By identity: variables cannot be compared.
     depths = {id(variable): depth(name) for name, variable in model.backbone.named.items()}
