@@ -46,7 +46,8 @@ class ServedWeights(tf.Module):
             joined = KEY_VALUE if index + 1 == encoder.config.num_own_layers else QUERY_KEY_VALUE
             # Disentangled attention reads the matrices of queries and keys on their own.
             joined = "" if encoder.config.position_buckets else joined
-            arrays.update((prefix + name, array) for name, array in _joined(variables, joined).items())
+            join = _split if encoder.config.has_modern_blocks else _joined
+            arrays.update((prefix + name, array) for name, array in join(variables, joined).items())
         self._matrices = {name: reduced(array, (0,), weights, name) for name, array in arrays.items() if array.ndim > 1}
         if weights != FLOAT32:
             table = encoder.named[WORD_EMBEDDINGS].numpy()
@@ -85,6 +86,16 @@ class ServedWeights(tf.Module):
 
 def _prefix(index: int) -> str:
     return f"{_BLOCKS}{index}."
+
+
+def _split(block: Mapping[str, tf.Variable], joined: str) -> dict[str, np.ndarray]:
+    """Returns a block's weights, whose attention is one matrix, in those parts of which the last is `joined`."""
+    arrays = {name: variable.numpy() for name, variable in block.items()}
+    if joined == KEY_VALUE:
+        whole = arrays.pop(f"{QUERY_KEY_VALUE}.weight")
+        query, others = whole[:, : len(whole)], whole[:, len(whole) :]
+        arrays.update({f"{ATTENTION_PARTS[0]}.weight": query, f"{KEY_VALUE}.weight": others})
+    return arrays
 
 
 def _joined(block: Mapping[str, tf.Variable], joined: str) -> dict[str, np.ndarray]:

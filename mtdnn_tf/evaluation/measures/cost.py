@@ -72,8 +72,10 @@ def forward_flops(shape: BackboneConfig, heads: Iterable[tf.keras.layers.Layer],
     """
     d, f, n = shape.hidden_dim, shape.intermediate_dim, length
     heads = list(heads)
-    block = 8 * n * d * d + 4 * n * n * d + 4 * n * d * f
-    of_first = 4 * n * d * d + 4 * d * d + 4 * n * d + 4 * d * f
+    # A gated feed-forward layer has three matrices of the others' two.
+    wide = 6 * d * f if shape.has_modern_blocks else 4 * d * f
+    block = 8 * n * d * d + 4 * n * n * d + n * wide
+    of_first = 4 * n * d * d + 4 * d * d + 4 * n * d + wide
     if shape.position_buckets:
         # Relative positions through two layers, and their products with queries and keys.
         block += 8 * n * d * d + 8 * n * n * d

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.modeling.backbone import GELU, MEAN, POOLER, BackboneConfig
+from mtdnn_tf.modeling.backbone import MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import (
     POSITION_EMBEDDINGS,
     PROJECTION,
@@ -20,6 +20,7 @@ from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.serving.client_files import MASK, SEGMENT_IDS, TOKEN_IDS
 from mtdnn_tf.serving.onnx_format.disentangled_graph import DisentangledGraph
 from mtdnn_tf.serving.onnx_format.graph import Graph
+from mtdnn_tf.serving.onnx_format.modern_graph import ModernGraph
 
 _MASKED = -1e9
 
@@ -50,6 +51,10 @@ class EncoderGraph:
     def add(self) -> Encoded:
         """Adds the nodes, from token ids to what heads read."""
         states, mask = self._embed(), self._attention_mask()
+        if self._config.has_modern_blocks:
+            blocks = ModernGraph(self._graph, self._config, self._weights)
+            states = blocks.add(states, mask, self._first_position)
+            return Encoded(self._pool(states), states)
         if self._disentangled:
             self._relative_table = self._norm(self._table(RELATIVE_EMBEDDINGS), RELATIVE_NORM)
         for index in range(self._config.num_layers):
@@ -60,7 +65,7 @@ class EncoderGraph:
 
     def _embed(self) -> str:
         tokens = self._rows(WORD_EMBEDDINGS, TOKEN_IDS)
-        positions = "" if self._disentangled else self._positions()
+        positions = self._positions() if self._config.has_positions else ""
         if self._config.num_segments:
             tokens = self._graph.node("Add", tokens, self._segments())
         if positions:
@@ -92,8 +97,7 @@ class EncoderGraph:
         return self._graph.node("Gather", self._table(name), ids)
 
     def _norm(self, rows: str, name: str) -> str:
-        scale, bias = self._table(f"{name}.weight"), self._table(f"{name}.bias")
-        return self._graph.node("LayerNormalization", rows, scale, bias, axis=-1, epsilon=self._config.norm_epsilon)
+        return self._graph.norm(rows, name, self._weights, self._config.norm_epsilon)
 
     def _attention_mask(self) -> str:
         """Returns what is added to attention's scores, [batch, 1, 1, length]."""
@@ -128,7 +132,7 @@ class EncoderGraph:
         mixed = graph.node("Reshape", mixed, graph.shape(0, 0, config.hidden_dim))
         attended = self._dense(mixed, f"{prefix}attention.output.dense")
         rows = self._norm(graph.node("Add", attended, asked), f"{prefix}attention.output.LayerNorm")
-        wide = self._activation(self._dense(rows, f"{prefix}intermediate.dense"))
+        wide = graph.activation(self._dense(rows, f"{prefix}intermediate.dense"), config.activation)
         narrow = self._dense(wide, f"{prefix}output.dense")
         return self._norm(graph.node("Add", narrow, rows), f"{prefix}output.LayerNorm")
 
@@ -142,11 +146,6 @@ class EncoderGraph:
         parts = (f"{prefix}attention.self.{part}" for part in ("query", "key"))
         of_query, of_key = (self._heads(rows, part, (0, 2, 1, 3), batch=1, length=-1) for part in parts)
         return self._disentangled.scores(query, key, of_query, of_key, first_position)
-
-    def _activation(self, rows: str) -> str:
-        if self._config.activation == "relu":
-            return self._graph.node("Relu", rows)
-        return self._graph.node("Gelu", rows, approximate="none" if self._config.activation == GELU else "tanh")
 
     def _pool(self, states: str) -> str:
         graph = self._graph

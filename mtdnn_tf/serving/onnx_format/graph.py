@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from mtdnn_tf import __version__
+from mtdnn_tf.modeling.backbone import GELU
 
 # The first with Gelu; LayerNormalization is of 17.
 OPSET = 20
@@ -62,6 +63,17 @@ class Graph:
         """Returns rows [..., inputs] through a linear layer with a kernel [inputs, outputs]."""
         product = self.node("MatMul", rows, self.constant(f"{name}.kernel", kernel))
         return product if bias is None else self.node("Add", product, self.constant(f"{name}.bias", bias))
+
+    def norm(self, rows: str, name: str, weights: Mapping[str, np.ndarray], epsilon: float) -> str:
+        """Returns LayerNorm of the last axis, with the bias that the weights may have."""
+        parts = [self.constant(part, weights[part]) for part in (f"{name}.weight", f"{name}.bias") if part in weights]
+        return self.node("LayerNormalization", rows, *parts, axis=-1, epsilon=epsilon)
+
+    def activation(self, rows: str, name: str) -> str:
+        """Returns rows through an activation of `backbone.ACTIVATIONS`."""
+        if name == "relu":
+            return self.node("Relu", rows)
+        return self.node("Gelu", rows, approximate="none" if name == GELU else "tanh")
 
     def output(self, name: str, tensor: str, shape: Sequence[str | int]) -> None:
         """Makes a float32 tensor an output of the graph."""
