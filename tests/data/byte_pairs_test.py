@@ -6,11 +6,12 @@ import random
 
 import pytest
 import tensorflow as tf
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import AddedToken as HuggingFaceToken
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from mtdnn_tf.data.byte_pairs import BytePairTokenizer, byte_characters
 from mtdnn_tf.data.tokenizer import make_tokenizer
-from mtdnn_tf.data.word_pieces import TokenRules
+from mtdnn_tf.data.word_pieces import AddedToken, TokenRules
 from mtdnn_tf.errors import UserError
 from tests.data.tokenizer_texts import DOCS, SPECIAL, glue_texts, ids_of, page_texts, without_special
 
@@ -41,10 +42,19 @@ def _trained():
     return _train([line for path in DOCS for line in path.open(encoding="utf-8")], 1500)
 
 
-def _check(vocabulary, merges, texts):
+# As ModernBERT's: runs of spaces, names; one is composed before it is matched, two overlap.
+ADDED = [" " * count for count in range(24, 1, -1)] + ["|||IP_ADDRESS|||", "e\u0301!", "b the", "ab "]
+PLAIN_ADDED = ["<|endoftext|>", "the  cat", "\t\t"]
+
+
+def _check(vocabulary, merges, texts, rules=RULES):
     theirs = Tokenizer(models.BPE(dict(zip(vocabulary, range(len(vocabulary)))), [(*m.split(" "),) for m in merges]))
     theirs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    ours = make_tokenizer(vocabulary, False, dataclasses.replace(RULES, merges=tuple(merges)))
+    if rules.composes:
+        theirs.normalizer = normalizers.NFC()
+    theirs.add_tokens([HuggingFaceToken(token.content, normalized=token.normalized) for token in rules.added])
+    assert [theirs.token_to_id(token.content) for token in rules.added] == [token.id for token in rules.added]
+    ours = make_tokenizer(vocabulary, False, dataclasses.replace(rules, merges=tuple(merges)))
     expected = [encoding.ids for encoding in theirs.encode_batch(texts)]
     found = ids_of(ours, texts)
     assert [(text, one, other) for text, one, other in zip(texts, found, expected) if one != other] == []
@@ -54,6 +64,47 @@ def _check(vocabulary, merges, texts):
 def test_ids_are_those_of_hugging_face(trained):
     vocabulary, merges = trained
     _check(vocabulary, merges, page_texts(CHARACTERS))
+
+
+def _modern_rules(size):
+    """Returns rules with added tokens whose ids follow those of `size` pieces."""
+    contents = [(content, True) for content in ADDED] + [(content, False) for content in PLAIN_ADDED]
+    added = tuple(AddedToken(content, size + number, normal) for number, (content, normal) in enumerate(contents))
+    return dataclasses.replace(RULES, added=added, composes=True, has_one_end=True)
+
+
+def test_added_tokens_and_composed_characters_have_the_ids_of_hugging_face(trained):
+    vocabulary, merges = trained
+    generator = random.Random(2)
+    parts = [
+        *ADDED,
+        *PLAIN_ADDED,
+        *PLAIN_ADDED,
+        *CHARACTERS,
+        "the",
+        "cat",
+        "e\u0301",
+        "a\u0301\u0323",
+        "\u1100\u1161",
+        "!",
+    ]
+    made = ["".join(generator.choices(parts, k=generator.randint(1, 12))) for _ in range(2000)]
+    _check(
+        vocabulary, merges, [*page_texts(CHARACTERS)[::4], *made, *ADDED, *PLAIN_ADDED], _modern_rules(len(vocabulary))
+    )
+
+
+def test_special_tokens_among_added_ones_are_text(trained):
+    vocabulary, merges = trained
+    rules = _modern_rules(len(vocabulary))
+    rules = dataclasses.replace(rules, start=PLAIN_ADDED[0], merges=tuple(merges))
+    tokenizer = make_tokenizer(vocabulary, False, rules)
+    (spelt,) = tokenizer.tokenize(tf.constant([PLAIN_ADDED[0]])).to_list()
+    assert tokenizer.start_id == len(vocabulary) + len(ADDED) and tokenizer.start_id not in spelt
+    assert (
+        tokenizer.ends_between,
+        make_tokenizer(vocabulary, False, dataclasses.replace(RULES, merges=tuple(merges))).ends_between,
+    ) == (1, 2)
 
 
 def test_merges_in_any_order_have_the_ids_of_hugging_face(trained):

@@ -12,6 +12,7 @@ from mtdnn_tf.modeling.disentangled_attention import disentangled_scores, rows_o
 from mtdnn_tf.modeling.encoder import Encoder
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
+from tests.modeling.steps import training_step
 
 TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
 CONFIG = BackboneConfig(
@@ -74,21 +75,8 @@ def _model(recompute=False, precision="float32", config=CONFIG):
     return model
 
 
-def _step(model):
-    @tf.function
-    def step():
-        with tf.GradientTape() as tape:
-            logits = model.task_logits(INPUTS, "mood", training=True)
-            loss = tf.reduce_sum(logits * [[1.0, -2.0]])
-        return logits, tape.gradient(loss, model.trainable_variables)
-
-    logits, gradients = step()
-    states = [generator.state.numpy() for generator in model.generators]
-    return logits.numpy(), [tf.convert_to_tensor(gradient).numpy() for gradient in gradients], states
-
-
 def test_gradients_and_generators_are_those_of_kept_activations():
-    one, other = _step(_model()), _step(_model(recompute=True))
+    one, other = training_step(_model(), INPUTS), training_step(_model(recompute=True), INPUTS)
     np.testing.assert_allclose(one[0], other[0], atol=1e-5)
     names = [variable.name for variable in _model().trainable_variables]
     assert [name for name, gradient in zip(names, one[1]) if not np.abs(gradient).max()] == []

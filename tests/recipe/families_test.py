@@ -13,7 +13,7 @@ from tests.transformers_families import LENGTH
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "families"
 
 
-TEACHERS = ("bert", "roberta", "deberta-v2")
+TEACHERS = ("bert", "electra", "roberta", "modernbert")
 
 
 def test_teachers_of_other_families_teach_a_student_of_distilberts(tmp_path):

@@ -77,8 +77,13 @@ def test_a_projection_of_embeddings_is_counted():
 
 
 @pytest.mark.parametrize("task", ["mood", "pair"])
-def test_disentangled_attention_is_counted(task):
-    config = dataclasses.replace(_CONFIG, position_buckets=8)
+@pytest.mark.parametrize(
+    "others",
+    [{"position_buckets": 8}, {"windows": (0, 2), "global_rotary_base": 1e4, "local_rotary_base": 1e4}],
+    ids=["disentangled attention", "gated layers"],
+)
+def test_other_blocks_are_counted(task, others):
+    config = dataclasses.replace(_CONFIG, **others)
     model = _model(config)
     assert forward_flops(config, [model.heads[task]], 7) == _count(model, task, 7)
 

@@ -1,13 +1,16 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "families" / "roberta"
+FAMILIES = Path(__file__).resolve().parents[2] / "golden" / "families"
+GOLDEN, MODERN = FAMILIES / "roberta", FAMILIES / "modernbert"
 
 
 @pytest.fixture(name="folder")
@@ -102,4 +105,53 @@ def test_another_tokenizer_json_is_refused(tmp_path, part, change, message):
     folder = Path(shutil.copytree(GOLDEN, tmp_path / "roberta"))
     _change(folder / "tokenizer.json", lambda values: values[part].update(change))
     with pytest.raises(UserError, match=f"tokenizer.json: {message}"):
+        find_backbone(str(folder))
+
+
+def _token(content):
+    def find(values):
+        return next(token for token in values["added_tokens"] if token["content"] == content)
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values: values.update(normalizer=None), "normalizer must be {'type': 'NFC'}, got None"),
+        (
+            lambda values: values.update(normalizer={"type": "NFKC"}),
+            "normalizer must be {'type': 'NFC'}, got {'type': 'NF",
+        ),
+        (lambda values: _token("  ")(values).update(lstrip=True), "must have lstrip and rstrip false, got '  '"),
+        (lambda values: _token("  ")(values).update(single_word=True), "and no single_word, got '  '"),
+        (lambda values: _token("  ")(values).update(id=5), "added tokens must have ids of their own"),
+        (
+            lambda values: _token("[unused1]")(values).update(content="[unused9]", id=300),
+            "added tokens must have ids from 269 without gaps, got 300 for 279",
+        ),
+        (
+            lambda values: values["post_processor"]["pair"].insert(2, values["post_processor"]["pair"][2]),
+            r"pair of post_processor must be [CLS] A [SEP] B [SEP], got",
+        ),
+    ],
+)
+def test_a_tokenizer_json_that_the_graph_cannot_follow_is_refused(tmp_path, change, message):
+    folder = Path(shutil.copytree(MODERN, tmp_path / "modernbert"))
+    _change(folder / "tokenizer_config.json", lambda values: values.pop("added_tokens_decoder"))
+    _change(folder / "tokenizer.json", change)
+    with pytest.raises(UserError, match=re.escape(message)):
+        find_backbone(str(folder))
+
+
+def test_added_tokens_are_read_with_their_rules_and_only_from_tokenizer_json(tmp_path):
+    pretrained = find_backbone(str(MODERN))
+    rules, tokenizer = pretrained.rules, pretrained.tokenizer()
+    assert (rules.composes, rules.has_one_end, len(pretrained.vocabulary), len(rules.added)) == (True, True, 269, 13)
+    assert (tokenizer.start_id, tokenizer.end_id, tokenizer.pad_id, tokenizer.unknown_id) == (274, 275, 276, 273)
+    texts = tf.constant(["|||IP_ADDRESS|||", "a     b", "<|padding|>[MASK]"])
+    assert [ids[0] for ids in tokenizer.tokenize(texts).to_list()] == [0, 66, 1]
+    folder = Path(shutil.copytree(MODERN, tmp_path / "modernbert"))
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match=r"tokenizer\.json: missing; a folder of this model_type must have it"):
         find_backbone(str(folder))

@@ -105,14 +105,14 @@ def test_a_missing_and_a_misshapen_weight_have_the_names_of_the_file(copied, nam
     folder = copied(name)
     path = folder / "model.safetensors"
     weights = load_file(path)
-    last = sorted(weight for weight in weights if re.search(r"\.layer\.1\.|\.albert_layers\.0\.", weight))[-1]
+    last = sorted(weight for weight in weights if re.search(r"\.layers?\.1\.|\.albert_layers\.0\.", weight))[-1]
     save_file({weight: array for weight, array in weights.items() if weight != last}, path)
     with pytest.raises(UserError, match=rf"model.safetensors: weight {last} is missing.* of {name.split('_')[0]}$"):
         find_backbone(str(folder))
     save_file({**weights, last: weights[last][:5]}, path)
     with pytest.raises(UserError, match=rf"model.safetensors: weight {last} has shape \(5.*, the config asks for"):
         find_backbone(str(folder))
-    more = re.sub(r"(layers?)\.[01]\.", r"\1.2.", last)
+    more = re.sub(r"(layers?)\.[01]\.", r"\1.9.", last)
     save_file({**weights, more: weights[last]}, path)
     with pytest.raises(UserError, match=f"weight {more} is not part of the encoder that config.json describes"):
         find_backbone(str(folder))
@@ -218,6 +218,74 @@ def test_other_debertas_than_v3_are_refused_by_name(copied, field, value, messag
     _change_config(folder, **{field: value})
     with pytest.raises(UserError, match=f"config.json: {message}"):
         find_backbone(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("norm_bias", True, "norm_bias must be False, got True"),
+        ("attention_bias", True, "attention_bias must be False, got True"),
+        ("mlp_bias", True, "mlp_bias must be False, got True"),
+        ("rope_scaling", {"rope_type": "linear"}, "rope_scaling must be None, got {'rope_type': 'linear'}"),
+        ("local_attention", 1, "local_attention must be an integer >= 2, got 1"),
+        ("local_attention", "6", "local_attention must be an integer >= 2, got '6'"),
+        ("global_attn_every_n_layers", 0, "global_attn_every_n_layers must be an integer >= 1, got 0"),
+        ("global_rope_theta", "big", "global_rope_theta must be a number, got 'big'"),
+        ("local_rope_theta", 0.5, "the bases of rotary positions must be numbers >= 1, got 160000.0 and 0.5"),
+        ("layer_types", ["full_attention"], "layer_types must be 4 of full_attention and sliding_attention, got"),
+        ("layer_types", ["chunked_attention"] * 4, "layer_types must be 4 of full_attention and sliding_attention"),
+        ("rope_parameters", {"rope_theta": 1e4}, "full_attention of rope_parameters must have the only fields"),
+        (
+            "rope_parameters",
+            {kind: {"rope_theta": 1e4, "rope_type": "yarn"} for kind in ("full_attention", "sliding_attention")},
+            "full_attention of rope_parameters must have the only fields rope_theta and rope_type 'default', got",
+        ),
+        ("norm_eps", "small", "norm_eps must be a number between 0 and 1, got small"),
+        ("num_attention_heads", 16, "width of a head must be even, got hidden_dim 16 and num_heads 16"),
+        ("hidden_activation", "silu", "unknown hidden_activation 'silu'"),
+    ],
+)
+def test_other_modernberts_are_refused_by_name(copied, field, value, message):
+    folder = copied("modernbert")
+    _change_config(folder, **{field: value})
+    with pytest.raises(UserError, match=f"config.json: .*{re.escape(message)}"):
+        find_backbone(str(folder))
+
+
+def test_modernberts_fields_as_transformers_5_writes_them_and_its_defaults(copied):
+    expected = find_backbone(str(GOLDEN / "modernbert")).config
+    assert (expected.windows, expected.global_rotary_base, expected.local_rotary_base) == ((0, 3, 3, 0), 160000, 10000)
+    folder = copied("modernbert")
+    bases = {
+        "full_attention": {"rope_theta": 160000.0},
+        "sliding_attention": {"rope_theta": 1e4, "rope_type": "default"},
+    }
+    kinds = ["full_attention" if window == 0 else "sliding_attention" for window in expected.windows]
+    absent = dict.fromkeys(("global_attn_every_n_layers", "global_rope_theta", "local_rope_theta", "norm_eps"), ...)
+    _change_config(folder, **absent, layer_types=kinds, rope_parameters=bases)
+    assert find_backbone(str(folder)).config == expected
+    _change_config(folder, local_attention=..., layer_types=None, rope_parameters=None, local_rope_theta=None)
+    config = find_backbone(str(folder)).config
+    assert (config.windows, config.local_rotary_base) == ((0, 64, 64, 0), 160000)
+
+
+def test_students_of_modernbert_keep_how_far_each_layer_attends(tmp_path):
+    pretrained = find_backbone(str(GOLDEN / "modernbert"))
+    picked = select_layers(pretrained, (0, 2, 3))
+    assert picked.config.windows == (0, 3, 0)
+    for here, there in enumerate((0, 2, 3)):
+        name = "encoder.layer.{}.output.dense.weight"
+        assert picked.weights[name.format(here)] is pretrained.weights[name.format(there)]
+    assert "encoder.layer.0.attention.LayerNorm.weight" not in picked.weights
+    build_multi_task_model(picked, [TASK]).backbone(_packed(pretrained))
+    with pytest.raises(UserError, match=r"`student_layers` of .*modernbert must begin with 0: .*, got 1,3"):
+        select_layers(pretrained, (1, 3))
+    # Every second layer is of global attention, which a config says, or layers 0, 2 and 3 are, which none does.
+    convert(picked, tmp_path / "out", "huggingface")
+    assert find_backbone(str(tmp_path / "out")).config == picked.config
+    other = dataclasses.replace(pretrained, config=dataclasses.replace(pretrained.config, windows=(0, 3, 0, 0)))
+    with pytest.raises(UserError, match="global_attn_every_n_layers; the encoder has it in layers 0,2,3 of 4"):
+        convert(other, tmp_path / "other", "huggingface")
 
 
 @pytest.mark.parametrize("kinds", ["p2c|c2p", "C2P | p2c", ["c2p", "p2c"]])

@@ -1,4 +1,4 @@
-"""Exports of DeBERTa whose heads read all positions or one, in fewer bits and for LiteRT, answer as the Keras model."""
+"""Exports of DeBERTa and ModernBERT, with any pooling, in fewer bits and for LiteRT, answer as the Keras model."""
 
 import dataclasses
 from pathlib import Path
@@ -21,20 +21,23 @@ from mtdnn_tf.serving.onnx_format.quantization import quantized
 from tests.serving.examples import SINGLE
 from tests.transformers_families import LENGTH, TEXTS
 
-GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "families" / "deberta-v2"
+GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "families"
+# The layers and the numbers of weights in a layer's matrices.
+MATRICES = {"deberta-v2": (2, 4 * 16 * 16 + 2 * 16 * 32), "modernbert": (4, 4 * 16 * 16 + 3 * 16 * 32)}
 FIRST = [text for text, _ in TEXTS]
 
 
-@pytest.fixture(name="loaded", scope="module", params=[CLS, MEAN])
+@pytest.fixture(name="loaded", scope="module", params=[(name, pooling) for name in MATRICES for pooling in (CLS, MEAN)])
 def _loaded(request, tmp_path_factory):
-    pretrained = with_pooling(find_backbone(str(GOLDEN)), request.param)
+    name, pooling = request.param
+    pretrained = with_pooling(find_backbone(str(GOLDEN / name)), pooling)
     # As in training, so that texts differ.
     weights = {name: _centred(name, array) for name, array in pretrained.weights.items()}
     pretrained = dataclasses.replace(pretrained, weights=weights)
     model = build_multi_task_model(pretrained, [SINGLE])
     for head in model.heads.values():
         head.set_weights([np.random.default_rng(0).normal(0, 0.5, weight.shape) for weight in head.get_weights()])
-    folder = tmp_path_factory.mktemp("deberta") / "run"
+    folder = tmp_path_factory.mktemp(name) / "run"
     save_model(model, [SINGLE], pretrained.tokenizer(), LENGTH, folder)
     return load_model(folder)
 
@@ -65,16 +68,17 @@ def test_a_saved_model(loaded, batches, tmp_path):
     np.testing.assert_allclose(found, batches[0][1], atol=tolerance)
 
 
-@pytest.mark.parametrize(("layers", "tolerance"), [((), 1e-5), ((0, 1), 0.05)], ids=["float32", "int8"])
-def test_onnx(loaded, batches, layers, tolerance):
+@pytest.mark.parametrize(("reduced", "tolerance"), [(False, 1e-5), (True, 0.05)], ids=["float32", "int8"])
+def test_onnx(loaded, batches, reduced, tolerance):
     model = onnx_model(loaded)
-    answer = onnx_answer(quantized(model, layers) if layers else model)
+    layers, size = MATRICES[loaded.model.backbone.config.model_type]
+    answer = onnx_answer(quantized(model, range(layers)) if reduced else model)
     for arrays, expected in batches:
         np.testing.assert_allclose(answer(SINGLE.name, arrays), expected, atol=tolerance)
-    # Positions go through the same matrices as tokens.
+    # DeBERTa's positions go through the same matrices as tokens.
     matrices = [constant for constant in model.graph.initializer if constant.name.endswith(".kernel")]
     in_layers = [constant for constant in matrices if constant.name.startswith("encoder.layer.")]
-    assert sum(np.prod(constant.dims) for constant in in_layers) == 2 * (4 * 16 * 16 + 2 * 16 * 32)
+    assert sum(np.prod(constant.dims) for constant in in_layers) == layers * size
 
 
 @pytest.mark.parametrize(("weights", "tolerance"), [("float32", 1e-5), ("int8", 0.05)])
