@@ -52,7 +52,8 @@ def local_mask(padding_mask: tf.Tensor, window: int, dtype: tf.DType) -> tf.Tens
     """
     places = tf.range(tf.shape(padding_mask)[1])
     distances = places[:, tf.newaxis] - places
-    is_text = tf.not_equal(padding_mask, 0)[:, tf.newaxis, tf.newaxis]
+    # LiteRT adds axes to numbers only.
+    is_text = tf.not_equal(tf.expand_dims(tf.expand_dims(padding_mask, 1), 1), 0)
     is_near = tf.logical_and(distances <= window, distances >= -window)
     is_open = tf.logical_or(tf.logical_and(is_near, is_text), tf.equal(distances, 0))
     return closing(tf.logical_not(is_open), dtype)
