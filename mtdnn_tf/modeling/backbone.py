@@ -87,6 +87,8 @@ class BackboneConfig:
         if len(self.windows) != self.num_layers or not all(0 <= window <= _LARGEST_WINDOW for window in self.windows):
             given = ", ".join(map(str, self.windows[:9]))
             raise UserError(f"windows of the backbone must be {self.num_layers} numbers >= 0, one a layer, got {given}")
+        if self.num_segments or self.position_buckets or self.has_projection:
+            raise UserError("with windows, the backbone must have no segments, position_buckets or other embedding_dim")
         if (self.hidden_dim // self.num_heads) % 2:
             raise UserError(
                 "with windows, the backbone's width of a head must be even, got hidden_dim "

@@ -190,6 +190,8 @@ def test_the_norm_after_the_layers_has_the_rate_between_heads_and_layers():
     [
         ({"windows": (0, 2)}, "windows of the backbone must be 3 numbers >= 0, one a layer, got 0, 2"),
         ({"windows": (0, -1, 2)}, "windows of the backbone must be 3 numbers >= 0"),
+        ({"num_segments": 2}, "with windows, the backbone must have no segments, position_buckets or other"),
+        ({"embedding_dim": 4}, "with windows, the backbone must have no segments"),
         ({"num_heads": 8}, "width of a head must be even, got hidden_dim 8 and num_heads 8"),
         ({"local_rotary_base": 0.0}, "must be numbers >= 1, got 1000.0 and 0.0"),
         ({"global_rotary_base": float("nan")}, "must be numbers >= 1, got nan and 100.0"),

@@ -79,7 +79,10 @@ def test_a_projection_of_embeddings_is_counted():
 @pytest.mark.parametrize("task", ["mood", "pair"])
 @pytest.mark.parametrize(
     "others",
-    [{"position_buckets": 8}, {"windows": (0, 2), "global_rotary_base": 1e4, "local_rotary_base": 1e4}],
+    [
+        {"position_buckets": 8},
+        {"windows": (0, 2), "global_rotary_base": 1e4, "local_rotary_base": 1e4, "num_segments": 0},
+    ],
     ids=["disentangled attention", "gated layers"],
 )
 def test_other_blocks_are_counted(task, others):
