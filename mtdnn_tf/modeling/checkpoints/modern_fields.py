@@ -11,6 +11,7 @@ from mtdnn_tf.modeling.backbone import BackboneConfig
 
 _GLOBAL, _LOCAL = "full_attention", "sliding_attention"
 _EVERY, _WINDOW, _KINDS, _ROTARY = "global_attn_every_n_layers", "local_attention", "layer_types", "rope_parameters"
+_LARGEST_BASE = 1e30
 _BASES = {_GLOBAL: "global_rope_theta", _LOCAL: "local_rope_theta"}
 # What ModernBertConfig has where config.json does not say it.
 _DEFAULTS = {_EVERY: 3, _WINDOW: 128, _BASES[_GLOBAL]: 160000.0, _BASES[_LOCAL]: 10000.0}
@@ -58,12 +59,13 @@ def _bases(values: Mapping[str, Any], path: Path) -> dict[str, float]:
         plain = "the only fields rope_theta and rope_type 'default'"
         for kind, part in parts.items():
             is_plain = isinstance(part, dict) and {*part} <= {"rope_theta", "rope_type"}
-            if not is_plain or part.get("rope_type", "default") != "default":
+            if not (isinstance(part, dict) and is_plain and part.get("rope_type", "default") == "default"):
                 shown = shortened(repr(part), 60)
                 raise UserError(f"{path}: {kind} of {_ROTARY} must have {plain}, got {shown}")
-            found[kind] = part.get("rope_theta", found[kind][0]), f"rope_theta of {kind} must be a number"
+            found[kind] = {"rope_theta": found[kind][0], **part}["rope_theta"], f"rope_theta of {kind} must be a number"
     for base, message in found.values():
-        if type(base) not in (int, float):
+        # JSON has integers that no float holds.
+        if type(base) not in (int, float) or not abs(base) < _LARGEST_BASE:
             raise UserError(f"{path}: {message}, got {shortened(repr(base), 60)}")
     return {kind: float(base) for kind, (base, _) in found.items()}
 
