@@ -14,11 +14,13 @@ import numpy as np
 from benchmarks.evidence.splits import UNLABELLED
 from benchmarks.evidence.trainings import Block, Training
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
-from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
+from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.files import new_file
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.json_files import read_checked_json, write_checked_json
+from mtdnn_tf.manifests import MANIFEST
+from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER
 from mtdnn_tf.tasks.task import TRAIN
 from mtdnn_tf.training.run import train
 
@@ -32,6 +34,9 @@ Predictions = dict[str, np.ndarray]
 def run_trainings(block: Block, trainings: Sequence[Training]) -> None:
     """Runs the trainings that have not been run, in order, and writes their predictions.
 
+    Of those that have been, the predictions and the soft targets are enough, as of a block that is continued elsewhere:
+    a run that another starts from is trained again if its model is not there.
+
     Args:
         block: The block.
         trainings: Its trainings, or some of them; the ensemble's members first.
@@ -40,8 +45,11 @@ def run_trainings(block: Block, trainings: Sequence[Training]) -> None:
         stop_if_asked()
         if _predictions(block, training).is_file():
             continue
-        if training.settings.distillation.soft_targets:
-            _score(block)
+        start = training.settings.encoder.init_from
+        for earlier in trainings[:number]:
+            if str(earlier.settings.output_dir) == start and not _model(earlier).is_dir():
+                _log.info("%s: training %s again", block.folder, earlier.name)
+                _train(block, earlier)
         _log.info("%s: training %d of %d: %s", block.folder, number, len(trainings), training.name)
         _run(block, training)
 
@@ -71,7 +79,7 @@ def _run(block: Block, training: Training) -> None:
     """Trains and predicts; removes weights that nothing else needs."""
     run = training.settings.output_dir
     with _timed(block, training.name):
-        train(training.settings)
+        _train(block, training)
     tasks = training.settings.data.selected_tasks()
     splits = {task.name: block.splits_of(task.name) for task in tasks}
     predicted = predict_with_runs([run], tasks, splits, block.base.data.task_data(), block.base.inference_settings())
@@ -79,7 +87,17 @@ def _run(block: Block, training: Training) -> None:
     with new_file(_predictions(block, training)) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
     if not training.is_needed_later:
-        shutil.rmtree(run / "model")
+        shutil.rmtree(_model(training))
+
+
+def _model(training: Training) -> Path:
+    return training.settings.output_dir / MODEL_FOLDER
+
+
+def _train(block: Block, training: Training) -> None:
+    if training.settings.distillation.soft_targets:
+        _score(block)
+    train(training.settings)
 
 
 def _score(block: Block) -> None:
@@ -89,7 +107,7 @@ def _score(block: Block) -> None:
     tasks = [task for task in base.data.selected_tasks() if task.name in names]
     for split in (TRAIN, UNLABELLED):
         stores = [soft_target_folder(block.soft_targets(split), task, split) for task in tasks]
-        if all(is_scored_by(store, runs) for store in stores):
+        if all((store / MANIFEST).is_file() for store in stores):
             continue
         with _timed(block, f"soft_targets/{split}"):
             inference = base.inference_settings()

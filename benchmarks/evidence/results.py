@@ -14,12 +14,15 @@ from benchmarks.evidence.block import read_predictions, read_seconds, run_traini
 from benchmarks.evidence.measures import ensemble_predictions, measure
 from benchmarks.evidence.plan import Plan
 from benchmarks.evidence.splits import write_splits
-from benchmarks.evidence.trainings import ENSEMBLE, MULTI_TASK, Block
+from benchmarks.evidence.trainings import ENSEMBLE, MULTI_TASK, Block, Training
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.measures.cost import compare_costs
 from mtdnn_tf.json_files import fingerprint, read_checked_json, to_json, write_checked_json
 from mtdnn_tf.locks import locked_folder
-from mtdnn_tf.modeling.checkpoints.model_folder import load_model
+from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
+from mtdnn_tf.modeling.checkpoints.pretrained import select_layers, with_pooling
+from mtdnn_tf.modeling.heads import choose_heads
+from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
 
 _REMEDY = "restore it from version control, or run its block again"
 _BATCH_SIZES = (1, 32)
@@ -97,15 +100,24 @@ def _results(block: Block) -> dict[str, Any]:
 
 
 def _cost(block: Block) -> list[dict[str, Any]]:
-    """Returns what answering one task costs: the ensemble, a multi-task model and each student."""
+    """Returns what answering one task costs: the ensemble, a multi-task model, each student; weights do not matter."""
     tf.keras.backend.clear_session()
     members, task = block.members(), block.base.data.selected_tasks()[0]
     by_arm = {training.arm: training for training in reversed(block.others()) if training.arm in block.plan.students}
-    models = [load_model(member.settings.output_dir).model for member in members]
+    models = [_untrained(member) for member in members]
     candidates = {ENSEMBLE: models, MULTI_TASK: models[:1]}
-    candidates.update({arm: [load_model(t.settings.output_dir).model] for arm, t in by_arm.items()})
+    candidates.update({arm: [_untrained(training)] for arm, training in by_arm.items()})
     costs = compare_costs(candidates, task, block.base.data.max_sequence_length, _BATCH_SIZES)
     return [to_json(cost) for cost in costs]
+
+
+def _untrained(training: Training) -> MultiTaskModel:
+    encoder = training.settings.encoder
+    pretrained = with_pooling(find_backbone(encoder.initial), encoder.pooling)
+    if encoder.student_layers is not None:
+        pretrained = select_layers(pretrained, encoder.student_layers)
+    tasks = training.settings.data.selected_tasks()
+    return build_multi_task_model(pretrained, choose_heads(tasks, {}, encoder.pair_head))
 
 
 def _commit() -> str:

@@ -1,7 +1,8 @@
-"""A block that is killed and continued, with a tiny encoder."""
+"""A block that is killed and continued elsewhere, with a tiny encoder."""
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def _start(folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_killed_block_continues_and_measures_test_rows_once_at_its_end(tmp_path):
+def test_a_killed_block_continues_elsewhere_and_measures_test_rows_once_at_its_end(tmp_path):
     write_huggingface_folder(tmp_path / "bert")
     write_plan(tmp_path / "plan.yaml", str(tmp_path / "bert"))
     write_suite(tmp_path / "suite")
@@ -38,6 +39,9 @@ def test_a_killed_block_continues_and_measures_test_rows_once_at_its_end(tmp_pat
     block, results = tmp_path / "out" / "ensemble_1", tmp_path / "out" / "ensemble_1.json"
     done = {path: path.stat().st_mtime_ns for path in (block / "predictions").rglob("*.npz")}
     assert len(done) == 3 and not results.exists()
+    for path in block.iterdir():
+        if path.is_dir() and path.name not in ("predictions", "soft_targets"):
+            shutil.rmtree(path)
     with _start(tmp_path) as process:
         output, log = process.communicate()
     assert process.returncode == 0, log
@@ -58,6 +62,8 @@ def test_a_killed_block_continues_and_measures_test_rows_once_at_its_end(tmp_pat
     assert by_split["nli", "test"]["rows"] == 30
     assert 0 <= by_split["nli", "test"]["agreement"] <= 1
     assert set(by_split["nli", "test"]["calibration"]) == {"ece", "nll", "brier"}
+    assert "training multi_task/seed_1 again" in log and "training student/seed_3 again" in log
+    assert "training multi_task/seed_2 again" not in log
     # What others start from is kept, the rest is not.
     assert (block / "student" / "seed_3" / "model").is_dir()
     assert not (block / "single_task" / "nli" / "seed_1" / "model").exists()
