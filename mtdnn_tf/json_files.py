@@ -78,8 +78,8 @@ def _float(digits: str) -> float:
     return value
 
 
-def read_json(path: Path) -> Any:
-    """Reads a JSON file, as strictly as `parse_json`.
+def read_json(path: Path, remedy: str = "") -> Any:
+    """Reads a JSON file, as strictly as `parse_json`; `remedy` is what the user can do if it is damaged.
 
     Raises:
         UserError: The file is missing or is not JSON.
@@ -91,12 +91,12 @@ def read_json(path: Path) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError as error:  # Not UTF-8, or not JSON.
-        raise UserError(f"{path}: not JSON, or damaged ({error}); delete and rebuild it") from None
+        raise UserError(f"{path}: not JSON, or damaged ({error}); {remedy or 'delete and rebuild it'}") from None
 
 
 def read_json_object(path: Path, remedy: str = "") -> dict[str, Any]:
     """Reads a JSON file that holds an object; see `read_json`."""
-    value = read_json(path)
+    value = read_json(path, remedy)
     if not isinstance(value, dict):
         raise UserError(f"{path}: must be a JSON object, got {str(value)[:60]}{remedy and f'; {remedy}'}")
     return value

@@ -20,6 +20,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "train": (*_TRAINING, "--tasks=mood", "--max_sequence_length=16"),
     "score": (*_DATA, "--teachers={run}", "--tasks=mood", "--split=test", "--output_dir={out}"),
     "beam_score": (*_DATA, "--teachers={none}", "--tasks=mood", "--output_dir={out}"),
+    "beam_predict": (*_DATA, "--model={none}", "--tasks=mood", "--split=test", "--output_dir={out}"),
     "evaluate": (*_DATA, "--run={run}", "--tasks=mood", "--output={out}/metrics.json"),
     "predict": (*_DATA, "--run={run}", "--tasks=mood", "--split=test", "--output={out}/mood.tsv"),
     "predict_file": ("--run={run}", "--tasks=mood", "--input={tasks}/mood_test.tsv", "--output={out}/mood.jsonl"),

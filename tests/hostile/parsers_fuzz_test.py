@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from absl import flags as absl_flags
+from absl.testing import flagsaver
 from hypothesis import given, settings
 
 from mtdnn_tf.commands import program
@@ -200,23 +201,25 @@ def test_flag_sets(record_property: Record, arguments: list[str]) -> None:
 
 
 def _config(arguments: list[str]) -> TrainingConfig | None:
-    absl_flags.FLAGS.unparse_flags()
-    for name in absl_flags.FLAGS:
-        absl_flags.FLAGS[name].unparse()
-    printed = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(printed):
-            program._parse_flags(["tools/train.py", *arguments])
-    except SystemExit as error:
-        assert error.code == 1
-        assert printed.getvalue().startswith("error: ")
-        assert printed.getvalue().count("\n") == 1
-        assert printed.getvalue()[:-1].isprintable()
-        return None
-    if not absl_flags.FLAGS.output_dir:
-        return None
-    config: TrainingConfig | None = _accepted(training.training_config)
-    return config
+    # Other tests of this process read flags, too.
+    with flagsaver.flagsaver():
+        absl_flags.FLAGS.unparse_flags()
+        for name in absl_flags.FLAGS:
+            absl_flags.FLAGS[name].unparse()
+        printed = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(printed):
+                program._parse_flags(["tools/train.py", *arguments])
+        except SystemExit as error:
+            assert error.code == 1
+            assert printed.getvalue().startswith("error: ")
+            assert printed.getvalue().count("\n") == 1
+            assert printed.getvalue()[:-1].isprintable()
+            return None
+        if not absl_flags.FLAGS.output_dir:
+            return None
+        config: TrainingConfig | None = _accepted(training.training_config)
+        return config
 
 
 def test_each_parser_accepted_some_and_refused_some(record_property: Record) -> None:

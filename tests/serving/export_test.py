@@ -132,7 +132,10 @@ def test_versions_count_up_from_the_highest(tmp_path):
     assert export_version(served, 4) == served / "4"
 
 
-@pytest.mark.parametrize(("version", "message"), [(3, "version 3 exists"), (0, ">= 1, got 0")])
+@pytest.mark.parametrize(
+    ("version", "message"),
+    [(3, "version 3 exists"), (0, r"integer >= 1 and <= 9{18}, got 0"), (10**18, r"<= 9{18}, got 10")],
+)
 def test_versions_that_cannot_be_are_refused(tmp_path, version, message):
     (tmp_path / "3").mkdir()
     with pytest.raises(UserError, match=message):

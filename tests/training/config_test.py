@@ -71,7 +71,7 @@ def test_the_weight_of_the_distilled_loss_is_that_of_its_schedule_unless_it_is_g
         ({"batch_size": -1}, "`batch_size` must be an integer >= 1, got -1"),
         ({"gradient_accumulation": 0}, "`gradient_accumulation` must be an integer >= 1, got 0"),
         ({"gradient_accumulation": 3}, "`gradient_accumulation` must divide `batch_size` 32, .* got 3"),
-        ({"parallel_parts": 0}, "`parallel_parts` must be an integer >= 1, got 0"),
+        ({"parallel_parts": 0}, "`parallel_parts` must be an integer >= 1 and <= 1024, got 0"),
         (
             {"parallel_parts": 2, "jit_compile": True},
             "`parallel_parts` must be auto or 1 with `jit",
