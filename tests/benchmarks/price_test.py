@@ -9,27 +9,13 @@ import pytest
 
 from benchmarks.command_line import InputError
 from benchmarks.price import main, price_table
-from mtdnn_tf.training.config import TrainingConfig
-from mtdnn_tf.training.run import read_metrics, train
-from tests.helpers import write_huggingface_folder, write_tasks
+from mtdnn_tf.training.run import read_metrics
+from tests.small_models import trained_run
 
 
 @pytest.fixture(name="run", scope="module")
 def _run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("price")
-    write_huggingface_folder(folder / "bert")
-    config = TrainingConfig.build(
-        output_dir=folder / "run",
-        cache_dir=folder / "cache",
-        task_file=(write_tasks(folder / "tasks"),),
-        max_sequence_length=32,
-        backbone=str(folder / "bert"),
-        epochs=1,
-        batch_size=8,
-        evaluation="end",
-    )
-    train(config)
-    return config.output_dir
+    return trained_run(tmp_path_factory.mktemp("price")).output_dir
 
 
 def _measure(monkeypatch, *flags):

@@ -9,17 +9,15 @@ from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.folds import Fold
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.subset import Part
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.runs import check_fold_weights, predict_each_run, predict_with_runs, predictions_per_example
-from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint, save_model
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
+from mtdnn_tf.modeling.checkpoints.model_folder import model_fingerprint
 from mtdnn_tf.tasks.registry import get_task, select_tasks
 from mtdnn_tf.training.config import TrainingConfig
-from tests.helpers import write_huggingface_folder, write_tasks
+from tests.helpers import write_tasks
+from tests.small_models import write_two_teachers
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +25,7 @@ def runs(tmp_path_factory):
     """Returns two runs of different encoders and vocabularies, their tasks and their source."""
     folder = tmp_path_factory.mktemp("runs")
     tasks = select_tasks([], [write_tasks(folder / "tasks")])
-    write_huggingface_folder(folder / "bert")
-    written = []
-    for number, name in enumerate(("tiny", str(folder / "bert"))):
-        pretrained = find_backbone(name)
-        model = build_multi_task_model(pretrained, tasks, seed=number)
-        tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
-        written.append(folder / f"run{number}")
-        save_model(model, tasks, tokenizer, 60, written[-1] / "model")
-    return written, tasks, DataSource("files", folder / "tasks"), folder / "cache"
+    return write_two_teachers(folder, tasks), tasks, DataSource("files", folder / "tasks"), folder / "cache"
 
 
 def test_an_ensemble_of_different_vocabularies_is_averaged_row_by_row(runs):

@@ -8,30 +8,17 @@ from safetensors.numpy import load_file
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.model_folder import load_model
-from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.run import train
-from tests.helpers import write_huggingface_folder, write_tasks
+from tests.helpers import write_tasks
+from tests.small_models import trained_run
 
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory):
     """Returns the settings of a finished multi-task run."""
     folder = tmp_path_factory.mktemp("adaptation")
-    write_huggingface_folder(folder / "bert")
-    config = TrainingConfig.build(
-        output_dir=folder / "multi_task",
-        data_dir=folder,
-        cache_dir=folder / "cache",
-        task_file=(write_tasks(folder / "tasks"),),
-        max_sequence_length=32,
-        backbone=str(folder / "bert"),
-        epochs=1,
-        batch_size=8,
-        learning_rate=0.01,
-        evaluation="never",
-    )
-    train(config)
-    return config
+    changes = {"output_dir": folder / "multi_task", "learning_rate": 0.01, "evaluation": "never"}
+    return trained_run(folder, data_dir=folder, **changes)
 
 
 def _weights(run):

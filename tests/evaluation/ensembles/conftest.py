@@ -6,15 +6,12 @@ import pytest
 
 from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.sources.source import DataSource
-from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.ensembles.shards import Shards
 from mtdnn_tf.evaluation.predictor import InferenceSettings
-from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.model_folder import save_model
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.registry import select_tasks
-from tests.helpers import write_answers, write_huggingface_folder, write_tasks
+from tests.helpers import write_answers, write_tasks
+from tests.small_models import write_two_teachers
 
 ANSWERS = """\
 tasks:
@@ -40,14 +37,7 @@ def scoring(tmp_path_factory):
     write_answers(folder / "more.tsv", [1, 2, 12, 4, 3, 6, 2], seed=2)
     (folder / "answers.yaml").write_text(ANSWERS)
     tasks = select_tasks([], [write_tasks(folder / "tasks"), folder / "answers.yaml"])
-    write_huggingface_folder(folder / "bert")
-    runs = []
-    for number, name in enumerate(("tiny", str(folder / "bert"))):
-        pretrained = find_backbone(name)
-        model = build_multi_task_model(pretrained, tasks, seed=number)
-        tokenizer = WordPieceTokenizer(pretrained.vocabulary, pretrained.lowercase)
-        runs.append(folder / f"run{number}")
-        save_model(model, tasks, tokenizer, 60, runs[-1] / "model")
+    runs = write_two_teachers(folder, tasks)
     chosen = [task for task in tasks if task.name in ("mood", "similarity", "answers")]
     source = DataSource("files", folder)
     return functools.partial(
