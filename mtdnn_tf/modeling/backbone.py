@@ -17,6 +17,8 @@ MEAN = "mean"
 POOLINGS = (POOLER, CLS, MEAN)
 BERT = "bert"
 EPSILON = 1e-12
+# The score of what a softmax is to give no weight.
+MASKED = -1e9
 # No weight would limit positions that are relative.
 MOST_RELATIVE_POSITIONS = 1 << 16
 _LARGEST_WINDOW = 1 << 24

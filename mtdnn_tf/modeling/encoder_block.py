@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from mtdnn_tf.modeling.backbone import EPSILON, GELU
+from mtdnn_tf.modeling.backbone import EPSILON, GELU, MASKED
 from mtdnn_tf.modeling.disentangled_attention import (
     RELATIVE_DROPOUT,
     RELATIVE_POSITIONS,
@@ -25,7 +25,6 @@ from mtdnn_tf.modeling.dropout import drop
 
 # The last parts of the names of a block's dropouts, in the order in which they act.
 DROPOUTS = ("attention.self.dropout", "attention.output.dropout", "output.dropout")
-_MASKED = -1e9
 ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     GELU: lambda inputs: tf.keras.activations.gelu(inputs, approximate=False),
     "gelu_approximate": lambda inputs: tf.keras.activations.gelu(inputs, approximate=True),
@@ -104,7 +103,7 @@ def attention_mask(padding_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 
 def closing(is_closed: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Returns what is added to attention's scores, given where there is no attention."""
-    return tf.cast(is_closed, dtype) * tf.cast(tf.maximum(_MASKED, dtype.min), dtype)
+    return tf.cast(is_closed, dtype) * tf.cast(tf.maximum(MASKED, dtype.min), dtype)
 
 
 def normalize(rows: tf.Tensor, weights: Weights, name: str, training: bool, epsilon: float = EPSILON) -> tf.Tensor:

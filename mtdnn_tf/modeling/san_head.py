@@ -9,9 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from mtdnn_tf.modeling.backbone import MASKED
 from mtdnn_tf.modeling.dropout import Dropout, generator_seeds
-
-_MASKED = -1e9
 
 
 class KeptSteps(tf.keras.layers.Layer):
@@ -92,7 +91,7 @@ class SanHead(tf.keras.layers.Layer):
         log_probabilities = tf.stack(self.step_log_probabilities(encoded, training), axis=1)
         if training:
             kept = self.kept_steps(log_probabilities[:, :, 0])
-            log_probabilities = tf.where(kept[:, :, None], log_probabilities, _MASKED)
+            log_probabilities = tf.where(kept[:, :, None], log_probabilities, MASKED)
             divisor = self.steps * (1.0 - self.kept_steps.rate)
         else:
             divisor = float(self.steps)
@@ -120,5 +119,5 @@ def _weighted_sum(scores: tf.Tensor, mask: tf.Tensor, memory: tf.Tensor) -> tf.T
 
     Without such a place it is 0, and not the mean of all places, which would depend on the padding.
     """
-    weights = tf.nn.softmax(tf.where(mask, scores, _MASKED))
+    weights = tf.nn.softmax(tf.where(mask, scores, MASKED))
     return tf.einsum("bl,bld->bd", tf.where(mask, weights, 0.0), memory)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mtdnn_tf.modeling.backbone import MEAN, POOLER, BackboneConfig
+from mtdnn_tf.modeling.backbone import MASKED, MEAN, POOLER, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import (
     POSITION_EMBEDDINGS,
     PROJECTION,
@@ -21,8 +21,6 @@ from mtdnn_tf.serving.client_files import MASK, SEGMENT_IDS, TOKEN_IDS
 from mtdnn_tf.serving.onnx_format.disentangled_graph import DisentangledGraph
 from mtdnn_tf.serving.onnx_format.graph import Graph
 from mtdnn_tf.serving.onnx_format.modern_graph import ModernGraph
-
-_MASKED = -1e9
 
 
 class Encoded(NamedTuple):
@@ -104,7 +102,7 @@ class EncoderGraph:
         graph = self._graph
         wide = graph.node("Unsqueeze", graph.node("Unsqueeze", MASK, graph.shape(1)), graph.shape(2))
         opened = graph.node("Cast", wide, to=1)
-        return graph.node("Mul", graph.node("Sub", graph.number(1.0), opened), graph.number(_MASKED))
+        return graph.node("Mul", graph.node("Sub", graph.number(1.0), opened), graph.number(MASKED))
 
     def _dense(self, rows: str, name: str) -> str:
         return self._graph.dense(rows, name, self._weights[f"{name}.weight"].T, self._weights[f"{name}.bias"])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from mtdnn_tf.modeling.backbone import MASKED
 from mtdnn_tf.modeling.heads import LinearHead
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel
 from mtdnn_tf.modeling.san_head import SanHead
@@ -14,7 +15,6 @@ from mtdnn_tf.serving.client_files import MASK, SEGMENT_IDS
 from mtdnn_tf.serving.onnx_format.encoder_graph import Encoded
 from mtdnn_tf.serving.onnx_format.graph import Graph
 
-_MASKED = -1e9
 _BOOL = 9
 
 
@@ -66,7 +66,7 @@ class _SanGraph:
     def _weighted_sum(self, scores: str, mask: str) -> str:
         """Returns the sum of the memory's places in a mask, weighted by the softmax of their scores: [batch, width]."""
         graph = self._graph
-        masked = graph.node("Where", mask, scores, graph.number(_MASKED))
+        masked = graph.node("Where", mask, scores, graph.number(MASKED))
         weights = graph.node("Where", mask, graph.node("Softmax", masked, axis=-1), graph.number(0.0))
         row = graph.node("MatMul", graph.node("Unsqueeze", weights, graph.shape(1)), self._memory)
         return graph.node("Squeeze", row, graph.shape(1))
