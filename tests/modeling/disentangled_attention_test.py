@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -7,12 +8,10 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import CLS, MEAN, BackboneConfig
-from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.disentangled_attention import disentangled_scores, rows_of_distances, rows_of_first_position
 from mtdnn_tf.modeling.encoder import Encoder
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
-from tests.modeling.steps import training_step
+from tests.modeling.random_models import random_model, training_step
 
 TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
 CONFIG = BackboneConfig(
@@ -23,6 +22,7 @@ INPUTS = {
     "segment_ids": tf.zeros((4, 12), tf.int32),
     "padding_mask": tf.constant(np.arange(12) < np.array([[12], [5], [9], [1]]), tf.int32),
 }
+_model = functools.partial(random_model, TASK, config=CONFIG)
 
 
 def _row(distance, buckets, max_positions):
@@ -65,14 +65,6 @@ def test_scores_are_the_sum_of_the_papers_three_terms(length):
     relative = [rows_of_first_position(rows[0, 0], tf.constant(length))[tf.newaxis, tf.newaxis] for rows in relative]
     found = disentangled_scores(query[:, :1, :1], key[:, :1], relative[0], relative[1], first_position=True)
     np.testing.assert_allclose(found, expected[:, :1, :1], rtol=1e-4, atol=1e-5)
-
-
-def _model(recompute=False, precision="float32", config=CONFIG):
-    pretrained = PretrainedBackbone("random", config, tuple(map(str, range(30))), False, {})
-    model = build_multi_task_model(pretrained, [TASK], 0.3, 3, precision, recompute)
-    for variable in model.trainable_variables:
-        variable.assign(variable * 5.0)
-    return model
 
 
 def test_gradients_and_generators_are_those_of_kept_activations():

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -6,14 +7,12 @@ import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import CLS, MEAN, BackboneConfig
-from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.modeling.encoder_block import BlockSettings
 from mtdnn_tf.modeling.modern_block import inverse_wavelengths, local_mask, modern_block
-from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.optimization.fused_optimizers import FusedAdamax
 from mtdnn_tf.training.optimization.optimizers import decay_rates
-from tests.modeling.steps import training_step
+from tests.modeling.random_models import random_model, training_step
 
 TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
 CONFIG = BackboneConfig(
@@ -37,6 +36,7 @@ INPUTS = {
     "segment_ids": tf.zeros((4, 12), tf.int32),
     "padding_mask": tf.constant(np.arange(12) < np.array(LENGTHS)[:, np.newaxis], tf.int32),
 }
+_model = functools.partial(random_model, TASK, config=CONFIG)
 
 
 def _rotated(heads, base):
@@ -101,14 +101,6 @@ def test_a_local_mask_opens_near_tokens_and_oneself():
                 is_open = (abs(one - other) <= 1 and padding_mask[row, other]) or one == other
                 assert (found[row, 0, one, other] == 0) == bool(is_open)
     assert found.min() == -1e9
-
-
-def _model(recompute=False, precision="float32", config=CONFIG):
-    pretrained = PretrainedBackbone("random", config, tuple(map(str, range(30))), False, {})
-    model = build_multi_task_model(pretrained, [TASK], 0.3, 3, precision, recompute)
-    for variable in model.trainable_variables:
-        variable.assign(variable * 5.0)
-    return model
 
 
 def test_gradients_and_generators_are_those_of_kept_activations():
