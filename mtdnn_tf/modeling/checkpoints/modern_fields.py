@@ -59,10 +59,10 @@ def _bases(values: Mapping[str, Any], path: Path) -> dict[str, float]:
         plain = "the only fields rope_theta and rope_type 'default'"
         for kind, part in parts.items():
             is_plain = isinstance(part, dict) and {*part} <= {"rope_theta", "rope_type"}
-            if not (isinstance(part, dict) and is_plain and part.get("rope_type", "default") == "default"):
+            if not isinstance(part, dict) or not is_plain or part.get("rope_type", "default") != "default":
                 shown = shortened(repr(part), 60)
                 raise UserError(f"{path}: {kind} of {_ROTARY} must have {plain}, got {shown}")
-            found[kind] = {"rope_theta": found[kind][0], **part}["rope_theta"], f"rope_theta of {kind} must be a number"
+            found[kind] = part.get("rope_theta", found[kind][0]), f"rope_theta of {kind} must be a number"
     for base, message in found.values():
         # JSON has integers that no float holds.
         if type(base) not in (int, float) or not abs(base) < _LARGEST_BASE:
