@@ -6,18 +6,16 @@ from absl import flags, logging
 
 from mtdnn_tf.beam.options import BeamOptions
 from mtdnn_tf.commands.program import Command
-from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.flags import beam
+from mtdnn_tf.flags.ensemble import define_average, define_weights
 from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.flags.paths import define_path, define_paths
 from mtdnn_tf.options import parse_list
 
 define(BeamOptions)
 _TEACHERS = define_paths("teachers", "Comma-separated folders of exported teachers (`mtdnn export --export_dir`).")
-_WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per teacher; default: equal weights.")
-_AVERAGE = flags.DEFINE_enum(
-    "average", PROBABILITIES, AVERAGES, "Average probabilities or logits (scores for regression)."
-)
+_WEIGHTS = define_weights("teacher")
+_AVERAGE = define_average()
 _SPLIT = flags.DEFINE_string("split", "train", "The split to score.")
 _OUTPUT_DIR = define_path("output_dir", "Folder of the soft targets, with one subfolder per task.")
 

@@ -8,13 +8,13 @@ from absl import flags, logging
 
 from mtdnn_tf.commands.program import Command
 from mtdnn_tf.data.subset import Part
-from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.examples_to_label import MEASURES, Selection
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.ensembles.shard import Shard, parse_shard
 from mtdnn_tf.evaluation.ensembles.shards import Shards
 from mtdnn_tf.flags import data, inference
+from mtdnn_tf.flags.ensemble import define_average, define_weights
 from mtdnn_tf.flags.numbers import define_integer
 from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.flags.paths import define_path, define_paths
@@ -24,15 +24,13 @@ from mtdnn_tf.training.cluster import read_cluster
 
 define(Part)
 _TEACHERS = define_paths("teachers", "Comma-separated folders of the teachers' runs.")
-_WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per teacher; default: equal weights.")
+_WEIGHTS = define_weights("teacher")
 _FIT_WEIGHTS_ON = flags.DEFINE_list(
     "fit_weights_on",
     [],
     "Comma-separated labelled splits; each task fits its weights on half of the first one that it has.",
 )
-_AVERAGE = flags.DEFINE_enum(
-    "average", PROBABILITIES, AVERAGES, "Average probabilities or logits (scores for regression)."
-)
+_AVERAGE = define_average()
 _SPLIT = flags.DEFINE_string("split", "train", "The split to score.")
 _TF_CONFIG = "tf_config"
 _SHARD = flags.DEFINE_string(

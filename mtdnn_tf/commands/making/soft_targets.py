@@ -13,6 +13,7 @@ from mtdnn_tf.evaluation.ensembles.importing import import_soft_targets
 from mtdnn_tf.evaluation.measures.gold_agreement import agreement_table
 from mtdnn_tf.files import user_path
 from mtdnn_tf.flags import data
+from mtdnn_tf.flags.ensemble import define_weights
 from mtdnn_tf.flags.options import define, given
 from mtdnn_tf.flags.paths import define_path
 from mtdnn_tf.options import parse_list
@@ -26,7 +27,7 @@ _IMPORT_FROM = flags.DEFINE_multi_string(
 _TEACHER_NAMES = flags.DEFINE_list(
     "teacher_names", [], "Comma-separated names, one per --import_from; default: the names of files and folders."
 )
-_WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per --import_from; default: equal weights.")
+_WEIGHTS = define_weights("--import_from")
 _OUTPUT_DIR = define_path("output_dir", "Folder to write imported soft targets to.")
 _EXPORT_TO = define_path("export_to", "A .tsv or .jsonl file to export to.")
 _SOFT_TARGETS = define_path("soft_targets", "Folder of the soft targets to export.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from mtdnn_tf.commands.program import Command
-from mtdnn_tf.distillation.ensemble import AVERAGES, PROBABILITIES, check_weights
+from mtdnn_tf.distillation.ensemble import check_weights
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles import ensemble_tables as tables
 from mtdnn_tf.evaluation.measures.average import average
@@ -13,6 +13,7 @@ from mtdnn_tf.evaluation.measures.categories import category_metrics, category_t
 from mtdnn_tf.evaluation.results_table import text_table
 from mtdnn_tf.evaluation.runs import predict_each_run
 from mtdnn_tf.flags import data, inference
+from mtdnn_tf.flags.ensemble import define_average, define_weights
 from mtdnn_tf.flags.paths import define_path, define_paths
 from mtdnn_tf.json_files import write_json
 from mtdnn_tf.options import parse_list
@@ -20,10 +21,8 @@ from mtdnn_tf.training.best_epoch import read_kept_epoch
 
 _RUN = define_path("run", "Folder of a trained run.")
 _RUNS = define_paths("runs", "Comma-separated folders of runs whose predictions are averaged.")
-_WEIGHTS = flags.DEFINE_list("weights", [], "Comma-separated weights, one per run; default: equal weights.")
-_AVERAGE = flags.DEFINE_enum(
-    "average", PROBABILITIES, AVERAGES, "Average probabilities or logits (scores for regression)."
-)
+_WEIGHTS = define_weights("run")
+_AVERAGE = define_average()
 _SPLIT = flags.DEFINE_list("split", [], "Comma-separated splits to evaluate; default: each task's development splits.")
 _OUTPUT = define_path("output", "JSON file for the metrics.")
 _BY_CATEGORY = flags.DEFINE_list(
