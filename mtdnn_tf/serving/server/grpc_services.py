@@ -46,7 +46,8 @@ def _method(ask: Callable[[Any], Awaitable[Any]], verb: str, monitor: Monitor) -
             except Exception as error:
                 refusal = serving_error(error)
                 outcome.code = refusal.code.name
-            await context.abort(refusal.code, refusal.message)
+        # After the count, as the caller may read the counts once it has its answer.
+        await context.abort(refusal.code, refusal.message)
 
     return answer
 
