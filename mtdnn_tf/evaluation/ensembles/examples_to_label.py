@@ -83,9 +83,10 @@ class Selection:
         order = np.argsort(-values, kind="stable")
         if queries is None:
             return order[: self.size]
-        _, first = np.unique(queries[order], return_index=True)
-        chosen = queries[order[np.sort(first)[: self.size]]]
-        return np.concatenate([np.flatnonzero(queries == query) for query in chosen])
+        _, first, query_of_row = np.unique(queries[order], return_index=True, return_inverse=True)
+        places = np.argsort(np.argsort(first))[query_of_row]
+        chosen = places < self.size
+        return order[chosen][np.lexsort((order[chosen], places[chosen]))]
 
 
 def write_examples_to_label(
