@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf.errors import UserError, one_line
+from mtdnn_tf.remote_files import is_remote, remote_path
 
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # NumPy parses the header of a .npy file with ast.literal_eval and tokenize, which raise these.
@@ -23,12 +24,19 @@ _HEADER_ERRORS = (ValueError, SyntaxError, TypeError, OverflowError, MemoryError
 
 
 def user_path(text: str) -> Path:
-    """Returns the path of a text in which a leading `~` is the home folder."""
+    """Returns the path of a text in which a leading `~` is the home folder; refuses a URL."""
+    if is_remote(text):
+        raise UserError(f"{text}: must be a local path; only data files and --input may be URLs")
     try:
         # `Path("./~")` would be expanded too.
         return Path(text).expanduser() if text.startswith("~") else Path(text)
     except RuntimeError:
         raise UserError(f"{text}: the home folder is not known; give the path without ~") from None
+
+
+def data_path(text: str) -> Path:
+    """Returns the path of a data file, folder or pattern: a local one as `user_path`, or a URL."""
+    return remote_path(text) if is_remote(text) else user_path(text)
 
 
 def sha256_of_file(path: Path) -> str:

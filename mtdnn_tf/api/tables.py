@@ -14,7 +14,7 @@ from mtdnn_tf.api.tasks import TaskDeclaration
 from mtdnn_tf.data.sources.example import read_weight
 from mtdnn_tf.data.sources.saved_datasets import class_name
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import user_path, write_text
+from mtdnn_tf.files import data_path, write_text
 from mtdnn_tf.kinds.label_index import label_index
 from mtdnn_tf.tasks.task import TRAIN
 
@@ -138,7 +138,7 @@ def write_table(table: Table, task: TaskDeclaration, split: str, folder: Path, h
     Other arguments and errors are those of `table_rows`.
     """
     if isinstance(table, (str, Path)):
-        return user_path(str(table)).resolve()
+        return data_path(str(table)).resolve()
     rows = table_rows(table, task, split, has_label)
     content = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows)
     return write_named_by_content(folder, f"{task.name}-{split}", ".jsonl", content)

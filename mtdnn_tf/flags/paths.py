@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import user_path
+from mtdnn_tf.files import data_path, user_path
 
 
 class _PathParser(flags.ArgumentParser):
+    def __init__(self, read: Callable[[str], Path] = user_path) -> None:
+        super().__init__()
+        self._read = read
+
     def parse(self, argument: str | Path) -> Path:
         if argument == "":
             raise ValueError("must be a path, got nothing")
         try:
-            return user_path(str(argument))
+            return self._read(str(argument))
         except UserError as error:
             raise ValueError(str(error)) from None
 
@@ -30,6 +34,11 @@ class _PathsParser(flags.ListParser):
 def define_path(name: str, help: str) -> flags.FlagHolder[Path | None]:
     """Defines a flag of a file or folder, None if it is not given."""
     return flags.DEFINE(_PathParser(), name, None, help, serializer=flags.ArgumentSerializer())
+
+
+def define_data_path(name: str, help: str) -> flags.FlagHolder[Path | None]:
+    """Defines a flag of data files, which may be a URL, None if it is not given."""
+    return flags.DEFINE(_PathParser(data_path), name, None, help, serializer=flags.ArgumentSerializer())
 
 
 def define_paths(name: str, help: str) -> flags.FlagHolder[Any]:

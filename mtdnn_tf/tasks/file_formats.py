@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob
-from pathlib import Path
+from pathlib import PurePath
 
 TSV = ".tsv"
 CSV = ".csv"
@@ -15,16 +15,16 @@ TEXT_ENDINGS = (*PLAIN_ENDINGS, *(f"{ending}{GZIP}" for ending in PLAIN_ENDINGS)
 ENDINGS = (*TEXT_ENDINGS, PARQUET)
 
 
-def ending_of(path: Path) -> str:
+def ending_of(path: PurePath) -> str:
     """Returns the ending that tells a file's format, such as ".tsv" or ".tsv.gz"."""
-    return path.suffix if path.suffix != GZIP else Path(path.stem).suffix + GZIP
+    return path.suffix if path.suffix != GZIP else PurePath(path.stem).suffix + GZIP
 
 
-def is_text(path: Path) -> bool:
+def is_text(path: PurePath) -> bool:
     """Returns whether a file has lines of text, as all formats but Parquet and Arrow have."""
     return ending_of(path) in TEXT_ENDINGS
 
 
-def is_pattern(path: Path) -> bool:
+def is_pattern(path: PurePath) -> bool:
     """Returns whether a path has wildcards (*, ? or [])."""
     return glob.escape(str(path)) != str(path)

@@ -13,6 +13,7 @@ from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.json_files import OMITTED
 from mtdnn_tf.kinds.base import Kind
 from mtdnn_tf.kinds.registry import KINDS
+from mtdnn_tf.remote_files import is_remote
 
 AUTO = "auto"
 LINEAR = "linear"
@@ -32,8 +33,8 @@ DECIDES_WEIGHTS = "decides_weights"
 class SplitFile:
     """File or files of one split's rows, and how to read them."""
 
-    # Relative to the data folder or absolute: a file, whose ending is its format (`file_formats`), a folder of shards,
-    # a saved data set, or a pattern of shards.
+    # Relative to the data folder, absolute or a URL: a file, whose ending is its format (`file_formats`), a folder of
+    # shards, a saved data set, or a pattern of shards.
     path: str
     columns: tuple[str, ...] | None = None  # Column names in order if the file has no header row.
     label: str | None = "label"  # Column of the gold label or score; None if the file has none.
@@ -219,17 +220,16 @@ class Task:
     def portable(self) -> Task:
         """Returns the task with files relative to a data folder, as a published model lists them.
 
-        Absolute paths, as in a user's task, become relative to the folder that holds all of them.
+        Absolute paths, as in a user's task, and URLs become relative to the folder that holds all of them.
         """
-        paths = {split: Path(file.path) for split, file in self.files.items() if Path(file.path).is_absolute()}
-        if not paths:
-            return self
-        folder = os.path.commonpath([path.parent for path in paths.values()])
-        moved = {
-            split: dataclasses.replace(self.files[split], path=path.relative_to(folder).as_posix())
-            for split, path in paths.items()
-        }
-        return dataclasses.replace(self, files={**self.files, **moved})
+        local = {split: Path(file.path) for split, file in self.files.items() if Path(file.path).is_absolute()}
+        remote = {split: Path(file.path) for split, file in self.files.items() if is_remote(file.path)}
+        files = dict(self.files)
+        for paths in filter(None, (local, remote)):
+            folder = os.path.commonpath([path.parent for path in paths.values()])
+            for split, path in paths.items():
+                files[split] = dataclasses.replace(files[split], path=path.relative_to(folder).as_posix())
+        return dataclasses.replace(self, files=files)
 
     def without_labels(self, splits: Collection[str]) -> Task:
         """Returns the task without gold labels in files of some splits, unless labels decide which rows are read."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, TypeVar
 
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.files import user_path
 from mtdnn_tf.kinds.registry import KINDS
+from mtdnn_tf.remote_files import is_remote
 from mtdnn_tf.tasks.file_formats import ENDINGS, ending_of, is_pattern
 from mtdnn_tf.tasks.task import CHOICES, HASH_ID, PER_LABEL, TRAIN, SplitFile, Task, TfdsData
 from mtdnn_tf.tasks.yaml_values import YamlValue, read_yaml
@@ -102,12 +103,18 @@ def _record(value: YamlValue, made: type, required: Collection[str]) -> dict[str
 def _file(value: YamlValue, is_labelled: bool, label: str, task: str, folder: Path | None) -> SplitFile:
     """Returns the file of a split, given as its path or with what is special about it."""
     fields = {"path": value.text()} if value.is_text else _record(value, SplitFile, ("path",))
-    path = user_path(fields["path"])
-    path = path if folder is None else (folder / path).resolve()
+    path: PurePath
+    if is_remote(fields["path"]):
+        text, path = fields["path"], PurePosixPath(fields["path"])
+        may_be_folder = not path.suffix
+    else:
+        path = user_path(fields["path"])
+        path = path if folder is None else (folder / path).resolve()
+        text, may_be_folder = str(path), not path.suffix or path.is_dir()
     # The files of a folder or of a pattern are looked for when they are read.
-    may_be_several = not path.suffix or is_pattern(path) or path.is_dir()
+    may_be_several = may_be_folder or is_pattern(path)
     if ending_of(path) not in ENDINGS and not may_be_several:
         raise unknown_name(f"ending of a file of task {task}", ending_of(path), ENDINGS, value.where)
-    fields = {"label": label, **fields, "path": str(path)}
+    fields = {"label": label, **fields, "path": text}
     # A file without a label column has no label that could be missing.
     return SplitFile(**{"label_required": is_labelled or fields["label"] is None, **fields})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from upath import UPath
 
 pytest.importorskip("apache_beam", reason="apache-beam is not installed (it needs Python 3.10)")
 
@@ -76,6 +78,21 @@ def test_predictions_are_those_of_predict(teachers: Teachers, expected, tmp_path
             else:
                 assert found[example_id][column] == value
     assert not [path for path in (tmp_path / "out" / "_beam").rglob("*") if path.is_file()]
+
+
+def test_data_files_may_be_urls(teachers: Teachers, tmp_path):
+    """Of the memory of this process, which is the worker's."""
+    task = with_mood(tmp_path, GOOD)
+    memory = UPath("memory://beam")
+    memory.fs.put(str(tmp_path / "mood"), memory.path, recursive=True)
+    remote = dataclasses.replace(task, files={"train": dataclasses.replace(task.files["train"], path=str(memory))})
+    folders = [
+        _beam(teachers, tmp_path / name, data_dir=tmp_path, tasks=[one]).predict()[0]
+        for name, one in (("local", task), ("remote", remote))
+    ]
+    memory.rmdir(recursive=True)
+    one, other = ({path.name: path.read_bytes() for path in folder.glob("predictions-*")} for folder in folders)
+    assert one == other and sum(len(content.splitlines()) for content in other.values()) == 3
 
 
 def test_unreadable_rows_are_listed_and_left_out_only_if_asked(teachers: Teachers, tmp_path):

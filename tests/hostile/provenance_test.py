@@ -185,8 +185,9 @@ def test_a_model_folder_tells_no_place_of_the_machine(tmp_path: Path) -> None:
     assert [file.path for file in read.files.values()] == ["mood_train.tsv", "mood_validation.tsv", "mood_test.tsv"]
 
 
-def test_files_of_several_folders_stay_different() -> None:
-    files = {"train": SplitFile("/data/x/train/rows.tsv"), "validation": SplitFile("/data/x/dev/rows.tsv")}
+@pytest.mark.parametrize("folder", ["/data/x", "gs://bucket/x"])
+def test_files_of_several_folders_stay_different(folder: str) -> None:
+    files = {"train": SplitFile(f"{folder}/train/rows.tsv"), "validation": SplitFile(f"{folder}/dev/rows.tsv")}
     found = dataclasses.replace(TASK, files=files).portable().files
     assert {split: file.path for split, file in found.items()} == {
         "train": "train/rows.tsv",

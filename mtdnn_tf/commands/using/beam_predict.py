@@ -9,14 +9,14 @@ from mtdnn_tf.commands.program import Command
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.flags import beam, data
 from mtdnn_tf.flags.options import define, given
-from mtdnn_tf.flags.paths import define_path
+from mtdnn_tf.flags.paths import define_data_path, define_path
 from mtdnn_tf.tasks.task import INPUT, TRAIN
 
 define(BeamOptions)
 define(BeamPredictionOptions)
 _MODEL = define_path("model", "Folder of an exported model (`mtdnn export --export_dir`), or of a release.")
 _SPLIT = flags.DEFINE_string("split", None, "The split to predict.")
-_INPUT = define_path("input", "File of texts, or folder or pattern of such files, with the columns of one task.")
+_INPUT = define_data_path("input", "File of texts, or folder or pattern of such files, with the columns of one task.")
 _OUTPUT_DIR = define_path("output_dir", "Folder of the predictions, with one subfolder per task and split.")
 
 

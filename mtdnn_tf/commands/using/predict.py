@@ -13,14 +13,14 @@ from mtdnn_tf.evaluation.gold_labels import majority_predictions
 from mtdnn_tf.evaluation.predictions import write_predictions
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.flags import data, inference
-from mtdnn_tf.flags.paths import define_path
+from mtdnn_tf.flags.paths import define_data_path, define_path
 from mtdnn_tf.tasks.registry import select_tasks
 from mtdnn_tf.tasks.task import INPUT, TRAIN
 from mtdnn_tf.text_tables import check_format
 
 _RUN = define_path("run", "Folder of a trained run.")
 _SPLIT = flags.DEFINE_list("split", [], "Splits to predict, comma-separated; each task's development splits if empty.")
-_INPUT = define_path("input", "File of texts, or folder or pattern of such files, with the columns of one task.")
+_INPUT = define_data_path("input", "File of texts, or folder or pattern of such files, with the columns of one task.")
 _OUTPUT = define_path("output", "A .tsv or .jsonl file for one task and split; a folder for several.")
 _GLUE_SUBMISSION = define_path("glue_submission", "Zip file with predictions of all test splits for GLUE's server.")
 _GLUE_MAJORITY = flags.DEFINE_list(

@@ -12,7 +12,7 @@ from mtdnn_tf.commands.program import Command
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import write_text
 from mtdnn_tf.flags.numbers import define_float, define_integer
-from mtdnn_tf.flags.paths import define_path
+from mtdnn_tf.flags.paths import define_data_path, define_path
 from mtdnn_tf.serving.client.answers import readable
 from mtdnn_tf.serving.client.connection import Patience
 from mtdnn_tf.serving.client.query import Texts, ask, connect, read_api_key, read_texts
@@ -27,7 +27,9 @@ _SIGNATURE = flags.DEFINE_string(
 flags.DEFINE_alias("task", "signature")
 _TEXT_A = flags.DEFINE_string("text_a", None, "Sentence, or first text of a pair.")
 _TEXT_B = flags.DEFINE_string("text_b", None, "Second text of a pair.")
-_INPUT = define_path("input", "File of texts, or folder or pattern of such files, instead of --text_a and --text_b.")
+_INPUT = define_data_path(
+    "input", "File of texts, or folder or pattern of such files, instead of --text_a and --text_b."
+)
 _COLUMNS = flags.DEFINE_list(
     "columns", [], "One or two comma-separated text columns of the file; default: text_a and text_b."
 )

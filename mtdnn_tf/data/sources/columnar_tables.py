@@ -107,7 +107,8 @@ def _schema(file: Path) -> pa.Schema:
         if file.suffix == ".arrow":
             with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as reader:
                 return reader.schema
-        return pq.read_schema(file)
+        with file.open("rb") as source:
+            return pq.read_schema(source)
 
 
 def _batches(file: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -118,7 +119,8 @@ def _batches(file: Path, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
             source = opened.enter_context(pa.memory_map(str(file)))
             batches = iter(opened.enter_context(pa.ipc.open_stream(source)))
         else:
-            batches = opened.enter_context(pq.ParquetFile(file)).iter_batches(columns=list(names))
+            source = opened.enter_context(file.open("rb"))
+            batches = opened.enter_context(pq.ParquetFile(source)).iter_batches(columns=list(names))
         for batch in batches:
             # Offsets and bytes of a damaged file are checked before they are followed.
             batch.validate(full=True)

@@ -16,6 +16,7 @@ from mtdnn_tf.data.sources.text_records import has_blank_last_rows
 from mtdnn_tf.errors import UserError, raise_error, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.json_files import to_json
+from mtdnn_tf.remote_files import is_remote, reading, remote_path
 from mtdnn_tf.tasks.file_formats import PLAIN_ENDINGS, ending_of
 from mtdnn_tf.tasks.task import TRAIN, SplitFile, Task
 
@@ -25,11 +26,17 @@ def file_splits(task: Task, data_dir: Path) -> list[str]:
     return [split for split in task.files if has_data(split_path(task, split, data_dir))]
 
 
+def is_in_place(path: str) -> bool:
+    """Returns whether a split's path is that of a user's file, not relative to the folder of the data."""
+    return is_remote(path) or Path(path).is_absolute()
+
+
 def split_path(task: Task, split: str, data_dir: Path) -> Path:
     """Returns the path of a split's file, folder or pattern."""
     if split not in task.files:
         raise unknown_name(f"split of task {task.name}", split, task.files)
-    return data_dir / task.files[split].path
+    path = task.files[split].path
+    return remote_path(path) if is_remote(path) else data_dir / path
 
 
 def file_fingerprint(task: Task, split: str, data_dir: Path) -> dict[str, Any]:
@@ -108,7 +115,7 @@ def split_shards(task: Task, split: str, data_dir: Path) -> list[Shard]:
     # A task file's own files have absolute paths.
     remedy = (
         "--task_file must name a task file that names it where it is"
-        if Path(task.files[split].path).is_absolute()
+        if is_in_place(task.files[split].path)
         else "--data_dir must name its folder, or --task_file the task file that declares a task of your own"
     )
     return find_shards(path, split, f"; split {split!r} of task {task.name} is read from it; {remedy}")
@@ -147,6 +154,10 @@ class _SplitReader:
 
     def read_table(self, shard: Shard, keep_skipped: bool = False) -> Iterator[tuple[TableRow, Example]]:
         """Yields the examples of one of the split's tables with their rows."""
+        with reading(shard.path):
+            yield from self._read_table(shard, keep_skipped)
+
+    def _read_table(self, shard: Shard, keep_skipped: bool) -> Iterator[tuple[TableRow, Example]]:
         incomplete = without_label = 0
         before_line = place(shard.path)
         for row in self._rows(shard.path):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mtdnn_tf.data.sources.saved_datasets import INFO, arrow_files, is_saved_dataset, is_saved_dict, split_folder
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.files import sha256_of_file
+from mtdnn_tf.remote_files import is_remote, reading
 from mtdnn_tf.tasks.file_formats import ENDINGS, ending_of, is_pattern
 
 # Of hidden files, and of those that programs write beside their shards, such as _SUCCESS.
@@ -32,12 +33,14 @@ class Shard(NamedTuple):
 
     def checksums(self) -> list[list[str]]:
         """Returns name and SHA-256 of each of its files, the same wherever they are."""
-        return [[self.name or file.name, sha256_of_file(file)] for file in self.files]
+        with reading(self.path):
+            return [[self.name or file.name, sha256_of_file(file)] for file in self.files]
 
 
 def has_data(path: Path) -> bool:
     """Returns whether there is a file or folder of this path, or one that matches this pattern."""
-    return path.exists() or (is_pattern(path) and any(True for _ in _matches(path)))
+    with reading(path):
+        return path.exists() or (is_pattern(path) and any(True for _ in _matches(path)))
 
 
 def find_shards(path: Path, split: str, remedy: str = "") -> list[Shard]:
@@ -52,12 +55,17 @@ def find_shards(path: Path, split: str, remedy: str = "") -> list[Shard]:
     Raises:
         UserError: There is no such file or no shard, or shards are not files of one format.
     """
+    with reading(path):
+        return _find_shards(path, split, remedy)
+
+
+def _find_shards(path: Path, split: str, remedy: str) -> list[Shard]:
     if path.is_file():
         return [Shard(path)]
-    if is_saved_dict(path):
-        return [Shard(split_folder(path, split))]
-    if is_saved_dataset(path):
-        return [Shard(path)]
+    if is_saved_dict(path) or is_saved_dataset(path):
+        if is_remote(path):
+            raise UserError(f"{path}: saved data sets must be in a local folder; copy it, or save it with to_parquet")
+        return [Shard(split_folder(path, split) if is_saved_dict(path) else path)]
     if path.is_dir():
         return _shards(path, {file.name: file for file in path.iterdir()})
     shards = _shards(path, dict(_matches(path))) if has_data(path) else []

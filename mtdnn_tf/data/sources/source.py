@@ -12,6 +12,7 @@ from mtdnn_tf.data.sources.example import Example, numbered_hash
 from mtdnn_tf.data.sources.files_source import (
     file_fingerprint,
     file_splits,
+    is_in_place,
     read_file_examples,
     refuse_duplicate_ids,
     stream_file_examples,
@@ -49,7 +50,7 @@ class DataSource:
 
     def reads_data_dir(self, task: Task) -> bool:
         """Returns whether any of a task's data is in the source's folder: a user's files have absolute paths."""
-        return self._reads_tfds(task) or any(not Path(file.path).is_absolute() for file in task.files.values())
+        return self._reads_tfds(task) or any(not is_in_place(file.path) for file in task.files.values())
 
     def fingerprint(self, task: Task, split: str) -> dict[str, Any]:
         """Returns what a split's examples are made from, as JSON values; the same in any folder."""

@@ -82,7 +82,8 @@ def _lines(path: Path, refuse: Callable[[UserError], None] = raise_error) -> Ite
 
 
 def _opened(path: Path) -> IO[bytes]:
-    return cast("IO[bytes]", gzip.open(path)) if path.suffix == GZIP else path.open("rb")
+    file = path.open("rb")
+    return cast("IO[bytes]", gzip.open(file)) if path.suffix == GZIP else file
 
 
 def _tsv_records(path: Path, refuse: Callable[[UserError], None]) -> Iterator[Record]:
