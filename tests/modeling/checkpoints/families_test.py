@@ -10,24 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
-import tokenizers
 from safetensors.numpy import load_file, save_file
 
-from mtdnn_tf.data.packing import pack, to_model_inputs
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import CLS, POOLER
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.conversion import convert
-from mtdnn_tf.modeling.checkpoints.families import FAMILIES
-from mtdnn_tf.modeling.checkpoints.fast_tokenizer import fast_tokenizer
 from mtdnn_tf.modeling.checkpoints.pretrained import select_layers, with_pooling
 from mtdnn_tf.modeling.multi_task_model import build_multi_task_model
 from mtdnn_tf.tasks.task import Task
 from tests import transformers_families
-from tests.transformers_families import CASES, EXPECTED, LENGTH, TEXTS
+from tests.families.encoder_case import GOLDEN, EncoderCase, check_ids, check_outputs, packed
+from tests.transformers_families import CASES, EXPECTED
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "families"
 TASK = Task("mood", "classification", ("text",), ("bad", "good"), ("accuracy",))
 
 
@@ -39,65 +34,6 @@ def copied(tmp_path):
         return Path(shutil.copytree(GOLDEN / name, tmp_path / name))
 
     return copy
-
-
-def _packed(pretrained):
-    tokenizer = pretrained.tokenizer()
-    first = tokenizer.tokenize(tf.constant([text for text, _ in TEXTS]))
-    second = tokenizer.tokenize(tf.constant([text or "" for _, text in TEXTS]))
-    has_second = tf.constant([text is not None for _, text in TEXTS])
-    return to_model_inputs(pack(first, second, tokenizer, LENGTH, has_second))
-
-
-def _check(folder):
-    """Compares what an encoder makes of the texts with what transformers made of them."""
-    pretrained, expected = find_backbone(str(folder)), np.load(folder / EXPECTED)
-    inputs = _packed(pretrained)
-    mask = expected["mask"] > 0
-    np.testing.assert_array_equal(inputs["padding_mask"], mask)
-    np.testing.assert_array_equal(np.where(mask, inputs["token_ids"], 0), np.where(mask, expected["ids"], 0))
-    if pretrained.config.num_segments > 1:
-        np.testing.assert_array_equal(inputs["segment_ids"], expected["segments"])
-    encoder = build_multi_task_model(pretrained, [TASK]).backbone
-    output = encoder(inputs, training=False)["sequence_output"].numpy()
-    assert np.abs(expected["output"][mask]).max() > 1
-    np.testing.assert_allclose(output[mask], expected["output"][mask], atol=1e-5)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_ids_and_outputs_are_those_of_transformers(name):
-    _check(GOLDEN / name)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_the_tokenizer_of_an_export_has_the_same_ids(name):
-    expected = np.load(GOLDEN / name / EXPECTED)
-    content = fast_tokenizer(find_backbone(str(GOLDEN / name)).tokenizer(), LENGTH)
-    tokenizer = tokenizers.Tokenizer.from_str(json.dumps(content))
-    rows = tokenizer.encode_batch([first if second is None else (first, second) for first, second in TEXTS])
-    assert [row.ids for row in rows] == expected["ids"].tolist()
-    assert [row.attention_mask for row in rows] == expected["mask"].tolist()
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_written_back_with_the_same_bytes_and_fields(tmp_path, name):
-    pretrained = find_backbone(str(GOLDEN / name))
-    convert(pretrained, tmp_path / "out", "huggingface")
-
-    family = FAMILIES[pretrained.config.model_type]
-    read = load_file(GOLDEN / name / "model.safetensors")
-    before = {name.removeprefix(f"{family.prefix}."): array for name, array in read.items()}
-    after = load_file(tmp_path / "out" / "model.safetensors")
-    assert len(after) == sum(name.startswith(f"{family.prefix}.") for name in read)
-    for name_in_file, array in after.items():
-        assert array.tobytes() == before[name_in_file].tobytes()
-    config, written = (json.loads((at / "config.json").read_text()) for at in (GOLDEN / name, tmp_path / "out"))
-    assert written["architectures"] == [family.architecture]
-    assert {field: config[field] for field in written if field in config and field != "architectures"} == {
-        field: value for field, value in written.items() if field in config and field != "architectures"
-    }
-    shutil.copy(GOLDEN / name / EXPECTED, tmp_path / "out")
-    _check(tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -153,7 +89,7 @@ def test_alberts_pooler_is_read_and_its_layer_run_as_often_as_the_config_says():
     assert len({id(weight) for weight in encoder.weights}) == len(pretrained.weights)
     weights = load_file(GOLDEN / "albert" / "model.safetensors")
     pooled = np.tanh(expected["output"][:, 0] @ weights["albert.pooler.weight"].T + weights["albert.pooler.bias"])
-    found = encoder(_packed(pretrained), training=False)["pooled_output"].numpy()
+    found = encoder(packed(pretrained), training=False)["pooled_output"].numpy()
     np.testing.assert_allclose(found, pooled, atol=1e-5)
 
 
@@ -167,7 +103,7 @@ def test_students_of_albert_run_its_layer_as_often_as_layers_are_picked():
             weights[name.replace(".0.", ".1.", 1)] = pretrained.weights[name]
     config = dataclasses.replace(pretrained.config, shares_layers=False, num_layers=2)
     copied = dataclasses.replace(pretrained, config=config, weights=weights)
-    inputs = _packed(pretrained)
+    inputs = packed(pretrained)
     found, expected = (
         build_multi_task_model(one, [TASK]).backbone(inputs, training=False)["sequence_output"].numpy()
         for one in (picked, copied)
@@ -277,7 +213,7 @@ def test_students_of_modernbert_keep_how_far_each_layer_attends(tmp_path):
         name = "encoder.layer.{}.output.dense.weight"
         assert picked.weights[name.format(here)] is pretrained.weights[name.format(there)]
     assert "encoder.layer.0.attention.LayerNorm.weight" not in picked.weights
-    build_multi_task_model(picked, [TASK]).backbone(_packed(pretrained))
+    build_multi_task_model(picked, [TASK]).backbone(packed(pretrained))
     with pytest.raises(UserError, match=r"`student_layers` of .*modernbert must begin with 0: .*, got 1,3"):
         select_layers(pretrained, (1, 3))
     # Every second layer is of global attention, which a config says, or layers 0, 2 and 3 are, which none does.
@@ -328,11 +264,6 @@ def test_another_epsilon_is_read_and_needs_hugging_faces_layout(tmp_path):
         convert(pretrained, tmp_path / "out", "google")
 
 
-def test_the_page_lists_every_family():
-    page = (GOLDEN.parents[2] / "docs" / "checkpoints.md").read_text(encoding="utf-8")
-    assert [name for name in FAMILIES if f"\n| `{name}` | yes | yes | yes | yes |" not in page] == []
-
-
 @pytest.mark.slow
 def test_new_ones_in_transformers(tmp_path):
     """Another seed's encoders; what is written back from them, transformers reads with the same ids and outputs."""
@@ -347,8 +278,10 @@ def test_new_ones_in_transformers(tmp_path):
 
     run("make", tmp_path / "made", 1)
     for name in CASES:
-        _check(tmp_path / "made" / name)
-        convert(find_backbone(str(tmp_path / "made" / name)), tmp_path / "out" / name, "huggingface")
+        case = EncoderCase(tmp_path / "made" / name, tmp_path)
+        check_ids(case)
+        check_outputs(case)
+        convert(case.pretrained, tmp_path / "out" / name, "huggingface")
     run("run", *(tmp_path / "out" / name for name in CASES))
     for name in CASES:
         theirs, ours = (np.load(tmp_path / place / name / EXPECTED) for place in ("made", "out"))
