@@ -23,6 +23,7 @@ from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.pretrained import select_layers, with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
 from mtdnn_tf.modeling.multi_task_model import MultiTaskModel, build_multi_task_model
+from mtdnn_tf.modeling.narrowing import narrow
 
 _REMEDY = "restore it from version control, or run its block again"
 _BATCH_SIZES = (1, 32)
@@ -116,6 +117,8 @@ def _untrained(training: Training) -> MultiTaskModel:
     pretrained = with_pooling(find_backbone(encoder.initial), encoder.pooling)
     if encoder.student_layers is not None:
         pretrained = select_layers(pretrained, encoder.student_layers)
+    if encoder.student_dim is not None:
+        pretrained = narrow(pretrained, encoder.student_dim)
     tasks = training.settings.data.selected_tasks()
     return build_multi_task_model(pretrained, choose_heads(tasks, {}, encoder.pair_head))
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.pretrained import picked_layers
+from mtdnn_tf.modeling.narrowing import check_student
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.config import TrainingConfig
@@ -98,6 +98,5 @@ def check_starts(config: AdaptationConfig) -> None:
     """Raises UserError for an encoder that is missing, or too shallow or short for the settings."""
     for run in config.all_starts.values():
         initial = find_backbone(run or config.base.encoder.backbone)
-        if config.base.encoder.student_layers is not None:
-            picked_layers(config.base.encoder.student_layers, initial.config.num_layers, initial.source)
+        check_student(initial, config.base.encoder.student_layers, config.base.encoder.student_dim)
         initial.check_length(config.base.data.max_sequence_length)

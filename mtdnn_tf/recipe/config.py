@@ -8,12 +8,15 @@ from pathlib import Path
 
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
-from mtdnn_tf.modeling.checkpoints.pretrained import picked_layers
+from mtdnn_tf.modeling.narrowing import check_student
 from mtdnn_tf.options import Options, option, shown
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.best_epoch import ALL
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.task_inputs import check_settings
+
+# Of the models that are no students.
+WHOLE_ENCODER: dict[str, None] = {"student_layers": None, "student_dim": None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +24,9 @@ class RecipeConfig(Options):
     """Configuration of a recipe.
 
     Attributes:
-        base: What all trainings share. Its `output_dir` is the recipe's folder; its `student_layers` are those of the
-            student and of the multi-task model that it is compared with. Teacher number i of 1, 2, ..., all dropouts of
-            the first encoder first, has its `seed` + i.
+        base: What all trainings share. Its `output_dir` is the recipe's folder; its `student_layers` and `student_dim`
+            are those of the student and of the multi-task model that it is compared with. Teacher number i of 1, 2,
+            ..., all dropouts of the first encoder first, has its `seed` + i.
     """
 
     base: TrainingConfig
@@ -113,10 +116,10 @@ class RecipeConfig(Options):
 
     @property
     def fine_tuning(self) -> TrainingConfig:
-        """The base of a fine-tuning: one task, only gold labels, all layers of the encoder."""
+        """The base of a fine-tuning: one task, only gold labels, the whole encoder that it begins with."""
         steps = self.base.optimization
         return self.gold_only.replace(
-            student_layers=None,
+            **WHOLE_ENCODER,
             task_weights=(),
             epochs=self.fine_tune_epochs or steps.epochs,
             learning_rate=self.fine_tune_learning_rate or steps.learning_rate,
@@ -152,7 +155,6 @@ def check_recipe(config: RecipeConfig) -> None:
             f"{', '.join(chosen_by)}"
         )
     encoder = config.base.encoder
-    if encoder.student_layers is not None:
-        initial = find_backbone(encoder.initial)
-        picked_layers(encoder.student_layers, initial.config.num_layers, initial.source)
+    if encoder.student_layers is not None or encoder.student_dim is not None:
+        check_student(find_backbone(encoder.initial), encoder.student_layers, encoder.student_dim)
     check_settings(config.base, config.trained_tasks(), [task.name for task in config.taught_tasks()])

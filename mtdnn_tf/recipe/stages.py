@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.distillation.soft_targets import soft_target_folder
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, is_scored_by, score
-from mtdnn_tf.recipe.config import RecipeConfig
+from mtdnn_tf.recipe.config import WHOLE_ENCODER, RecipeConfig
 from mtdnn_tf.recipe.run_names import fold_stage, places, scorers, seed_stage, teacher_stage, tuned_teacher_stage
 from mtdnn_tf.recipe.selection import SELECTION, is_selected, kept_teachers, select_teachers
 from mtdnn_tf.report import roles
@@ -72,7 +72,7 @@ def _teacher_settings(config: RecipeConfig, number: int) -> dict[str, object]:
     """Returns the settings of a teacher that differ from the others'."""
     backbone, dropout = config.grid[number - 1]
     seed = config.base.optimization.seed + number
-    return {"backbone": backbone, "dropout": dropout, "seed": seed, "student_layers": None}
+    return {"backbone": backbone, "dropout": dropout, "seed": seed, **WHOLE_ENCODER}
 
 
 def _as_kept(config: RecipeConfig, place: int) -> dict[str, object]:
@@ -97,7 +97,7 @@ def _tuned(config: RecipeConfig, task: Task, place: int, fold: int | None = None
 
 
 def _single_task(config: RecipeConfig) -> list[Stage]:
-    alone = config.gold_only.replace(student_layers=None, task_weights=())
+    alone = config.gold_only.replace(**WHOLE_ENCODER, task_weights=())
     stages = []
     for seed in config.all_seeds:
         for task in config.trained_tasks():
@@ -127,7 +127,7 @@ def _folds(config: RecipeConfig, folds: int) -> list[Stage]:
     for place in places(config):
         for fold in range(folds):
             what = f"as kept teacher {place}, without fold {fold} of {folds}"
-            base = config.gold_only.replace(student_layers=None, folds=folds, held_out_fold=fold)
+            base = config.gold_only.replace(**WHOLE_ENCODER, folds=folds, held_out_fold=fold)
             known_later = functools.partial(_as_kept, config, place)
             stages.append(_training(config, fold_stage(place, fold), what, base, known_later))
             if config.fine_tune_teachers:

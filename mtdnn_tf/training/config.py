@@ -62,6 +62,13 @@ class EncoderOptions(Options):
         "layer numbers from 0.",
         unset="all",
     )
+    student_dim: int | None = option(
+        None,
+        "Width that the initial encoder is reduced to, a multiple of the width of a head, with fewer heads and a "
+        "narrower feed-forward layer. Of BERT, DistilBERT, RoBERTa, XLM-R, and ELECTRA without projected embeddings.",
+        unset="the encoder's",
+        at_least=2,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

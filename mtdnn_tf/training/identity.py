@@ -15,6 +15,7 @@ from mtdnn_tf.data.encoded_split import EncodedSplit, joined_key
 from mtdnn_tf.distillation.soft_targets import SoftTargets, find_soft_targets, result_key
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.json_files import OMITTED, fingerprint, read_checked_json, to_json, write_checked_json
+from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import RUN_CONFIG, read_tokenizer
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone
 from mtdnn_tf.tasks.task import DECIDES_WEIGHTS, TRAIN, Task
@@ -31,18 +32,22 @@ _FIELDS = [field for field in dataclasses.fields(Task) if field.metadata.get(DEC
 
 def run_identity(
     config: TrainingConfig,
-    pretrained: PretrainedBackbone,
+    initial: PretrainedBackbone,
+    backbone_config: BackboneConfig,
     inputs: Sequence[TaskInputs],
     soft_targets: Mapping[str, SoftTargets],
     development: Sequence[EncodedSplit] = (),
 ) -> dict[str, Any]:
-    """Returns everything that decides a run's weights, and what they are evaluated on, as JSON values."""
+    """Returns everything that decides a run's weights, and what they are evaluated on, as JSON values.
+
+    `initial` is the encoder before it is narrowed to `backbone_config`, which other processors may round otherwise.
+    """
     evaluated = {f"{split.task.name}/{split.split}": split.manifest["key"] for split in development}
     return {
         **config.decisive_fields(),
         "tasks": [task.task.name for task in inputs],
-        "backbone_weights": _weights_fingerprint(pretrained),
-        "backbone_config": to_json(pretrained.config),
+        "backbone_weights": _weights_fingerprint(initial),
+        "backbone_config": to_json(backbone_config),
         "data": {task.task.name: task.encoded.manifest["key"] for task in inputs},
         **_of_soft_targets(soft_targets),
         **_task_fields([task.task for task in inputs]),

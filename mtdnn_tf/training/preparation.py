@@ -19,6 +19,7 @@ from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, read_fold, read_tasks
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, select_layers, with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
+from mtdnn_tf.modeling.narrowing import narrow
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.cluster import Cluster, run_on_chief_first
 from mtdnn_tf.training.config import TrainingConfig
@@ -51,6 +52,9 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
     pretrained = with_pooling(find_backbone(encoder.initial), encoder.pooling)
     if encoder.student_layers is not None:
         pretrained = select_layers(pretrained, encoder.student_layers)
+    initial = pretrained
+    if encoder.student_dim is not None:
+        pretrained = narrow(initial, encoder.student_dim)
     pretrained.check_length(config.data.max_sequence_length)
     if pretrained.config.num_segments < 2 and any(task.is_pair for task in tasks):
         _log.info("%s: both texts of a pair are of one segment, with a separator between them", pretrained.source)
@@ -75,7 +79,7 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
         of_head = [split for split in development if split.task.head_task == task.task.name]
         batch_size = config.optimization.batch_size if config.optimization.batch_tokens is None else None
         config.checks.check(task.encoded, rows, of_head, tokenizer, batch_size)
-    identity = run_identity(config, pretrained, inputs, targets, development)
+    identity = run_identity(config, initial, pretrained.config, inputs, targets, development)
     return Prepared(config, tasks, pretrained, tokenizer, inputs, targets, evaluates, development, identity)
 
 

@@ -88,3 +88,5 @@ def test_encoders_are_looked_at_before_the_first_training(config, tmp_path):
     base = config.base.replace(backbone=str(tmp_path / "deep"), student_layers=(3,))
     with pytest.raises(UserError, match="count of 3"):
         check_starts(dataclasses.replace(config, base=base))
+    with pytest.raises(UserError, match="`student_dim` must be a multiple of"):
+        check_starts(dataclasses.replace(config, base=config.base.replace(student_dim=3)))

@@ -30,6 +30,7 @@ _OTHERS: dict[str, Any] = {
     "tasks": ("mood", "similarity"),
     "init_from": "run",
     "student_layers": (1,),
+    "student_dim": 8,
     "folds": 5,
     "held_out_fold": 1,
 }

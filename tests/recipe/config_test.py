@@ -35,9 +35,10 @@ def test_a_fine_tuning_is_of_the_base_but_for_what_is_given(config):
     assert config.fine_tuning == config.base
     tuned = dataclasses.replace(config, fine_tune_epochs=9, fine_tune_learning_rate=0.25).fine_tuning
     assert (tuned.optimization.epochs, tuned.optimization.learning_rate) == (9, 0.25)
-    student = config.base.replace(student_layers=(1,), transfer_splits=("test",))
+    student = config.base.replace(student_layers=(1,), student_dim=8, transfer_splits=("test",))
     tuned = dataclasses.replace(config, base=student).fine_tuning
-    assert (tuned.encoder.student_layers, tuned.distillation.transfer_splits) == (None, ())
+    kept = tuned.encoder.student_layers, tuned.encoder.student_dim, tuned.distillation.transfer_splits
+    assert kept == (None, None, ())
 
 
 def test_seeds_are_the_bases_if_none_are_given(config):
@@ -87,6 +88,7 @@ def test_what_needs_the_tasks_or_the_encoder_is_refused_before_the_first_trainin
         ({"transfer_splits": ("tests",)}, "split of `transfer_splits` 'tests'; did you mean 'test'"),
         ({"distill_variance_weighting": True}, "needs soft targets of a regression, got mood"),
         ({"student_layers": (3,)}, "tiny has 2 layers, got a count of 3"),
+        ({"student_dim": 4}, "`student_dim` must be a multiple of 8, the width of a head of tiny, .* got 4"),
     ]
     for change, message in changes:
         base = config.base.replace(**change)

@@ -98,6 +98,7 @@ def test_the_weight_of_the_distilled_loss_is_that_of_its_schedule_unless_it_is_g
         ({"folds": 3, "held_out_fold": -1}, "`held_out_fold` must be"),
         ({"evaluation": "always"}, "unknown `evaluation` 'always'"),
         ({"student_layers": (1, 1)}, "`student_layers`"),
+        ({"student_dim": 1}, "`student_dim` must be an integer >= 2, got 1"),
         (
             {"transfer_splits": ("test", "test")},
             "`transfer_splits` must be different splits other than train, got test,t",
