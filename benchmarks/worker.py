@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,3 +77,13 @@ def serve(functions: Mapping[str, Callable[..., Any]]) -> None:
         call = json.loads(line)
         answers.write(json.dumps(functions[call["name"]](**call["arguments"])) + "\n")
         answers.flush()
+
+
+def milliseconds(run: Callable[[], object], repeats: int) -> list[float]:
+    """Returns the milliseconds of each of some calls."""
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - started))
+    return times
