@@ -72,7 +72,7 @@ class EncoderCase:
         save_model(model, tasks, self.pretrained.tokenizer(), LENGTH, self.work / "model")
         loaded = load_model(self.work / "model")
         assert loaded.model.backbone.config == self.pretrained.config
-        export_model(loaded, self.work / "exports" / "1")
+        export_model(loaded, self.work / "exports" / "1", batch_sizes=(1,))
         return loaded, self.work / "exports" / "1"
 
     @functools.cached_property
@@ -132,6 +132,7 @@ def check_training(case: EncoderCase) -> None:
         epochs=1,
         batch_size=8,
         learning_rate=0.01,
+        parallel_parts=1,
         evaluation="never",
     )
     train(config)
