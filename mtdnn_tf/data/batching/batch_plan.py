@@ -9,8 +9,7 @@ and its next epoch goes on where the last one stopped. `packed_batches` cuts the
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,6 +33,13 @@ class PlannedBatch(NamedTuple):
 
     task_index: int  # Place of the batch's task among the plan's tasks.
     rows: np.ndarray  # Places of the rows in the task's `lengths`, int64 [batch size, fewer, or more for a query].
+
+
+class _Epoch(NamedTuple):
+    """The steps of one epoch."""
+
+    tasks: np.ndarray  # Which task each step's batch is of, int64 [steps].
+    numbers: np.ndarray  # Which of the task's batches it is, counted through all its passes, int64 [steps].
 
 
 class BatchPlan:
@@ -67,48 +73,44 @@ class BatchPlan:
         self._tasks = tuple(task_rows)
         self._seed = seed
         self._batches = [_batches_of(task, batch_size, batch_tokens) for task in task_rows]
-        self._batch_counts = [batches.count for batches in self._batches]
-        self.steps_per_epoch = sum(self._batch_counts)
+        self._batch_counts = np.array([batches.count for batches in self._batches])
+        self.steps_per_epoch = int(self._batch_counts.sum())
         self._sampler = sampler or Sampler()
         self._is_plain = self._sampler.is_plain([task.name for task in task_rows])
-        # Two epochs, as a reader that runs ahead of the training crosses their border again and again.
+        # Two of each, as a reader that runs ahead of the training crosses their border again and again.
         self._epoch = functools.lru_cache(maxsize=2)(self._plan_epoch)
+        cuts = [functools.partial(batches.cut, task.name, seed) for batches, task in zip(self._batches, task_rows)]
+        self._passes = [functools.lru_cache(maxsize=2)(cut) for cut in cuts]
 
     def step(self, n: int) -> PlannedBatch:
         """Returns the batch of step `n`, counted from 0."""
         if n < 0:
             raise ValueError(f"the step must be >= 0, got {n}")
         epoch, place = divmod(n, self.steps_per_epoch)
-        return self._epoch(epoch)[place]
+        planned = self._epoch(epoch)
+        index = int(planned.tasks[place])
+        number, batch = divmod(int(planned.numbers[place]), int(self._batch_counts[index]))
+        return PlannedBatch(index, self._passes[index](number).batch(batch))
 
-    def _plan_epoch(self, epoch: int) -> list[PlannedBatch]:
-        """Returns the batches of an epoch: tasks in shuffled order, each task's batches in its own order."""
-        visits = np.asarray(self._batch_counts) if self._is_plain else self._visits(epoch)
+    def _plan_epoch(self, epoch: int) -> _Epoch:
+        """Returns an epoch's steps: tasks in shuffled order, each task's batches in its own order."""
+        if self._is_plain:
+            visits, before = self._batch_counts, epoch * self._batch_counts
+        else:
+            visits = self._visits(epoch)
+            before = sum((self._visits(earlier) for earlier in range(epoch)), np.zeros_like(visits))
         task_of_batch = np.repeat(np.arange(len(self._tasks)), visits)
         order = task_of_batch[seeded_permutation(len(task_of_batch), "order", self._seed, epoch)]
-        if self._is_plain:
-            waiting = [iter(self._cut(index, epoch)) for index in range(len(self._tasks))]
-        else:
-            before = sum((self._visits(earlier) for earlier in range(epoch)), np.zeros_like(visits))
-            waiting = [self._passes(index, int(start)) for index, start in enumerate(before)]
-        return [PlannedBatch(int(index), next(waiting[index])) for index in order]
+        numbers = np.empty_like(order)
+        for index, first in enumerate(before):
+            numbers[order == index] = first + np.arange(visits[index])
+        return _Epoch(order, numbers)
 
     def _visits(self, epoch: int) -> np.ndarray:
         """Returns how many steps of an epoch go to each task."""
         names, sizes = [task.name for task in self._tasks], [len(task.lengths) for task in self._tasks]
         shares = self._sampler.shares(names, sizes, epoch)
         return draw_visits(shares, self.steps_per_epoch, self._seed, epoch)
-
-    def _passes(self, index: int, start: int) -> Iterator[np.ndarray]:
-        """Yields a task's batches without end, pass after pass over its rows, from its batch number `start` on."""
-        first, place = divmod(start, self._batch_counts[index])
-        for number in itertools.count(first):
-            yield from self._cut(index, number)[place:]
-            place = 0
-
-    def _cut(self, index: int, epoch: int) -> list[np.ndarray]:
-        """Returns the batches of a task in an epoch, or a pass over its rows, in the order they are trained on."""
-        return self._batches[index].cut(self._tasks[index].name, self._seed, epoch)
 
 
 def _batches_of(task: TaskRows, batch_size: int, batch_tokens: int | None) -> RowBatches | QueryBatches | TokenBatches:

@@ -1,6 +1,11 @@
-"""Batches of a task: of so many rows, of at most so many tokens, or of whole queries."""
+"""Batches of a task: of so many rows, of at most so many tokens, or of whole queries.
+
+A pass over a task's rows is a few arrays with numbers per row and per batch, so that a task may have millions of rows.
+"""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,19 +19,40 @@ _BATCHES_PER_CLASS = 4
 BATCHES_PER_CHUNK = 50
 
 
-def _chunks(batches: np.ndarray) -> list[np.ndarray]:
-    """Returns batches in chunks of nearly equal size: a short last one would be badly padded."""
-    return np.array_split(batches, -(-len(batches) // BATCHES_PER_CHUNK))
+class Pass(NamedTuple):
+    """One pass over the rows of a task: its batches, in training order."""
+
+    rows: np.ndarray  # Rows of all batches; those of a batch follow each other, int [rows].
+    starts: np.ndarray  # Where each batch begins in `rows`, int [batches].
+    stops: np.ndarray  # Where each batch ends, int [batches].
+
+    def batch(self, number: int) -> np.ndarray:
+        """Returns the rows of a batch, counted from 0, int64 [rows of the batch]."""
+        return self.rows[self.starts[number] : self.stops[number]].astype(np.int64)
 
 
-def _cut_by_length(shuffled: np.ndarray, lengths: np.ndarray, borders: np.ndarray) -> list[np.ndarray]:
-    """Returns batches of the sizes between `borders`, of shuffled rows that are sorted by length within chunks."""
-    batches: list[np.ndarray] = []
-    for chunk in _chunks(np.arange(len(borders) - 1)):
-        start, stop = borders[chunk[0]], borders[chunk[-1] + 1]
-        taken = shuffled[start:stop]
-        batches += np.split(taken[np.argsort(lengths[taken], kind="stable")], borders[chunk[1:]] - start)
-    return batches
+def smallest_ints(numbers: np.ndarray) -> np.ndarray:
+    """Returns numbers of rows, or of what is not more, in 4 bytes each if they fit."""
+    return numbers.astype(np.int32) if len(numbers) <= np.iinfo(np.int32).max else numbers
+
+
+def _even_borders(count: int, parts: int) -> np.ndarray:
+    """Returns the borders of parts of nearly equal size, the larger ones first, int64 [parts + 1]."""
+    places = np.arange(parts + 1)
+    return places * (count // parts) + np.minimum(places, count % parts)
+
+
+def _chunk_borders(batches: int) -> np.ndarray:
+    """Returns the borders of chunks of batches, of nearly equal size: a short last one would be badly padded."""
+    return _even_borders(batches, -(-batches // BATCHES_PER_CHUNK))
+
+
+def _sort_in_chunks(rows: np.ndarray, lengths: np.ndarray, borders: np.ndarray) -> None:
+    """Sorts rows by length within chunks of the batches that have these `borders`, in place."""
+    chunks = borders[_chunk_borders(len(borders) - 1)].tolist()
+    for start, stop in zip(chunks, chunks[1:]):
+        taken = rows[start:stop]
+        rows[start:stop] = taken[np.argsort(lengths[taken], kind="stable")]
 
 
 class RowBatches:
@@ -37,11 +63,12 @@ class RowBatches:
         self._borders = np.append(np.arange(0, len(lengths), batch_size), len(lengths))
         self.count = len(self._borders) - 1
 
-    def cut(self, *key: int | str) -> list[np.ndarray]:
-        """Returns the rows of each batch of one pass in training order, shuffled by the key."""
-        shuffled = seeded_permutation(len(self._lengths), "rows", *key)
-        batches = _cut_by_length(shuffled, self._lengths, self._borders)
-        return [batches[place] for place in seeded_permutation(self.count, "batches", *key)]
+    def cut(self, *key: int | str) -> Pass:
+        """Returns the batches of one pass, shuffled by the key."""
+        rows = smallest_ints(seeded_permutation(len(self._lengths), "rows", *key))
+        _sort_in_chunks(rows, self._lengths, self._borders)
+        order = seeded_permutation(self.count, "batches", *key)
+        return Pass(rows, self._borders[order], self._borders[order + 1])
 
 
 class QueryBatches:
@@ -53,32 +80,50 @@ class QueryBatches:
     """
 
     def __init__(self, queries: np.ndarray, lengths: np.ndarray, batch_size: int) -> None:
-        _, number, sizes = np.unique(queries, return_inverse=True, return_counts=True)
-        self._rows = np.split(np.argsort(number, kind="stable"), np.cumsum(sizes)[:-1])
+        _, number, self._sizes = np.unique(queries, return_inverse=True, return_counts=True)
+        # The rows of query 0, those of query 1, and so on.
+        self._rows = smallest_ints(np.argsort(number, kind="stable"))
+        self._starts = np.cumsum(self._sizes) - self._sizes
         self._lengths = _longest_of_queries(number, lengths)
-        self._of_size = {int(size): np.flatnonzero(sizes == size) for size in np.unique(sizes)}
-        self._packed = pack_sizes(sizes, batch_size)
-        self.count = len(self._packed)
+        self._of_size = {int(size): np.flatnonzero(self._sizes == size) for size in np.unique(self._sizes)}
+        self._packed, self._borders = pack_sizes(self._sizes, batch_size)
+        self.count = len(self._borders) - 1
 
-    def cut(self, *key: int | str) -> list[np.ndarray]:
-        """Returns the rows of each batch of one pass in training order, shuffled by the key."""
+    def cut(self, *key: int | str) -> Pass:
+        """Returns the batches of one pass, shuffled by the key."""
         waiting = {
             size: queries[seeded_permutation(len(queries), f"queries of {size}", *key)]
             for size, queries in self._of_size.items()
         }
         order = seeded_permutation(self.count, "batches", *key)
-        batches: list[np.ndarray] = []
-        for chunk in _chunks(order):
-            slots = {size: sum(self._packed[batch].count(size) for batch in chunk) for size in waiting}
-            by_length = {}
-            for size, wanted in slots.items():
-                taken, waiting[size] = np.split(waiting[size], [wanted])
-                by_length[size] = iter(taken[np.argsort(self._lengths[taken], kind="stable")])
-            filled = [[next(by_length[size]) for size in self._packed[batch]] for batch in chunk]
-            # Filled from short to long, trained on in another order.
-            places = seeded_permutation(len(filled), "places", *key, len(batches))
-            batches += [np.concatenate([self._rows[query] for query in filled[place]]) for place in places]
-        return batches
+        # Filled from short to long, trained on in another order.
+        chunks = _chunk_borders(self.count).tolist()
+        places = [seeded_permutation(stop - start, "places", *key, start) for start, stop in zip(chunks, chunks[1:])]
+        queries = [self._fill(order[start:stop], waiting, of) for start, stop, of in zip(chunks, chunks[1:], places)]
+        trained = np.concatenate([order[start:][of] for start, of in zip(chunks, places)])
+        return self._pass(np.concatenate(queries), np.diff(self._borders)[trained])
+
+    def _fill(self, batches: np.ndarray, waiting: dict[int, np.ndarray], places: np.ndarray) -> np.ndarray:
+        """Returns the queries of a chunk of batches, batch after batch by `places`; takes them from those that wait."""
+        counts = np.diff(self._borders)[batches]
+        sizes = self._packed[_ranges(self._borders[batches], counts)]
+        queries = np.empty(len(sizes), np.int64)
+        for size, wanted in zip(*(found.tolist() for found in np.unique(sizes, return_counts=True))):
+            taken, waiting[size] = np.split(waiting[size], [wanted])
+            queries[sizes == size] = taken[np.argsort(self._lengths[taken], kind="stable")]
+        return queries[_ranges((np.cumsum(counts) - counts)[places], counts[places])]
+
+    def _pass(self, queries: np.ndarray, counts: np.ndarray) -> Pass:
+        """Returns the pass of queries, of which each batch in turn has so many."""
+        sizes = self._sizes[queries]
+        ends = np.append(0, np.cumsum(sizes))[np.append(0, np.cumsum(counts))]
+        return Pass(self._rows[_ranges(self._starts[queries], sizes)], ends[:-1], ends[1:])
+
+
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Returns `counts` numbers from each of `starts` on, one range after the other, int64."""
+    ends = np.cumsum(counts)
+    return np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1])
 
 
 def _longest_of_queries(number: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -88,22 +133,29 @@ def _longest_of_queries(number: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return longest
 
 
-def pack_sizes(sizes: np.ndarray, capacity: int) -> list[list[int]]:
-    """Returns the sizes of batches whose sums do not exceed a capacity (larger ones alone): best fit, largest first."""
-    batches: list[list[int]] = []
+def pack_sizes(sizes: np.ndarray, capacity: int) -> tuple[np.ndarray, np.ndarray]:
+    """Packs sizes into batches whose sums do not exceed a capacity (larger ones alone): best fit, largest first.
+
+    Returns:
+        The sizes, batch after batch, int64 [sizes], and the borders of the batches there, int64 [batches + 1].
+    """
+    falling = np.sort(sizes)[::-1].astype(np.int64)
+    batch_of = np.empty(len(falling), np.int64)
+    count = 0
     # Batches by the room that is left in them.
     open_batches: list[list[int]] = [[] for _ in range(capacity + 1)]
-    for size in sorted(map(int, sizes), reverse=True):
+    for place, size in enumerate(falling):
         room = next((room for room in range(size, capacity + 1) if open_batches[room]), None)
         if room is None:
-            batches.append([])
-            number, room = len(batches) - 1, max(capacity, size)
+            number, room = count, max(capacity, int(size))
+            count += 1
         else:
             number = open_batches[room].pop()
-        batches[number].append(size)
+        batch_of[place] = number
         if room - size > 0:
             open_batches[room - size].append(number)
-    return batches
+    borders = np.append(0, np.cumsum(np.bincount(batch_of)))
+    return falling[np.argsort(batch_of, kind="stable")], borders
 
 
 class TokenBatches:
@@ -132,23 +184,30 @@ class TokenBatches:
         ]
         self.count = sum(self._counts)
 
-    def cut(self, *key: int | str) -> list[np.ndarray]:
-        """Returns the rows of each batch of one pass in training order, shuffled by the key."""
-        batches: list[np.ndarray] = []
-        for number, (rows, count, packed) in enumerate(zip(self._classes, self._counts, self._queries)):
-            if packed is None:
-                shuffled = rows[seeded_permutation(len(rows), "rows", number, *key)]
-                # Of nearly equal size: a short last one would be a step on a handful of rows.
-                borders = np.cumsum([0, *map(len, np.array_split(shuffled, count))])
-                batches += _cut_by_length(shuffled, self._lengths, borders)
-            else:
-                batches += [rows[places] for places in packed.cut(*key, number)]
-        return [batches[place] for place in seeded_permutation(self.count, "batches", *key)]
+    def cut(self, *key: int | str) -> Pass:
+        """Returns the batches of one pass, shuffled by the key."""
+        passes = [self._cut_class(number, *key) for number in range(len(self._classes))]
+        before = np.repeat(np.cumsum([0, *map(len, self._classes[:-1])]), self._counts)
+        order = seeded_permutation(self.count, "batches", *key)
+        rows, starts, stops = (np.concatenate(parts) for parts in zip(*passes))
+        return Pass(rows, (starts + before)[order], (stops + before)[order])
+
+    def _cut_class(self, number: int, *key: int | str) -> Pass:
+        """Returns the batches of a class of lengths."""
+        rows, packed = self._classes[number], self._queries[number]
+        if packed is not None:
+            of_class = packed.cut(*key, number)
+            return of_class._replace(rows=rows[of_class.rows])
+        shuffled = rows[seeded_permutation(len(rows), "rows", number, *key)]
+        # Of nearly equal size: a short last one would be a step on a handful of rows.
+        borders = _even_borders(len(rows), self._counts[number])
+        _sort_in_chunks(shuffled, self._lengths, borders)
+        return Pass(shuffled, borders[:-1], borders[1:])
 
 
 def _length_classes(longest: np.ndarray, batch_tokens: int) -> list[np.ndarray]:
     """Returns the rows of each class, from short to long; rows of one length are of one class."""
-    order = np.argsort(longest, kind="stable")
+    order = smallest_ints(np.argsort(longest, kind="stable"))
     lengths = longest[order]
     classes, start = [], 0
     while start < len(order):

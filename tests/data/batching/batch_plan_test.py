@@ -108,6 +108,53 @@ def test_the_proportional_plan_is_what_it_always_was():
         assert digest.hexdigest() == "2ae35ee84d85f7268972ae45c1c2b200f7a450ce88c189ad1d0c79070688de97"
 
 
+def _digest(plan: BatchPlan, epochs: int) -> str:
+    digest = hashlib.sha256()
+    for batch in planned(plan, 0, epochs * plan.steps_per_epoch):
+        count = len(batch.rows).to_bytes(4, "little")
+        digest.update(bytes([batch.task_index]) + count + batch.rows.astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+# Computed before plans were arrays: batch size, batch tokens, whether there is a ranking, sampler.
+@pytest.mark.parametrize(
+    ("batch_size", "batch_tokens", "has_ranking", "sampler", "expected"),
+    [
+        (32, None, False, None, "8be550a9a253c979187b5f72f6018fe28db7d8a353f4714a314e6996a1fba308"),
+        (1, None, False, None, "b5189fe8dbb0f08b74494822b0834b0bfd0c3e5af7ebf1ba73e47b02a81da2bc"),
+        (24, None, True, None, "cec1c00ffc0be32c3dba4ab14e5ca111abc951d67e1daa514aee182020d2d241"),
+        (32, 700, False, None, "df00051438beb0df0b93b26df7413255a2d44eae778d9178f70cfbb4bdc5779e"),
+        (32, 500, True, None, "f981be8d8d63644f8a60db77eb2b5c79e41dc8ba3c3d97a7343feb081ce04811"),
+        (16, None, True, Sampler("uniform"), "9e303b802e000f1a7d1c101898e02ace58301eeeb0f6f161c3bd83ab455e7bc4"),
+        (32, None, False, Sampler("power", 0.5), "05c40134d6cbc8b795a77b5f621a2c1ef28380ae38c5d883cf6b80b33ae3c8c0"),
+        (
+            32,
+            900,
+            True,
+            Sampler("annealed", epochs=3),
+            "f1bfe1a612315e3e2c5342ef77f3c459073ae690390658d82ef12e05fa273e20",
+        ),
+        (
+            8,
+            None,
+            False,
+            Sampler(task_weights=("one:30",)),
+            "24bee90ee8a8e4ead59177cecbd89b5a6e92cc9868aaca9bf94ec3c723db2a1d",
+        ),
+    ],
+)
+def test_plans_are_those_of_earlier_versions(batch_size, batch_tokens, has_ranking, sampler, expected):
+    # Numbers that no version of NumPy draws differently.
+    tasks = [
+        TaskRows("one", np.arange(1, 3) * 7 % 19 + 3),
+        TaskRows("two", np.arange(640) ** 2 % 61 + 3),
+        TaskRows("three", np.arange(5003) ** 2 % 97 + 3),
+    ]
+    if has_ranking:
+        tasks.append(TaskRows("four", np.arange(1500) * 7 % 41 + 3, np.arange(1500) ** 2 % 331))
+    assert _digest(BatchPlan(tasks, batch_size, 5, sampler, batch_tokens), epochs=3) == expected
+
+
 SAMPLERS = [
     Sampler("uniform"),
     Sampler("power", 0.5),
