@@ -27,6 +27,7 @@ _QUERIES, _WEIGHTS = "queries", "weights"
 _FIELDS = {"rows": int, "tokens": int, "split": str, "data_fingerprint": str}
 EXAMPLE_IDS = "example_ids.txt"
 _CHECKED_AT_ONCE = 1 << 20
+_ROWS_AT_ONCE = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,7 +58,11 @@ class EncodedSplit:
 
     def lengths_of(self, rows: np.ndarray) -> np.ndarray:
         """Returns the `lengths` of some rows."""
-        return (self.offsets[rows + 1] - self.offsets[rows]).astype(np.int32)
+        lengths = np.empty(len(rows), np.int32)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            block = rows[start : start + _ROWS_AT_ONCE]
+            lengths[start : start + _ROWS_AT_ONCE] = self.offsets[block + 1] - self.offsets[block]
+        return lengths
 
     def queries_of(self, rows: np.ndarray) -> np.ndarray | None:
         """Returns the numbers of some rows' queries."""

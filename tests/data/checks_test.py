@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mtdnn_tf.data.checks import DataChecks
+from mtdnn_tf.data.checks import DataChecks, text_hashes
+from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
@@ -117,3 +118,18 @@ def test_rows_that_are_not_trained_on_leak_nothing(tmp_path, caplog):
     for rows in (np.array([1]), np.array([], np.int64)):
         DataChecks(fail_on_leak=True).check(splits[0], rows, splits[1:], _TOKENIZER)
     assert caplog.messages == []
+
+
+def test_numbers_of_texts_differ_where_texts_do():
+    generator = np.random.default_rng(0)
+    # Many rows that differ in one piece, in the order of two, in their length, or in where the second text begins.
+    rows = [tuple(row) for row in generator.integers(0, 3, (20000, 9)).tolist()]
+    rows += [row[:size] for row in rows for size in (2, 5)]
+    firsts = generator.integers(1, 3, len(rows))
+    ends = np.cumsum([0, *map(len, rows)])
+    encoded = EncodedSplit(
+        _SINGLE, "train", range(len(rows)), np.concatenate(rows), ends, firsts, np.zeros(len(rows)), "", {}
+    )
+    hashes = text_hashes(encoded)
+    assert len(set(zip(rows, firsts.tolist()))) == len(set(hashes.tolist()))
+    assert len(set(zip(rows, firsts.tolist(), hashes.tolist()))) == len(set(hashes.tolist()))

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from mtdnn_tf.data.batching.packed_batches import smallest_ints
 from mtdnn_tf.data.encoded_split import EncodedSplit, join_splits
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.folds import Fold
@@ -45,28 +46,44 @@ def task_inputs(
     use_gold: bool = True,
 ) -> TaskInputs:
     """Joins rows of a split with their gold labels and soft targets; rows with neither are left out and counted."""
+    rows = smallest_ints(rows)
     gold, has_gold = task.kind_object.gold(task, encoded.labels[rows], encoded.queries_of(rows))
     has_gold &= use_gold
-    teacher_weight = np.ones(len(rows), np.float32)
+    teacher_weight = None
     if soft_targets is None:
         if skipped := np.count_nonzero(~has_gold):
             label = "gold label" if encoded.queries is None else "gold label (a query with a relevant candidate)"
             where = f"{task.name} {encoded.split}"
             _log.info("%s: skipped %d row(s) with neither %s nor soft target", where, skipped, label)
-        rows, gold, has_gold, teacher_weight = (part[has_gold] for part in (rows, gold, has_gold, teacher_weight))
-        teacher_logits = np.zeros((len(rows), task.num_outputs), np.float32)
+            rows, gold, has_gold = (part[has_gold] for part in (rows, gold, has_gold))
+        teacher_logits = _repeated(0, len(rows), task.num_outputs)
     else:
         teacher_logits = join_soft_targets(soft_targets, task, encoded, rows)
         if variance_weighting and task.kind_object.predicts_scores:
             teacher_weight = join_variance_weights(soft_targets, encoded, rows)
     if not len(rows):
         raise task.refused(f"split {encoded.split} has no row with a gold label, and there are no soft targets")
-    gold = np.where(has_gold.reshape(-1, *(1 for _ in gold.shape[1:])), gold, 0).astype(np.float32)
-    has_teacher = np.full(len(rows), soft_targets is not None)
-    weight = np.ones(len(rows), np.float32) if encoded.weights is None else np.asarray(encoded.weights[rows])
+    gold = gold.astype(np.float32)
+    gold[~has_gold] = 0
+    weight = _repeated(1, len(rows)) if encoded.weights is None else np.asarray(encoded.weights[rows])
     if not weight.any():
         raise task.refused(f"column {task.weight!r} is 0 in every row of split {encoded.split} that is trained on")
-    return TaskInputs(task, encoded, rows, gold, has_gold, teacher_logits, has_teacher, teacher_weight, weight)
+    return TaskInputs(
+        task,
+        encoded,
+        rows,
+        gold,
+        has_gold,
+        teacher_logits,
+        has_teacher=np.broadcast_to(soft_targets is not None, len(rows)),
+        teacher_weight=_repeated(1, len(rows)) if teacher_weight is None else teacher_weight,
+        weight=weight,
+    )
+
+
+def _repeated(value: float, *shape: int) -> np.ndarray:
+    """Returns an array of one value, float32, that takes no memory per row."""
+    return np.broadcast_to(np.float32(value), shape)
 
 
 def _join(parts: Sequence[TaskInputs]) -> TaskInputs:
@@ -77,7 +94,7 @@ def _join(parts: Sequence[TaskInputs]) -> TaskInputs:
     return dataclasses.replace(
         parts[0],
         encoded=join_splits([part.encoded for part in parts]),
-        rows=np.concatenate([part.rows + start for part, start in zip(parts, starts)]),
+        rows=np.concatenate([part.rows.astype(np.int64) + start for part, start in zip(parts, starts)]),
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _OF_ROWS},
     )
 

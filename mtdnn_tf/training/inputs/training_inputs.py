@@ -28,7 +28,7 @@ class TrainingInputs:
     ) -> None:
         self._tasks = list(tasks)
         self._rows = [
-            TaskRows(inputs.task.name, inputs.encoded.lengths[inputs.rows], inputs.encoded.queries_of(inputs.rows))
+            TaskRows(inputs.task.name, inputs.encoded.lengths_of(inputs.rows), inputs.encoded.queries_of(inputs.rows))
             for inputs in tasks
         ]
         self.plan = BatchPlan(self._rows, batch_size, seed, sampler, batch_tokens)
