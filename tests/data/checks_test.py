@@ -128,7 +128,7 @@ def test_numbers_of_texts_differ_where_texts_do():
     firsts = generator.integers(1, 3, len(rows))
     ends = np.cumsum([0, *map(len, rows)])
     encoded = EncodedSplit(
-        _SINGLE, "train", range(len(rows)), np.concatenate(rows), ends, firsts, np.zeros(len(rows)), "", {}
+        _SINGLE, "train", [""] * len(rows), np.concatenate(rows), ends, firsts, np.zeros(len(rows)), "", {}
     )
     hashes = text_hashes(encoded)
     assert len(set(zip(rows, firsts.tolist()))) == len(set(hashes.tolist()))

@@ -17,6 +17,7 @@ NOT_TESTED = [
     ("docs/evidence_plan.md", "benchmarks.evidence", "takes an hour"),
     ("docs/large.md", "benchmarks.encoding_memory", "takes an hour"),
     ("docs/large.md", "tools.beam_score", "tests/beam does it"),
+    ("docs/large.md", "benchmarks.beam_cost", "tests/benchmarks does it"),
     ("docs/large.md", "tools.beam_predict", "tests/beam does it"),
     ("docs/performance.md", "benchmarks.run", "needs PyTorch"),
     ("docs/results.md", "benchmarks.quickstart", "takes an hour"),

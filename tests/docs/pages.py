@@ -23,6 +23,7 @@ REASONS = (
     "takes an hour",
     "tests/wheel_test.py does it",
     "tests/beam does it",
+    "tests/benchmarks does it",
     "needs an account",
 )
 _LANGUAGES = ("sh", "bash", "python")
