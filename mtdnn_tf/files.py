@@ -110,6 +110,15 @@ def _flush(path: Path) -> None:
             raise
 
 
+def move_folder(folder: Path, path: Path) -> None:
+    """Gives a folder another path in the same file system, replacing what is there."""
+    make_folder(path.parent)
+    remove(path)
+    folder.rename(path)
+    for parent in {folder.parent, path.parent}:
+        _flush(parent)
+
+
 def remove(path: Path) -> None:
     """Removes a temporary file or folder, if it exists."""
     if path.is_dir():

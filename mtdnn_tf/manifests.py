@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +23,24 @@ def checksums(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
 
 
-def write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    """Writes a folder's manifest: `content`, the SHA-256 of every other file in the folder, and its own checksum."""
-    write_checked_json(folder / MANIFEST, {**content, "files": checksums(folder)}, _CHECKSUM)
+def write_manifest(folder: Path, content: dict[str, Any], files: Mapping[str, str] | None = None) -> None:
+    """Writes a folder's manifest: `content`, the SHA-256 of files by their paths, and its own checksum.
+
+    `files` are the `checksums` of the folder by default.
+    """
+    listed = checksums(folder) if files is None else dict(files)
+    write_checked_json(folder / MANIFEST, {**content, "files": listed}, _CHECKSUM)
+
+
+def read_manifest_only(folder: Path, remedy: str) -> dict[str, Any]:
+    """Reads a folder's manifest and verifies it, but none of the files that it lists; see `read_manifest`."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise UserError(f"{folder}: {MANIFEST} is missing; {remedy}")
+    manifest = read_checked_json(path, remedy, _CHECKSUM)
+    if not isinstance(manifest.get("files"), dict):
+        raise UserError(f"{path}: not a manifest; {remedy}")
+    return manifest
 
 
 def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict[str, Any]:
@@ -42,12 +57,7 @@ def read_manifest(folder: Path, remedy: str, needed: Sequence[str] = ()) -> dict
     Raises:
         UserError: The manifest or a listed file is missing or damaged, or not within the folder.
     """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise UserError(f"{folder}: {MANIFEST} is missing; {remedy}")
-    manifest = read_checked_json(path, remedy, _CHECKSUM)
-    if not isinstance(manifest.get("files"), dict):
-        raise UserError(f"{path}: not a manifest; {remedy}")
+    manifest, path = read_manifest_only(folder, remedy), folder / MANIFEST
     for name in needed:
         if name not in manifest["files"]:
             raise UserError(f"{path}: {name} is not listed; {remedy}")

@@ -16,6 +16,7 @@ from mtdnn_tf.beam.range_folders import RangeFolders
 from mtdnn_tf.beam.row_ranges import RowRanges
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.streaming.query_numbers import QueryNumbers
+from mtdnn_tf.data.streaming.row_sum import RowSum, json_row
 from mtdnn_tf.interruption import stop_if_asked
 from mtdnn_tf.tasks.task import Task
 
@@ -26,6 +27,7 @@ class PredictedRange(NamedTuple):
     example_ids: list[str]
     queries: np.ndarray | None  # Of a ranking, the number of each row's query, int32 [rows].
     by_model: list[np.ndarray]  # Float32 [rows, num_outputs].
+    data_sum: str  # The `RowSum` of the rows.
 
 
 class RangeWork(Protocol):
@@ -93,4 +95,6 @@ class _Predict(beam.DoFn):
         examples = [Example(row[0], row[1], row[2], group=row[3] if has_queries else None) for row in rows]
         queries = QueryNumbers().next(examples) if has_queries else None
         predictions = models.predictions(task, examples, queries, self._work.batch_size)
-        return PredictedRange([example.example_id for example in examples], queries, predictions)
+        total = RowSum()
+        total.add(map(json_row, rows))
+        return PredictedRange([example.example_id for example in examples], queries, predictions, total.hexdigest())

@@ -18,6 +18,7 @@ from apache_beam.metrics import Metrics
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.sources.files_source import split_shards, stream_table_rows
 from mtdnn_tf.data.streaming.row_digest import RowDigest
+from mtdnn_tf.data.streaming.row_sum import RowSum
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import make_folder, new_file
 from mtdnn_tf.json_files import read_json, write_json
@@ -106,17 +107,19 @@ class RowRanges:
         """Returns ids that several rows have, some of them if they are many."""
         return list(read_json(self._folder / _DUPLICATES))
 
-    def digest(self) -> tuple[int, str]:
-        """Returns the number of rows and their `RowDigest.hexdigest`, reading all ranges once."""
-        digest, rows = hashlib.sha256(), 0
+    def digests(self) -> tuple[int, str, str]:
+        """Returns the number of rows and their `RowDigest.digests`, reading all ranges once."""
+        digest, total, rows = hashlib.sha256(), RowSum(), 0
         for number in range(self.count):
-            for line in self._lines(number):
-                digest.update(line.rstrip("\n").encode())
-                rows += 1
+            lines = (line.rstrip("\n") for line in self._lines(number))
+            while block := list(itertools.islice(lines, _ROWS_AT_ONCE)):
+                digest.update("".join(block).encode())
+                total.add(block)
+                rows += len(block)
         expected = read_json(self._folder / _COUNT)
         if rows != expected:
             raise UserError(f"{self._folder}: must have the {expected} rows that were read, got {rows}; run it again")
-        return rows, digest.hexdigest()
+        return rows, digest.hexdigest(), total.hexdigest()
 
     def rows(self, number: int) -> list[list[Any]]:
         """Returns the rows of a range: id, texts and, of a ranking, query."""

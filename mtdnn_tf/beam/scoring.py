@@ -11,9 +11,10 @@ from typing import Any
 from mtdnn_tf.beam.exported_models import ExportedModel, find_exported
 from mtdnn_tf.beam.options import BeamOptions
 from mtdnn_tf.beam.range_scores import SCORE_FILES, RangeScores
-from mtdnn_tf.beam.split_stages import RowsRead, SplitStages, check_readable
+from mtdnn_tf.beam.split_stages import SplitStages, check_readable
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, check_average, check_weights
-from mtdnn_tf.distillation.soft_targets import ScoredSplit, run_record, soft_target_folder, write_soft_targets
+from mtdnn_tf.distillation.soft_targets import run_record, shared_fields, soft_target_folder
+from mtdnn_tf.distillation.target_shards import write_manifest_over_all
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.tasks.task import Task
@@ -55,10 +56,11 @@ class BeamScoring:
         check_average(self.average)
 
     def score(self) -> list[str]:
-        """Writes the soft targets of all tasks; returns the tasks' names.
+        """Writes the soft targets of all tasks, in shards; returns the tasks' names.
 
-        Rows that cannot be read are listed in `<output_dir>/_beam/<task>-<split>/rows/unreadable.jsonl`. An interrupted
-        scoring continues after the ranges that are scored.
+        Shards that are already there, of the same data, teachers and settings, stay as they are; a damaged or missing
+        one is made again. An interrupted scoring continues after the ranges that are scored. Rows that cannot be read
+        are listed in `<output_dir>/_beam/<task>-<split>/rows/unreadable.jsonl`.
 
         Raises:
             UserError: A teacher does not answer a task, ids are duplicates, more rows cannot be read than may be left
@@ -74,26 +76,20 @@ class BeamScoring:
 
     def _score_task(self, task: Task, teachers: tuple[ExportedModel, ...], store: Path) -> None:
         stages = SplitStages(task, self.split, self.data_dir, self.output_dir, self.options)
-        read = stages.read()
+        read, count = stages.read(), self.options.num_shards
         weights = None if self.weights is None else tuple(self.weights)
-        decisive = {
-            "teachers": [[teacher.fingerprint, teacher.weights] for teacher in teachers],
-            "weights": weights,
-            "average": self.average,
-        }
-        folders = stages.folders(SCORE_FILES, decisive, read)
-        scores = RangeScores(task, teachers, self.options.batch_size, folders, weights, self.average)
+        records = [
+            run_record(teacher.name, teacher.fingerprint, weight, stored_weights=teacher.weights)
+            for teacher, weight in zip(teachers, weights or [1.0] * len(teachers))
+        ]
+        shared = shared_fields(task, self.split, records, {"average": self.average})
+        folders = stages.folders(SCORE_FILES, {"weights": weights, "soft_targets": shared}, read)
+        folders.take_back(store, count)
+        scores = RangeScores(task, teachers, self.options.batch_size, folders, weights, self.average, shared)
         stages.work(read, scores, "scoring")
-        self._write(task, store, scores, read)
+        names = [folder.name for folder in folders.done(count)]
+        details: dict[str, Any] = {"data_fingerprint": read.data_fingerprint, "unreadable_rows": read.unreadable}
+        write_manifest_over_all(folders.folder, names, shared, read.data_sum, details)
+        folders.move_to(store, count)
         _log.info("%s: %d rows scored by %d teachers, %d unreadable", store, read.rows, len(teachers), read.unreadable)
         stages.remove(read)
-
-    def _write(self, task: Task, store: Path, scores: RangeScores, read: RowsRead) -> None:
-        scored = scores.joined(self.options.num_shards)
-        teachers = [
-            run_record(teacher.name, teacher.fingerprint, weight, stored_weights=teacher.weights)
-            for teacher, weight in zip(scores.models, self.weights or [1.0] * len(scores.models))
-        ]
-        split = ScoredSplit(self.split, scored.example_ids, read.data_fingerprint)
-        details: dict[str, Any] = {"average": self.average, "unreadable_rows": read.unreadable}
-        write_soft_targets(store, task, split, scored.predictions, teachers, scored.variances, details)

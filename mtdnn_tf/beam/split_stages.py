@@ -30,6 +30,7 @@ class RowsRead(NamedTuple):
     ranges: RowRanges
     rows: int
     data_fingerprint: str  # As of `EncodedSplit`.
+    data_sum: str  # The `RowSum` of the rows.
     unreadable: int  # Number of rows that were left out.
 
 
@@ -82,10 +83,10 @@ class SplitStages:
         shutil.rmtree(folder, ignore_errors=True)
         run_pipeline(self.options, ranges.build, f"reading {self._name}")
         unreadable = self._check_rows(ranges)
-        rows, data_fingerprint = ranges.digest()
+        rows, data_fingerprint, data_sum = ranges.digests()
         if not rows:
             raise UserError(f"no example of task {self.task.name}, split {self.split}; a split must have one or more")
-        return RowsRead(ranges, rows, data_fingerprint, unreadable)
+        return RowsRead(ranges, rows, data_fingerprint, data_sum, unreadable)
 
     def folders(self, files: Sequence[str], decisive: Mapping[str, object], read: RowsRead) -> RangeFolders:
         """Returns where ranges are that are predicted; `decisive` are JSON values that decide their files."""

@@ -9,21 +9,22 @@ from typing import NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EXAMPLE_IDS
-from mtdnn_tf.data.streaming.array_file import ArrayFile
-from mtdnn_tf.data.streaming.text_lines import JoinedTexts, TextLines
+from mtdnn_tf.data.streaming.joined_arrays import AnyArray
+from mtdnn_tf.data.streaming.text_lines import TextLines
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import read_array
 
 PREDICTIONS = "predictions.npy"
 VARIANCES = "variances.npy"
+_ROWS_AT_ONCE = 1 << 16
 
 
 class ScoredRows(NamedTuple):
     """Scored rows; what was read stays on disk."""
 
     example_ids: Sequence[str]
-    predictions: np.ndarray  # Float32 [rows, num_outputs]: averaged probabilities or scores.
-    variances: np.ndarray | None = None  # Float32 [rows]: the teachers', around the average; None if not kept.
+    predictions: AnyArray  # Float32 [rows, num_outputs]: averaged probabilities or scores.
+    variances: AnyArray | None = None  # Float32 [rows]: the teachers', around the average; None if not kept.
 
 
 def write_scored_rows(folder: Path, rows: ScoredRows) -> None:
@@ -35,13 +36,14 @@ def write_scored_rows(folder: Path, rows: ScoredRows) -> None:
         file.writelines(f"{example_id}\n" for example_id in rows.example_ids)
 
 
-def read_scored_rows(folder: Path, remedy: str, has_variances: bool = True) -> ScoredRows:
+def read_scored_rows(folder: Path, remedy: str, has_variances: bool, examples: object) -> ScoredRows:
     """Reads what `write_scored_rows` wrote.
 
     Args:
         folder: The folder.
-        remedy: What the user can do, for the UserError of a file that is missing or damaged.
-        has_variances: Whether variances were written. Defaults to True.
+        remedy: What the user can do, for the UserError of a file that is missing, damaged or holds something else.
+        has_variances: Whether variances were written.
+        examples: The number of rows that the manifest records.
     """
     try:
         example_ids = TextLines(folder / EXAMPLE_IDS)
@@ -49,19 +51,16 @@ def read_scored_rows(folder: Path, remedy: str, has_variances: bool = True) -> S
         raise UserError(f"{folder / EXAMPLE_IDS}: not UTF-8 ({error}); {remedy}") from None
     predictions = read_array(folder / PREDICTIONS, remedy, mapped=True)
     variances = read_array(folder / VARIANCES, remedy, mapped=True) if has_variances else None
+    if predictions.ndim != 2 or not len(predictions) == len(example_ids) == examples:
+        raise UserError(f"{folder}: {len(example_ids)} ids, predictions {list(predictions.shape)}; {remedy}")
+    if variances is not None and variances.shape != (len(example_ids),):
+        raise UserError(f"{folder / VARIANCES}: one number per example is expected; {remedy}")
+    for name, array in ((PREDICTIONS, predictions), (VARIANCES, variances)):
+        if array is not None and not _is_finite(array):
+            raise UserError(f"{folder / name}: numbers must be finite; {remedy}")
     return ScoredRows(example_ids, predictions, variances)
 
 
-def join_scored_rows(folder: Path, parts: Sequence[ScoredRows], remedy: str) -> ScoredRows:
-    """Returns one or more parts, which have variances, as one, whose arrays are written into a folder."""
-    for name, arrays in (
-        (PREDICTIONS, [part.predictions for part in parts]),
-        (VARIANCES, [part.variances for part in parts if part.variances is not None]),
-    ):
-        path = folder / name
-        path.unlink(missing_ok=True)
-        with ArrayFile(path, arrays[0][:0]) as file:
-            for array in arrays:
-                file.add(array)
-    predictions, variances = (read_array(folder / name, remedy, mapped=True) for name in (PREDICTIONS, VARIANCES))
-    return ScoredRows(JoinedTexts([("", part.example_ids) for part in parts]), predictions, variances)
+def _is_finite(array: np.ndarray) -> bool:
+    starts = range(0, len(array), _ROWS_AT_ONCE)
+    return array.dtype.kind == "f" and all(np.isfinite(array[start : start + _ROWS_AT_ONCE]).all() for start in starts)

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EXAMPLE_IDS, EncodedSplit
+from mtdnn_tf.data.streaming.joined_arrays import AnyArray
 from mtdnn_tf.data.streaming.split_rows import SplitRows
-from mtdnn_tf.data.streaming.text_lines import TakenTexts
 from mtdnn_tf.data.streaming.text_places import TextPlaces
-from mtdnn_tf.distillation.ensemble import variance_weights
 from mtdnn_tf.distillation.scored_rows import (
     PREDICTIONS,
     VARIANCES,
@@ -22,6 +21,7 @@ from mtdnn_tf.distillation.scored_rows import (
     read_scored_rows,
     write_scored_rows,
 )
+from mtdnn_tf.distillation.target_shards import is_in_shards, read_manifest_over_all, read_shards
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder
 from mtdnn_tf.json_files import check_schema
@@ -30,9 +30,8 @@ from mtdnn_tf.tasks.task import TRAIN, Task
 
 # Of a teacher: the fingerprint of its weights.
 _WEIGHTS = "weights_sha256"
-_REMEDY = "delete it and run mtdnn score again"
+REMEDY = "delete it and run mtdnn score again"
 _SCHEMA = 1
-_ROWS_AT_ONCE = 1 << 16
 
 
 class ScoredSplit(NamedTuple):
@@ -49,14 +48,18 @@ class SoftTargets:
 
     folder: Path  # Where they were read.
     example_ids: Sequence[str]
-    predictions: np.ndarray  # Float32 [examples, num_outputs]: averaged probabilities or scores.
+    predictions: AnyArray  # Float32 [examples, num_outputs]: averaged probabilities or scores.
     manifest: Mapping[str, Any]  # What they were made from: task, kind, label names, split, data fingerprint, teachers.
-    variances: np.ndarray | None = None  # Float32 [examples]: the teachers', around the average; None if not kept.
+    variances: AnyArray | None = None  # Float32 [examples]: the teachers', around the average; None if not kept.
 
     @functools.cached_property
     def places(self) -> TextPlaces:
         """Where each id is."""
         return TextPlaces(self.example_ids)
+
+    def release_places(self) -> None:
+        """Frees the memory of `places`, which grows with the rows."""
+        self.__dict__.pop("places", None)
 
     @property
     def teachers(self) -> int:
@@ -76,18 +79,16 @@ def soft_target_folder(output_dir: Path, task: Task, split: str) -> Path:
 
 def holds_soft_targets(folder: Path) -> bool:
     """Returns whether a folder has soft targets of any task."""
-    return any(folder.glob(f"*/{EXAMPLE_IDS}"))
+    return any(folder.glob(f"*/{EXAMPLE_IDS}")) or any(map(is_in_shards, folder.glob("*/")))
 
 
-def _identity(task: Task, encoded: EncodedSplit | SplitRows | ScoredSplit) -> dict[str, Any]:
+def _of_task(task: Task, split: str) -> dict[str, Any]:
+    return {"task": task.name, "kind": task.kind, "label_names": list(task.labels), "split": split}
+
+
+def data_identity(task: Task, encoded: EncodedSplit | SplitRows | ScoredSplit) -> dict[str, Any]:
     """Returns the fields that must agree between soft targets and the training that joins them."""
-    return {
-        "task": task.name,
-        "kind": task.kind,
-        "label_names": list(task.labels),
-        "split": encoded.split,
-        "data_fingerprint": encoded.data_fingerprint,
-    }
+    return {**_of_task(task, encoded.split), "data_fingerprint": encoded.data_fingerprint}
 
 
 def teacher_record(name: str, weight: float, **details: Any) -> dict[str, Any]:
@@ -104,6 +105,13 @@ def is_average_of(targets: SoftTargets, fingerprints: Sequence[str]) -> bool:
     """Returns whether the teachers are models of this project with these weights, each of weight 1 in the average."""
     given = [(teacher.get(_WEIGHTS), teacher["weight"]) for teacher in targets.manifest["teachers"]]
     return given == [(of_run, 1.0) for of_run in fingerprints]
+
+
+def shared_fields(
+    task: Task, split: str, teachers: Sequence[Mapping[str, Any]], details: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns what the manifests of all shards say alike; arguments as of `write_soft_targets`."""
+    return {**_of_task(task, split), "temperature": 1.0, "teachers": [dict(teacher) for teacher in teachers], **details}
 
 
 def write_soft_targets(
@@ -128,7 +136,7 @@ def write_soft_targets(
     """
     manifest = {
         "schema": _SCHEMA,
-        **_identity(task, encoded),
+        **data_identity(task, encoded),
         "examples": len(encoded.example_ids),
         "temperature": 1.0,
         "teachers": [dict(teacher) for teacher in teachers],
@@ -140,28 +148,34 @@ def write_soft_targets(
 
 
 def read_soft_targets(folder: Path) -> SoftTargets:
-    """Reads the soft targets of one task and split; refuses a folder that is damaged or of another version."""
-    manifest = read_manifest(folder, _REMEDY, needed=(EXAMPLE_IDS, PREDICTIONS))
-    check_schema(manifest.get("schema"), _SCHEMA, folder, _REMEDY)
-    if not isinstance(manifest.get("teachers"), list):
-        raise UserError(f"{folder / MANIFEST}: lists no teachers; {_REMEDY}")
-    example_ids, predictions, variances = read_scored_rows(folder, _REMEDY, VARIANCES in manifest["files"])
-    if predictions.ndim != 2 or not len(predictions) == len(example_ids) == manifest.get("examples"):
-        raise UserError(f"{folder}: {len(example_ids)} ids, predictions {list(predictions.shape)}; {_REMEDY}")
-    if variances is not None and variances.shape != (len(example_ids),):
-        raise UserError(f"{folder / VARIANCES}: one number per example is expected; {_REMEDY}")
-    for name, array in ((PREDICTIONS, predictions), (VARIANCES, variances)):
-        if array is not None and not _is_finite(array):
-            raise UserError(f"{folder / name}: numbers must be finite; {_REMEDY}")
-    targets = SoftTargets(folder, example_ids, predictions, manifest, variances)
-    if targets.places.has_duplicates():
-        raise UserError(f"{folder / EXAMPLE_IDS}: duplicate id; {_REMEDY}")
+    """Reads the soft targets of one task and split, of one folder or in shards.
+
+    Raises:
+        UserError: The folder, or one of its shards, is damaged or of another version, or an id is a duplicate.
+    """
+    if is_in_shards(folder):
+        manifest = read_manifest_over_all(folder)
+        _check_teachers(folder, manifest)
+        return SoftTargets(folder, *_fields(read_shards(folder, manifest), manifest))
+    manifest = read_manifest(folder, REMEDY, needed=(EXAMPLE_IDS, PREDICTIONS))
+    check_schema(manifest.get("schema"), _SCHEMA, folder, REMEDY)
+    _check_teachers(folder, manifest)
+    rows = read_scored_rows(folder, REMEDY, VARIANCES in manifest["files"], manifest.get("examples"))
+    targets = SoftTargets(folder, *_fields(rows, manifest))
+    if targets.places.duplicate():
+        raise UserError(f"{folder / EXAMPLE_IDS}: duplicate id; {REMEDY}")
     return targets
 
 
-def _is_finite(array: np.ndarray) -> bool:
-    starts = range(0, len(array), _ROWS_AT_ONCE)
-    return array.dtype.kind == "f" and all(np.isfinite(array[start : start + _ROWS_AT_ONCE]).all() for start in starts)
+def _fields(
+    rows: ScoredRows, manifest: Mapping[str, Any]
+) -> tuple[Sequence[str], AnyArray, Mapping[str, Any], AnyArray | None]:
+    return rows.example_ids, rows.predictions, manifest, rows.variances
+
+
+def _check_teachers(folder: Path, manifest: Mapping[str, Any]) -> None:
+    if not isinstance(manifest.get("teachers"), list):
+        raise UserError(f"{folder / MANIFEST}: lists no teachers; {REMEDY}")
 
 
 def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[str, SoftTargets]:
@@ -190,59 +204,4 @@ def find_soft_targets(folders: Sequence[Path], tasks: Sequence[Task]) -> dict[st
             if key in found:
                 raise UserError(f"--soft_targets: task {key} is in both {found[key].folder} and {store}; give one")
             found[key] = targets
-    return found
-
-
-def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
-    """Returns the teacher logits of some rows of a training split, float32 [rows, num_outputs], joined by example id.
-
-    Raises:
-        UserError: The soft targets were made from other data or other labels, or lack an example.
-    """
-    joined = targets.predictions[join_positions(targets, task, encoded, rows)]
-    return task.kind_object.to_logits(joined).astype(np.float32)
-
-
-def join_positions(
-    targets: SoftTargets, task: Task, encoded: EncodedSplit | ScoredSplit, rows: np.ndarray
-) -> np.ndarray:
-    """Returns the indices of the soft targets of some rows, int64 [rows]; errors are those of `join_soft_targets`."""
-    given, needed = targets.manifest, _identity(task, encoded)
-    differing = [field for field in needed if given.get(field) != needed[field]]
-    if differing:
-        diff = "; ".join(f"{field}: soft targets {given.get(field)}, training {needed[field]}" for field in differing)
-        raise UserError(f"{targets.folder}: soft targets of another data set or task ({diff}); run mtdnn score on it")
-    if targets.predictions.shape[1] != task.num_outputs:
-        raise UserError(
-            f"{targets.folder}: {targets.predictions.shape[1]} numbers per example, task {task.name} has "
-            f"{task.num_outputs}; {_REMEDY}"
-        )
-    return _positions(targets, encoded, rows)
-
-
-def join_variance_weights(targets: SoftTargets, encoded: EncodedSplit, rows: np.ndarray) -> np.ndarray:
-    """Returns the `variance_weights` of some rows, by the mean variance of all soft targets of the split.
-
-    Refuses soft targets of one teacher, or without variances.
-    """
-    teachers = targets.teachers
-    if targets.variances is None or teachers < 2:
-        raise UserError(
-            f"{targets.folder}: --distill_variance_weighting needs soft targets of two or more teachers with their "
-            f"variance, got {teachers}{' without' if targets.variances is None else ''}; run mtdnn score again"
-        )
-    mean = float(targets.variances.mean(dtype=np.float64))
-    return variance_weights(targets.variances[_positions(targets, encoded, rows)], mean)
-
-
-def _positions(targets: SoftTargets, encoded: EncodedSplit | ScoredSplit, rows: np.ndarray) -> np.ndarray:
-    """Returns the indices of the soft targets of some rows of a split."""
-    wanted = TakenTexts(encoded.example_ids, rows)
-    found = targets.places.of(wanted)
-    missing = np.flatnonzero(found < 0)
-    if len(missing):
-        raise UserError(
-            f"{targets.folder}: no soft target for {len(missing)} of {len(wanted)} examples, "
-            f"the first: {', '.join(wanted[int(index)] for index in missing[:5])}"
-        )
     return found

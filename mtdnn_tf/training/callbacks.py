@@ -64,7 +64,7 @@ def _unusual(config: TrainingConfig, inputs: Sequence[TaskInputs]) -> list[str]:
     if config.optimization.precision == MIXED_FLOAT16:
         found.append(f"`precision={MIXED_FLOAT16}`")
     for of_task in (task for task in inputs if task.task.kind_object.predicts_scores):
-        largest = max(float(np.abs(scores).max()) for scores in (of_task.gold, of_task.teacher_logits))
+        largest = max(float(np.abs(of_task.gold).max()), of_task.teacher_logits.largest())
         if largest > _USUAL["score"]:
             found.append(f"a score of {largest:g} in task {of_task.task.name}")
     return found

@@ -36,3 +36,20 @@ def test_a_range_that_fails_is_not_done(tmp_path):
     with pytest.raises(ValueError, match="stop"), folders.new(0, 2):
         raise ValueError("stop")
     assert not list(tmp_path.iterdir())
+
+
+def test_ranges_are_moved_and_taken_back_by_the_same_work(tmp_path):
+    folders, store = RangeFolders(tmp_path / "on_the_way" / "ranges", "one", ("file",)), tmp_path / "store"
+    store.mkdir()
+    (store / "older").touch()
+    for number in range(3):
+        _write(folders, number, rows=1)
+    folders.move_to(store, 2)
+    assert sorted(path.name for path in store.iterdir()) == ["range-00000", "range-00001"]
+    (store / MANIFEST).touch()
+    other = RangeFolders(tmp_path / "on_the_way" / "ranges", "another", ("file",))
+    other.take_back(store, 2)
+    assert not other.folder.exists() and (store / MANIFEST).exists()
+    folders.take_back(store, 2)
+    assert [path.name for path in folders.done(2)] == ["range-00000", "range-00001"]
+    assert not store.exists() and not (folders.folder / MANIFEST).exists()

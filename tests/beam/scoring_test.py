@@ -16,7 +16,8 @@ from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.streaming.row_digest import data_fingerprint
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targets
+from mtdnn_tf.distillation.joining import join_soft_targets
+from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
@@ -49,7 +50,7 @@ def _assert_same(one, other):
     rows = [place[example_id] for example_id in expected.example_ids]
     assert np.ptp(expected.predictions, axis=0).max() > 0.01
     np.testing.assert_allclose(given.predictions[rows], expected.predictions, rtol=0, atol=4e-6)
-    np.testing.assert_allclose(given.variances[rows], expected.variances, rtol=0, atol=4e-6)
+    np.testing.assert_allclose(given.variances[np.array(rows)], expected.variances, rtol=0, atol=4e-6)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,33 @@ def test_soft_targets_are_those_of_score_and_join_its_training(teachers: Teacher
         assert join_soft_targets(targets, task, split, np.arange(len(split))).shape == (len(split), task.num_outputs)
     # What was written on the way is gone.
     assert not [path for path in (tmp_path / "beam" / "_beam").rglob("*") if path.is_file()]
+
+
+def test_a_repeated_command_makes_only_damaged_shards_again(teachers: Teachers, tmp_path):
+    task, out = teachers.tasks["topics"], tmp_path / "out"
+    _beam(teachers, out, tasks=[task]).score()
+
+    def files() -> dict[str, tuple[bytes, int]]:
+        found = (path for path in sorted((out / "topics").rglob("*")) if path.is_file())
+        return {path.relative_to(out).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+    before, damaged = files(), out / "topics" / "range-00001" / "predictions.npy"
+    assert len(read_soft_targets(out / "topics").manifest["shards"]) == 3
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    with pytest.raises(UserError, match=f"{damaged}: checksum does not match"):
+        read_soft_targets(out / "topics")
+    _beam(teachers, out, tasks=[task]).score()
+    after = files()
+    assert {name: content for name, (content, _) in after.items()} == {
+        name: content for name, (content, _) in before.items()
+    }
+    written = {name for name in after if after[name][1] != before[name][1]}
+    assert {name.rpartition("/")[0] for name in written} == {"topics", "topics/range-00001"}
+    # Other weights make other shards.
+    _beam(teachers, out, tasks=[task], weights=(1.0, 2.0), options={"num_shards": 2}).score()
+    targets = read_soft_targets(out / "topics")
+    assert [teacher["weight"] for teacher in targets.manifest["teachers"]] == [1.0, 2.0]
+    assert sorted(path.name for path in (out / "topics").iterdir()) == ["manifest.json", "range-00000", "range-00001"]
 
 
 def test_unreadable_rows_are_listed_and_left_out_only_if_asked(teachers: Teachers, tmp_path):

@@ -11,7 +11,8 @@ from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
 from mtdnn_tf.distillation.exchange import export_soft_targets, write_exchange_file
-from mtdnn_tf.distillation.soft_targets import find_soft_targets, join_soft_targets, read_soft_targets
+from mtdnn_tf.distillation.joining import join_soft_targets
+from mtdnn_tf.distillation.soft_targets import find_soft_targets, read_soft_targets
 from mtdnn_tf.distillation.table_options import TableOptions
 from mtdnn_tf.distillation.teacher_tables import read_teacher_table
 from mtdnn_tf.errors import UserError

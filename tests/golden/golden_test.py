@@ -15,7 +15,8 @@ import tensorflow as tf
 from mtdnn_tf.data.encoding import EncodedData, TaskData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targets
+from mtdnn_tf.distillation.joining import join_soft_targets
+from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.runs import predict_with_runs
 from mtdnn_tf.manifests import MANIFEST, write_manifest

@@ -15,7 +15,8 @@ import pytest
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.word_pieces import WordPieceTokenizer
-from mtdnn_tf.distillation.soft_targets import join_soft_targets, read_soft_targets, write_soft_targets
+from mtdnn_tf.distillation.joining import join_soft_targets
+from mtdnn_tf.distillation.soft_targets import read_soft_targets, write_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.modeling.backbone import BackboneConfig
 from mtdnn_tf.modeling.checkpoints.model_folder import ModelDescription, read_description

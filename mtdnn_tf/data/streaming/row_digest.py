@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from mtdnn_tf.data.sources.example import HASH_LENGTH, Example, numbered_hash
+from mtdnn_tf.data.streaming.row_sum import RowSum
 from mtdnn_tf.data.streaming.sorted_lines import SortedLines
 from mtdnn_tf.interruption import stop_if_asked
 
@@ -69,6 +70,14 @@ class RowDigest:
         for contents in self.blocks():
             digest.update("".join(contents).encode())
         return digest.hexdigest()
+
+    def digests(self) -> tuple[str, str]:
+        """Returns the `hexdigest`, and the `RowSum` of the same rows, once."""
+        digest, total = hashlib.sha256(), RowSum()
+        for contents in self.blocks():
+            digest.update("".join(contents).encode())
+            total.add(contents)
+        return digest.hexdigest(), total.hexdigest()
 
     def blocks(self) -> Iterator[Sequence[str]]:
         """Yields what is digested, block by block, once: id, texts and query of each row as a JSON array."""

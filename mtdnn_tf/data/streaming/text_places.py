@@ -23,16 +23,16 @@ class TextPlaces:
         self._hashes = hashes[order]
         self._order = order.astype(np.min_scalar_type(max(len(texts), 1 << 31)))
 
-    def has_duplicates(self) -> bool:
-        """Returns whether two of the texts are the same."""
+    def duplicate(self) -> tuple[int, int] | None:
+        """Returns the places of two texts that are the same, the lower one first; None if there are none."""
         is_same = self._hashes[1:] == self._hashes[:-1]
-        seen: set[str] = set()
-        for place in np.flatnonzero(np.append(is_same, False) | np.append(False, is_same)):
-            text = self._texts[int(self._order[place])]
-            if text in seen:
-                return True
-            seen.add(text)
-        return False
+        seen: dict[str, int] = {}
+        for index in np.flatnonzero(np.append(is_same, False) | np.append(False, is_same)):
+            place = int(self._order[index])
+            first = seen.setdefault(self._texts[place], place)
+            if first != place:
+                return min(first, place), max(first, place)
+        return None
 
     def of(self, wanted: Sequence[str]) -> np.ndarray:
         """Returns the place of each of these texts, -1 where it is not one of the texts, int64 [wanted]."""

@@ -17,9 +17,9 @@ from mtdnn_tf.data.streaming.query_numbers import QueryNumbers
 from mtdnn_tf.data.streaming.row_digest import data_fingerprint
 from mtdnn_tf.distillation.calibration import Scaling, check_calibration, fit_scaling
 from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
+from mtdnn_tf.distillation.joining import join_positions
 from mtdnn_tf.distillation.soft_targets import (
     ScoredSplit,
-    join_positions,
     read_soft_targets,
     soft_target_folder,
     teacher_record,

@@ -12,12 +12,13 @@ from mtdnn_tf.data.batching.packed_batches import smallest_ints
 from mtdnn_tf.data.encoded_split import EncodedSplit, join_splits
 from mtdnn_tf.data.encoding import EncodedData
 from mtdnn_tf.data.folds import Fold
-from mtdnn_tf.distillation.soft_targets import SoftTargets, join_soft_targets, join_variance_weights, result_key
+from mtdnn_tf.distillation.joining import TeacherLogits, join_positions, join_variance_weights
+from mtdnn_tf.distillation.soft_targets import SoftTargets, result_key
 from mtdnn_tf.errors import UserError, unknown_name
 from mtdnn_tf.tasks.task import TRAIN, Task
 from mtdnn_tf.training.config import TrainingConfig
 
-_OF_ROWS = ("gold", "has_gold", "teacher_logits", "has_teacher", "teacher_weight", "weight")
+_OF_ROWS = ("gold", "has_gold", "has_teacher", "teacher_weight", "weight")
 _log = logging.getLogger("absl")
 
 
@@ -30,7 +31,7 @@ class TaskInputs:
     rows: np.ndarray  # Indices of the split's rows that are trained on.
     gold: np.ndarray  # float32 [rows, ...], as `Kind.gold` returns it; 0 where there is none.
     has_gold: np.ndarray  # bool [rows]
-    teacher_logits: np.ndarray  # float32 [rows, num_outputs]; zeros without soft targets.
+    teacher_logits: TeacherLogits  # float32 [rows, num_outputs]; zeros without soft targets.
     has_teacher: np.ndarray  # bool [rows]
     teacher_weight: np.ndarray  # float32 [rows]; multiplies the distilled loss.
     weight: np.ndarray  # float32 [rows]; multiplies the whole loss.
@@ -56,11 +57,12 @@ def task_inputs(
             where = f"{task.name} {encoded.split}"
             _log.info("%s: skipped %d row(s) with neither %s nor soft target", where, skipped, label)
             rows, gold, has_gold = (part[has_gold] for part in (rows, gold, has_gold))
-        teacher_logits = _repeated(0, len(rows), task.num_outputs)
+        teacher_logits = TeacherLogits.none(task, len(rows))
     else:
-        teacher_logits = join_soft_targets(soft_targets, task, encoded, rows)
+        positions = join_positions(soft_targets, task, encoded, rows)
+        teacher_logits = TeacherLogits.of(task, soft_targets.predictions, positions)
         if variance_weighting and task.kind_object.predicts_scores:
-            teacher_weight = join_variance_weights(soft_targets, encoded, rows)
+            teacher_weight = join_variance_weights(soft_targets, positions)
     if not len(rows):
         raise task.refused(f"split {encoded.split} has no row with a gold label, and there are no soft targets")
     gold = gold.astype(np.float32)
@@ -81,9 +83,9 @@ def task_inputs(
     )
 
 
-def _repeated(value: float, *shape: int) -> np.ndarray:
+def _repeated(value: float, rows: int) -> np.ndarray:
     """Returns an array of one value, float32, that takes no memory per row."""
-    return np.broadcast_to(np.float32(value), shape)
+    return np.broadcast_to(np.float32(value), rows)
 
 
 def _join(parts: Sequence[TaskInputs]) -> TaskInputs:
@@ -95,6 +97,7 @@ def _join(parts: Sequence[TaskInputs]) -> TaskInputs:
         parts[0],
         encoded=join_splits([part.encoded for part in parts]),
         rows=np.concatenate([part.rows.astype(np.int64) + start for part, start in zip(parts, starts)]),
+        teacher_logits=parts[0].teacher_logits.followed_by([part.teacher_logits for part in parts[1:]]),
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _OF_ROWS},
     )
 
@@ -111,7 +114,8 @@ def hold_out(inputs: TaskInputs, fold: Fold | None) -> TaskInputs:
     held_out, what = int((~kept).sum()), f"fold {fold.held_out} of {fold.folds}"
     _log.info("%s %s: %s is held out, %d row(s)", encoded.task.name, encoded.split, what, held_out)
     parts = {name: getattr(inputs, name)[kept] for name in ("rows", *_OF_ROWS)}
-    return dataclasses.replace(inputs, held_out=held_out, **parts)
+    teacher_logits = inputs.teacher_logits.take(np.flatnonzero(kept))
+    return dataclasses.replace(inputs, held_out=held_out, teacher_logits=teacher_logits, **parts)
 
 
 def check_settings(config: TrainingConfig, tasks: Sequence[Task], taught: Collection[str]) -> None:

@@ -33,6 +33,6 @@ def test_places_are_those_of_a_dictionary(texts):
 
 
 def test_duplicates_are_found(texts):
-    assert not TextPlaces(texts).has_duplicates()
-    assert not TextPlaces([]).has_duplicates()
-    assert TextPlaces([*texts, "id77"]).has_duplicates()
+    assert TextPlaces(texts).duplicate() is None
+    assert TextPlaces([]).duplicate() is None
+    assert TextPlaces([*texts, "id77"]).duplicate() == (texts[:].index("id77"), 500)

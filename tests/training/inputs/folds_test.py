@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
+from mtdnn_tf.distillation.joining import TeacherLogits
 from mtdnn_tf.distillation.soft_targets import read_soft_targets
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring, score
 from mtdnn_tf.evaluation.runs import predict_with_runs
+from mtdnn_tf.kinds.registry import KINDS
 from mtdnn_tf.training.config import TrainingConfig
 from mtdnn_tf.training.inputs.task_inputs import TaskInputs, hold_out
 from mtdnn_tf.training.run import train
@@ -170,17 +172,20 @@ def test_no_row_of_the_fold_and_every_other_row_is_left(base):
     assert isinstance(split, EncodedSplit)
     rows = np.arange(5, 40)
     column = rows.astype(np.float32)
-    inputs = TaskInputs(task, split, rows, column, column > 0, column[:, None], column > 0, column, column)
+    # Logits of scores are the scores.
+    logits = TeacherLogits(KINDS["regression"], 1, ((column[:, None], np.arange(len(rows))),))
+    inputs = TaskInputs(task, split, rows, column, column > 0, logits, column > 0, column, column)
     kept = {}
     for held_out in range(3):
         left = hold_out(inputs, base.replace(folds=3, held_out_fold=held_out).folds.fold)
         kept[held_out] = set(left.rows)
-        assert left.gold.tolist() == left.rows.tolist() == left.teacher_logits[:, 0].tolist() == left.weight.tolist()
+        logits = left.teacher_logits[np.arange(len(left.rows))][:, 0]
+        assert left.gold.tolist() == left.rows.tolist() == logits.tolist() == left.weight.tolist()
         assert len(left.rows) + left.held_out == 35
     # Every row is held out by one run and trained on by the two others.
     assert sorted(row for part in kept.values() for row in part) == sorted(2 * rows.tolist())
     one = column[:1]
-    first = TaskInputs(task, split, rows[:1], one, one > 0, one[:, None], one > 0, one, one)
+    first = TaskInputs(task, split, rows[:1], one, one > 0, inputs.teacher_logits.take(one > 0), one > 0, one, one)
     number = int(hashlib.sha256(f"fold {split.example_ids[5]}".encode()).hexdigest(), 16) % 3
     with pytest.raises(UserError, match="leaves none of its 1 training rows"):
         hold_out(first, base.replace(folds=3, held_out_fold=number).folds.fold)
