@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mtdnn_tf.data.streaming.disk_arrays import row_blocks
+from mtdnn_tf.data.streaming.joined_arrays import AnyArray
 from mtdnn_tf.distillation.ensemble import check_average
 from mtdnn_tf.distillation.soft_targets import read_soft_targets, soft_target_folder
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.files import write_text
+from mtdnn_tf.files import new_file
 from mtdnn_tf.kinds.values import ID_COLUMN, LOGITS, PROBABILITIES
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.text_tables import check_format, jsonl_text, tsv_text
@@ -29,12 +31,12 @@ def export_soft_targets(soft_targets: Path, task: Task, split: str, path: Path, 
     for field, own in (("split", split), ("kind", task.kind), ("label_names", list(task.labels))):
         if targets.manifest.get(field) != own:
             raise UserError(f"{folder}: {field} is {targets.manifest.get(field)}, the task's is {own}")
-    write_exchange_file(path, task, targets.example_ids, targets.predictions, values)
+    write_exchange_file(path, task, targets.example_ids, targets.rows.predictions, values)
     return len(targets.example_ids)
 
 
 def write_exchange_file(
-    path: Path, task: Task, example_ids: Sequence[str], predictions: np.ndarray, values: str = PROBABILITIES
+    path: Path, task: Task, example_ids: Sequence[str], predictions: AnyArray, values: str = PROBABILITIES
 ) -> None:
     """Writes predictions, or their logits, so that `read_teacher_table` reads the same float32 numbers.
 
@@ -43,14 +45,18 @@ def write_exchange_file(
     """
     check_format(path, "soft targets")
     names = _columns(task, values)
-    written = (task.kind_object.to_logits(predictions) if values == LOGITS else predictions).astype(np.float32)
-    # The shortest decimals that float32 reads back.
-    rows = [[str(number) for number in row] for row in written]
-    if path.suffix == ".tsv":
-        text = tsv_text(path, [[ID_COLUMN, *names], *([of, *row] for of, row in zip(example_ids, rows))])
-    else:
-        text = jsonl_text({ID_COLUMN: of, **dict(zip(names, map(float, row)))} for of, row in zip(example_ids, rows))
-    write_text(path, text)
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        if path.suffix == ".tsv":
+            file.write(tsv_text(path, [[ID_COLUMN, *names]]))
+        for block in row_blocks(len(predictions)):
+            given = predictions[block]
+            written = (task.kind_object.to_logits(given) if values == LOGITS else given).astype(np.float32)
+            # The shortest decimals that float32 reads back.
+            rows = zip(example_ids[block], ([str(number) for number in row] for row in written))
+            if path.suffix == ".tsv":
+                file.write(tsv_text(path, [[of, *row] for of, row in rows]))
+            else:
+                file.write(jsonl_text({ID_COLUMN: of, **dict(zip(names, map(float, row)))} for of, row in rows))
 
 
 def _columns(task: Task, values: str) -> tuple[str, ...]:

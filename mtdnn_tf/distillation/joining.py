@@ -84,7 +84,7 @@ def join_soft_targets(targets: SoftTargets, task: Task, encoded: EncodedSplit, r
         UserError: The soft targets were made from other data or other labels, or lack an example.
     """
     places = join_positions(targets, task, encoded, rows)
-    return TeacherLogits.of(task, targets.predictions, places)[np.arange(len(rows))]
+    return TeacherLogits.of(task, targets.rows.predictions, places)[np.arange(len(rows))]
 
 
 def join_positions(
@@ -96,10 +96,9 @@ def join_positions(
     if differing:
         diff = "; ".join(f"{field}: soft targets {given.get(field)}, training {needed[field]}" for field in differing)
         raise UserError(f"{targets.folder}: soft targets of another data set or task ({diff}); run mtdnn score on it")
-    if targets.predictions.shape[1] != task.num_outputs:
+    if (width := targets.rows.predictions.shape[1]) != task.num_outputs:
         raise UserError(
-            f"{targets.folder}: {targets.predictions.shape[1]} numbers per example, task {task.name} has "
-            f"{task.num_outputs}; {REMEDY}"
+            f"{targets.folder}: {width} numbers per example, task {task.name} has {task.num_outputs}; {REMEDY}"
         )
     wanted = TakenTexts(encoded.example_ids, rows)
     found = targets.places.of(wanted)
@@ -118,12 +117,11 @@ def join_variance_weights(targets: SoftTargets, positions: np.ndarray) -> np.nda
 
     Refuses soft targets of one teacher, or without variances.
     """
-    teachers = targets.teachers
-    if targets.variances is None or teachers < 2:
+    teachers, variances = targets.teachers, targets.variances
+    if variances is None or teachers < 2:
         raise UserError(
             f"{targets.folder}: --distill_variance_weighting needs soft targets of two or more teachers with their "
-            f"variance, got {teachers}{' without' if targets.variances is None else ''}; run mtdnn score again"
+            f"variance, got {teachers}{' without' if variances is None else ''}; run mtdnn score again"
         )
     # All at once: a sum in parts is rounded otherwise.
-    mean = float(np.asarray(targets.variances).mean(dtype=np.float64))
-    return variance_weights(targets.variances[positions], mean)
+    return variance_weights(variances[positions], float(variances.mean(dtype=np.float64)))

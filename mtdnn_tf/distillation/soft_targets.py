@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtdnn_tf.data.encoded_split import EXAMPLE_IDS, EncodedSplit
-from mtdnn_tf.data.streaming.joined_arrays import AnyArray
 from mtdnn_tf.data.streaming.split_rows import SplitRows
 from mtdnn_tf.data.streaming.text_places import TextPlaces
 from mtdnn_tf.distillation.scored_rows import (
@@ -47,10 +46,23 @@ class SoftTargets:
     """The soft targets of one task; ids and numbers stay on disk."""
 
     folder: Path  # Where they were read.
-    example_ids: Sequence[str]
-    predictions: AnyArray  # Float32 [examples, num_outputs]: averaged probabilities or scores.
+    rows: ScoredRows  # Ids, predictions and variances, of one folder or of all shards.
     manifest: Mapping[str, Any]  # What they were made from: task, kind, label names, split, data fingerprint, teachers.
-    variances: AnyArray | None = None  # Float32 [examples]: the teachers', around the average; None if not kept.
+
+    @property
+    def example_ids(self) -> Sequence[str]:
+        """The ids of the examples."""
+        return self.rows.example_ids
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """Averaged probabilities or scores, float32 [examples, num_outputs]; those in shards are read into memory."""
+        return np.asarray(self.rows.predictions)
+
+    @property
+    def variances(self) -> np.ndarray | None:
+        """The teachers' variances around the average, float32 [examples], as `predictions`; None if not kept."""
+        return None if self.rows.variances is None else np.asarray(self.rows.variances)
 
     @functools.cached_property
     def places(self) -> TextPlaces:
@@ -156,21 +168,15 @@ def read_soft_targets(folder: Path) -> SoftTargets:
     if is_in_shards(folder):
         manifest = read_manifest_over_all(folder)
         _check_teachers(folder, manifest)
-        return SoftTargets(folder, *_fields(read_shards(folder, manifest), manifest))
+        return SoftTargets(folder, read_shards(folder, manifest), manifest)
     manifest = read_manifest(folder, REMEDY, needed=(EXAMPLE_IDS, PREDICTIONS))
     check_schema(manifest.get("schema"), _SCHEMA, folder, REMEDY)
     _check_teachers(folder, manifest)
     rows = read_scored_rows(folder, REMEDY, VARIANCES in manifest["files"], manifest.get("examples"))
-    targets = SoftTargets(folder, *_fields(rows, manifest))
+    targets = SoftTargets(folder, rows, manifest)
     if targets.places.duplicate():
         raise UserError(f"{folder / EXAMPLE_IDS}: duplicate id; {REMEDY}")
     return targets
-
-
-def _fields(
-    rows: ScoredRows, manifest: Mapping[str, Any]
-) -> tuple[Sequence[str], AnyArray, Mapping[str, Any], AnyArray | None]:
-    return rows.example_ids, rows.predictions, manifest, rows.variances
 
 
 def _check_teachers(folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from mtdnn_tf.data.encoded_split import EncodedSplit
 from mtdnn_tf.data.encoding import TaskData
 from mtdnn_tf.data.folds import Fold
+from mtdnn_tf.data.streaming.disk_arrays import disk_array, row_blocks
 from mtdnn_tf.data.streaming.split_rows import SplitRows
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.distillation.ensemble import PROBABILITIES, combined_predictions
@@ -50,6 +51,7 @@ class RunPredictions(NamedTuple):
     encoded: EncodedSplit | SplitRows  # As the first run's tokenizer encodes it, or without tokens.
     by_run: list[np.ndarray]  # Float32 [examples, num_outputs]: probabilities or scores, 0 where a run does not count.
     counted: np.ndarray | None = None  # Which runs count for each example, bool [runs, examples]; None if all do.
+    folder: Path | None = None  # Where averages are in temporary files; None for in memory.
 
     def rows_of(self, run: int) -> np.ndarray:
         """Returns the numbers of the rows that a run counts for."""
@@ -67,9 +69,20 @@ class RunPredictions(NamedTuple):
 
         `weights` are one per run, equal by default.
         """
-        kind, queries = self.encoded.task.kind_object, self.encoded.queries
-        combined = combined_predictions(kind, self.by_run, weights, average, self.counted, queries)
-        return SplitPredictions(self.encoded, *combined)
+        encoded, kind, counted = self.encoded, self.encoded.task.kind_object, self.counted
+        averaged = disk_array(self.folder, self.by_run[0].shape)
+        variances = disk_array(self.folder, averaged.shape[:1])
+        for block in query_blocks(encoded):
+            of_block = None if counted is None else counted[:, block]
+            queries = None if encoded.queries is None else encoded.queries[block]
+            given = ([run[block] for run in self.by_run], weights, average, of_block, queries)
+            averaged[block], variances[block] = combined_predictions(kind, *given)
+        return SplitPredictions(encoded, averaged, variances)
+
+
+def query_blocks(encoded: EncodedSplit | SplitRows) -> list[slice]:
+    """Returns the `row_blocks` of a split; the rows of a ranking, whose queries are whole, are one block."""
+    return [slice(0, len(encoded))] if encoded.task.kind_object.has_queries else row_blocks(len(encoded))
 
 
 def predict_each_run(

@@ -50,7 +50,7 @@ def _assert_same(one, other):
     rows = [place[example_id] for example_id in expected.example_ids]
     assert np.ptp(expected.predictions, axis=0).max() > 0.01
     np.testing.assert_allclose(given.predictions[rows], expected.predictions, rtol=0, atol=4e-6)
-    np.testing.assert_allclose(given.variances[np.array(rows)], expected.variances, rtol=0, atol=4e-6)
+    np.testing.assert_allclose(given.variances[rows], expected.variances, rtol=0, atol=4e-6)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def test_two_processes_write_what_one_writes(teachers: Teachers, tmp_path):
         one, two = (read_soft_targets(tmp_path / folder / name) for folder in ("one", "two"))
         assert one.manifest["data_fingerprint"] == two.manifest["data_fingerprint"]
         assert one.example_ids == two.example_ids
-        assert np.array_equal(np.asarray(one.predictions), np.asarray(two.predictions))
+        assert np.array_equal(one.predictions, two.predictions)
 
 
 @pytest.mark.slow

@@ -50,9 +50,11 @@ def test_shards_are_joined_with_the_bits_of_one_folder(scored, tmp_path, monkeyp
     write_in_shards(tmp_path / "shards", scored, SHARDS, variances=variances)
     one, shards = read_soft_targets(tmp_path / "one"), read_soft_targets(tmp_path / "shards")
     assert shards.example_ids == one.example_ids and shards.teachers == one.teachers == 2
-    assert np.array_equal(np.asarray(shards.predictions), one.predictions)
-    assert np.array_equal(shards.predictions[5:9], one.predictions[5:9])
-    assert shards.example_ids[39] == one.example_ids[39] and shards.predictions.shape == (40, 3)
+    assert np.array_equal(shards.predictions, one.predictions) and np.array_equal(shards.variances, one.variances)
+    assert np.array_equal(shards.rows.predictions[5:9], one.predictions[5:9])
+    assert shards.example_ids[39] == one.example_ids[39] and shards.rows.predictions.shape == (40, 3)
+    with pytest.raises(IndexError, match="rows must be 0 to 39, got 0 to 40"):
+        shards.rows.predictions[np.array([0, 40])]
     rows = np.array([7, 0, 31, 12])
     given, expected = (join_soft_targets(targets, task, encoded, rows) for targets in (shards, one))
     assert np.array_equal(given, expected)

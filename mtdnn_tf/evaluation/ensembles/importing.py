@@ -108,13 +108,14 @@ class _Importing:
         targets = read_soft_targets(folder)
         scored = ScoredSplit(rows.split, rows.example_ids, rows.data_fingerprint)
         found = join_positions(targets, self._task, scored, np.arange(len(rows.example_ids)))
-        variances = np.zeros(len(found)) if targets.variances is None else targets.variances[found]
+        scores, kept = targets.rows.predictions, targets.rows.variances
+        variances = np.zeros(len(found)) if kept is None else kept[found]
         record = {
             "folder": path.name,
             "manifest_sha256": sha256_of_file(folder / MANIFEST),
             "teachers": targets.manifest["teachers"],
         }
-        return TeacherTable(targets.predictions[found], variances, targets.teachers), record
+        return TeacherTable(scores[found], variances, targets.teachers), record
 
     def _from_table(self, path: Path, values: str) -> tuple[TeacherTable, dict[str, Any]]:
         table, judged = self._read_table(path, values)

@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,15 @@ import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoding import EncodedData
+from mtdnn_tf.data.streaming.disk_arrays import row_blocks
 from mtdnn_tf.data.subset import Part
 from mtdnn_tf.errors import UserError, shortened
+from mtdnn_tf.evaluation.ensembles.merged_outputs import merged_predictions
 from mtdnn_tf.evaluation.ensembles.scoring import Scoring
 from mtdnn_tf.evaluation.ensembles.shard import Shard
 from mtdnn_tf.evaluation.ensembles.shard_parts import ShardParts
 from mtdnn_tf.evaluation.measures.average import result_name
-from mtdnn_tf.evaluation.predictor import Predictor, num_head_outputs, predictions_of
+from mtdnn_tf.evaluation.predictor import Predictor, num_head_outputs
 from mtdnn_tf.evaluation.runs import (
     RunPredictions,
     check_runs,
@@ -102,24 +104,29 @@ class Shards:
         return self._scoring.write(merged)
 
     def _merged(self, task: Task, split: str, shards: Sequence[Shard]) -> RunPredictions:
-        stored = [self._read(task, split, shard) for shard in shards]
+        """Returns what the shards have of all rows, in temporary files beside them."""
+        folder = self._folder(task, split)
+        for shard in shards:
+            self._read(task, split, shard)
         # Tokens are not needed.
         all_rows = without_tokens(self._encoded_data[0].rows(task, split))
         scored = part_of_split(all_rows, self._scoring.train_part)
-        predicted = RunPredictions(scored, [], counted_runs(scored, self._scoring.folds))
+        counted = counted_runs(scored, self._scoring.folds)
+        predicted = RunPredictions(scored, [], counted, folder)
         for number, run in enumerate(self._scoring.runs):
-            rows = predicted.rows_of(number)
-            found = np.concatenate([arrays[number][0] for arrays in stored])
-            outputs = np.concatenate([arrays[number][1] for arrays in stored])
-            order = np.argsort(found, kind="stable")
-            if not np.array_equal(found[order], rows):
-                raise UserError(
-                    f"{self._folder(task, split)}: the {len(shards)} shards together have {len(found)} rows of "
-                    f"{run.name}, not the {len(rows)} that it is asked for, each once; delete them and run "
-                    "mtdnn score --shard again"
-                )
-            predicted.add(rows, predictions_of(scored, outputs[order], rows))
+            parts = self._parts_of(number, [self._folder(task, split, shard) for shard in shards])
+            of_run = None if counted is None else counted[number]
+            predicted.by_run.append(merged_predictions(scored, of_run, parts, folder, run.name))
         return predicted
+
+    def _parts_of(self, number: int, folders: Sequence[Path]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields a teacher's row numbers and outputs of each shard; one at a time, as each file takes a descriptor."""
+        for folder in folders:
+            remedy = "run mtdnn score --merge_shards again"
+            rows, outputs = (
+                read_array(folder / name.format(number), remedy, mapped=True) for name in (_ROWS, _OUTPUTS)
+            )
+            yield rows, outputs
 
     @functools.cached_property
     def _encoded_data(self) -> list[EncodedData]:
@@ -243,11 +250,15 @@ class Shards:
                 raise UserError(f"{folder}: of other {field}: {given} in the shard, {now} asked for; {remedy}")
         stored = []
         for pair in files:
-            rows, outputs = (read_array(folder / name, remedy) for name in pair)
+            rows, outputs = (read_array(folder / name, remedy, mapped=True) for name in pair)
             shape = (len(rows), num_head_outputs(task))
             if rows.dtype != np.int64 or rows.ndim != 1:
                 raise UserError(f"{folder / pair[0]}: must be int64 [rows]; {remedy}")
-            if outputs.dtype != np.float32 or outputs.shape != shape or not np.isfinite(outputs).all():
+            if outputs.dtype != np.float32 or outputs.shape != shape or not _are_finite(outputs):
                 raise UserError(f"{folder / pair[1]}: must be finite float32 {list(shape)}; {remedy}")
             stored.append((rows, outputs))
         return stored
+
+
+def _are_finite(outputs: np.ndarray) -> bool:
+    return all(np.isfinite(outputs[block]).all() for block in row_blocks(len(outputs)))

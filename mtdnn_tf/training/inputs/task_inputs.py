@@ -60,7 +60,7 @@ def task_inputs(
         teacher_logits = TeacherLogits.none(task, len(rows))
     else:
         positions = join_positions(soft_targets, task, encoded, rows)
-        teacher_logits = TeacherLogits.of(task, soft_targets.predictions, positions)
+        teacher_logits = TeacherLogits.of(task, soft_targets.rows.predictions, positions)
         if variance_weighting and task.kind_object.predicts_scores:
             teacher_weight = join_variance_weights(soft_targets, positions)
     if not len(rows):

@@ -179,8 +179,8 @@ def test_no_row_of_the_fold_and_every_other_row_is_left(base):
     for held_out in range(3):
         left = hold_out(inputs, base.replace(folds=3, held_out_fold=held_out).folds.fold)
         kept[held_out] = set(left.rows)
-        logits = left.teacher_logits[np.arange(len(left.rows))][:, 0]
-        assert left.gold.tolist() == left.rows.tolist() == logits.tolist() == left.weight.tolist()
+        scores = left.teacher_logits[np.arange(len(left.rows))][:, 0]
+        assert left.gold.tolist() == left.rows.tolist() == scores.tolist() == left.weight.tolist()
         assert len(left.rows) + left.held_out == 35
     # Every row is held out by one run and trained on by the two others.
     assert sorted(row for part in kept.values() for row in part) == sorted(2 * rows.tolist())
