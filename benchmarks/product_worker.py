@@ -17,8 +17,8 @@ import tensorflow as tf
 from benchmarks.operation_times import operation_seconds, shares
 from benchmarks.teachers_in_the_step import TeachersInTheStep
 from benchmarks.worker import serve
-from mtdnn_tf.data.sources.example import Example
-from mtdnn_tf.data.tokenized_batches import example_batches, tokenized_batches
+from mtdnn_tf.data.sources.example import Example, example_batches
+from mtdnn_tf.data.tokenized_batches import tokenized_batches
 from mtdnn_tf.evaluation.measures.cost import forward_flops
 from mtdnn_tf.evaluation.predictor import InferenceSettings, Predictor
 from mtdnn_tf.json_files import write_json

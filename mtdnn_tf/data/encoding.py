@@ -15,7 +15,7 @@ from absl import logging
 
 from mtdnn_tf.data.encoded_split import REMEDY, SCHEMA_VERSION, EncodedSplit, open_encoded_split
 from mtdnn_tf.data.packing import TRUNCATION, check_max_sequence_length
-from mtdnn_tf.data.sources.example import Example
+from mtdnn_tf.data.sources.example import Example, example_batches
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.split_writer import EncodedRows, SplitWriter
 from mtdnn_tf.data.streaming.query_numbers import QueryNumbers
@@ -27,7 +27,7 @@ from mtdnn_tf.data.streaming.split_rows import (
     open_split_rows,
     write_split_rows,
 )
-from mtdnn_tf.data.tokenized_batches import example_batches, tokenized_batches
+from mtdnn_tf.data.tokenized_batches import tokenized_batches
 from mtdnn_tf.data.tokenizer import Tokenizer
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
-import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ from mtdnn_tf.data.packing import pack
 from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.tokenizer import Tokenizer
 
-_ROWS_PER_BATCH = 1024
 # What TensorFlow has to do while rows are read and written.
 _BATCHES_AHEAD = 2
 
@@ -28,12 +26,6 @@ class TokenizedRows(NamedTuple):
     lengths: np.ndarray  # Tokens of each row, int64 [rows].
     first_segment_lengths: np.ndarray  # Int32 [rows].
     truncated: np.ndarray  # Number of rows that were cut, int64 [].
-
-
-def example_batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
-    """Yields as many examples at once as are worth a call of TensorFlow."""
-    rows = iter(examples)
-    return iter(lambda: list(itertools.islice(rows, _ROWS_PER_BATCH)), [])
 
 
 def tokenized_batches(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from mtdnn_tf.data.sources.tables import TableRow, place, read_table
+from mtdnn_tf.data.streaming.disk_arrays import disk_array, row_blocks
+from mtdnn_tf.data.streaming.text_places import TextPlaces
 from mtdnn_tf.distillation.table_options import DEFAULT_TABLES, TableOptions
 from mtdnn_tf.errors import UserError, shortened, unknown_name
 from mtdnn_tf.kinds.answers import smoothed_labels, top_probabilities
@@ -29,6 +33,7 @@ from mtdnn_tf.kinds.values import (
 from mtdnn_tf.tasks.file_formats import is_text
 from mtdnn_tf.tasks.task import Task
 
+_ROWS_AT_ONCE = 1 << 12
 _log = logging.getLogger("absl")
 
 
@@ -45,7 +50,7 @@ class _Cells(NamedTuple):
 
     numbers: np.ndarray  # Float64 [rows, num_outputs].
     places: np.ndarray  # Index of the example of each row, int [rows].
-    lines: list[int]  # Line of each row.
+    lines: np.ndarray  # Line of each example's row, or of its last one, int64 [examples].
     columns: tuple[str, ...]  # Beside `id`.
 
 
@@ -57,6 +62,7 @@ def read_teacher_table(
     values: str = PROBABILITIES,
     options: TableOptions = DEFAULT_TABLES,
     queries: Queries = None,
+    folder: Path | None = None,
 ) -> TeacherTable:
     """Reads one teacher's table; the log says what was read.
 
@@ -76,22 +82,27 @@ def read_teacher_table(
         values: What the table holds, one of `TARGET_VALUES`.
         options: Smoothing of votes and labels.
         queries: For a ranking, the number of each example's query, from 0, int [examples].
+        folder: Where numbers are kept in temporary files, but for one answer per row; None for in memory.
 
     Raises:
         UserError: A column, id or value of the file is not accepted, or an example is missing; with the line.
     """
     task.kind_object.check_values(task, values)
     # Other frameworks know a label by its name, not by the spelling of the data files.
-    cells = _read_cells(path, dataclasses.replace(task, file_labels=()), split, example_ids, values)
+    cells = _read_cells(path, dataclasses.replace(task, file_labels=()), split, example_ids, values, folder)
     if values in (VOTES, LABELS) and cells.columns == (task.kind_object.answer_column,):
         return _from_answers(path, task, cells, values, options, len(example_ids))
-    order = np.argsort(cells.places)
-    numbers, lines = cells.numbers[order], [cells.lines[row] for row in order]
-    predictions = _from_numbers(
-        task, numbers, values, options.vote_smoothing, queries, lambda row: place(path, lines[row])
-    )
-    _log.info("%s: %s of task %s: %d rows", path, values, task.name, len(lines))
-    return TeacherTable(predictions, np.zeros(len(numbers)))
+    predictions = disk_array(folder, cells.numbers.shape, np.float64)
+    for block in [slice(0, len(predictions))] if queries is not None else row_blocks(len(predictions)):
+        where = functools.partial(_place_of, path, cells.lines[block])
+        given = (cells.numbers[block], values, options.vote_smoothing, None if queries is None else queries[block])
+        predictions[block] = _from_numbers(task, *given, where)
+    _log.info("%s: %s of task %s: %d rows", path, values, task.name, len(cells.lines))
+    return TeacherTable(predictions, np.zeros(len(predictions)))
+
+
+def _place_of(path: Path, lines: np.ndarray, row: int) -> str:
+    return place(path, int(lines[row]))
 
 
 def _from_numbers(
@@ -152,38 +163,68 @@ def _forms(task: Task, values: str) -> list[tuple[str, ...]]:
     return [answer] if values == LABELS else [columns]
 
 
-def _read_cells(path: Path, task: Task, split: str, example_ids: Sequence[str], values: str) -> _Cells:
+def _read_cells(
+    path: Path, task: Task, split: str, example_ids: Sequence[str], values: str, folder: Path | None
+) -> _Cells:
+    """Returns the numbers of a table, in the order of the examples where each has one row."""
     forms = _forms(task, values)
     header, rows = read_table(path)
     names: tuple[str, ...] = ()
     if header is not None:
         names = _columns(header, task, forms, f"{path}:1" if is_text(path) else str(path))
-    position = {example_id: index for index, example_id in enumerate(example_ids)}
-    line_of_id: dict[str, int] = {}
-    numbers, places, lines = [], [], []
-    for row in rows:
-        where = place(path, row.line)
-        if row.problem:
-            raise UserError(f"{where}: {row.problem}")
-        if header is None:
-            names = _columns(list(row.cells), task, [names] if names else forms, where)
-        example_id = row.cells[ID_COLUMN] or ""
-        if example_id not in position:
-            raise UserError(f"{where}: id {shortened(example_id)!r} is no example of task {task.name}, split {split}")
-        is_sample = values == VOTES and names == (task.kind_object.answer_column,)
-        if example_id in line_of_id and not is_sample:
-            raise UserError(f"{where}: duplicate id {example_id!r}, first at {place(path, line_of_id[example_id])}")
-        line_of_id[example_id] = row.line
-        numbers.append(_row_numbers(row, task, names, values, where))
-        places.append(position[example_id])
-        lines.append(row.line)
-    missing = [example_id for example_id in example_ids if example_id not in line_of_id]
-    if missing:
+    known, lines = TextPlaces(example_ids), np.full(len(example_ids), -1, np.int64)
+    by_example = disk_array(folder, (len(lines), task.num_outputs), np.float64)
+    samples: list[tuple[np.ndarray, np.ndarray]] = []
+    is_sample = False
+    for block in _blocks(rows):
+        places = known.of([row.cells.get(ID_COLUMN) or "" for row in block])
+        numbers = np.empty((len(block), task.num_outputs))
+        for index, (row, at) in enumerate(zip(block, places.tolist())):
+            where = place(path, row.line)
+            if row.problem:
+                raise UserError(f"{where}: {row.problem}")
+            if header is None:
+                names = _columns(list(row.cells), task, [names] if names else forms, where)
+            example_id = row.cells[ID_COLUMN] or ""
+            if at < 0:
+                what = f"id {shortened(example_id)!r} is no example of task {task.name}, split {split}"
+                raise UserError(f"{where}: {what}")
+            is_sample = values == VOTES and names == (task.kind_object.answer_column,)
+            if lines[at] >= 0 and not is_sample:
+                raise UserError(f"{where}: duplicate id {example_id!r}, first at {_place_of(path, lines, at)}")
+            lines[at] = row.line
+            numbers[index] = _row_numbers(row, task, names, values, where)
+        if is_sample:
+            samples.append((numbers, places))
+        else:
+            by_example[places] = numbers
+    missing = np.flatnonzero(lines < 0)
+    if len(missing):
         raise UserError(
-            f"{path}: no row for {len(missing)} of {len(example_ids)} examples of task {task.name}, split {split}, "
-            f"the first: {', '.join(missing[:5])}"
+            f"{path}: no row for {len(missing)} of {len(lines)} examples of task {task.name}, split {split}, "
+            f"the first: {', '.join(example_ids[index] for index in missing[:5].tolist())}"
         )
-    return _Cells(np.array(numbers, np.float64), np.array(places), lines, names)
+    if is_sample:
+        by_row, of_rows = (np.concatenate(parts) for parts in zip(*samples))
+        return _Cells(by_row, of_rows, lines, names)
+    return _Cells(by_example, np.arange(len(lines)), lines, names)
+
+
+def _blocks(rows: Iterable[TableRow]) -> Iterator[list[TableRow]]:
+    """Yields rows in blocks; those before a row that cannot be read come before its error."""
+    left, failed = iter(rows), None
+    while failed is None:
+        block: list[TableRow] = []
+        try:
+            for row in itertools.islice(left, _ROWS_AT_ONCE):
+                block.append(row)
+        except UserError as error:
+            failed = error
+        if block:
+            yield block
+        elif failed is None:
+            return
+    raise failed
 
 
 def _row_numbers(row: TableRow, task: Task, names: Sequence[str], values: str, where: str) -> Sequence[float]:

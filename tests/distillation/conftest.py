@@ -73,6 +73,8 @@ def write_shards(
     return {"shared": shared, "data_sum": data_sum, "details": {"data_fingerprint": data_fingerprint}}
 
 
-def write_in_shards(folder: Path, scored: Scored, shards: dict[str, np.ndarray], **given: Any) -> None:
-    """Writes soft targets in shards; arguments as of `write_shards`."""
-    write_manifest_over_all(folder, sorted(shards), **write_shards(folder, scored, shards, **given))
+def write_in_shards(
+    folder: Path, scored: Scored, shards: dict[str, np.ndarray], names: list[str] | None = None, **given: Any
+) -> None:
+    """Writes soft targets in shards, in the order of names or as given; other arguments as of `write_shards`."""
+    write_manifest_over_all(folder, names or list(shards), **write_shards(folder, scored, shards, **given))

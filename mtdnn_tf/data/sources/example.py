@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections
 import contextlib
 import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from mtdnn_tf.errors import UserError, shortened
@@ -21,10 +23,17 @@ class Example(NamedTuple):
     weight: float = 1.0  # Factor of its loss.
 
 
+_ROWS_PER_BATCH = 1024
 _SEPARATOR = "\x1f"
 HASH_LENGTH = 16
 # Products with losses and gradients stay finite.
 _LARGEST_WEIGHT = 1e6
+
+
+def example_batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
+    """Yields as many examples at once as are worth a call of TensorFlow."""
+    rows = iter(examples)
+    return iter(lambda: list(itertools.islice(rows, _ROWS_PER_BATCH)), [])
 
 
 def read_weight(cell: Any, column: str, where: str) -> float:

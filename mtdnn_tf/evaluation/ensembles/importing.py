@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from mtdnn_tf.data.folds import part_numbers
+from mtdnn_tf.data.sources.example import example_batches
 from mtdnn_tf.data.sources.source import DataSource
-from mtdnn_tf.data.streaming.query_numbers import QueryNumbers
-from mtdnn_tf.data.streaming.row_digest import data_fingerprint
+from mtdnn_tf.data.streaming.disk_arrays import disk_array, row_blocks
+from mtdnn_tf.data.streaming.split_rows import open_split_rows, write_split_rows
+from mtdnn_tf.data.streaming.text_lines import JoinedTexts
+from mtdnn_tf.data.streaming.text_places import TextPlaces
 from mtdnn_tf.distillation.calibration import Scaling, check_calibration, fit_scaling
 from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
 from mtdnn_tf.distillation.joining import join_positions
@@ -31,7 +36,9 @@ from mtdnn_tf.errors import UserError
 from mtdnn_tf.evaluation.measures.gold_agreement import gold_agreement
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.kinds.values import LABELS, PROBABILITIES, VOTES
+from mtdnn_tf.locks import locked_path
 from mtdnn_tf.manifests import MANIFEST
+from mtdnn_tf.progress import counted
 from mtdnn_tf.tasks.task import Task
 
 AVERAGE = "average"
@@ -40,42 +47,49 @@ _log = logging.getLogger("absl")
 
 @dataclasses.dataclass(frozen=True)
 class _Rows:
-    """The examples of a split, without their texts."""
+    """The examples of a split, without their texts; they stay on disk."""
 
     split: str
-    example_ids: list[str]
+    example_ids: Sequence[str]
     labels: np.ndarray
     queries: np.ndarray | None
     data_fingerprint: str
 
     @classmethod
-    def read(cls, source: DataSource, task: Task, split: str) -> _Rows:
-        examples, kind = source.read(task, split), task.kind_object
-        labels = kind.label_array(task, [example.label for example in examples])
-        queries = QueryNumbers().next(examples) if kind.has_queries else None
-        return cls(split, [example.example_id for example in examples], labels, queries, data_fingerprint(examples))
+    def read(cls, source: DataSource, task: Task, split: str, folder: Path) -> _Rows:
+        own = Path(tempfile.mkdtemp(dir=folder))
+        batches = counted(example_batches(source.stream(task, split)), f"reading {task.name} {split}")
+        write_split_rows(own, batches, source, task, split, split)
+        rows = open_split_rows(own, task, split, split)
+        return cls(split, rows.example_ids, rows.labels, rows.queries, rows.data_fingerprint)
 
     def followed_by(self, other: _Rows) -> _Rows:
         """Returns the rows of two splits of one table."""
-        shared = set(self.example_ids) & set(other.example_ids)
-        if shared:
+        shared = np.flatnonzero(TextPlaces(self.example_ids).of(other.example_ids) >= 0)
+        if len(shared):
+            first = min(other.example_ids[index] for index in shared.tolist())
             raise UserError(
-                f"`calibrate_on={other.split}` needs `calibration_from`: {len(shared)} ids such as {min(shared)!r} are "
+                f"`calibrate_on={other.split}` needs `calibration_from`: {len(shared)} ids such as {first!r} are "
                 f"in split {self.split}, too"
             )
         queries = None
         if self.queries is not None and other.queries is not None:
             queries = np.concatenate([self.queries, other.queries + self.queries.max() + 1])
         labels = np.concatenate([self.labels, other.labels])
-        return _Rows(f"{self.split} or {other.split}", self.example_ids + other.example_ids, labels, queries, "")
+        ids = JoinedTexts([("", self.example_ids), ("", other.example_ids)])
+        return _Rows(f"{self.split} or {other.split}", ids, labels, queries, "")
 
 
 class _Importing:
-    """What is imported: rows of a split, teachers, and how their tables are read."""
+    """What is imported: rows of a split, teachers, and how their tables are read.
+
+    `folder` is where rows and numbers are in temporary files.
+    """
 
     def __init__(
-        self, files: Sequence[Path], task: Task, split: str, source: DataSource, options: TableOptions
+        self, files: Sequence[Path], task: Task, split: str, source: DataSource, options: TableOptions, folder: Path
     ) -> None:
+        self._folder = folder
         self._files, self._task, self._options = files, task, options
         self._values = options.values_of(files)
         for values in self._values:
@@ -87,11 +101,11 @@ class _Importing:
                 f"{len(tables)} tables"
             )
         self._calibration_table = dict(zip(tables, options.calibration_from))
-        self.rows = _Rows.read(source, task, split)
+        self.rows = _Rows.read(source, task, split, folder)
         self._development: _Rows | None = None
         if options.calibrate_on is not None:
             same = options.calibrate_on == split
-            self._development = self.rows if same else _Rows.read(source, task, options.calibrate_on)
+            self._development = self.rows if same else _Rows.read(source, task, options.calibrate_on, folder)
             given = self._development
             check_calibration(task, options.calibration, given.split, given.labels, given.queries)
 
@@ -108,14 +122,18 @@ class _Importing:
         targets = read_soft_targets(folder)
         scored = ScoredSplit(rows.split, rows.example_ids, rows.data_fingerprint)
         found = join_positions(targets, self._task, scored, np.arange(len(rows.example_ids)))
-        scores, kept = targets.rows.predictions, targets.rows.variances
-        variances = np.zeros(len(found)) if kept is None else kept[found]
+        given, kept = targets.rows.predictions, targets.rows.variances
+        scores, variances = disk_array(self._folder, (len(found), given.shape[1])), np.zeros(len(found), np.float32)
+        for block in row_blocks(len(found)):
+            scores[block] = given[found[block]]
+            if kept is not None:
+                variances[block] = kept[found[block]]
         record = {
             "folder": path.name,
             "manifest_sha256": sha256_of_file(folder / MANIFEST),
             "teachers": targets.manifest["teachers"],
         }
-        return TeacherTable(scores[found], variances, targets.teachers), record
+        return TeacherTable(scores, variances, targets.teachers), record
 
     def _from_table(self, path: Path, values: str) -> tuple[TeacherTable, dict[str, Any]]:
         table, judged = self._read_table(path, values)
@@ -127,8 +145,10 @@ class _Importing:
             record[smoothing] = getattr(self._options, smoothing)
         if self._development is not None:
             scaling, record["calibration"] = self._calibrated(path, judged, self._development)
-            calibrated = scaling.apply(self._task.kind_object, table.predictions, self.rows.queries)
-            table = table._replace(predictions=calibrated)
+            for block in self.blocks():
+                queries = None if self.rows.queries is None else self.rows.queries[block]
+                given = table.predictions[block]
+                table.predictions[block] = scaling.apply(self._task.kind_object, given, queries)
         return table, record
 
     def _read_table(self, path: Path, values: str) -> tuple[TeacherTable, np.ndarray]:
@@ -143,8 +163,13 @@ class _Importing:
         both, size = self._read(path, rows.followed_by(development), values), len(rows.example_ids)
         return TeacherTable(both.predictions[:size], both.variances[:size], both.teachers), both.predictions[size:]
 
+    def blocks(self) -> list[slice]:
+        """Returns blocks of rows with whole queries."""
+        size = len(self.rows.example_ids)
+        return row_blocks(size) if self.rows.queries is None else [slice(0, size)]
+
     def _read(self, path: Path, rows: _Rows, values: str) -> TeacherTable:
-        how = (values, self._options, rows.queries)
+        how = (values, self._options, rows.queries, self._folder)
         return read_teacher_table(path, self._task, rows.split, rows.example_ids, *how)
 
     def _calibrated(self, path: Path, predictions: np.ndarray, rows: _Rows) -> tuple[Scaling, dict[str, Any]]:
@@ -207,23 +232,37 @@ def import_soft_targets(
     if len(names) != len(files):
         raise UserError(f"--teacher_names must be one name per file, got {len(names)} names for {len(files)} files")
     check_weights(weights, len(files))
-    importing = _Importing(files, task, split, source, options)
+    store = soft_target_folder(output_dir, task, split)
+    with contextlib.ExitStack() as held:
+        held.enter_context(locked_path(store, f"--output_dir {output_dir}, {store.name}"))
+        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix=f".{store.name}.", dir=output_dir)))
+        importing = _Importing(files, task, split, source, options, folder)
+        _write(store, folder, importing, task, names, weights)
+    return store
+
+
+def _write(
+    store: Path, folder: Path, importing: _Importing, task: Task, names: Sequence[str], weights: Sequence[float] | None
+) -> None:
     tables, records = zip(*importing.teachers())
     teachers = [
         teacher_record(name, weight, **record)
-        for name, record, weight in zip(names, records, weights or [1.0] * len(files))
+        for name, record, weight in zip(names, records, weights or [1.0] * len(names))
     ]
-    predictions = [table.predictions for table in tables]
-    averaged = average_predictions(predictions, weights)
-    variances = prediction_variance(predictions, weights, within=np.stack([table.variances for table in tables]))
-    agreement = _agreements(task, importing.rows, names, records, predictions, averaged)
+    predictions, rows = [table.predictions for table in tables], importing.rows
+    averaged = disk_array(folder, predictions[0].shape)
+    variances = disk_array(folder, averaged.shape[:1])
+    for block in row_blocks(len(averaged)):
+        given = [of_table[block] for of_table in predictions]
+        averaged[block] = average_predictions(given, weights)
+        within = np.stack([table.variances[block] for table in tables])
+        variances[block] = prediction_variance(given, weights, within=within)
+    agreement = _agreements(task, rows, names, records, predictions, averaged)
     details: dict[str, Any] = {"agreement": agreement} if agreement else {}
     if any(table.teachers > 1 for table in tables):
         details["teachers_per_example"] = sum(table.teachers for table in tables)
-    folder, rows = soft_target_folder(output_dir, task, split), importing.rows
-    scored = ScoredSplit(split, rows.example_ids, rows.data_fingerprint)
-    write_soft_targets(folder, task, scored, averaged, teachers, variances, details)
-    return folder
+    scored = ScoredSplit(rows.split, rows.example_ids, rows.data_fingerprint)
+    write_soft_targets(store, task, scored, averaged, teachers, variances, details)
 
 
 def _agreements(
