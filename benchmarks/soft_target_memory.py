@@ -41,7 +41,7 @@ def main() -> None:
     _write(flags.output, flags.rows, flags.labels)
     own = Path(__file__).resolve().parents[1]
     measured = [("one", own), ("shards", own), *([("one", flags.before)] if flags.before else [])]
-    print("| store | code | seconds | anonymous memory of the join, MB: peak | kept | of 1,000 batches: seconds |")
+    print("| store | code | processor time, s | anonymous memory, MB: peak | kept | 1,000 batches, s |")
     print("|---|---|---:|---:|---:|---:|")
     for store, checkout in measured:
         command = [sys.executable, __file__, *sys.argv[1:], f"--worker={store}"]
@@ -94,7 +94,7 @@ def _write(folder: Path, rows: int, labels: int) -> None:
 
 
 def _join(folder: Path, rows: int, labels: int) -> dict[str, float]:
-    """Joins soft targets; returns seconds and anonymous memory beyond that before."""
+    """Joins soft targets; returns processor time and anonymous memory beyond that before."""
     from mtdnn_tf.data.encoded_split import EncodedSplit
     from mtdnn_tf.data.streaming.text_lines import TextLines
     from mtdnn_tf.distillation.soft_targets import find_soft_targets
@@ -112,17 +112,17 @@ def _join(folder: Path, rows: int, labels: int) -> dict[str, float]:
 
     looking = threading.Thread(target=look)
     looking.start()
-    start = time.perf_counter()
+    start = time.process_time()
     (targets,) = find_soft_targets([folder], [task]).values()
     inputs = task_inputs(task, encoded, np.arange(rows), targets)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     ended.set()
     looking.join()
     kept, numbers = _anonymous_kb(), np.random.default_rng(1)
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(_BATCHES):
         inputs.teacher_logits[numbers.integers(rows, size=_BATCH_SIZE)]
-    batch_seconds = time.perf_counter() - start
+    batch_seconds = time.process_time() - start
     return {
         "seconds": seconds,
         "peak_kb": peak[0] - before,

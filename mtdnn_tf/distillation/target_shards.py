@@ -87,6 +87,12 @@ def _manifest_of(name: str) -> str:
     return f"{name}/{MANIFEST}"
 
 
+def fields_of_shards(folder: Path, name: str) -> dict[str, Any]:
+    """Returns the fields that all shards of a folder must agree on, as one of them has them."""
+    manifest = read_manifest_only(folder / name, _REMEDY)
+    return {field: manifest[field] for field in _SHARED if field in manifest}
+
+
 def is_in_shards(folder: Path) -> bool:
     """Returns whether a folder of soft targets has shards, complete or not."""
     return not (folder / PREDICTIONS).exists() and any(folder.glob(f"*/{PREDICTIONS}"))

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mtdnn_tf.data.folds import part_numbers
-from mtdnn_tf.data.sources.example import example_batches
 from mtdnn_tf.data.sources.source import DataSource
 from mtdnn_tf.data.streaming.disk_arrays import disk_array, row_blocks
-from mtdnn_tf.data.streaming.split_rows import open_split_rows, write_split_rows
-from mtdnn_tf.data.streaming.text_lines import JoinedTexts
-from mtdnn_tf.data.streaming.text_places import TextPlaces
 from mtdnn_tf.distillation.calibration import Scaling, check_calibration, fit_scaling
 from mtdnn_tf.distillation.ensemble import average_predictions, check_weights, prediction_variance
 from mtdnn_tf.distillation.joining import join_positions
@@ -33,63 +28,32 @@ from mtdnn_tf.distillation.soft_targets import (
 from mtdnn_tf.distillation.table_options import DEFAULT_TABLES, TableOptions
 from mtdnn_tf.distillation.teacher_tables import TeacherTable, read_teacher_table
 from mtdnn_tf.errors import UserError
+from mtdnn_tf.evaluation.ensembles.imported_rows import Rows
 from mtdnn_tf.evaluation.measures.gold_agreement import gold_agreement
 from mtdnn_tf.files import sha256_of_file
 from mtdnn_tf.kinds.values import LABELS, PROBABILITIES, VOTES
 from mtdnn_tf.locks import locked_path
 from mtdnn_tf.manifests import MANIFEST
-from mtdnn_tf.progress import counted
 from mtdnn_tf.tasks.task import Task
 
 AVERAGE = "average"
+PER_EXAMPLE = "teachers_per_example"
 _log = logging.getLogger("absl")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rows:
-    """The examples of a split, without their texts; they stay on disk."""
-
-    split: str
-    example_ids: Sequence[str]
-    labels: np.ndarray
-    queries: np.ndarray | None
-    data_fingerprint: str
-
-    @classmethod
-    def read(cls, source: DataSource, task: Task, split: str, folder: Path) -> _Rows:
-        own = Path(tempfile.mkdtemp(dir=folder))
-        batches = counted(example_batches(source.stream(task, split)), f"reading {task.name} {split}")
-        write_split_rows(own, batches, source, task, split, split)
-        rows = open_split_rows(own, task, split, split)
-        return cls(split, rows.example_ids, rows.labels, rows.queries, rows.data_fingerprint)
-
-    def followed_by(self, other: _Rows) -> _Rows:
-        """Returns the rows of two splits of one table."""
-        shared = np.flatnonzero(TextPlaces(self.example_ids).of(other.example_ids) >= 0)
-        if len(shared):
-            first = min(other.example_ids[index] for index in shared.tolist())
-            raise UserError(
-                f"`calibrate_on={other.split}` needs `calibration_from`: {len(shared)} ids such as {first!r} are "
-                f"in split {self.split}, too"
-            )
-        queries = None
-        if self.queries is not None and other.queries is not None:
-            queries = np.concatenate([self.queries, other.queries + self.queries.max() + 1])
-        labels = np.concatenate([self.labels, other.labels])
-        ids = JoinedTexts([("", self.example_ids), ("", other.example_ids)])
-        return _Rows(f"{self.split} or {other.split}", ids, labels, queries, "")
-
-
-class _Importing:
+class Importing:
     """What is imported: rows of a split, teachers, and how their tables are read.
 
-    `folder` is where rows and numbers are in temporary files.
+    Args:
+        files: As of `import_soft_targets`, as are others that are not here.
+        rows: The rows.
+        folder: Where rows and numbers are in temporary files.
     """
 
     def __init__(
-        self, files: Sequence[Path], task: Task, split: str, source: DataSource, options: TableOptions, folder: Path
+        self, files: Sequence[Path], task: Task, rows: Rows, source: DataSource, options: TableOptions, folder: Path
     ) -> None:
-        self._folder = folder
+        self.rows, self._folder = rows, folder
         self._files, self._task, self._options = files, task, options
         self._values = options.values_of(files)
         for values in self._values:
@@ -101,11 +65,10 @@ class _Importing:
                 f"{len(tables)} tables"
             )
         self._calibration_table = dict(zip(tables, options.calibration_from))
-        self.rows = _Rows.read(source, task, split, folder)
-        self._development: _Rows | None = None
+        self._development: Rows | None = None
         if options.calibrate_on is not None:
-            same = options.calibrate_on == split
-            self._development = self.rows if same else _Rows.read(source, task, options.calibrate_on, folder)
+            same = options.calibrate_on == rows.split
+            self._development = rows if same else Rows.read(source, task, options.calibrate_on, folder)
             given = self._development
             check_calibration(task, options.calibration, given.split, given.labels, given.queries)
 
@@ -168,11 +131,11 @@ class _Importing:
         size = len(self.rows.example_ids)
         return row_blocks(size) if self.rows.queries is None else [slice(0, size)]
 
-    def _read(self, path: Path, rows: _Rows, values: str) -> TeacherTable:
+    def _read(self, path: Path, rows: Rows, values: str) -> TeacherTable:
         how = (values, self._options, rows.queries, self._folder)
         return read_teacher_table(path, self._task, rows.split, rows.example_ids, *how)
 
-    def _calibrated(self, path: Path, predictions: np.ndarray, rows: _Rows) -> tuple[Scaling, dict[str, Any]]:
+    def _calibrated(self, path: Path, predictions: np.ndarray, rows: Rows) -> tuple[Scaling, dict[str, Any]]:
         """Fits a scaling on all labelled rows; judges it by halves, each scaled as the other half fits."""
         task, method = self._task, self._options.calibration
         kind = task.kind_object
@@ -228,28 +191,54 @@ def import_soft_targets(
         UserError: A file is not accepted, there are not as many names or weights as files, or teachers cannot be
             calibrated.
     """
+    names = checked_names(files, teacher_names, weights)
+    store = soft_target_folder(output_dir, task, split)
+    with working_folder(store) as folder:
+        rows = Rows.read(source, task, split, folder)
+        given = imported(Importing(files, task, rows, source, options, folder), task, names, weights, folder)
+        teachers = given.teachers(names, weights)
+        scored = ScoredSplit(split, rows.example_ids, rows.data_fingerprint)
+        write_soft_targets(store, task, scored, given.predictions, teachers, given.variances, given.details)
+    return store
+
+
+def checked_names(files: Sequence[Path], teacher_names: Sequence[str], weights: Sequence[float] | None) -> list[str]:
+    """Returns the teachers' names, by default those of the files; refuses another number of names or weights."""
     names = list(teacher_names) or [path.stem for path in files]
     if len(names) != len(files):
         raise UserError(f"--teacher_names must be one name per file, got {len(names)} names for {len(files)} files")
     check_weights(weights, len(files))
-    store = soft_target_folder(output_dir, task, split)
+    return names
+
+
+@contextlib.contextmanager
+def working_folder(store: Path) -> Iterator[Path]:
+    """Yields a temporary folder beside a store of soft targets, whose lock is held."""
     with contextlib.ExitStack() as held:
-        held.enter_context(locked_path(store, f"--output_dir {output_dir}, {store.name}"))
-        folder = Path(held.enter_context(tempfile.TemporaryDirectory(prefix=f".{store.name}.", dir=output_dir)))
-        importing = _Importing(files, task, split, source, options, folder)
-        _write(store, folder, importing, task, names, weights)
-    return store
+        held.enter_context(locked_path(store, f"--output_dir {store.parent}, {store.name}"))
+        yield Path(held.enter_context(tempfile.TemporaryDirectory(prefix=f".{store.name}.", dir=store.parent)))
 
 
-def _write(
-    store: Path, folder: Path, importing: _Importing, task: Task, names: Sequence[str], weights: Sequence[float] | None
-) -> None:
+class Imported(NamedTuple):
+    """What was imported, in temporary files."""
+
+    predictions: np.ndarray  # Float32 [examples, num_outputs].
+    variances: np.ndarray  # Float32 [examples].
+    records: list[dict[str, Any]]  # What the manifest says of each teacher beside name and weight.
+    details: dict[str, Any]  # Further fields of the manifest.
+
+    def teachers(self, names: Sequence[str], weights: Sequence[float] | None) -> list[dict[str, Any]]:
+        """Returns what the manifest says of each teacher."""
+        of = zip(names, self.records, weights or [1.0] * len(names))
+        return [teacher_record(name, weight, **record) for name, record, weight in of]
+
+
+def imported(
+    importing: Importing, task: Task, names: Sequence[str], weights: Sequence[float] | None, folder: Path
+) -> Imported:
+    """Returns the average of teachers, with their agreement with gold."""
     tables, records = zip(*importing.teachers())
-    teachers = [
-        teacher_record(name, weight, **record)
-        for name, record, weight in zip(names, records, weights or [1.0] * len(names))
-    ]
-    predictions, rows = [table.predictions for table in tables], importing.rows
+    predictions = [table.predictions for table in tables]
     averaged = disk_array(folder, predictions[0].shape)
     variances = disk_array(folder, averaged.shape[:1])
     for block in row_blocks(len(averaged)):
@@ -257,17 +246,16 @@ def _write(
         averaged[block] = average_predictions(given, weights)
         within = np.stack([table.variances[block] for table in tables])
         variances[block] = prediction_variance(given, weights, within=within)
-    agreement = _agreements(task, rows, names, records, predictions, averaged)
+    agreement = _agreements(task, importing.rows, names, records, predictions, averaged)
     details: dict[str, Any] = {"agreement": agreement} if agreement else {}
     if any(table.teachers > 1 for table in tables):
-        details["teachers_per_example"] = sum(table.teachers for table in tables)
-    scored = ScoredSplit(rows.split, rows.example_ids, rows.data_fingerprint)
-    write_soft_targets(store, task, scored, averaged, teachers, variances, details)
+        details[PER_EXAMPLE] = sum(table.teachers for table in tables)
+    return Imported(averaged, variances, list(records), details)
 
 
 def _agreements(
     task: Task,
-    rows: _Rows,
+    rows: Rows,
     names: Sequence[str],
     records: Sequence[dict[str, Any]],
     predictions: Sequence[np.ndarray],
