@@ -20,7 +20,7 @@ from mtdnn_tf.distillation.scored_rows import (
     read_scored_rows,
     write_scored_rows,
 )
-from mtdnn_tf.distillation.target_shards import is_in_shards, read_manifest_over_all, read_shards
+from mtdnn_tf.distillation.target_shards import SHARDS, check_ids, is_in_shards, read_manifest_over_all, read_shards
 from mtdnn_tf.errors import UserError
 from mtdnn_tf.files import new_folder
 from mtdnn_tf.json_files import check_schema
@@ -168,7 +168,9 @@ def read_soft_targets(folder: Path) -> SoftTargets:
     if is_in_shards(folder):
         manifest = read_manifest_over_all(folder)
         _check_teachers(folder, manifest)
-        return SoftTargets(folder, read_shards(folder, manifest), manifest)
+        targets = SoftTargets(folder, read_shards(folder, manifest), manifest)
+        check_ids(folder, manifest[SHARDS], targets.example_ids, targets.places)
+        return targets
     manifest = read_manifest(folder, REMEDY, needed=(EXAMPLE_IDS, PREDICTIONS))
     check_schema(manifest.get("schema"), _SCHEMA, folder, REMEDY)
     _check_teachers(folder, manifest)

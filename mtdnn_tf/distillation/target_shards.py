@@ -75,7 +75,8 @@ def write_manifest_over_all(
     shards = [_read_shard(folder, name, shared) for name in names]
     listed = [{_NAME: shard.name, _EXAMPLES: shard.manifest[_EXAMPLES], _SUM: shard.manifest[_SUM]} for shard in shards]
     _check_sums(folder, listed, data_sum)
-    _check_ids(folder, shards, _joined(folder, shards))
+    ids = _joined(folder, shards).example_ids
+    check_ids(folder, listed, ids, TextPlaces(ids))
     examples = sum(shard.manifest[_EXAMPLES] for shard in shards)
     totals = {_EXAMPLES: examples, _SUM: data_sum, SHARDS: listed}
     files = {_manifest_of(shard.name): sha256_of_file(folder / _manifest_of(shard.name)) for shard in shards}
@@ -119,8 +120,10 @@ def _is_listed(shard: Any) -> bool:
 def read_shards(folder: Path, manifest: Mapping[str, Any]) -> ScoredRows:
     """Returns the rows of all shards, one shard after the other; what is read stays on disk.
 
+    `check_ids` refuses duplicate ids.
+
     Raises:
-        UserError: A shard is missing, damaged or another than the manifest over all lists, or an id is in two shards.
+        UserError: A shard is missing, damaged or another than the manifest over all lists.
     """
     shards = []
     for listed in manifest[SHARDS]:
@@ -139,9 +142,7 @@ def read_shards(folder: Path, manifest: Mapping[str, Any]) -> ScoredRows:
                 )
         shards.append(shard)
     _check_sums(folder, manifest[SHARDS], manifest.get(_SUM))
-    rows = _joined(folder, shards)
-    _check_ids(folder, shards, rows)
-    return rows
+    return _joined(folder, shards)
 
 
 def _read_shard(folder: Path, name: str, shared: Mapping[str, Any]) -> _Shard:
@@ -197,13 +198,21 @@ def _joined(folder: Path, shards: Sequence[_Shard]) -> ScoredRows:
     return ScoredRows(ids, predictions, joined(VARIANCES, np.empty(0, np.float32)) if first.has_variances else None)
 
 
-def _check_ids(folder: Path, shards: Sequence[_Shard], rows: ScoredRows) -> None:
-    """Refuses an id in two shards, or twice in one."""
-    places = TextPlaces(rows.example_ids)
+def check_ids(
+    folder: Path, listed: Sequence[Mapping[str, Any]], example_ids: Sequence[str], places: TextPlaces
+) -> None:
+    """Refuses an id in two shards, or twice in one.
+
+    Args:
+        folder: The folder of the shards.
+        listed: The shards as the manifest over all lists them.
+        example_ids: The ids of all shards.
+        places: Where each is.
+    """
     found = places.duplicate()
     if found is None:
         return
-    starts = np.cumsum([shard.manifest[_EXAMPLES] for shard in shards])
-    first, second = (shards[int(np.searchsorted(starts, place, side="right"))].name for place in found)
+    ends = np.cumsum([shard[_EXAMPLES] for shard in listed])
+    first, second = (listed[int(np.searchsorted(ends, place, side="right"))][_NAME] for place in found)
     where = f"twice in shard {first}" if first == second else f"in shards {first} and {second}"
-    raise UserError(f"{folder}: id {rows.example_ids[found[0]]!r} is {where}; ids must be unique; {_REMEDY}")
+    raise UserError(f"{folder}: id {example_ids[found[0]]!r} is {where}; ids must be unique; {_REMEDY}")

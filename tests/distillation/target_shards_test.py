@@ -50,6 +50,7 @@ def test_shards_are_joined_with_the_bits_of_one_folder(scored, tmp_path, monkeyp
     write_in_shards(tmp_path / "shards", scored, SHARDS, variances=variances)
     one, shards = read_soft_targets(tmp_path / "one"), read_soft_targets(tmp_path / "shards")
     assert shards.example_ids == one.example_ids and shards.teachers == one.teachers == 2
+    assert shards.variances is not None and one.variances is not None
     assert np.array_equal(shards.predictions, one.predictions) and np.array_equal(shards.variances, one.variances)
     assert np.array_equal(shards.rows.predictions[5:9], one.predictions[5:9])
     assert shards.example_ids[39] == one.example_ids[39] and shards.rows.predictions.shape == (40, 3)

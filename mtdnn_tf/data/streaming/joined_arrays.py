@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Union
@@ -59,16 +61,17 @@ class JoinedLines(Texts):
     """Lines of UTF-8 files, one file after the other; arguments as of `JoinedArray`."""
 
     def __init__(self, files: Sequence[Path], lengths: Sequence[int]) -> None:
-        self._starts = np.cumsum([0, *lengths])
+        # Bisection of a list is faster than NumPy's for one number.
+        self._starts = [0, *itertools.accumulate(lengths)]
         self._open = functools.lru_cache(_MOST_OPEN)(lambda number: TextLines(files[number]))
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._starts[-1]
 
     def __iter__(self) -> Iterator[str]:
         for number in range(len(self._starts) - 1):
             yield from self._open(number)
 
     def _text(self, index: int) -> str:
-        number = int(np.searchsorted(self._starts, index, side="right")) - 1
-        return str(self._open(number)[index - int(self._starts[number])])
+        number = bisect.bisect_right(self._starts, index) - 1
+        return str(self._open(number)[index - self._starts[number]])

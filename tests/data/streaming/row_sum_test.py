@@ -10,7 +10,9 @@ from mtdnn_tf.data.sources.example import Example
 from mtdnn_tf.data.streaming.row_digest import RowDigest
 from mtdnn_tf.data.streaming.row_sum import RowSum, json_row
 
-ROWS = [[str(number), 'é \U0001f431 "q" \\ \u2028', None if number % 2 else "b"] for number in range(50)]
+ROWS: list[tuple[str, str, str | None]] = [
+    (str(number), 'é \U0001f431 "q" \\ \u2028', None if number % 2 else "b") for number in range(50)
+]
 
 
 def test_the_sum_is_that_of_the_hashes_whatever_the_order_and_the_parts():
@@ -29,10 +31,10 @@ def test_the_digest_of_rows_has_the_same_sum(tmp_path):
     digests = []
     for rows in (ROWS, ROWS[::-1]):
         digest = RowDigest(tmp_path)
-        digest.add([Example(*row) for row in rows])
+        digest.add([Example(row[0], row[1], row[2]) for row in rows])
         digests.append(digest.digests())
     again = RowDigest(tmp_path)
-    again.add([Example(*row) for row in ROWS])
+    again.add([Example(row[0], row[1], row[2]) for row in ROWS])
     total = RowSum()
     total.add(map(json_row, ROWS))
     assert digests == 2 * [(again.hexdigest(), total.hexdigest())]

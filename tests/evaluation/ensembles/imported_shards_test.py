@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from mtdnn_tf.evaluation.ensembles import imported_shards
 from mtdnn_tf.evaluation.ensembles.imported_shards import import_shard, join_shards
 from mtdnn_tf.evaluation.ensembles.importing import import_soft_targets
 from mtdnn_tf.tasks.registry import select_tasks
+from mtdnn_tf.tasks.task import Task
 
 TASKS = """\
 tasks:
@@ -38,7 +41,7 @@ def _folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def _task(name, folder):
+def _task(name: str, folder: Path) -> tuple[Task, str, DataSource]:
     (task,) = select_tasks([name], [folder / "tasks.yaml"])
     return task, "train", DataSource("files", folder)
 
