@@ -118,7 +118,7 @@ def _untrained(training: Training) -> MultiTaskModel:
     if encoder.student_layers is not None:
         pretrained = select_layers(pretrained, encoder.student_layers)
     if encoder.student_dim is not None:
-        pretrained = narrow(pretrained, encoder.student_dim)
+        pretrained = narrow(dataclasses.replace(pretrained, weights={}), encoder.student_dim, ())
     tasks = training.settings.data.selected_tasks()
     return build_multi_task_model(pretrained, choose_heads(tasks, {}, encoder.pair_head))
 

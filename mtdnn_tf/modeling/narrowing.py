@@ -1,14 +1,16 @@
 """A narrower encoder out of a wide one, for a student that begins with what its width can hold of a trained encoder.
 
 States x of the wide encoder, of width H, become x P, of width N. P [H, N] has orthonormal columns: the N directions
-that hold most of the word embeddings, as the first block reads them (truncated SVD). Weights that read states are
+that hold most of the states that all layers have for some texts (truncated SVD). Weights that read states are
 multiplied by P from the right, those that write states by its transpose from the left.
 
-LayerNorm commutes with no projection. Three things keep it close. One of the directions of P is that of the states'
-mean, and is mapped to the mean of the narrow states, so that subtracting the mean commutes. The scale gamma, a diagonal
-matrix, becomes the diagonal of P' diag(gamma) P, the nearest one. And it is multiplied by sqrt(kept H / N), where kept
-is the share of the embeddings' variance in the N directions: the narrow variance is a mean over fewer numbers. Where
-all states are in the N directions and each gamma is constant, the narrow encoder computes x P exactly, but for epsilon.
+LayerNorm commutes with no projection. Four things keep it close. One of the directions of P is that of the states'
+mean, and is mapped to the mean of the narrow states, so that subtracting the mean commutes. Within the N directions, P
+is rotated to be as near as possible to N of the H axes (orthogonal Procrustes), since gamma scales along the axes; with
+N = H it would be the identity. Gamma, a diagonal matrix, becomes the diagonal of P' diag(gamma) P, the nearest one. And
+it is multiplied by sqrt(kept H / N), where kept is the share of the states' variance in the N directions: the narrow
+variance is a mean over fewer numbers. Where all states are in the N directions and each gamma is constant, the
+narrow encoder computes x P exactly, but for epsilon.
 
 Heads keep their width, so that attention's scores keep their scale, and there are fewer: those with the largest norm of
 the product of output and value matrix. The feed-forward layer shrinks by N / H as well, as a student is narrowed to be
@@ -19,23 +21,26 @@ input and output weights. The pooler, whose units are read by new heads, keeps t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.errors import UserError
-from mtdnn_tf.modeling.backbone import BackboneConfig
+from mtdnn_tf.modeling.backbone import CLS, BackboneConfig
 from mtdnn_tf.modeling.bert_weights import (
     EMBEDDINGS_NORM,
     POSITION_EMBEDDINGS,
     SEGMENT_EMBEDDINGS,
     WORD_EMBEDDINGS,
+    assign_weights,
     encoder_weights,
 )
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, picked_layers
+from mtdnn_tf.modeling.encoder import Encoder
 
-# Rows of the table of embeddings that are in memory twice.
+# States that are in memory twice.
 _ROWS = 4096
 
 
@@ -63,12 +68,14 @@ def _check_dim(initial: PretrainedBackbone, dim: int) -> None:
         )
 
 
-def narrow(pretrained: PretrainedBackbone, dim: int) -> PretrainedBackbone:
+def narrow(pretrained: PretrainedBackbone, dim: int, batches: Sequence[Mapping[str, Any]]) -> PretrainedBackbone:
     """Returns an encoder of a smaller width that begins with what it can hold of another.
 
     Args:
         pretrained: An encoder with BERT's blocks; without weights, only its shape is changed.
         dim: The width, a multiple of the width of a head and below the encoder's.
+        batches: Texts whose states choose the directions: `token_ids`, `segment_ids` and `padding_mask`, each [batch,
+            length]. Not used without weights.
 
     Raises:
         UserError: The encoder is of another form, or cannot have the width.
@@ -82,12 +89,24 @@ def narrow(pretrained: PretrainedBackbone, dim: int) -> PretrainedBackbone:
         intermediate_dim=max(1, dim * wide.intermediate_dim // wide.hidden_dim),
         embedding_dim=None if wide.embedding_dim is None else dim,
     )
-    weights = _Narrowing(pretrained, config).weights() if pretrained.weights else {}
+    weights = _Narrowing(pretrained, config, _states(pretrained, batches)).weights() if pretrained.weights else {}
     return dataclasses.replace(pretrained, config=config, weights=weights)
 
 
+def _states(pretrained: PretrainedBackbone, batches: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Returns the embeddings and the outputs of each layer at all positions of texts, [states, width]."""
+    found = []
+    for depth in range(pretrained.config.num_layers + 1):
+        encoder = Encoder(dataclasses.replace(pretrained.config, num_layers=depth, pooling=CLS), dropout=0.0)
+        assign_weights(encoder, pretrained.weights)
+        for batch in batches:
+            inputs = {name: tf.constant(batch[name]) for name in ("token_ids", "segment_ids", "padding_mask")}
+            found.append(encoder(inputs)["sequence_output"].numpy()[np.asarray(batch["padding_mask"]) > 0])
+    return np.concatenate(found)
+
+
 def directions(states: np.ndarray, dim: int) -> tuple[np.ndarray, float]:
-    """Returns the directions that hold most of some states, their mean's among them, and the share of variance in them.
+    """Returns the directions that hold most of some states, near axes, and the share of the states' variance in them.
 
     Args:
         states: float32 [states, width].
@@ -105,34 +124,30 @@ def directions(states: np.ndarray, dim: int) -> tuple[np.ndarray, float]:
     total = np.trace(moment)
     # The direction of the mean gets the lowest value of all, so that the other directions are orthogonal to it.
     moment -= (total + 1) / width
-    # TensorFlow's does not depend on the number of cores, unlike that of NumPy.
+    # TensorFlow's decompositions do not depend on the number of cores, unlike those of NumPy.
     with tf.device("CPU"):
         values, vectors = (part.numpy() for part in tf.linalg.eigh(tf.constant(moment)))
     # Values rise.
     largest = slice(None, -dim, -1)
-    columns = np.concatenate([np.full((width, 1), width**-0.5), vectors[:, largest]], axis=1)
-    # A reflection that maps the first of the narrow axes to the direction of the mean.
+    vectors = vectors[:, largest]
+    # A reflection that maps the first of the narrow axes to the direction of the mean, and the others past it.
     normal = np.full(dim, -(dim**-0.5))
     normal[0] += 1
-    reflection = np.eye(dim) - np.outer(normal, normal) * (2 / (normal @ normal))
-    return columns @ reflection, float(values[largest].sum() / total) if total else 1.0
+    past_mean = (np.eye(dim) - np.outer(normal, normal) * (2 / (normal @ normal)))[:, 1:]
+    axes = _largest(np.square(vectors).sum(axis=1), dim)
+    with tf.device("CPU"):
+        _, left, right = (part.numpy() for part in tf.linalg.svd(tf.constant(vectors[axes].T @ past_mean)))
+    columns = (width * dim) ** -0.5 + vectors @ (left @ right.T) @ past_mean.T
+    return columns, float(values[largest].sum() / total) if total else 1.0
 
 
 class _Narrowing:
     """The weights of a narrow encoder."""
 
-    def __init__(self, pretrained: PretrainedBackbone, config: BackboneConfig) -> None:
+    def __init__(self, pretrained: PretrainedBackbone, config: BackboneConfig, states: np.ndarray) -> None:
         self._wide, self._config, self._source = pretrained.config, config, pretrained.weights
-        self._projection, kept = directions(self._read_embeddings(), config.hidden_dim)
+        self._projection, kept = directions(states, config.hidden_dim)
         self._scale = (kept * self._wide.hidden_dim / config.hidden_dim) ** 0.5
-
-    def _read_embeddings(self) -> np.ndarray:
-        """Returns the word embeddings through their LayerNorm."""
-        table = self._source[WORD_EMBEDDINGS].astype(np.float32)
-        centered = table - table.mean(axis=1, keepdims=True)
-        scale = np.sqrt(np.square(centered).mean(axis=1, keepdims=True) + self._wide.norm_epsilon)
-        gamma, beta = (self._source[f"{EMBEDDINGS_NORM}.{part}"].astype(np.float32) for part in ("weight", "bias"))
-        return np.asarray(centered / scale * gamma + beta)
 
     def _get(self, name: str) -> np.ndarray:
         return self._source[name].astype(np.float64)

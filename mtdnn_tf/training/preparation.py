@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from mtdnn_tf.data.encoded_split import EncodedSplit
@@ -19,7 +20,7 @@ from mtdnn_tf.modeling.checkpoints.backbones import find_backbone
 from mtdnn_tf.modeling.checkpoints.model_folder import MODEL_FOLDER, read_fold, read_tasks
 from mtdnn_tf.modeling.checkpoints.pretrained import PretrainedBackbone, select_layers, with_pooling
 from mtdnn_tf.modeling.heads import choose_heads
-from mtdnn_tf.modeling.narrowing import narrow
+from mtdnn_tf.modeling.narrowing import check_student, narrow
 from mtdnn_tf.tasks.task import Task
 from mtdnn_tf.training.cluster import Cluster, run_on_chief_first
 from mtdnn_tf.training.config import TrainingConfig
@@ -27,6 +28,8 @@ from mtdnn_tf.training.identity import run_identity
 from mtdnn_tf.training.inputs.task_inputs import TaskInputs, inputs_of_tasks, used_soft_targets
 from mtdnn_tf.training.inputs.training_inputs import TrainingInputs
 
+# Training rows whose states choose the directions of a narrower encoder.
+_ROWS_OF_STATES = 64
 _log = logging.getLogger("absl")
 
 
@@ -52,9 +55,7 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
     pretrained = with_pooling(find_backbone(encoder.initial), encoder.pooling)
     if encoder.student_layers is not None:
         pretrained = select_layers(pretrained, encoder.student_layers)
-    initial = pretrained
-    if encoder.student_dim is not None:
-        pretrained = narrow(initial, encoder.student_dim)
+    check_student(pretrained, None, encoder.student_dim)
     pretrained.check_length(config.data.max_sequence_length)
     if pretrained.config.num_segments < 2 and any(task.is_pair for task in tasks):
         _log.info("%s: both texts of a pair are of one segment, with a separator between them", pretrained.source)
@@ -67,6 +68,9 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
     data = config.data.encoded(tokenizer)
     with run_on_chief_first(cluster, strategy):
         inputs = inputs_of_tasks(config, trained_tasks, data, targets)
+    initial = pretrained
+    if encoder.student_dim is not None:
+        pretrained = narrow(initial, encoder.student_dim, _spread_rows(inputs))
     # A fold that is held out changes no head: teachers of all folds are of one architecture.
     examples = {task.task.name: len(task.rows) + task.held_out for task in inputs}
     tasks = choose_heads(tasks, examples, encoder.pair_head)
@@ -81,6 +85,13 @@ def prepare(config: TrainingConfig, cluster: Cluster, strategy: tf.distribute.St
         config.checks.check(task.encoded, rows, of_head, tokenizer, batch_size)
     identity = run_identity(config, initial, pretrained.config, inputs, targets, development)
     return Prepared(config, tasks, pretrained, tokenizer, inputs, targets, evaluates, development, identity)
+
+
+def _spread_rows(inputs: Sequence[TaskInputs]) -> list[dict[str, np.ndarray]]:
+    """Returns a few training rows of each task, from the first to the last."""
+    count = max(1, _ROWS_OF_STATES // len(inputs))
+    places = (np.linspace(0, len(task.rows) - 1, min(count, len(task.rows))).astype(int) for task in inputs)
+    return [task.encoded.batch(task.rows[at]) for task, at in zip(inputs, places)]
 
 
 def trained(tasks: Sequence[Task]) -> list[Task]:

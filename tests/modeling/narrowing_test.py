@@ -40,6 +40,20 @@ def test_directions_are_those_of_the_singular_values_and_the_mean(dim):
     np.testing.assert_allclose(kept, values[: dim - 1].sum() / values.sum(), rtol=1e-6)
 
 
+def test_as_many_directions_as_axes_are_the_axes():
+    columns, kept = directions(RANDOM.normal(size=(50, 20)).astype(np.float32), 20)
+    np.testing.assert_allclose(columns, np.eye(20), atol=1e-12)
+    assert kept == pytest.approx(1)
+
+
+def test_directions_are_turned_to_the_axes_that_they_hold_most_of():
+    states = np.zeros((50, 20), np.float32)
+    states[:, ::2] = RANDOM.normal(size=(50, 10))
+    columns, _ = directions(states, 11)
+    # Not to them exactly, as the mean of the narrow axes is that of the wide ones.
+    assert (columns[::2].max(axis=1) > 0.9).all() and len({*columns[::2].argmax(axis=1)}) == 10
+
+
 def _random_weights(config):
     weights = {weight.name: RANDOM.normal(0, 0.5, weight.shape) for weight in encoder_weights(config)}
     for name, array in weights.items():
@@ -95,9 +109,9 @@ def test_an_encoder_that_fits_into_the_width_computes_the_same():
         (of_wide @ of_wide.transpose(0, 2, 1))[mask], (states @ states.transpose(0, 2, 1))[mask], atol=1e-4
     )
 
-    found = narrow(wide, 8)
-    assert found.config == NARROW
     inputs = {"token_ids": ids, "segment_ids": segments, "padding_mask": mask}
+    found = narrow(wide, 8, [inputs])
+    assert found.config == NARROW
     encoder = build_multi_task_model(found, [TASK]).backbone
     outputs = encoder({name: tf.constant(array) for name, array in inputs.items()}, training=False)
     rows = outputs["sequence_output"].numpy()
@@ -111,22 +125,22 @@ def test_an_encoder_that_fits_into_the_width_computes_the_same():
 @pytest.mark.parametrize("name", ["bert", "distilbert", "roberta", "xlm-roberta", "electra_wide"])
 def test_families_with_berts_blocks_are_narrowed_and_written(tmp_path, name):
     pretrained = find_backbone(str(GOLDEN / name))
-    narrowed = narrow(pretrained, 8)
+    narrowed = narrow(pretrained, 8, [packed(pretrained)])
     shape = narrowed.config
     assert (shape.hidden_dim, shape.num_heads, shape.intermediate_dim, shape.embedding_width) == (8, 1, 16, 8)
     outputs = build_multi_task_model(narrowed, [TASK]).backbone(packed(narrowed), training=False)
     assert np.isfinite(outputs["sequence_output"]).all()
     convert(narrowed, tmp_path / "out", "huggingface")
-    read = find_backbone(str(tmp_path / "out"))
+    read, again = find_backbone(str(tmp_path / "out")), narrow(pretrained, 8, [packed(pretrained)]).weights
     assert read.config == shape
     for weight, array in narrowed.weights.items():
         assert read.weights[weight].tobytes() == array.tobytes()
-        assert array.tobytes() == narrow(pretrained, 8).weights[weight].tobytes()
+        assert array.tobytes() == again[weight].tobytes()
 
 
 def test_random_weights_stay_random():
     assert find_backbone("tiny").config.hidden_dim == 16
-    narrowed = narrow(find_backbone("tiny"), 8)
+    narrowed = narrow(find_backbone("tiny"), 8, [])
     assert (narrowed.config.hidden_dim, narrowed.config.num_heads, dict(narrowed.weights)) == (8, 1, {})
 
 
@@ -152,6 +166,6 @@ def test_random_weights_stay_random():
 )
 def test_other_widths_and_families_are_refused(name, dim, message):
     pretrained = find_backbone(str(GOLDEN / name))
-    for refuse in (lambda: check_student(pretrained, None, dim), lambda: narrow(pretrained, dim)):
+    for refuse in (lambda: check_student(pretrained, None, dim), lambda: narrow(pretrained, dim, [])):
         with pytest.raises(UserError, match=message):
             refuse()
