@@ -1,4 +1,4 @@
-"""The commands of docs/large.md that need Apache Beam, as they are there."""
+"""The commands of docs/beam.md that need Apache Beam, as they are there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.helpers import random_texts
 
 def _run(program: str, teachers: Teachers, folder) -> None:
     """Runs the block of a program beside the files that it names; the data are in the folder that is the default."""
-    (block,) = (block for block in read_pages()["docs/large.md"].blocks if program in block.code)
+    (block,) = (block for block in read_pages()["docs/beam.md"].blocks if program in block.code)
     (folder / "exports").mkdir()
     for name, export in (("student", 0), ("teacher1", 0), ("teacher2", 1)):
         (folder / "exports" / name).symlink_to(teachers.exports[export])

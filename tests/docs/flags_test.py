@@ -14,11 +14,11 @@ from tools.update_option_tables import GROUPS, with_tables
 # Blocks that are not run, by page: the first program of each, and why.
 NOT_TESTED = [
     ("README.md", "pip", "tests/wheel_test.py does it"),
+    ("docs/beam.md", "tools.beam_score", "tests/beam does it"),
+    ("docs/beam.md", "tools.beam_predict", "tests/beam does it"),
+    ("docs/beam.md", "benchmarks.beam_cost", "tests/benchmarks does it"),
     ("docs/evidence_plan.md", "benchmarks.evidence", "takes an hour"),
     ("docs/large.md", "benchmarks.encoding_memory", "takes an hour"),
-    ("docs/large.md", "tools.beam_score", "tests/beam does it"),
-    ("docs/large.md", "benchmarks.beam_cost", "tests/benchmarks does it"),
-    ("docs/large.md", "tools.beam_predict", "tests/beam does it"),
     ("docs/performance.md", "benchmarks.run", "needs PyTorch"),
     ("docs/results.md", "benchmarks.quickstart", "takes an hour"),
     ("docs/results.md", "benchmarks.reference_pytorch", "needs PyTorch"),
