@@ -52,7 +52,7 @@ def _tables(folder, parts):
     ids = [example.example_id for example in source.read(task, split)]
     order = np.random.default_rng(0).permutation(ROWS)
     for teacher in (0, 1):
-        good = np.random.default_rng(teacher).random(ROWS)
+        good = np.random.default_rng(teacher).random(ROWS).tolist()
         for name, rows in {"all": order, **parts}.items():
             lines = [f"{ids[row]}\t{1 - good[row]!r}\t{good[row]!r}\n" for row in rows]
             (folder / f"{name}-{teacher}.tsv").write_text("id\tbad\tgood\n" + "".join(lines))
