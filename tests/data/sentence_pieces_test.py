@@ -171,13 +171,14 @@ def test_vocabularies_that_are_no_models_are_refused():
 
 
 @pytest.mark.real_data
-@pytest.mark.parametrize("lowercase", [False, True], ids=["xlm-roberta", "albert"])
-def test_ids_equal_hugging_faces_on_every_text_of_glue(lowercase, capsys):
-    texts = glue_texts()
-    of_xlmr = _ours(_train(texts, 16_000))
-    rules = dataclasses.replace(of_xlmr.rules, joins_quotes=lowercase)
-    ours = SentencePieceTokenizer(of_xlmr.vocabulary, lowercase, rules)
-    texts = without_special(texts)
+@pytest.mark.parametrize("family", ["xlm-roberta", "albert", "deberta-v2"])
+def test_ids_equal_hugging_faces_on_every_text_of_glue(family, capsys):
+    texts, is_alberts = glue_texts(), family == "albert"
+    trained = _ours(_train(texts, 16_000, byte_fallback=family == "deberta-v2"))
+    rules = dataclasses.replace(trained.rules, joins_quotes=is_alberts)
+    ours = SentencePieceTokenizer(trained.vocabulary, is_alberts, rules)
+    # Names of bytes are text here, and bytes in other tokenizers.
+    texts = [text for text in without_special(texts) if "<0x" not in text]
     theirs = Tokenizer.from_str(json.dumps(folder_tokenizer(ours)))
     expected = [row.ids for row in theirs.encode_batch(texts, add_special_tokens=False)]
     found = ids_of(ours, texts)
@@ -185,6 +186,6 @@ def test_ids_equal_hugging_faces_on_every_text_of_glue(lowercase, capsys):
     different = [text for text, one, other in zip(texts, found, expected) if sorted(one) != sorted(other)]
     with capsys.disabled():
         counts = f"{tied} cut otherwise with the same score, {len(different)} unlike Hugging Face"
-        print(f"\n{len(texts)} texts of GLUE, lowercase={lowercase}: {counts}: {different[:5]}")
+        print(f"\n{len(texts)} texts of GLUE, {family}: {counts}: {different[:5]}")
     assert tied < len(texts) / 1000
     assert different == []
