@@ -20,6 +20,7 @@ NOT_TESTED = [
     ("docs/evidence_plan.md", "benchmarks.evidence", "takes an hour"),
     ("docs/large.md", "benchmarks.encoding_memory", "takes an hour"),
     ("docs/performance.md", "benchmarks.run", "needs PyTorch"),
+    ("docs/performance.md", "benchmarks.families", "needs PyTorch"),
     ("docs/results.md", "benchmarks.quickstart", "takes an hour"),
     ("docs/results.md", "benchmarks.reference_pytorch", "needs PyTorch"),
     ("docs/results.md", "benchmarks.reference_encoder_outputs", "needs PyTorch"),
