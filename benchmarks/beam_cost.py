@@ -12,13 +12,11 @@ each, the hours, computed: what workers share is divided by their number, what t
 from __future__ import annotations
 
 import argparse
-import contextlib
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-from unittest import mock
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -27,7 +25,6 @@ from apache_beam.coders import FastPrimitivesCoder, TupleCoder
 from benchmarks.command_line import run
 from benchmarks.made_up_rows import LABELS, write_encoder, write_rows, write_task
 from mtdnn_tf.beam.options import BeamOptions
-from mtdnn_tf.beam.row_ranges import RowRanges
 from mtdnn_tf.beam.scoring import BeamScoring
 from mtdnn_tf.beam.split_stages import SplitStages
 from mtdnn_tf.evaluation.measures.cost import forward_flops
@@ -48,9 +45,9 @@ class Cost(NamedTuple):
 
     read: float  # Reading, dividing and sorting rows, on workers.
     score: float  # Predicting ranges, on workers.
-    command: float  # In the command itself: the fingerprint of the data, and joining the soft targets.
+    command: float  # In the command itself: the fingerprint of the data, and verifying the shards.
     shuffled: float  # Bytes of rows between workers, as Beam encodes them.
-    files: float  # Bytes of what is written on the way: sorted rows and scored ranges.
+    files: float  # Bytes of sorted rows and of shards.
 
 
 def main() -> None:
@@ -112,31 +109,28 @@ def _cost(folder: Path, rows: int, teachers: list[Path]) -> Cost:
     (task,) = select_tasks([], [write_task(folder, str(rows), f"{rows}.tsv")])
     output = folder / "soft_targets"
     shutil.rmtree(output, ignore_errors=True)
-    spent: dict[str, float] = {}
-    start = time.process_time()
-    with contextlib.ExitStack() as patched:
-        for owner, name in ((SplitStages, "read"), (SplitStages, "work"), (RowRanges, "digest")):
-            patched.enter_context(mock.patch.object(owner, name, _timed(getattr(owner, name), spent)))
-        # What is written on the way is kept.
-        patched.enter_context(mock.patch.object(SplitStages, "remove", lambda *_: None))
-        BeamScoring(teachers, [task], "train", folder, output, BeamOptions()).score()
-    command = time.process_time() - start - spent["read"] - spent["work"] + spent["digest"]
-    files = sum(path.stat().st_size for path in (output / "_beam").rglob("*") if path.is_file())
+    read, reading = _timed(SplitStages(task, "train", folder, output, BeamOptions()).read)
+    _, fingerprint = _timed(read.ranges.digests)
+    sorted_rows = _size(output)
+    scoring = BeamScoring(teachers, [task], "train", folder, output, BeamOptions())
+    _, first = _timed(scoring.score)
+    # All ranges are scored: what is left is to read the rows again and to verify the shards.
+    _, again = _timed(scoring.score)
+    files = sorted_rows + _size(output)
     shutil.rmtree(output)
-    shuffled = _shuffled(folder / f"{rows}.tsv")
-    return Cost(spent["read"] - spent["digest"], spent["work"], command, shuffled, files)
+    command = again - reading + fingerprint
+    return Cost(reading - fingerprint, first - again, command, _shuffled(folder / f"{rows}.tsv"), files)
 
 
-def _timed(function: Callable[..., _Result], spent: dict[str, float]) -> Callable[..., _Result]:
-    """Returns a function that notes its core seconds under its name."""
+def _timed(function: Callable[[], _Result]) -> tuple[_Result, float]:
+    """Returns what a function returns, and the core seconds that it takes."""
+    start = time.process_time()
+    return function(), time.process_time() - start
 
-    def timed(*arguments: Any) -> _Result:
-        start = time.process_time()
-        result = function(*arguments)
-        spent[function.__name__] = time.process_time() - start
-        return result
 
-    return timed
+def _size(folder: Path) -> int:
+    """Returns the bytes of all files of a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _shuffled(path: Path) -> int:

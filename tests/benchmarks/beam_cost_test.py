@@ -15,7 +15,6 @@ def test_what_workers_share_is_divided_and_the_rest_is_not():
     assert line == "| small | 36,000,000 | 7 | 0 | 10,000.00 | 30,000.00 | 3.60 | 7.20 |"
 
 
-@pytest.mark.slow
 def test_rows_are_scored_and_their_cost_is_shown(tmp_path, monkeypatch, capsys):
     given = ["--rows=100", "--targets=1000", "--workers=2"]
     monkeypatch.setattr(sys, "argv", ["beam_cost", f"--output={tmp_path}", *given])
