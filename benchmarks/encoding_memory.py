@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.command_line import InputError, run
 from benchmarks.made_up_rows import write_rows, write_vocabulary
-from benchmarks.watched_process import watched
+from benchmarks.watched_process import checkouts, watched
 
 _WARM_UP_ROWS = 2000
 
@@ -32,9 +32,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="another checkout to measure in turn")
     parser.add_argument("--rounds", type=int, default=1)
     flags = parser.parse_args()
-    if flags.before and not (flags.before / "mtdnn_tf").is_dir():
-        raise InputError(f"--before must be a checkout of this project, got {flags.before}")
-    checkouts = {"now": Path(__file__).resolve().parents[1], **({"before": flags.before} if flags.before else {})}
+    measured = checkouts(flags.before)
     flags.output.mkdir(parents=True, exist_ok=True)
     write_vocabulary(flags.output / "vocabulary.txt")
     write_rows(flags.output / "warm_up.tsv", _WARM_UP_ROWS)
@@ -44,9 +42,9 @@ def main() -> None:
     for rows in map(int, flags.rows.split(",")):
         write_rows(flags.output / f"{rows}.tsv", rows)
         for ids in flags.ids.split(","):
-            found: dict[str, list[dict[str, Any]]] = {name: [] for name in checkouts}
+            found: dict[str, list[dict[str, Any]]] = {name: [] for name in measured}
             for _ in range(flags.rounds):
-                for name, checkout in checkouts.items():
+                for name, checkout in measured.items():
                     found[name].append(_measured(flags.output, rows, ids, checkout))
             if len({(one["fingerprint"], one["tokens"]) for of_code in found.values() for one in of_code}) > 1:
                 raise InputError(f"{rows} rows, ids by {ids}: the checkouts encode differently")

@@ -18,9 +18,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.command_line import InputError, run
+from benchmarks.command_line import run
 from benchmarks.made_up_rows import MAX_LENGTH, write_encoder, write_rows, write_task
-from benchmarks.watched_process import watched
+from benchmarks.watched_process import checkouts, watched
 
 _HERE = Path(__file__).resolve().parents[1]
 
@@ -33,9 +33,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="another checkout to measure in turn")
     parser.add_argument("--rounds", type=int, default=1)
     flags = parser.parse_args()
-    if flags.before and not (flags.before / "mtdnn_tf").is_dir():
-        raise InputError(f"--before must be a checkout of this project, got {flags.before}")
-    checkouts = {"now": _HERE, **({"before": flags.before.resolve()} if flags.before else {})}
+    measured = checkouts(flags.before)
     folder = flags.output.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     write_encoder(folder)
@@ -46,9 +44,9 @@ def main() -> None:
     print("|---:|---|---:|---:|---:|---:|")
     for rows in map(int, flags.rows.split(",")):
         _prepare(folder, rows)
-        found: dict[str, list[dict[str, Any]]] = {name: [] for name in checkouts}
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in measured}
         for _ in range(flags.rounds):
-            for name, checkout in checkouts.items():
+            for name, checkout in measured.items():
                 found[name].append(_measured(folder, rows, checkout))
         for name, of_code in found.items():
             print(_line(rows, name, of_code), flush=True)

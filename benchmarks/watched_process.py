@@ -16,6 +16,13 @@ from benchmarks.command_line import InputError
 _SECONDS_BETWEEN_LOOKS = 0.05
 
 
+def checkouts(before: Path | None) -> dict[str, Path]:
+    """Returns the checkouts to measure: this one as "now", and another as "before" if one is given."""
+    if before and not (before / "mtdnn_tf").is_dir():
+        raise InputError(f"--before must be a checkout of this project, got {before}")
+    return {"now": Path(__file__).resolve().parents[1], **({"before": before.resolve()} if before else {})}
+
+
 def watched(worker: str, arguments: Mapping[str, Any], checkout: Path) -> dict[str, Any]:
     """Returns what a worker reports in its last line, as JSON, and its largest anonymous memory as `anonymous_kb`.
 
